@@ -1,0 +1,392 @@
+//! A payload describes itself: header, meta, tree, table of leaves, leaves.
+//!
+//! ```text
+//! 0    magic "AFMLPAY1"          64   length of the tree
+//! 8    version u32, flags u32    72   number of leaves
+//! 16   key                       80   length of the file
+//! 32   created, ns UTC           88   reserved, zero
+//! 40   seconds it took, f64      96   check: XXH3-128 of 0..96, meta, tree, table
+//! 48   epoch                     112  key id, 8 bytes
+//! 56   length of the meta        120  seal, 32 bytes (zeroes where nothing can run code)
+//! 152  meta, tree, table of (offset u64, length u64, digest), then each leaf at a multiple of 64
+//! ```
+
+use super::codec::{Reader, Writer};
+use super::mac::{KeyId, Mac, Secret};
+use super::meta::Meta;
+use super::PAYLOAD_VERSION;
+use crate::digest::{Digest, Strided, digest_all, digest_bytes};
+use crate::error::{Error, Kind, Result};
+use std::ops::Range;
+
+const MAGIC: [u8; 8] = *b"AFMLPAY1";
+const CODE_BEARING: u32 = 1;
+const CHECK_AT: usize = 96;
+const KEY_ID_AT: usize = CHECK_AT + Digest::SIZE;
+const MAC_AT: usize = KEY_ID_AT + size_of::<KeyId>();
+/// Bytes of the fixed header.
+pub const HEADER: usize = MAC_AT + size_of::<Mac>();
+const LEAF_ROW: usize = 8 + 8 + Digest::SIZE;
+const ALIGN: usize = 64;
+
+/// The bytes of a leaf that is about to be written.
+#[derive(Debug)]
+pub enum Source {
+    /// Bytes that the draft owns.
+    Owned(Vec<u8>),
+    /// Bytes somewhere else, which outlive the draft.
+    Borrowed(*const u8, usize),
+}
+
+// SAFETY: `Borrowed` is only read, and whoever makes one promises that the memory outlives the draft.
+unsafe impl Send for Source {}
+// SAFETY: as above.
+unsafe impl Sync for Source {}
+
+impl Source {
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Owned(bytes) => bytes,
+            Self::Borrowed(_, 0) => &[],
+            // SAFETY: promised by whoever made it.
+            Self::Borrowed(pointer, length) => unsafe { std::slice::from_raw_parts(*pointer, *length) },
+        }
+    }
+}
+
+/// A value on its way to disk.
+#[derive(Debug)]
+pub struct Draft {
+    /// The key that it answers.
+    pub key: Digest,
+    /// When it was computed, ns UTC.
+    pub created_ns: i64,
+    /// How long that took.
+    pub seconds: f64,
+    /// What it says of itself.
+    pub meta: Meta,
+    /// The value's structure.
+    pub tree: Vec<u8>,
+    /// The value's large buffers.
+    pub leaves: Vec<Source>,
+    /// Whether decoding the tree can run code.
+    pub code_bearing: bool,
+}
+
+/// With what a code-bearing payload is sealed.
+#[derive(Clone, Copy, Debug)]
+pub struct Seal<'a> {
+    /// The user's secret.
+    pub secret: &'a Secret,
+    /// The store that the payload belongs to.
+    pub store: &'a [u8; 16],
+}
+
+impl Draft {
+    /// Everything before the leaves, padded to where the first one starts.
+    ///
+    /// # Errors
+    /// The draft can run code and there is no secret to seal it with.
+    pub fn head(&self, epoch: u64, seal: Option<Seal<'_>>) -> Result<(Vec<u8>, Vec<Leaf>)> {
+        let meta = self.meta.encode();
+        let table_at = HEADER + meta.len() + self.tree.len();
+        let leaves = self.lay_out(table_at + self.leaves.len() * LEAF_ROW);
+        let mut writer = Writer::new();
+        writer.raw(&MAGIC);
+        writer.u32(PAYLOAD_VERSION);
+        writer.u32(if self.code_bearing { CODE_BEARING } else { 0 });
+        writer.raw(&self.key.0);
+        writer.i64(self.created_ns);
+        writer.f64(self.seconds);
+        for number in [epoch, meta.len() as u64, self.tree.len() as u64, leaves.len() as u64] {
+            writer.u64(number);
+        }
+        let end = leaves.last().map_or(table_at, |leaf| leaf.range.end);
+        writer.u64(end as u64);
+        writer.u64(0);
+        writer.raw(&[0; HEADER - CHECK_AT]);
+        writer.raw(&meta);
+        writer.raw(&self.tree);
+        for leaf in &leaves {
+            leaf.write(&mut writer);
+        }
+        let mut head = writer.finish();
+        self.sign(&mut head, seal)?;
+        if let Some(first) = leaves.first() {
+            head.resize(first.range.start, 0);
+        }
+        Ok((head, leaves))
+    }
+
+    fn sign(&self, head: &mut [u8], seal: Option<Seal<'_>>) -> Result<()> {
+        let check = check(head);
+        head[CHECK_AT..KEY_ID_AT].copy_from_slice(&check.0);
+        if self.code_bearing {
+            let seal = seal.ok_or_else(|| {
+                Error::new(Kind::Invalid, "a result that needs pickle can't be stored without a secret to seal it")
+            })?;
+            let mac = seal.secret.seal(&sealed_parts(head, seal.store));
+            head[KEY_ID_AT..MAC_AT].copy_from_slice(&seal.secret.id());
+            head[MAC_AT..HEADER].copy_from_slice(&mac);
+        }
+        Ok(())
+    }
+
+    fn lay_out(&self, mut at: usize) -> Vec<Leaf> {
+        // SAFETY: the views are gone when this statement ends, and the sources live in `self`.
+        let views: Vec<_> = self.leaves.iter().map(|leaf| unsafe { Strided::contiguous(leaf.bytes()) }).collect();
+        let digests = digest_all(&views);
+        self.leaves
+            .iter()
+            .zip(digests)
+            .map(|(source, digest)| {
+                let start = at.next_multiple_of(ALIGN);
+                at = start + source.bytes().len();
+                Leaf { range: start..at, digest }
+            })
+            .collect()
+    }
+}
+
+/// Where a leaf lies in the payload, and its content.
+#[derive(Clone, Debug)]
+pub struct Leaf {
+    /// From the payload's first byte.
+    pub range: Range<usize>,
+    digest: Digest,
+}
+
+impl Leaf {
+    fn write(&self, writer: &mut Writer) {
+        writer.u64(self.range.start as u64);
+        writer.u64(self.range.len() as u64);
+        writer.raw(&self.digest.0);
+    }
+
+    fn read(reader: &mut Reader<'_>, end: usize) -> Result<Self> {
+        let (start, length) = (reader.length()?, reader.length()?);
+        let stop = start.checked_add(length).filter(|&stop| stop <= end && start % ALIGN == 0);
+        let stop = stop.ok_or_else(|| corrupt("a leaf lies outside the payload"))?;
+        Ok(Self { range: start..stop, digest: reader.digest()? })
+    }
+}
+
+/// What stands before the leaves of a payload, checked.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// The key that it answers.
+    pub key: Digest,
+    /// When it was computed, ns UTC.
+    pub created_ns: i64,
+    /// How long that took.
+    pub seconds: f64,
+    /// The invalidation epoch it was stored under.
+    pub epoch: u64,
+    /// Whether decoding the tree can run code.
+    pub code_bearing: bool,
+    /// Length of the whole payload.
+    pub length: usize,
+    /// Where the description lies.
+    meta: Range<usize>,
+    /// Where the tree lies.
+    pub tree: Range<usize>,
+    /// The table of leaves.
+    pub leaves: Vec<Leaf>,
+}
+
+impl Head {
+    /// Reads and checks everything before the leaves.
+    ///
+    /// # Errors
+    /// `Corrupt` for a failed check, `Newer` for a version that we do not know.
+    pub fn read(payload: &[u8]) -> Result<Self> {
+        let mut reader = Reader::new(payload);
+        if reader.array()? != MAGIC {
+            return Err(corrupt("it does not begin like a payload"));
+        }
+        let version = reader.u32()?;
+        if version != PAYLOAD_VERSION {
+            return Err(Error::new(Kind::Newer, format!("payload version {version} is not known here")));
+        }
+        let code_bearing = reader.u32()? & CODE_BEARING != 0;
+        let key = reader.digest()?;
+        let (created_ns, seconds, epoch) = (reader.i64()?, reader.f64()?, reader.u64()?);
+        let (meta, tree, leaves) = (reader.length()?, reader.length()?, reader.length()?);
+        let length = reader.length()?;
+        let table = (|| {
+            let tree_at = HEADER.checked_add(meta)?;
+            let table_at = tree_at.checked_add(tree)?;
+            let end = table_at.checked_add(leaves.checked_mul(LEAF_ROW)?)?;
+            (end <= payload.len()).then_some((tree_at, table_at, end))
+        })();
+        let (tree_at, table_at, end) = table.ok_or_else(|| corrupt("it is shorter than its header says"))?;
+        if check(&payload[..end]).0 != payload[CHECK_AT..KEY_ID_AT] {
+            return Err(corrupt("its header, tree or table of leaves fails the check"));
+        }
+        let mut reader = Reader::new(&payload[table_at..end]);
+        let leaves = (0..leaves).map(|_| Leaf::read(&mut reader, length)).collect::<Result<_>>()?;
+        let (meta, tree) = (HEADER..tree_at, tree_at..table_at);
+        Ok(Self { key, created_ns, seconds, epoch, code_bearing, length, meta, tree, leaves })
+    }
+
+    /// The description.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn meta(&self, payload: &[u8]) -> Result<Meta> {
+        Meta::decode(&payload[self.meta.clone()])
+    }
+
+    /// Bytes before the first leaf.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.tree.end + self.leaves.len() * LEAF_ROW
+    }
+
+    /// Checks every leaf by its content.
+    ///
+    /// # Errors
+    /// `Corrupt`, with the number of the first leaf that differs.
+    pub fn verify_leaves(&self, payload: &[u8]) -> Result<()> {
+        let wrong = self.leaves.iter().position(|leaf| {
+            payload.get(leaf.range.clone()).is_none_or(|bytes| digest_bytes(bytes) != leaf.digest)
+        });
+        match wrong {
+            None => Ok(()),
+            Some(number) => Err(corrupt(&format!("leaf {number} of {} fails its check", self.leaves.len()))),
+        }
+    }
+
+    /// Checks that a payload which can run code is one that we sealed, for this store.
+    ///
+    /// # Errors
+    /// `ForeignSecret` when it was sealed with another secret, `Forged` when the seal is wrong.
+    pub fn authenticate(&self, payload: &[u8], seal: Option<Seal<'_>>) -> Result<()> {
+        if !self.code_bearing {
+            return Ok(());
+        }
+        let id = &payload[KEY_ID_AT..MAC_AT];
+        let Some(seal) = seal.filter(|seal| seal.secret.id() == *id) else {
+            return Err(Error::new(Kind::ForeignSecret, "it holds a pickle sealed with another secret"));
+        };
+        let mut mac = [0; size_of::<Mac>()];
+        mac.copy_from_slice(&payload[MAC_AT..HEADER]);
+        if seal.secret.is_sealed(&sealed_parts(&payload[..self.size()], seal.store), &mac) {
+            Ok(())
+        } else {
+            Err(Error::new(Kind::Forged, "it holds a pickle and its seal is wrong: altered, moved or forged"))
+        }
+    }
+}
+
+/// The check over everything before the leaves, the check itself and the seal left out.
+fn check(head: &[u8]) -> Digest {
+    let mut encoder = crate::digest::Encoder::new();
+    encoder.raw(&head[..CHECK_AT]);
+    encoder.raw(&head[HEADER..]);
+    encoder.finish()
+}
+
+/// What the seal covers: the store, the header (format version and key among it), meta, tree and
+/// the table with the digest of every leaf.
+fn sealed_parts<'a>(head: &'a [u8], store: &'a [u8; 16]) -> [&'a [u8]; 3] {
+    [store, &head[..CHECK_AT], &head[HEADER..]]
+}
+
+fn corrupt(what: &str) -> Error {
+    Error::new(Kind::Corrupt, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::Part;
+    use proptest::prelude::*;
+
+    fn draft(leaves: Vec<Vec<u8>>, code_bearing: bool) -> Draft {
+        let part = Part { label: "argument `x`".into(), digest: Digest::of(b"x"), text: "1".into() };
+        Draft {
+            key: Digest::of(b"key"),
+            created_ns: 5,
+            seconds: 0.5,
+            meta: Meta { function: "m.f".into(), parts: vec![part], time_range: Some((1, 2)) },
+            tree: b"tree".to_vec(),
+            leaves: leaves.into_iter().map(Source::Owned).collect(),
+            code_bearing,
+        }
+    }
+
+    fn whole(draft: &Draft, seal: Option<Seal<'_>>) -> Vec<u8> {
+        let (mut bytes, leaves) = draft.head(3, seal).unwrap();
+        for (leaf, source) in leaves.iter().zip(&draft.leaves) {
+            bytes.resize(leaf.range.start, 0);
+            bytes.extend_from_slice(source.bytes());
+        }
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read(leaves in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..5)) {
+            let draft = draft(leaves.clone(), false);
+            let payload = whole(&draft, None);
+            let head = Head::read(&payload).unwrap();
+            prop_assert_eq!(head.length, payload.len());
+            prop_assert_eq!(head.meta(&payload).unwrap(), draft.meta);
+            prop_assert_eq!(&payload[head.tree.clone()], b"tree");
+            for (leaf, bytes) in head.leaves.iter().zip(&leaves) {
+                prop_assert_eq!(&payload[leaf.range.clone()], &bytes[..]);
+                prop_assert_eq!(leaf.range.start % ALIGN, 0);
+            }
+            head.verify_leaves(&payload).unwrap();
+        }
+
+        #[test]
+        fn any_flipped_bit_is_noticed(place in any::<prop::sample::Index>(), bit in 0..8u8) {
+            let draft = draft(vec![vec![1; 100], vec![2; 7]], false);
+            let mut payload = whole(&draft, None);
+            let clean = payload.clone();
+            let place = place.index(payload.len());
+            payload[place] ^= 1 << bit;
+            let noticed = Head::read(&payload).is_err()
+                || Head::read(&payload).unwrap().verify_leaves(&payload).is_err();
+            let used = Head::read(&clean).unwrap();
+            let padding = place >= used.size() && used.leaves.iter().all(|leaf| !leaf.range.contains(&place));
+            let seal = (KEY_ID_AT..HEADER).contains(&place);
+            prop_assert!(noticed || padding || seal, "byte {place}");
+        }
+
+        #[test]
+        fn rubbish_is_an_error(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            prop_assert!(Head::read(&bytes).is_err());
+            let mut begun = whole(&draft(vec![], false), None);
+            begun.truncate(HEADER.min(bytes.len()));
+            begun.extend(bytes);
+            prop_assert!(Head::read(&begun).is_err());
+        }
+    }
+
+    #[test]
+    fn a_seal_is_bound_to_store_key_and_secret() {
+        let (ours, theirs) = (Secret::new(&[1; 32]).unwrap(), Secret::new(&[2; 32]).unwrap());
+        let (here, there) = ([1; 16], [2; 16]);
+        let seal = Seal { secret: &ours, store: &here };
+        let payload = whole(&draft(vec![vec![9; 10]], true), Some(seal));
+        let head = Head::read(&payload).unwrap();
+        head.authenticate(&payload, Some(seal)).unwrap();
+        let kind = |seal| head.authenticate(&payload, seal).unwrap_err().kind();
+        assert_eq!(kind(Some(Seal { secret: &theirs, store: &here })), Kind::ForeignSecret);
+        assert_eq!(kind(Some(Seal { secret: &ours, store: &there })), Kind::Forged);
+        assert_eq!(kind(None), Kind::ForeignSecret);
+        let mut altered = payload.clone();
+        altered[HEADER] ^= 1;
+        assert_eq!(head.authenticate(&altered, Some(seal)).unwrap_err().kind(), Kind::Forged);
+    }
+
+    #[test]
+    fn code_without_a_secret_is_not_written() {
+        assert_eq!(draft(vec![], true).head(0, None).unwrap_err().kind(), Kind::Invalid);
+    }
+}

@@ -1,0 +1,406 @@
+//! The only module that touches `std::fs`.
+//!
+//! ```text
+//! <root>/                 CACHEDIR.TAG  .gitignore
+//!   v1/                   0700; every file 0600
+//!     ID                  tells this store from others
+//!     CURRENT             the generation of the index in use
+//!     index-<n>.sqlite3   rows, each naming a payload or holding a small one
+//!     payloads/ab/<key>-<nonce>
+//!     tmp/                what is being written; renamed into place when whole
+//!     quarantine/         what failed a check, kept for a look
+//!     locks/
+//! ```
+#![allow(clippy::disallowed_methods)]
+
+use super::mapped::Bytes;
+use super::trust::Stamp;
+use crate::digest::Digest;
+use crate::error::{Error, Kind, Result};
+use crate::format::LAYOUT;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
+# This folder is a cache made by afml-cache; it can be deleted at any time.\n";
+/// What lies in `tmp` for longer than this was left by a process that died.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// Tells payload files of one key apart.
+pub type Nonce = [u8; 8];
+/// Tells stores apart.
+pub type StoreId = [u8; 16];
+
+/// The folder of a store, made and checked.
+#[derive(Clone, Debug)]
+pub struct Root(PathBuf);
+
+impl Root {
+    /// Makes the folder tree where it is missing, and refuses one that others may write.
+    ///
+    /// # Errors
+    /// `Refused` for a folder that is not private, `Io` for one that can't be made.
+    pub fn prepare(path: &Path) -> Result<Self> {
+        let made = make_private(path).map_err(|error| {
+            Error::caused(
+                Kind::Io,
+                format!(
+                    "the cache folder `{}` can't be made; name another one with \
+                     AFML_CACHE or configure(cache_dir=...)",
+                    path.display()
+                ),
+                error,
+            )
+        })?;
+        let root = Self(path.join(LAYOUT));
+        private::check(path)?;
+        for folder in [root.0.clone(), root.folder("payloads"), root.tmp(), root.folder("quarantine"), root.folder("locks")] {
+            make_private(&folder).map_err(|error| at(&folder, "can't be made", error))?;
+            private::check(&folder)?;
+        }
+        if made {
+            // Tags are a courtesy to backup tools and git; without them the cache works as well.
+            let _ = fs::write(path.join("CACHEDIR.TAG"), TAG);
+            let _ = fs::write(path.join(".gitignore"), "*\n");
+        }
+        root.sweep_tmp();
+        Ok(root)
+    }
+
+    fn folder(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    fn tmp(&self) -> PathBuf {
+        self.folder("tmp")
+    }
+
+    /// Where a payload lies.
+    #[must_use]
+    pub fn payload(&self, key: Digest, nonce: Nonce) -> PathBuf {
+        let key = key.to_string();
+        let nonce = u64::from_le_bytes(nonce);
+        self.folder("payloads").join(&key[..2]).join(format!("{key}-{nonce:016x}"))
+    }
+
+    /// Where the index of a generation lies.
+    #[must_use]
+    pub fn index(&self, generation: u64) -> PathBuf {
+        self.folder(&format!("index-{generation}.sqlite3"))
+    }
+
+    /// The generation that `CURRENT` names.
+    #[must_use]
+    pub fn generation(&self) -> Option<u64> {
+        fs::read_to_string(self.folder("CURRENT")).ok()?.trim().parse().ok()
+    }
+
+    /// Makes `CURRENT` name another generation, in one step.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn set_generation(&self, generation: u64) -> Result<()> {
+        let name = self.tmp().join(format!("CURRENT-{generation}-{}", std::process::id()));
+        let current = self.folder("CURRENT");
+        create(&name)
+            .and_then(|mut file| writeln!(file, "{generation}"))
+            .and_then(|()| fs::rename(&name, &current))
+            .map_err(|error| at(&current, "can't be written", error))
+    }
+
+    /// The id of the store, drawn when the folder is made; seals are bound to it.
+    ///
+    /// # Errors
+    /// It can't be read or made.
+    pub fn store_id(&self) -> Result<StoreId> {
+        let path = self.folder("ID");
+        let read = || fs::read(&path).map(|id| id.try_into().ok());
+        let id = match read() {
+            Ok(Some(id)) => return Ok(id),
+            Ok(None) => Err(io::Error::new(io::ErrorKind::InvalidData, "it has not 16 bytes")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut id = StoreId::default();
+                getrandom::fill(&mut id).map_err(io::Error::other).and_then(|()| publish(&path, &id)).and_then(|()| read())
+            }
+            Err(error) => Err(error),
+        };
+        id.and_then(|id| id.ok_or_else(|| io::ErrorKind::InvalidData.into())).map_err(|error| at(&path, "can't be read", error))
+    }
+
+    /// Takes the lock under which an index is opened or replaced; it falls with the returned file.
+    ///
+    /// # Errors
+    /// The lock file can't be opened.
+    pub fn lock(&self, name: &str) -> Result<File> {
+        let path = self.folder("locks").join(name);
+        let file = private::options().create(true).truncate(false).open(&path);
+        file.and_then(|file| file.lock().map(|()| file)).map_err(|error| at(&path, "can't be locked", error))
+    }
+
+    /// Writes a payload under a temporary name and renames it into place.
+    ///
+    /// # Errors
+    /// Disk full, no permission, no handles; nothing is left behind then.
+    pub fn write(&self, key: Digest, nonce: Nonce, created_ns: i64, parts: &[(usize, &[u8])]) -> Result<Stamp> {
+        let place = self.payload(key, nonce);
+        let draft = self.tmp().join(place.file_name().unwrap_or_default());
+        let written = write_parts(&draft, created_ns, parts).and_then(|file| {
+            rename_into(&draft, &place)?;
+            Stamp::of(&file)
+        });
+        written.map_err(|error| {
+            let _ = fs::remove_file(&draft);
+            at(&place, "can't be written", error)
+        })
+    }
+
+    /// Opens a payload: mapped privately where it is large, read where it is small.
+    ///
+    /// # Errors
+    /// `Io` with the operating system's reason; `io::ErrorKind::NotFound` is `Ok(None)`.
+    pub fn open(&self, key: Digest, nonce: Nonce) -> Result<Option<(Bytes, Stamp)>> {
+        let place = self.payload(key, nonce);
+        let opened = File::open(&place).and_then(|file| Ok((Bytes::load(&file)?, Stamp::of(&file)?)));
+        match opened {
+            Ok(opened) => Ok(Some(opened)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(at(&place, "can't be read", error)),
+        }
+    }
+
+    /// Removes a payload; one that is gone already is no error.
+    pub fn remove(&self, key: Digest, nonce: Nonce) {
+        let _ = fs::remove_file(self.payload(key, nonce));
+    }
+
+    /// Moves a payload that failed a check out of the way, and says where to.
+    pub fn quarantine(&self, key: Digest, nonce: Nonce) -> PathBuf {
+        self.set_aside(&self.payload(key, nonce))
+    }
+
+    /// Moves an index out of the way, its write-ahead log with it.
+    pub fn quarantine_index(&self, generation: u64) -> PathBuf {
+        let index = self.index(generation);
+        for suffix in ["-wal", "-shm"] {
+            let mut beside = index.clone().into_os_string();
+            beside.push(suffix);
+            self.set_aside(Path::new(&beside));
+        }
+        self.set_aside(&index)
+    }
+
+    fn set_aside(&self, path: &Path) -> PathBuf {
+        let aside = self.folder("quarantine").join(path.file_name().unwrap_or_default());
+        if fs::rename(path, &aside).is_err() {
+            let _ = fs::remove_file(path);
+        }
+        aside
+    }
+
+    /// Every payload file: its key and nonce, as the name gives them.
+    #[must_use]
+    pub fn payloads(&self) -> Vec<(Digest, Nonce)> {
+        let folders = fs::read_dir(self.folder("payloads")).into_iter().flatten().flatten();
+        let files = folders.flat_map(|folder| fs::read_dir(folder.path()).into_iter().flatten().flatten());
+        files.filter_map(|file| parse_name(file.file_name().to_str()?)).collect()
+    }
+
+    fn sweep_tmp(&self) {
+        for entry in fs::read_dir(self.tmp()).into_iter().flatten().flatten() {
+            let age = entry.metadata().and_then(|found| found.accessed()).map(|then| then.elapsed());
+            if matches!(age, Ok(Ok(age)) if age > ABANDONED) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+/// Tells one file from another of the same name.
+#[must_use]
+pub fn identity(path: &Path) -> Option<(u64, u64)> {
+    private::identity(path)
+}
+
+/// The user's secret: read where it is, made where it is missing.
+///
+/// # Errors
+/// It can't be read or made, or others may read it.
+pub fn secret(path: &Path) -> Result<Vec<u8>> {
+    match read_secret(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make_secret(path).and_then(|()| read_secret(path)).map_err(|error| at(path, "can't be made", error))
+        }
+        read => read.map_err(|error| at(path, "can't be used as the secret", error)),
+    }
+}
+
+fn read_secret(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    private::check_secret(&file)?;
+    io::read_to_string(file).map(|text| hex_bytes(text.trim()))
+}
+
+fn make_secret(path: &Path) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        make_private(folder)?;
+    }
+    let mut bytes = [0; crate::format::Secret::SIZE];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    publish(path, text.as_bytes())
+}
+
+/// Makes a file whole or not at all; where another process was first, its file stays.
+fn publish(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut draft = path.to_path_buf().into_os_string();
+    draft.push(format!(".{}", std::process::id()));
+    let _ = fs::remove_file(&draft);
+    create(Path::new(&draft)).and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))?;
+    let linked = fs::hard_link(&draft, path);
+    fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes of hexadecimal text; whatever is not hexadecimal makes it too short to be a secret.
+#[must_use]
+pub fn hex_bytes(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.chars().map_while(|digit| digit.to_digit(16)).filter_map(|digit| u8::try_from(digit).ok()).collect();
+    digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+}
+
+fn write_parts(path: &Path, created_ns: i64, parts: &[(usize, &[u8])]) -> io::Result<File> {
+    const ZEROES: [u8; 64] = [0; 64];
+    let mut file = create(path)?;
+    let mut at = 0;
+    for &(start, bytes) in parts {
+        file.write_all(&ZEROES[..start - at])?;
+        file.write_all(bytes)?;
+        at = start + bytes.len();
+    }
+    // A time of our own choosing: a later write within the same clock tick still changes it.
+    let created = UNIX_EPOCH + Duration::from_nanos(created_ns.unsigned_abs());
+    file.set_modified(created)?;
+    Ok(file)
+}
+
+fn rename_into(draft: &Path, place: &Path) -> io::Result<()> {
+    match fs::rename(draft, place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make_private(place.parent().unwrap_or(place))?;
+            fs::rename(draft, place)
+        }
+        renamed => renamed,
+    }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    private::options().create_new(true).open(path)
+}
+
+/// Whether the folder had to be made.
+fn make_private(path: &Path) -> io::Result<bool> {
+    match private::create_dir(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            path.parent().map_or(Ok(()), fs::create_dir_all)?;
+            make_private(path)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn parse_name(name: &str) -> Option<(Digest, Nonce)> {
+    let (key, nonce) = name.split_once('-')?;
+    let nonce = u64::from_str_radix(nonce, 16).ok()?;
+    Some((Digest::from_hex(key)?, nonce.to_le_bytes()))
+}
+
+fn at(path: &Path, what: &str, error: io::Error) -> Error {
+    let hint = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => " (free some disk, or clear the cache)",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            " (make the folder writable, or name another one with AFML_CACHE)"
+        }
+        _ => "",
+    };
+    Error::caused(Kind::Io, format!("`{}` {what}{hint}", path.display()), error)
+}
+
+#[cfg(unix)]
+mod private {
+    use super::{Error, File, Kind, OpenOptions, Path, Result, fs, io};
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+
+    pub fn options() -> OpenOptions {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).mode(0o600);
+        options
+    }
+
+    pub fn create_dir(path: &Path) -> io::Result<()> {
+        fs::DirBuilder::new().mode(0o700).create(path)
+    }
+
+    pub fn identity(path: &Path) -> Option<(u64, u64)> {
+        fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+    }
+
+    /// A folder that somebody else owns or may write could be filled with forged payloads.
+    pub fn check(path: &Path) -> Result<()> {
+        let found = fs::metadata(path).map_err(|error| super::at(path, "can't be looked at", error))?;
+        let (owner, mode) = (found.uid(), found.permissions().mode());
+        let me = rustix::process::geteuid().as_raw();
+        let wrong = if owner != me {
+            format!("belongs to user {owner}, and this process runs as user {me}")
+        } else if mode & 0o022 != 0 {
+            format!("may be written by others (mode {:o}); run: chmod go-w", mode & 0o777)
+        } else {
+            return Ok(());
+        };
+        let path = path.display();
+        let advice = "use a folder of your own, named with AFML_CACHE or configure(cache_dir=...)";
+        Err(Error::new(Kind::Refused, format!("the cache folder `{path}` {wrong}; or {advice}")))
+    }
+
+    pub fn check_secret(file: &File) -> io::Result<()> {
+        let found = file.metadata()?;
+        if found.uid() == rustix::process::geteuid().as_raw() && found.permissions().mode() & 0o077 == 0 {
+            return Ok(());
+        }
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, "others may read it; run: chmod 600"))
+    }
+}
+
+#[cfg(not(unix))]
+mod private {
+    use super::{File, OpenOptions, Path, Result, fs, io};
+
+    pub fn options() -> OpenOptions {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        options
+    }
+
+    pub fn create_dir(path: &Path) -> io::Result<()> {
+        fs::create_dir(path)
+    }
+
+    pub fn identity(path: &Path) -> Option<(u64, u64)> {
+        fs::metadata(path).ok().map(|found| (found.len(), 0))
+    }
+
+    pub fn check(_: &Path) -> Result<()> {
+        Ok(())
+    }
+
+    pub fn check_secret(_: &File) -> io::Result<()> {
+        Ok(())
+    }
+}
