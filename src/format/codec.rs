@@ -56,6 +56,11 @@ impl Writer {
         self.0.len()
     }
 
+    /// Takes back what was written from `length` on.
+    pub fn truncate(&mut self, length: usize) {
+        self.0.truncate(length);
+    }
+
     /// Whether nothing has been written.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,0 +1,42 @@
+"""Results of expensive functions, kept by content: Rust inside, Python outside."""
+
+from afml_cache._native import Store, __version__, digest
+from afml_cache.config import CACHE_DIRS, configure, initialize_cache_system
+from afml_cache.decorators import cacheable, robust_cacheable, time_aware_cacheable
+from afml_cache.exceptions import (
+    CacheConfigError,
+    CacheCorruptError,
+    CacheError,
+    CacheReadWarning,
+    CacheStoreError,
+    CacheWarning,
+    CacheWriteWarning,
+    UncacheableArgumentError,
+    UncacheableArgumentWarning,
+)
+from afml_cache.info import CacheInfo, cache_status, clear_afml_cache, get_cache_stats
+
+__all__ = [
+    "CACHE_DIRS",
+    "CacheConfigError",
+    "CacheCorruptError",
+    "CacheError",
+    "CacheInfo",
+    "CacheReadWarning",
+    "CacheStoreError",
+    "CacheWarning",
+    "CacheWriteWarning",
+    "Store",
+    "UncacheableArgumentError",
+    "UncacheableArgumentWarning",
+    "__version__",
+    "cache_status",
+    "cacheable",
+    "clear_afml_cache",
+    "configure",
+    "digest",
+    "get_cache_stats",
+    "initialize_cache_system",
+    "robust_cacheable",
+    "time_aware_cacheable",
+]

@@ -1,0 +1,228 @@
+"""The decorators: what they take, and how they put a cached function together."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, overload
+
+from afml_cache import info
+from afml_cache._native import Function, Store
+from afml_cache.exceptions import CacheConfigError
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["cacheable", "robust_cacheable", "time_aware_cacheable"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Options(TypedDict, total=False):
+    """Options of the decorators, all by keyword.
+
+    Attributes
+    ----------
+    version : str
+        Part of the key: another text, and every call misses.
+    ignore : iterable of str
+        Parameters that are left out of the key.
+    ignore_deps : iterable of str
+        Helpers, constants, classes and modules that are left out of the code's digest.
+    on_uncacheable : {"warn", "raise"}
+        What to do with an argument that can't be keyed: run without the cache and say so once, or
+        raise `UncacheableArgumentError`.
+    store : Store, str or os.PathLike, optional
+        Where the results go; the default store if it is left out.
+    """
+
+    version: str
+    ignore: str | Iterable[str]
+    ignore_deps: str | Iterable[str]
+    on_uncacheable: str
+    store: Store | str | os.PathLike[str] | None
+
+
+@overload
+def robust_cacheable(function: F, /) -> F: ...
+@overload
+def robust_cacheable(**options: Unpack[Options]) -> Callable[[F], F]: ...
+def robust_cacheable(function: Any = None, /, **options: Any) -> Any:
+    """Keep the results of a function by the content of its arguments and its code.
+
+    Works with and without parentheses; on functions, methods, static and class methods, and
+    coroutine functions.
+
+    Parameters
+    ----------
+    function
+        What to decorate.
+    **options
+        See `Options`.
+
+    Returns
+    -------
+    callable
+        The cached function: it is called as before, and has `cache_info`, `cache_clear`,
+        `cache_key`, `is_cached`, `refresh`, `explain`, and `__wrapped__`.
+
+    Raises
+    ------
+    TypeError
+        What is decorated is not a function that returns a result, or an option is unknown.
+    CacheConfigError
+        An option has a value that can't be right.
+
+    Examples
+    --------
+    >>> from afml_cache import robust_cacheable
+    >>> @robust_cacheable
+    ... def add(x, y):
+    ...     return x + y
+    >>> add(1, 2), add(1, y=2)
+    (3, 3)
+    >>> add.cache_info().misses
+    1
+    """
+    return _decorate("robust_cacheable", function, options)
+
+
+@overload
+def cacheable(function: F, /) -> F: ...
+@overload
+def cacheable(**options: Unpack[Options]) -> Callable[[F], F]: ...
+def cacheable(function: Any = None, /, **options: Any) -> Any:
+    """Keep the results of a function; the same as `robust_cacheable`.
+
+    Existing scripts have both names. See `robust_cacheable` for parameters and what is raised.
+    """
+    return _decorate("cacheable", function, options)
+
+
+@overload
+def time_aware_cacheable(function: F, /) -> F: ...
+@overload
+def time_aware_cacheable(**options: Unpack[Options]) -> Callable[[F], F]: ...
+def time_aware_cacheable(function: Any = None, /, **options: Any) -> Any:
+    """Keep the results of a function, and with each the time range that it looked at.
+
+    The key is that of `robust_cacheable`: another time range is other content. The first and last
+    instant of the arguments with a pandas `DatetimeIndex` are stored with the entry, in
+    nanoseconds UTC. See `robust_cacheable` for parameters and what is raised.
+    """
+    return _decorate("time_aware_cacheable", function, options, time_aware=True)
+
+
+def _decorate(decorator: str, function: Any, options: dict[str, Any], *, time_aware: bool = False) -> Any:
+    unknown = [f"`{name}`" for name in options if name not in Options.__annotations__]
+    if unknown:
+        known = ", ".join(f"`{name}`" for name in Options.__annotations__)
+        message = f"{decorator} has no option {', '.join(unknown)}; it has {known}"
+        raise TypeError(message)
+    settings = _settings(options, time_aware=time_aware)
+    if function is None:
+        return lambda function: _wrap(decorator, function, settings)
+    return _wrap(decorator, function, settings)
+
+
+def _settings(options: dict[str, Any], *, time_aware: bool) -> dict[str, Any]:
+    """Check the options, and bring them into the form of the native function's."""
+    reaction = options.get("on_uncacheable", "warn")
+    if reaction not in {"warn", "raise"}:
+        message = f'`on_uncacheable` is "warn" or "raise", not {reaction!r}'
+        raise CacheConfigError(message)
+    version = options.get("version", "")
+    if not isinstance(version, str):
+        message = f"`version` must be a text, not {version!r}"
+        raise CacheConfigError(message)
+    store = options.get("store")
+    if isinstance(store, str | os.PathLike):
+        store = Store(store)
+    elif store is not None and not isinstance(store, Store):
+        message = f"`store` must be a Store or a path, not {store!r}"
+        raise CacheConfigError(message)
+    names = {name: _names(name, options.get(name, ())) for name in ("ignore", "ignore_deps")}
+    return {
+        "version": version,
+        "options": names,
+        "raises": reaction == "raise",
+        "time_aware": time_aware,
+        "store": store,
+    }
+
+
+def _names(option: str, names: Any) -> tuple[str, ...]:
+    names = (names,) if isinstance(names, str) else tuple(names)
+    wrong = [name for name in names if not isinstance(name, str)]
+    if wrong:
+        message = f"`{option}` takes names, not {wrong[0]!r}"
+        raise CacheConfigError(message)
+    return names
+
+
+def _wrap(decorator: str, function: Any, settings: dict[str, Any]) -> Any:
+    if isinstance(function, staticmethod | classmethod):
+        return type(function)(_wrap(decorator, function.__func__, settings))
+    _check(decorator, function)
+    ignored = [*settings["options"]["ignore"]]
+    missing = [name for name in ignored if name not in inspect.signature(function).parameters]
+    if missing:
+        message = f"`ignore` names `{missing[0]}`, and `{_name(function)}` has no such parameter"
+        raise CacheConfigError(message)
+    native = Function(function, _name(function), **settings)
+    functools.update_wrapper(native, function)
+    info.track(native)
+    if inspect.iscoroutinefunction(function):
+        return _awaitable(native, function)
+    return native
+
+
+def _check(decorator: str, function: Any) -> None:
+    reason = None
+    if isinstance(function, Function):
+        reason = "is cached already"
+    elif isinstance(function, type):
+        reason = "is a class; decorate its methods"
+    elif not callable(function):
+        reason = "can't be called; the options of a decorator are given by keyword"
+    elif inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        reason = "is a generator function, whose result can be read only once; return a list"
+    if reason is not None:
+        message = f"{decorator} can't decorate {function!r}: it {reason}"
+        raise TypeError(message)
+
+
+def _name(function: Any) -> str:
+    """Give `module.qualname`; the main module is one, whatever a worker process calls it."""
+    module = getattr(function, "__module__", None) or "builtins"
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    return f"{'__main__' if module == '__mp_main__' else module}.{name}"
+
+
+def _awaitable(native: Function, function: Callable[..., Any]) -> Any:
+    """Wrap a coroutine function: awaited on a miss, and the loop is never blocked by its body."""
+
+    @functools.wraps(function)
+    async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        found, value = native.find(args, kwargs)
+        if found:
+            return value
+        return await compute(value, args, kwargs)
+
+    async def compute(ticket: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        start = time.perf_counter()
+        value = await function(*args, **kwargs)
+        native.fill(value, time.perf_counter() - start, ticket, args, kwargs)
+        return value
+
+    async def refresh(*args: Any, **kwargs: Any) -> Any:
+        """Compute a call whatever is stored, and store the new result."""
+        return await compute(native.ticket(args, kwargs), args, kwargs)
+
+    for name in ("cache_info", "cache_clear", "cache_key", "is_cached", "explain"):
+        setattr(wrapper, name, getattr(native, name))
+    wrapper.refresh = refresh  # type: ignore[attr-defined]
+    return wrapper

@@ -1,0 +1,49 @@
+"""What the native call path asks of Python about a function, once per state of its code."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import inspect
+import sys
+from typing import TYPE_CHECKING
+
+from afml_cache.code import Code, describe as describe_code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Row = tuple[str, int, object, bool, bool]
+
+
+def describe(
+    function: Callable[..., object],
+    *,
+    ignore: tuple[str, ...] = (),
+    ignore_deps: tuple[str, ...] = (),
+) -> tuple[Code, list[Row]]:
+    """Describe a function's code and its parameters.
+
+    Returns
+    -------
+    tuple
+        The code, and per parameter: name, kind as `inspect.Parameter` numbers it, default, whether
+        it has one, whether it is part of the key.
+    """
+    parameters = inspect.signature(function, follow_wrapped=False).parameters.values()
+    rows: list[Row] = []
+    for parameter in parameters:
+        has_default = parameter.default is not parameter.empty
+        default = parameter.default if has_default else None
+        keyed = parameter.name not in ignore
+        rows.append((parameter.name, int(parameter.kind), default, has_default, keyed))
+    return describe_code(function, ignore_deps=ignore_deps), rows
+
+
+def major(package: str) -> str:
+    """Give the major version of an installed package; the empty string where it has none."""
+    try:
+        version = importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        # A module whose distribution has another name, or none.
+        version = str(getattr(sys.modules.get(package), "__version__", ""))
+    return version.split(".", maxsplit=1)[0]

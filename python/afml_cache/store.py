@@ -1,0 +1,12 @@
+"""Stores, and what can be asked of them."""
+
+from __future__ import annotations
+
+from afml_cache._native import Store
+
+__all__ = ["Store"]
+
+
+def make_store(path: str, allow_pickle: bool) -> Store:  # noqa: FBT001 (pickle passes by position)
+    """Make a store anew in the process that unpickles it."""
+    return Store(path, allow_pickle=allow_pickle)

@@ -1,0 +1,84 @@
+//! What a cached function has done in this process.
+
+use pyo3::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// Counts of one function. They are read one by one, so a reader may see a call half counted.
+#[derive(Debug, Default)]
+pub struct Counters {
+    pub memory_hits: AtomicU64,
+    pub disk_hits: AtomicU64,
+    pub misses: AtomicU64,
+    pub waits: AtomicU64,
+    pub bypasses: AtomicU64,
+    pub errors: AtomicU64,
+    pub stored_bytes: AtomicU64,
+    computed_ns: AtomicU64,
+    saved_ns: AtomicU64,
+}
+
+impl Counters {
+    /// A result came from memory, or from disk, instead of being computed.
+    pub fn hit(&self, in_memory: bool, seconds: f64) {
+        let hits = if in_memory { &self.memory_hits } else { &self.disk_hits };
+        hits.fetch_add(1, Relaxed);
+        let saved = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        self.saved_ns.fetch_add(nanoseconds(saved), Relaxed);
+    }
+
+    /// A body ran for this long.
+    pub fn computed(&self, taken: Duration) {
+        self.misses.fetch_add(1, Relaxed);
+        self.computed_ns.fetch_add(nanoseconds(taken), Relaxed);
+    }
+
+    /// One more of something.
+    pub fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Relaxed);
+    }
+
+    /// Everything back to zero.
+    pub fn reset(&self) {
+        for counter in self.all() {
+            counter.store(0, Relaxed);
+        }
+    }
+
+    fn all(&self) -> [&AtomicU64; 9] {
+        [
+            &self.memory_hits,
+            &self.disk_hits,
+            &self.misses,
+            &self.waits,
+            &self.bypasses,
+            &self.errors,
+            &self.stored_bytes,
+            &self.computed_ns,
+            &self.saved_ns,
+        ]
+    }
+
+    /// As `afml_cache.CacheInfo`.
+    pub fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let [memory, disk, misses, waits, bypasses, errors, bytes, computed, saved] =
+            self.all().map(|counter| counter.load(Relaxed));
+        let seconds = |counted| Duration::from_nanos(counted).as_secs_f64();
+        py.import("afml_cache.info")?.getattr("CacheInfo")?.call1((
+            memory + disk,
+            memory,
+            disk,
+            misses,
+            waits,
+            bypasses,
+            errors,
+            bytes,
+            seconds(computed),
+            seconds(saved),
+        ))
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,28 @@
+//! The extension module `afml_cache._native`: a table of contents.
+
+mod bind;
+mod counters;
+mod digest;
+mod error;
+mod function;
+mod identity;
+mod store;
+mod value;
+mod watch;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _native {
+    use super::{PyResult, digest, function, store, value};
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add_class::<value::Memory>()?;
+        digest::register(module)?;
+        store::register(module)?;
+        function::register(module)
+    }
+}

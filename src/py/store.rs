@@ -1,0 +1,366 @@
+//! `Store`: a folder of results, opened when it is first needed.
+
+use super::error::{corrupt, exception, raise, warn};
+use super::value::{Drafted, load};
+use crate::clock;
+use crate::digest::Digest;
+use crate::error::{Error, Kind};
+use crate::format::{Draft, Head, Meta, Secret};
+use crate::store::{Bytes, Flights, MemoryTier, Put, Store, Weighed};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyComplex, PyFloat, PyInt, PyString, PyTuple};
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+/// Bytes that the memory tier may hold.
+const MEMORY: u64 = 512 * 1024 * 1024;
+/// Payloads up to this size are kept in memory; larger ones are mapped anew at each hit.
+const KEEP: usize = 1024 * 1024;
+/// A folder that could not be opened is tried again after this long.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// Adds what this file has to the module.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<PyStore>()?;
+    module.add_function(wrap_pyfunction!(default_store, module)?)?;
+    module.add_function(wrap_pyfunction!(set_default_store, module)?)
+}
+
+/// What the memory tier holds of a result.
+#[derive(Clone)]
+pub enum Hot {
+    /// A value that nobody can change: handed out as it is.
+    Value(Arc<Py<PyAny>>, f64, u64),
+    /// A payload: decoded anew for everybody.
+    Payload(Arc<[u8]>),
+}
+
+impl Weighed for Hot {
+    fn weight(&self) -> u64 {
+        const OVERHEAD: u64 = 128;
+        match self {
+            Self::Value(_, _, bytes) => OVERHEAD + bytes,
+            Self::Payload(bytes) => OVERHEAD + bytes.len() as u64,
+        }
+    }
+}
+
+/// A result from memory or disk, with the seconds that it once took.
+pub struct Hit<'py> {
+    pub value: Bound<'py, PyAny>,
+    pub seconds: f64,
+    pub in_memory: bool,
+}
+
+type Opened = Result<Arc<Store>, (String, Instant)>;
+
+/// Store(path, *, allow_pickle=True)
+/// --
+///
+/// A folder of results.
+///
+/// It is opened when it is first needed. Functions that use a folder which can't be opened run
+/// uncached, with one warning.
+///
+/// Parameters
+/// ----------
+/// path : str or os.PathLike
+///     The folder; made where it is missing. It must belong to the user and be writable by nobody
+///     else.
+/// allow_pickle : bool, default True
+///     Whether results that nothing but pickle can hold are stored and loaded. They are sealed with
+///     the user's secret, and only what the seal fits is ever unpickled.
+#[pyclass(frozen, name = "Store", module = "afml_cache", subclass)]
+pub struct PyStore {
+    path: PathBuf,
+    allow_pickle: bool,
+    opened: Mutex<Option<Opened>>,
+    memory: MemoryTier<Hot>,
+    flights: Flights,
+    told: Mutex<HashSet<String>>,
+}
+
+#[pymethods]
+impl PyStore {
+    #[new]
+    #[pyo3(signature = (path, *, allow_pickle = true))]
+    fn new(py: Python<'_>, path: PathBuf, allow_pickle: bool) -> PyResult<Self> {
+        let absolute = py.import("os")?.getattr("path")?.call_method1("abspath", (path,))?.extract()?;
+        Ok(Self {
+            path: absolute,
+            allow_pickle,
+            opened: Mutex::default(),
+            memory: MemoryTier::new(MEMORY),
+            flights: Flights::default(),
+            told: Mutex::default(),
+        })
+    }
+
+    /// The folder.
+    #[getter]
+    fn path<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        py.import("pathlib")?.call_method1("Path", (&self.path,))
+    }
+
+    /// Whether results that need pickle are stored and loaded.
+    #[getter]
+    fn allow_pickle(&self) -> bool {
+        self.allow_pickle
+    }
+
+    /// Bytes of all entries.
+    #[getter]
+    fn size_bytes(&self, py: Python<'_>) -> PyResult<u64> {
+        let store = self.open(py).map_err(raise)?;
+        py.detach(|| store.totals()).map(|(_, bytes)| bytes).map_err(raise)
+    }
+
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        let store = self.open(py).map_err(raise)?;
+        py.detach(|| store.totals()).map(|(entries, _)| entries).map_err(raise)
+    }
+
+    // A store without entries is a store all the same.
+    fn __bool__(&self) -> bool {
+        true
+    }
+
+    /// clear($self)
+    /// --
+    ///
+    /// Remove every entry; returns how many there were.
+    fn clear(&self, py: Python<'_>) -> PyResult<usize> {
+        self.clear_entries(py, None).map_err(raise)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Store({:?})", self.path.display().to_string())
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String, bool))> {
+        let make = slf.py().import("afml_cache.store")?.getattr("make_store")?;
+        Ok((make, (slf.get().path.display().to_string(), slf.get().allow_pickle)))
+    }
+}
+
+impl PyStore {
+    /// The flights of this store's keys.
+    pub fn flights(&self) -> &Flights {
+        &self.flights
+    }
+
+    /// The store, opened; a failure is remembered for a while.
+    pub fn open(&self, py: Python<'_>) -> Result<Arc<Store>, Error> {
+        let held = || self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*held() {
+            Some(Ok(store)) => return Ok(store.clone()),
+            Some(Err((reason, since))) if clock::monotonic() - *since < RETRY => {
+                return Err(Error::new(Kind::Io, reason.clone()));
+            }
+            _ => {}
+        }
+        let secret = self.secret(py);
+        // Two threads may both open; the first one's store is kept, and both are sound.
+        let opened = py.detach(|| Store::open(&self.path, secret));
+        let mut place = held();
+        match (&*place, opened) {
+            (Some(Ok(store)), _) => Ok(store.clone()),
+            (_, Ok(store)) => {
+                let store = Arc::new(store);
+                *place = Some(Ok(store.clone()));
+                Ok(store)
+            }
+            (_, Err(error)) => {
+                *place = Some(Err((error.to_string(), clock::monotonic())));
+                Err(error)
+            }
+        }
+    }
+
+    fn secret(&self, py: Python<'_>) -> Option<Secret> {
+        if !self.allow_pickle {
+            return None;
+        }
+        let read = py.import("afml_cache.config").and_then(|config| config.call_method0("secret_source")).and_then(|source| {
+            let (key, path): (Option<String>, PathBuf) = source.extract()?;
+            let bytes = match key {
+                Some(key) => crate::store::hex_bytes(&key),
+                None => crate::store::secret(&path).map_err(raise)?,
+            };
+            Secret::new(&bytes).map_err(raise)
+        });
+        read.map_err(|error| {
+            let reason = error.value(py);
+            let advice = "results that need pickle are neither stored nor loaded; set AFML_CACHE_KEY to 64 hexadecimal digits, or make that file usable";
+            self.tell(py, "CacheWarning", "secret", &format!("there is no secret to seal pickles with ({reason}); {advice}"));
+        })
+        .ok()
+    }
+
+    /// Whether a result that needs pickle can be stored.
+    pub fn may_pickle(&self, store: &Store) -> bool {
+        self.allow_pickle && store.has_secret()
+    }
+
+    /// One warning per cause.
+    pub fn tell(&self, py: Python<'_>, class: &str, cause: &str, message: &str) {
+        let first = self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(format!("{class} {cause}"));
+        if first {
+            warn(py, class, message);
+        }
+    }
+
+    /// Tells of an error of the store; returns nothing, since the call goes on without it.
+    pub fn tell_error(&self, py: Python<'_>, class: &str, doing: &str, error: &Error) {
+        let path = self.path.display();
+        self.tell(py, class, &format!("{doing} {:?}", error.kind()), &format!("{doing} in the cache `{path}` failed, and the function runs without it: {error}"));
+    }
+
+    /// A result that memory holds.
+    pub fn recall<'py>(&self, py: Python<'py>, key: Digest) -> Option<Hit<'py>> {
+        match self.memory.get(key)? {
+            Hot::Value(value, seconds, _) => Some(Hit { value: value.bind(py).clone(), seconds, in_memory: true }),
+            Hot::Payload(payload) => {
+                let bytes = Bytes::copy(&payload);
+                let head = Head::read(bytes.slice()).ok()?;
+                let seconds = head.seconds;
+                let value = load(py, &head, bytes).ok()?;
+                Some(Hit { value, seconds, in_memory: true })
+            }
+        }
+    }
+
+    /// A result that is on disk.
+    pub fn fetch<'py>(&self, py: Python<'py>, store: &Store, key: Digest) -> Option<Hit<'py>> {
+        let found = match py.detach(|| store.get(key)) {
+            Ok(found) => found?,
+            Err(error) => {
+                self.tell_error(py, "CacheReadWarning", "reading a result", &error);
+                return None;
+            }
+        };
+        if found.head.code_bearing && !self.allow_pickle {
+            return None;
+        }
+        let seconds = found.head.seconds;
+        // Before the value is handed out: what its owner writes lands in `found.bytes`.
+        let kept: Option<Arc<[u8]>> = (found.bytes.slice().len() <= KEEP).then(|| found.bytes.slice().into());
+        match load(py, &found.head, found.bytes) {
+            Ok(value) => {
+                self.remember(key, &value, seconds, kept);
+                Some(Hit { value, seconds, in_memory: false })
+            }
+            Err(error) => {
+                self.undecodable(py, store, key, found.head.code_bearing, &error);
+                None
+            }
+        }
+    }
+
+    /// A payload that is whole and can't be decoded: a class that moved, or a library that changed.
+    fn undecodable(&self, py: Python<'_>, store: &Store, key: Digest, pickled: bool, error: &PyErr) {
+        let reason = error.value(py).to_string();
+        let kind = error.get_type(py);
+        let error = Error::new(Kind::Corrupt, format!("it can't be decoded ({kind}: {reason})"));
+        // A pickle may be readable elsewhere, where its class still is; the new result replaces it.
+        let error = if pickled { error } else { store.reject(key, error) };
+        self.tell_error(py, "CacheReadWarning", "decoding a result", &error);
+    }
+
+    fn remember(&self, key: Digest, value: &Bound<'_, PyAny>, seconds: f64, payload: Option<Arc<[u8]>>) {
+        let Some(payload) = payload else { return };
+        let hot = if is_unchangeable(value) {
+            Hot::Value(Arc::new(value.clone().unbind()), seconds, payload.len() as u64)
+        } else {
+            Hot::Payload(payload)
+        };
+        self.memory.put(key, hot);
+    }
+
+    /// Stores a result; says how many bytes it takes, or `None` where an invalidation came first.
+    pub fn keep(
+        &self,
+        py: Python<'_>,
+        store: &Store,
+        value: &Bound<'_, PyAny>,
+        drafted: Drafted,
+        entry: Entry,
+    ) -> Result<Option<usize>, Error> {
+        let Entry { key, meta, seconds, epoch } = entry;
+        let Drafted { tree, leaves, code_bearing, keep } = drafted;
+        let draft = Draft { key, created_ns: clock::wall_ns(), seconds, meta, tree, leaves, code_bearing };
+        let put = py.detach(|| store.put(&draft, epoch));
+        drop((draft, keep));
+        match put? {
+            Put::Outdated => Ok(None),
+            Put::Stored { size, inline } => {
+                // A larger one that memory holds of an earlier result must not outlive it.
+                self.memory.remove(key);
+                self.remember(key, value, seconds, inline.map(Into::into));
+                Ok(Some(size))
+            }
+        }
+    }
+
+    /// Drops the entries of a function, or all; memory lets go of everything.
+    pub fn clear_entries(&self, py: Python<'_>, function: Option<&str>) -> Result<usize, Error> {
+        let store = self.open(py)?;
+        let cleared = py.detach(|| store.clear(function));
+        self.memory.clear();
+        cleared
+    }
+}
+
+/// What is stored beside a result.
+pub struct Entry {
+    pub key: Digest,
+    pub meta: Meta,
+    pub seconds: f64,
+    pub epoch: u64,
+}
+
+/// Scalars, text, bytes, and tuples of them.
+fn is_unchangeable(value: &Bound<'_, PyAny>) -> bool {
+    if let Ok(items) = value.cast_exact::<PyTuple>() {
+        return items.iter().all(|item| is_unchangeable(&item));
+    }
+    value.is_none()
+        || value.is_exact_instance_of::<PyBool>()
+        || value.is_exact_instance_of::<PyInt>()
+        || value.is_exact_instance_of::<PyFloat>()
+        || value.is_exact_instance_of::<PyString>()
+        || value.is_exact_instance_of::<PyBytes>()
+        || value.is_exact_instance_of::<PyComplex>()
+}
+
+static DEFAULT: RwLock<Option<Py<PyStore>>> = RwLock::new(None);
+
+/// The store of functions that name none; `afml_cache.config` says which that is.
+#[pyfunction]
+pub fn default_store(py: Python<'_>) -> PyResult<Py<PyStore>> {
+    if let Some(store) = &*DEFAULT.read().unwrap_or_else(PoisonError::into_inner) {
+        return Ok(store.clone_ref(py));
+    }
+    let store = py.import("afml_cache.config")?.call_method0("make_default_store")?;
+    let store: Py<PyStore> = store.extract().map_err(|_| corrupt("the default store is not a Store"))?;
+    *DEFAULT.write().unwrap_or_else(PoisonError::into_inner) = Some(store.clone_ref(py));
+    Ok(store)
+}
+
+/// Makes another store the default one; `None` has it chosen anew when it is next needed.
+#[pyfunction]
+#[pyo3(signature = (store, /))]
+fn set_default_store(store: Option<Bound<'_, PyStore>>) {
+    let old = std::mem::replace(
+        &mut *DEFAULT.write().unwrap_or_else(PoisonError::into_inner),
+        store.map(Bound::unbind),
+    );
+    drop(old);
+}
+
+/// The exception for a setting that can't be right.
+pub fn misused(message: &str) -> PyErr {
+    exception("CacheConfigError", message)
+}

@@ -1,0 +1,160 @@
+//! Which class of which library a value is of.
+//!
+//! Libraries are never imported to find out: a class is known by the module that it says it comes
+//! from, and that module must hold this very class under its name.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyType};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// Classes outside of the built-in ones that are handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    DateTime,
+    Date,
+    Time,
+    TimeDelta,
+    TimeZone,
+    ZoneInfo,
+    Pytz,
+    Decimal,
+    Fraction,
+    Uuid,
+    Path,
+    NumpyArray,
+    NumpyScalar,
+    NumpyDtype,
+    Pandas(Pandas),
+    PolarsFrame,
+    PolarsSeries,
+}
+
+/// Classes of pandas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pandas {
+    Frame,
+    Series,
+    Index,
+    RangeIndex,
+    DatetimeIndex,
+    TimedeltaIndex,
+    PeriodIndex,
+    IntervalIndex,
+    CategoricalIndex,
+    MultiIndex,
+    Timestamp,
+    Timedelta,
+    Nat,
+    Na,
+    Period,
+    Interval,
+    DatetimeArray,
+    TimedeltaArray,
+    PeriodArray,
+    IntervalArray,
+    Categorical,
+    MaskedArray,
+    StringArray,
+    ArrowArray,
+    NumpyArray,
+}
+
+type Known = Mutex<HashMap<usize, (Py<PyType>, Class)>>;
+
+/// The class of a value, where it is one that is handled.
+pub fn class_of(value: &Bound<'_, PyAny>) -> Option<Class> {
+    static KNOWN: PyOnceLock<Known> = PyOnceLock::new();
+    let kind = value.get_type();
+    let known = KNOWN.get_or_init(value.py(), Known::default);
+    let address = kind.as_ptr().addr();
+    if let Some((_, class)) = known.lock().unwrap_or_else(PoisonError::into_inner).get(&address) {
+        return Some(*class);
+    }
+    // The class is held from here on, so that its address stays its own.
+    let class = find(&kind).ok().flatten()?;
+    known.lock().unwrap_or_else(PoisonError::into_inner).insert(address, (kind.unbind(), class));
+    Some(class)
+}
+
+fn find(kind: &Bound<'_, PyType>) -> PyResult<Option<Class>> {
+    let py = kind.py();
+    let module = kind.getattr(intern!(py, "__module__"))?.extract::<String>()?;
+    let name = kind.getattr(intern!(py, "__qualname__"))?.extract::<String>()?;
+    let Some(class) = by_name(kind, &module, &name)? else { return Ok(None) };
+    let loaded = py.import(intern!(py, "sys"))?.getattr(intern!(py, "modules"))?.cast_into::<PyDict>()?;
+    let there = match loaded.get_item(&module)? {
+        Some(module) => module.getattr_opt(&*name)?,
+        None => None,
+    };
+    Ok(there.is_some_and(|there| there.is(kind)).then_some(class))
+}
+
+fn by_name(kind: &Bound<'_, PyType>, module: &str, name: &str) -> PyResult<Option<Class>> {
+    let root = module.split('.').next().unwrap_or(module);
+    Ok(match (root, name) {
+        ("datetime", "datetime") => Some(Class::DateTime),
+        ("datetime", "date") => Some(Class::Date),
+        ("datetime", "time") => Some(Class::Time),
+        ("datetime", "timedelta") => Some(Class::TimeDelta),
+        ("datetime", "timezone") => Some(Class::TimeZone),
+        ("zoneinfo", "ZoneInfo") => Some(Class::ZoneInfo),
+        ("pytz", _) => has_pytz_reduce(kind)?.then_some(Class::Pytz),
+        ("decimal", "Decimal") => Some(Class::Decimal),
+        ("fractions", "Fraction") => Some(Class::Fraction),
+        ("uuid", "UUID") => Some(Class::Uuid),
+        ("pathlib", "PosixPath" | "WindowsPath" | "PurePosixPath" | "PureWindowsPath") => Some(Class::Path),
+        ("numpy", "ndarray" | "memmap") => Some(Class::NumpyArray),
+        ("numpy", _) => numpy_class(kind)?,
+        ("pandas", _) => pandas_class(name).map(Class::Pandas),
+        ("polars", "DataFrame") => Some(Class::PolarsFrame),
+        ("polars", "Series") => Some(Class::PolarsSeries),
+        _ => None,
+    })
+}
+
+fn has_pytz_reduce(kind: &Bound<'_, PyType>) -> PyResult<bool> {
+    let zones = kind.py().import("datetime")?.getattr("tzinfo")?;
+    kind.is_subclass(&zones)
+}
+
+fn numpy_class(kind: &Bound<'_, PyType>) -> PyResult<Option<Class>> {
+    let numpy = kind.py().import(intern!(kind.py(), "numpy"))?;
+    if kind.is_subclass(&numpy.getattr("generic")?)? {
+        return Ok(Some(Class::NumpyScalar));
+    }
+    Ok(kind.is_subclass(&numpy.getattr("dtype")?)?.then_some(Class::NumpyDtype))
+}
+
+fn pandas_class(name: &str) -> Option<Pandas> {
+    Some(match name {
+        "DataFrame" => Pandas::Frame,
+        "Series" => Pandas::Series,
+        "Index" => Pandas::Index,
+        "RangeIndex" => Pandas::RangeIndex,
+        "DatetimeIndex" => Pandas::DatetimeIndex,
+        "TimedeltaIndex" => Pandas::TimedeltaIndex,
+        "PeriodIndex" => Pandas::PeriodIndex,
+        "IntervalIndex" => Pandas::IntervalIndex,
+        "CategoricalIndex" => Pandas::CategoricalIndex,
+        "MultiIndex" => Pandas::MultiIndex,
+        "Timestamp" => Pandas::Timestamp,
+        "Timedelta" => Pandas::Timedelta,
+        "NaTType" => Pandas::Nat,
+        "NAType" => Pandas::Na,
+        "Period" => Pandas::Period,
+        "Interval" => Pandas::Interval,
+        "DatetimeArray" => Pandas::DatetimeArray,
+        "TimedeltaArray" => Pandas::TimedeltaArray,
+        "PeriodArray" => Pandas::PeriodArray,
+        "IntervalArray" => Pandas::IntervalArray,
+        "Categorical" => Pandas::Categorical,
+        "IntegerArray" | "FloatingArray" | "BooleanArray" => Pandas::MaskedArray,
+        "StringArray" | "StringArrayNumpySemantics" | "ArrowStringArray" | "ArrowStringArrayNumpySemantics" => Pandas::StringArray,
+        "ArrowExtensionArray" => Pandas::ArrowArray,
+        "NumpyExtensionArray" | "PandasArray" => Pandas::NumpyArray,
+        _ => return None,
+    })
+}

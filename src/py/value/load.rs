@@ -1,0 +1,124 @@
+//! A payload back to the value that it holds.
+
+use super::{numpy, pandas_load, polars_load, python, tag};
+use crate::format::{Head, Reader};
+use crate::py::error::{corrupt, raise};
+use crate::store::Bytes;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use std::sync::Arc;
+
+/// Nested deeper than this, a payload is damaged or forged.
+const DEEPEST: usize = 1000;
+
+/// Keeps a payload's bytes for the arrays that lie in them.
+#[pyclass(frozen, module = "afml_cache._native")]
+pub struct Memory(Arc<Bytes>);
+
+/// Reads the tree of one payload.
+pub struct Loader<'a, 'py> {
+    pub py: Python<'py>,
+    reader: Reader<'a>,
+    head: &'a Head,
+    bytes: &'a Arc<Bytes>,
+    /// Made when the first array asks for it.
+    memory: Option<Py<Memory>>,
+    /// Values with parts of their own, by number; `None` while one is being read.
+    met: Vec<Option<Bound<'py, PyAny>>>,
+    depth: usize,
+}
+
+/// The value in a payload; its head must have been checked, and its seal where it needs one.
+pub fn load<'py>(py: Python<'py>, head: &Head, bytes: Bytes) -> PyResult<Bound<'py, PyAny>> {
+    let bytes = Arc::new(bytes);
+    let reader = Reader::new(&bytes.slice()[head.tree.clone()]);
+    let mut loader = Loader { py, reader, head, bytes: &bytes, memory: None, met: Vec::new(), depth: 0 };
+    let value = loader.value()?;
+    if loader.reader.is_empty() { Ok(value) } else { Err(corrupt("bytes behind the value")) }
+}
+
+macro_rules! fields {
+    ($($name:ident: $kind:ty),* $(,)?) => {
+        $(pub fn $name(&mut self) -> PyResult<$kind> {
+            self.reader.$name().map_err(raise)
+        })*
+    };
+}
+
+impl<'a, 'py> Loader<'a, 'py> {
+    fields! { u8: u8, u64: u64, i64: i64, f64: f64, bytes: &'a [u8], text: &'a str, count: usize, length: usize }
+
+    /// A yes or no.
+    pub fn flag(&mut self) -> PyResult<bool> {
+        Ok(self.u8()? != 0)
+    }
+
+    /// The next value.
+    pub fn value(&mut self) -> PyResult<Bound<'py, PyAny>> {
+        let tag = self.u8()?;
+        match tag {
+            tag::REFERENCE => {
+                let number = self.length()?;
+                let met = self.met.get(number).cloned().flatten();
+                return met.ok_or_else(|| corrupt("a reference to nothing"));
+            }
+            tag::PICKLE => return self.unpickle(),
+            tag::NONE..=tag::BYTEARRAY | tag::ELLIPSIS => {
+                return python::load(self, tag)?.ok_or_else(|| corrupt("an unknown type tag"));
+            }
+            _ => {}
+        }
+        if self.depth > DEEPEST {
+            return Err(corrupt("a value nested too deep"));
+        }
+        let number = self.met.len();
+        self.met.push(None);
+        self.depth += 1;
+        let value = self.composite(tag)?;
+        self.depth -= 1;
+        self.met[number] = Some(value.clone());
+        Ok(value)
+    }
+
+    fn composite(&mut self, tag: u8) -> PyResult<Bound<'py, PyAny>> {
+        match tag {
+            0..48 => python::load(self, tag)?.ok_or_else(|| corrupt("an unknown type tag")),
+            48..64 => numpy::load(self, tag),
+            64..96 => pandas_load::load(self, tag),
+            96..112 => polars_load::load(self, tag),
+            _ => Err(corrupt("an unknown type tag")),
+        }
+    }
+
+    /// Only a payload whose seal was checked says that it holds a pickle.
+    fn unpickle(&mut self) -> PyResult<Bound<'py, PyAny>> {
+        if !self.head.code_bearing {
+            return Err(corrupt("a pickle in a payload that has no seal"));
+        }
+        let py = self.py;
+        let bytes = PyBytes::new(py, self.bytes()?);
+        py.import(intern!(py, "pickle"))?.call_method1(intern!(py, "loads"), (bytes,))
+    }
+
+    /// The bytes of the next leaf.
+    pub fn leaf(&mut self) -> PyResult<(*mut u8, usize)> {
+        let number = self.length()?;
+        let leaf = self.head.leaves.get(number).ok_or_else(|| corrupt("a leaf that is not there"))?;
+        // SAFETY: the head was checked against the payload's length.
+        Ok((unsafe { self.bytes.pointer().add(leaf.range.start) }, leaf.range.len()))
+    }
+
+    /// What keeps the leaves alive, for Rust.
+    pub fn owner(&self) -> Arc<Bytes> {
+        self.bytes.clone()
+    }
+
+    /// What keeps the leaves alive, for Python.
+    pub fn memory(&mut self) -> PyResult<Py<Memory>> {
+        if self.memory.is_none() {
+            self.memory = Some(Py::new(self.py, Memory(self.bytes.clone()))?);
+        }
+        self.memory.as_ref().map(|memory| memory.clone_ref(self.py)).ok_or_else(|| corrupt("no memory"))
+    }
+}

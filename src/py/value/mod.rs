@@ -1,0 +1,48 @@
+//! Values: to a digest, to a payload, and back. One file a library.
+
+mod digest;
+mod draft;
+mod library;
+mod load;
+mod numpy;
+mod pandas;
+mod pandas_arrays;
+mod pandas_load;
+mod polars;
+mod polars_load;
+mod python;
+mod sink;
+mod tag;
+
+pub use digest::DigestSink;
+pub use draft::{DraftSink, Drafted};
+pub use load::{Memory, load};
+pub use pandas::time_range;
+pub use sink::{Failure, Packages, Walk};
+
+use library::{Class, class_of};
+use pyo3::prelude::*;
+use sink::Sink;
+
+/// Walks one value into a sink.
+fn walk<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {
+    if python::walk_builtin(sink, value)? {
+        return Ok(());
+    }
+    let Some(class) = class_of(value) else { return sink.unhandled(value) };
+    match class {
+        Class::NumpyArray | Class::NumpyScalar | Class::NumpyDtype => {
+            sink.met(Packages::NUMPY);
+            sink.composite(value, |sink| numpy::walk_numpy(sink, value, class))
+        }
+        Class::Pandas(class) => {
+            sink.met(Packages::PANDAS);
+            sink.composite(value, |sink| pandas::walk_pandas(sink, value, class))
+        }
+        Class::PolarsFrame | Class::PolarsSeries => {
+            sink.met(Packages::POLARS);
+            sink.composite(value, |sink| polars::walk_polars(sink, value, class))
+        }
+        _ => python::walk_standard(sink, value, class),
+    }
+}

@@ -1,0 +1,141 @@
+//! Scalars and extension arrays of pandas.
+
+use super::library::Pandas;
+use super::numpy::walk_objects;
+use super::sink::{Failure, Sink, Walk};
+use super::{tag, walk};
+use numpy::PyUntypedArray;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// Walks a scalar or an extension array.
+pub fn walk_extension<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>, class: Pandas) -> Walk<()> {
+    let py = value.py();
+    match class {
+        Pandas::Nat => Ok(sink.tag(tag::NAT)),
+        Pandas::Na => Ok(sink.tag(tag::NA)),
+        Pandas::Timestamp => {
+            walk_instant(sink, value, tag::TIMESTAMP, "asm8")?;
+            walk(sink, &value.getattr("tz")?)
+        }
+        Pandas::Timedelta => walk_instant(sink, value, tag::PANDAS_TIMEDELTA, "asm8"),
+        Pandas::Period => {
+            sink.tag(tag::PERIOD);
+            sink.text(&value.getattr("freqstr")?.extract::<String>()?);
+            sink.i64(value.getattr("ordinal")?.extract()?);
+            Ok(())
+        }
+        Pandas::Interval => {
+            sink.tag(tag::INTERVAL);
+            ["left", "right", "closed"].into_iter().try_for_each(|part| walk(sink, &value.getattr(part)?))
+        }
+        Pandas::DatetimeArray => {
+            walk_ticks(sink, value, tag::DATETIME_ARRAY)?;
+            walk(sink, &value.getattr(intern!(py, "tz"))?)
+        }
+        Pandas::TimedeltaArray => walk_ticks(sink, value, tag::TIMEDELTA_ARRAY),
+        Pandas::PeriodArray => {
+            sink.tag(tag::PERIOD_ARRAY);
+            sink.text(&value.getattr("dtype")?.str()?.to_string());
+            walk(sink, &value.getattr(intern!(py, "asi8"))?)
+        }
+        Pandas::IntervalArray => {
+            sink.tag(tag::INTERVAL_ARRAY);
+            ["left", "right", "closed"].into_iter().try_for_each(|part| walk(sink, &value.getattr(part)?))
+        }
+        Pandas::Categorical => {
+            sink.tag(tag::CATEGORICAL);
+            ["categories", "ordered", "codes"].into_iter().try_for_each(|part| walk(sink, &value.getattr(part)?))
+        }
+        Pandas::MaskedArray => walk_masked(sink, value),
+        Pandas::StringArray => walk_strings(sink, value),
+        Pandas::ArrowArray if S::CANONICAL => walk_arrow(sink, value),
+        _ => sink.unhandled(value),
+    }
+}
+
+/// A single instant or span: its unit and the number of them.
+fn walk_instant<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>, tag: u8, part: &str) -> Walk<()> {
+    sink.tag(tag);
+    sink.text(&value.getattr("unit")?.extract::<String>()?);
+    sink.i64(value.getattr(part)?.call_method1("astype", ("i8",))?.extract()?);
+    Ok(())
+}
+
+/// Instants or spans: unit, frequency, and the numbers.
+fn walk_ticks<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>, tag: u8) -> Walk<()> {
+    let py = value.py();
+    sink.tag(tag);
+    sink.text(&value.getattr(intern!(py, "unit"))?.extract::<String>()?);
+    let frequency = value.getattr_opt(intern!(py, "freq"))?.unwrap_or_else(|| py.None().into_bound(py));
+    walk_frequency(sink, &frequency)?;
+    walk(sink, &value.getattr(intern!(py, "asi8"))?)
+}
+
+/// A frequency. Its short name moved between versions of pandas, so digests take it apart.
+pub fn walk_frequency<'py, S: Sink<'py>>(sink: &mut S, frequency: &Bound<'py, PyAny>) -> Walk<()> {
+    const TICKS: [&str; 7] = ["Day", "Hour", "Minute", "Second", "Milli", "Micro", "Nano"];
+    let py = frequency.py();
+    if frequency.is_none() {
+        return Ok(sink.tag(tag::NONE));
+    }
+    let kind = frequency.get_type().name()?.to_string();
+    let short: String = frequency.getattr(intern!(py, "freqstr"))?.extract()?;
+    if !TICKS.contains(&kind.as_str()) && !to_offset(py, &short)?.eq(frequency)? {
+        return Err(Failure::unhandled(format!("a frequency that its name `{short}` does not tell")));
+    }
+    sink.tag(tag::STR);
+    if S::CANONICAL {
+        sink.text(&kind);
+        sink.i64(frequency.getattr(intern!(py, "n"))?.extract()?);
+        sink.text(short.split_once('-').map_or("", |(_, anchor)| anchor));
+    } else {
+        sink.text(&short);
+    }
+    Ok(())
+}
+
+/// The frequency of a short name.
+pub fn to_offset<'py>(py: Python<'py>, short: &str) -> PyResult<Bound<'py, PyAny>> {
+    py.import("pandas.tseries.frequencies")?.call_method1("to_offset", (short,))
+}
+
+/// Values and mask; what lies under the mask is an accident and is written as zeroes.
+fn walk_masked<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {
+    let (mut values, mask) = (value.getattr("_data")?, value.getattr("_mask")?);
+    if mask.call_method0("any")?.is_truthy()? {
+        values = values.call_method0("copy")?;
+        values.set_item(&mask, values.getattr("dtype")?.getattr("type")?.call1((0,))?)?;
+    }
+    sink.tag(tag::MASKED_ARRAY);
+    sink.text(&value.get_type().name()?.to_string());
+    walk(sink, &values)?;
+    walk(sink, &mask)
+}
+
+fn walk_strings<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {
+    let dtype = value.getattr("dtype")?;
+    sink.tag(tag::STRING_ARRAY);
+    sink.text(&dtype.getattr("storage")?.extract::<String>()?);
+    // A missing string is NaN in one of the two dtypes, and `NA` in the other.
+    let missing = dtype.getattr("na_value")?;
+    sink.flag(missing.extract::<f64>().is_ok_and(f64::is_nan));
+    walk_cells(sink, value)
+}
+
+fn walk_arrow<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {
+    sink.tag(tag::ARROW_ARRAY);
+    sink.text(&value.getattr("dtype")?.str()?.to_string());
+    walk_cells(sink, value)
+}
+
+/// The cells of an array that is not plain memory, one by one.
+fn walk_cells<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {
+    let py = value.py();
+    let dtype = PyDict::new(py);
+    dtype.set_item("dtype", "O")?;
+    let cells = value.call_method(intern!(py, "to_numpy"), (), Some(&dtype))?;
+    sink.u64(value.len()? as u64);
+    walk_objects(sink, cells.cast::<PyUntypedArray>()?)
+}

@@ -1,0 +1,294 @@
+//! polars frames and series: content without chunks, hidden slots or physical codes.
+
+use super::library::Class;
+use super::sink::{Failure, Sink, Walk};
+use super::tag;
+use polars::prelude::{DataType, Series, TimeUnit};
+use polars_arrow::array::{
+    Array, BinaryViewArray, BooleanArray, FixedSizeListArray, ListArray, PrimitiveArray, StructArray, Utf8ViewArray,
+};
+use polars_arrow::bitmap::Bitmap;
+use polars_arrow::datatypes::PhysicalType;
+use polars_arrow::types::{NativeType, PrimitiveType};
+use polars_buffer::Buffer;
+use polars_utils::float16::pf16;
+use pyo3::prelude::*;
+use pyo3_polars::{PyDataFrame, PySeries};
+
+/// Walks a frame or a series.
+pub fn walk_polars<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>, class: Class) -> Walk<()> {
+    let py = value.py();
+    if class == Class::PolarsSeries {
+        sink.tag(tag::POLARS_SERIES);
+        return walk_series(sink, py, taken::<PySeries>(value)?.0);
+    }
+    let frame = taken::<PyDataFrame>(value)?.0;
+    sink.tag(tag::POLARS_FRAME);
+    let (height, columns): (u64, Vec<_>) = (value.getattr("height")?.extract()?, frame.into_columns());
+    sink.u64(height);
+    sink.u64(columns.len() as u64);
+    for column in columns {
+        let name = column.name().clone();
+        walk_series(sink, py, column.take_materialized_series())
+            .map_err(|failure| failure.within(|| format!("[{:?}]", name.as_str())))?;
+    }
+    Ok(())
+}
+
+fn taken<'a, 'py, T: FromPyObject<'a, 'py, Error = PyErr>>(value: &'a Bound<'py, PyAny>) -> Walk<T> {
+    value.extract().map_err(|error| {
+        Failure::unhandled(format!("a polars value that this version of polars can't hand over ({error})"))
+    })
+}
+
+fn walk_series<'py, S: Sink<'py>>(sink: &mut S, py: Python<'py>, series: Series) -> Walk<()> {
+    sink.text(series.name());
+    walk_dtype(sink, series.dtype())?;
+    let series = plain(series)?;
+    let chunk = series.rechunk().chunks()[0].clone();
+    sink.u64(chunk.len() as u64);
+    walk_chunk(sink, py, &*chunk)
+}
+
+/// Categories by their names, lists cut to what they show, nulls all the way down.
+fn plain(series: Series) -> Walk<Series> {
+    let series = match series.dtype() {
+        DataType::Categorical(..) | DataType::Enum(..) => series.cast(&DataType::String).map_err(odd)?,
+        _ => series,
+    };
+    if !series.dtype().is_nested() {
+        return Ok(series);
+    }
+    let series = series.rechunk();
+    let series = series.propagate_nulls().unwrap_or(series);
+    Ok(series.trim_lists_to_normalized_offsets().unwrap_or(series))
+}
+
+fn odd(error: impl std::fmt::Display) -> Failure {
+    Failure::unhandled(format!("a polars value that can't be taken apart ({error})"))
+}
+
+/// The kinds of column; their numbers are part of digests and payloads.
+pub mod kind {
+    pub const ARRAY: u8 = 32;
+    pub const LIST: u8 = 33;
+    pub const STRUCT: u8 = 34;
+    pub const CATEGORICAL: u8 = 35;
+    pub const ENUM: u8 = 36;
+    pub const DATETIME: u8 = 37;
+    pub const DURATION: u8 = 38;
+    pub const DECIMAL: u8 = 39;
+}
+
+/// Kinds of column with nothing to add, by number.
+pub const SIMPLE: [(u8, DataType); 19] = [
+    (0, DataType::Null),
+    (1, DataType::Boolean),
+    (2, DataType::UInt8),
+    (3, DataType::UInt16),
+    (4, DataType::UInt32),
+    (5, DataType::UInt64),
+    (6, DataType::UInt128),
+    (7, DataType::Int8),
+    (8, DataType::Int16),
+    (9, DataType::Int32),
+    (10, DataType::Int64),
+    (11, DataType::Int128),
+    (12, DataType::Float16),
+    (13, DataType::Float32),
+    (14, DataType::Float64),
+    (15, DataType::String),
+    (16, DataType::Binary),
+    (17, DataType::Date),
+    (18, DataType::Time),
+];
+
+/// The name of a unit of time.
+pub fn unit_name(unit: TimeUnit) -> &'static str {
+    match unit {
+        TimeUnit::Nanoseconds => "ns",
+        TimeUnit::Microseconds => "us",
+        TimeUnit::Milliseconds => "ms",
+    }
+}
+
+fn walk_dtype<'py, S: Sink<'py>>(sink: &mut S, dtype: &DataType) -> Walk<()> {
+    if let Some((number, _)) = SIMPLE.iter().find(|(_, simple)| simple == dtype) {
+        return Ok(sink.tag(*number));
+    }
+    match dtype {
+        DataType::Datetime(unit, zone) => {
+            sink.tag(kind::DATETIME);
+            sink.text(unit_name(*unit));
+            sink.text(zone.as_ref().map_or("", |zone| zone.as_str()));
+        }
+        DataType::Duration(unit) => {
+            sink.tag(kind::DURATION);
+            sink.text(unit_name(*unit));
+        }
+        DataType::Decimal(precision, scale) => {
+            sink.tag(kind::DECIMAL);
+            sink.u64(*precision as u64);
+            sink.u64(*scale as u64);
+        }
+        DataType::Categorical(categories, _) => {
+            sink.tag(kind::CATEGORICAL);
+            sink.text(categories.name());
+            sink.text(categories.namespace());
+            sink.text(categories.physical().as_str());
+        }
+        DataType::Enum(categories, _) => {
+            sink.tag(kind::ENUM);
+            sink.u64(categories.categories().len() as u64);
+            categories.categories().values_iter().for_each(|name| sink.text(name));
+        }
+        DataType::List(inner) => {
+            sink.tag(kind::LIST);
+            walk_inner(sink, inner)?;
+        }
+        DataType::Array(inner, width) => {
+            sink.tag(kind::ARRAY);
+            sink.u64(*width as u64);
+            walk_inner(sink, inner)?;
+        }
+        DataType::Struct(fields) => {
+            sink.tag(kind::STRUCT);
+            sink.u64(fields.len() as u64);
+            for field in fields {
+                sink.text(field.name());
+                walk_inner(sink, field.dtype())?;
+            }
+        }
+        other => return Err(Failure::unhandled(format!("a polars column of dtype `{other}`"))),
+    }
+    Ok(())
+}
+
+fn walk_inner<'py, S: Sink<'py>>(sink: &mut S, dtype: &DataType) -> Walk<()> {
+    match dtype {
+        DataType::Categorical(..) | DataType::Enum(..) => {
+            Err(Failure::unhandled(format!("a nested polars column of dtype `{dtype}`")))
+        }
+        _ => walk_dtype(sink, dtype),
+    }
+}
+
+macro_rules! of {
+    ($array:expr, $kind:ty) => {
+        $array.as_any().downcast_ref::<$kind>().ok_or_else(|| odd("an array of another kind than it says"))?
+    };
+}
+
+fn walk_chunk<'py, S: Sink<'py>>(sink: &mut S, py: Python<'py>, array: &dyn Array) -> Walk<()> {
+    let validity = array.validity().filter(|bits| bits.unset_bits() > 0);
+    sink.flag(validity.is_some());
+    if let Some(bits) = validity {
+        walk_bits(sink, py, bits);
+    }
+    match array.dtype().to_physical_type() {
+        PhysicalType::Null => {}
+        PhysicalType::Boolean => {
+            let array = of!(array, BooleanArray);
+            let bits = validity.map_or_else(|| array.values().clone(), |valid| array.values() & valid);
+            walk_bits(sink, py, &bits);
+        }
+        PhysicalType::Primitive(kind) => walk_primitive(sink, py, array, kind, validity)?,
+        PhysicalType::Utf8View => {
+            let array = of!(array, Utf8ViewArray);
+            walk_strings(sink, py, array.len(), |row| array.is_valid(row).then(|| array.value(row).as_bytes()));
+        }
+        PhysicalType::BinaryView => {
+            let array = of!(array, BinaryViewArray);
+            walk_strings(sink, py, array.len(), |row| array.is_valid(row).then(|| array.value(row)));
+        }
+        PhysicalType::LargeList => {
+            let array = of!(array, ListArray<i64>);
+            let (first, last) = (*array.offsets().first(), *array.offsets().last());
+            let lengths: Vec<u8> = array.offsets().lengths().flat_map(|length| (length as u64).to_le_bytes()).collect();
+            sink.borrowed(py, lengths, |bytes| bytes);
+            let (start, length) = (first.unsigned_abs(), (last - first).unsigned_abs());
+            let (start, length) = (usize::try_from(start).map_err(odd)?, usize::try_from(length).map_err(odd)?);
+            sink.u64(length as u64);
+            walk_chunk(sink, py, &*array.values().sliced(start, length))?;
+        }
+        PhysicalType::FixedSizeList => {
+            let array = of!(array, FixedSizeListArray);
+            sink.u64(array.values().len() as u64);
+            walk_chunk(sink, py, &**array.values())?;
+        }
+        PhysicalType::Struct => {
+            let array = of!(array, StructArray);
+            array.values().iter().try_for_each(|field| walk_chunk(sink, py, &**field))?;
+        }
+        other => return Err(odd(format!("a chunk of kind {other:?}"))),
+    }
+    Ok(())
+}
+
+/// Bits from the first one on, the last byte filled with zeroes.
+fn walk_bits<'py, S: Sink<'py>>(sink: &mut S, py: Python<'py>, bits: &Bitmap) {
+    let mut bytes = vec![0_u8; bits.len().div_ceil(8)];
+    for (place, bit) in bits.iter().enumerate() {
+        bytes[place / 8] |= u8::from(bit) << (place % 8);
+    }
+    sink.borrowed(py, bytes, |bytes| bytes);
+}
+
+fn walk_primitive<'py, S: Sink<'py>>(
+    sink: &mut S,
+    py: Python<'py>,
+    array: &dyn Array,
+    kind: PrimitiveType,
+    validity: Option<&Bitmap>,
+) -> Walk<()> {
+    macro_rules! by_kind {
+        ($($kind:ident = $native:ty),*) => {
+            match kind {
+                $(PrimitiveType::$kind => walk_native(sink, py, of!(array, PrimitiveArray<$native>), validity),)*
+                other => return Err(odd(format!("numbers of kind {other:?}"))),
+            }
+        };
+    }
+    by_kind!(
+        Int8 = i8, Int16 = i16, Int32 = i32, Int64 = i64, Int128 = i128, UInt8 = u8, UInt16 = u16, UInt32 = u32,
+        UInt64 = u64, UInt128 = u128, Float16 = pf16, Float32 = f32, Float64 = f64
+    );
+    Ok(())
+}
+
+/// Numbers as they lie in memory; what lies under a null is an accident and is written as zero.
+fn walk_native<'py, S: Sink<'py>, T: NativeType>(
+    sink: &mut S,
+    py: Python<'py>,
+    array: &PrimitiveArray<T>,
+    validity: Option<&Bitmap>,
+) {
+    let values = match validity {
+        None => array.values().clone(),
+        Some(valid) => {
+            let shown = array.values().iter().zip(valid.iter());
+            Buffer::from(shown.map(|(value, valid)| if valid { *value } else { T::default() }).collect::<Vec<T>>())
+        }
+    };
+    sink.borrowed(py, values, |values| {
+        // SAFETY: a native type is plain bytes without padding.
+        unsafe { std::slice::from_raw_parts(values.as_ptr().cast::<u8>(), values.len() * size_of::<T>()) }
+    });
+}
+
+/// The lengths of all strings, then the strings end to end.
+fn walk_strings<'py, 'a, S: Sink<'py>>(
+    sink: &mut S,
+    py: Python<'py>,
+    rows: usize,
+    row: impl Fn(usize) -> Option<&'a [u8]>,
+) {
+    let (mut lengths, mut text) = (Vec::with_capacity(rows * 8), Vec::new());
+    for place in 0..rows {
+        let bytes = row(place).unwrap_or_default();
+        lengths.extend((bytes.len() as u64).to_le_bytes());
+        text.extend_from_slice(bytes);
+    }
+    sink.borrowed(py, lengths, |bytes| bytes);
+    sink.borrowed(py, text, |bytes| bytes);
+}

@@ -1,0 +1,136 @@
+//! One walk over a value, two places it can go: a digest, or a payload.
+
+use pyo3::prelude::*;
+
+/// Why a value could not be walked.
+#[derive(Debug)]
+pub enum Failure {
+    /// It is of a kind that is not handled; the path leads from the argument to it.
+    Unhandled(Unhandled),
+    /// Looking at it raised.
+    Python(PyErr),
+}
+
+/// A value that is not handled.
+#[derive(Debug)]
+pub struct Unhandled {
+    path: Vec<String>,
+    /// What it is, and why that can't be.
+    pub reason: String,
+}
+
+/// What every step of a walk returns.
+pub type Walk<T> = Result<T, Failure>;
+
+impl Unhandled {
+    /// The path as one would write it: `['model'][0]`.
+    pub fn path(&self) -> String {
+        self.path.iter().rev().map(String::as_str).collect()
+    }
+}
+
+impl Failure {
+    /// A value of a kind that is not handled.
+    pub fn unhandled(reason: impl Into<String>) -> Self {
+        Self::Unhandled(Unhandled { path: Vec::new(), reason: reason.into() })
+    }
+
+    /// The same, seen from the value that holds this one.
+    pub fn within(mut self, segment: impl FnOnce() -> String) -> Self {
+        if let Self::Unhandled(unhandled) = &mut self {
+            unhandled.path.push(segment());
+        }
+        self
+    }
+}
+
+impl From<PyErr> for Failure {
+    fn from(error: PyErr) -> Self {
+        Self::Python(error)
+    }
+}
+
+impl From<pyo3::CastError<'_, '_>> for Failure {
+    fn from(error: pyo3::CastError<'_, '_>) -> Self {
+        Self::Python(error.into())
+    }
+}
+
+/// Python packages whose objects can turn up in a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Packages(u8);
+
+impl Packages {
+    pub const NUMPY: Self = Self(1);
+    pub const PANDAS: Self = Self(2);
+    pub const POLARS: Self = Self(4);
+
+    /// Takes the others in.
+    pub fn add(&mut self, others: Self) {
+        self.0 |= others.0;
+    }
+
+    /// Their names, in a fixed order.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let all = [(Self::NUMPY, "numpy"), (Self::PANDAS, "pandas"), (Self::POLARS, "polars")];
+        all.into_iter().filter(move |(package, _)| self.0 & package.0 != 0).map(|(_, name)| name)
+    }
+}
+
+/// Containers nested deeper than this are refused rather than walked on a stack of unknown size.
+pub const DEEPEST: usize = 200;
+
+/// Where the parts of a value go.
+pub trait Sink<'py>: Sized {
+    /// Whether layout and history are left out: true for digests, false for payloads.
+    const CANONICAL: bool;
+
+    /// A type tag.
+    fn tag(&mut self, tag: u8);
+    /// A count, length or unsigned number.
+    fn u64(&mut self, value: u64);
+    /// A signed number.
+    fn i64(&mut self, value: i64);
+    /// A float, bit for bit.
+    fn f64(&mut self, value: f64);
+    /// Bytes behind their length.
+    fn bytes(&mut self, bytes: &[u8]);
+
+    /// Text behind its length.
+    fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    /// A yes or no.
+    fn flag(&mut self, flag: bool) {
+        self.tag(u8::from(flag));
+    }
+
+    /// A value with parts of its own: walked once, however often it is met.
+    fn composite(&mut self, value: &Bound<'py, PyAny>, body: impl FnOnce(&mut Self) -> Walk<()>) -> Walk<()>;
+
+    /// The members of a set, whose order is an accident.
+    fn members(&mut self, set: &Bound<'py, PyAny>) -> Walk<()>;
+
+    /// The memory of a NumPy array of a plain dtype.
+    fn array(&mut self, array: &Bound<'py, numpy::PyUntypedArray>) -> Walk<()>;
+
+    /// The cells of a pandas frame.
+    fn cells(&mut self, frame: &Bound<'py, PyAny>) -> Walk<()>;
+
+    /// Bytes that something native holds; `owner` keeps them where they are.
+    fn borrowed<O: Send + Sync + 'static>(&mut self, py: Python<'py>, owner: O, bytes: impl FnOnce(&O) -> &[u8]);
+
+    /// A value of a kind that nothing handles.
+    fn unhandled(&mut self, value: &Bound<'py, PyAny>) -> Walk<()>;
+
+    /// An object of this package was met.
+    fn met(&mut self, _package: Packages) {}
+}
+
+/// The failure for a value of a kind that is not handled.
+pub fn not_handled(value: &Bound<'_, PyAny>) -> Failure {
+    let kind = value.get_type();
+    let name = kind.fully_qualified_name().map_or_else(|_| "object".to_owned(), |name| name.to_string());
+    Failure::unhandled(format!("a value of type `{name}`"))
+}
