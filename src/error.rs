@@ -39,7 +39,11 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error with no cause beneath it.
     pub fn new(kind: Kind, context: impl Into<String>) -> Self {
-        Self { kind, context: context.into(), source: None }
+        Self {
+            kind,
+            context: context.into(),
+            source: None,
+        }
     }
 
     /// An error that keeps its cause.
@@ -48,10 +52,15 @@ impl Error {
         context: impl Into<String>,
         source: impl std::error::Error + Send + Sync + 'static,
     ) -> Self {
-        Self { kind, context: context.into(), source: Some(Box::new(source)) }
+        Self {
+            kind,
+            context: context.into(),
+            source: Some(Box::new(source)),
+        }
     }
 
     /// What kind of failure this is.
+    #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }

@@ -40,7 +40,7 @@ _ATOMS: Final = frozenset(
 _CONTAINERS: Final = frozenset({dict, list, tuple, set, frozenset})
 _INERT: Final = (
     *(logging.Logger, logging.LoggerAdapter, _thread.LockType, _thread.RLock),
-    *(threading.Condition, threading.Event, threading.Semaphore, threading.Barrier),
+    *(threading.Condition, threading.Semaphore),
 )
 _LOGGERS: Final = frozenset(
     {("loguru._logger", "Logger"), ("structlog._config", "BoundLoggerLazyProxy")}

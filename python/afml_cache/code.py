@@ -80,6 +80,7 @@ class Walk:
         name = getattr(self._root, "__qualname__", type(self._root).__qualname__)
         place = Place(("root",), "root", "function", f"`{name}`")
         reference = self._references.refer(self._root, place)
+        self._refer_owner(str(name).split(".")[:-1])
         if not isinstance(self._root, FunctionType):
             self._add("root", f"function `{name}`", "root", reference)
             return
@@ -87,16 +88,18 @@ class Walk:
         if found:
             identity = f"{reference[1]} annotations"
             self._add(identity, f"annotations of `{name}`", "annotations", found)
-        self._refer_owner(self._root)
 
-    def _refer_owner(self, method: FunctionType) -> None:
+    def _refer_owner(self, names: list[str]) -> None:
         """Take in the class that a decorated method stands in: `self` may reach all of it."""
-        first, *rest = method.__qualname__.split(".")[:-1] or [""]
-        owner = method.__globals__.get(first)
-        for name in rest:
+        module = getattr(self._root, "__module__", None)
+        namespace = getattr(self._root, "__globals__", {})
+        if namespace.get("__name__") != module:  # a wrapper, made in another module
+            namespace = getattr(sys.modules.get(str(module)), "__dict__", {})
+        owner = namespace.get(names[0]) if names else None
+        for name in names[1:]:
             owner = vars(owner).get(name) if isinstance(owner, type) else None
         if isinstance(owner, type):
-            self._references.hold(place_in(method.__globals__, ".".join((first, *rest))), owner)
+            self._references.hold(place_in(namespace, ".".join(names)), owner)
 
     def _visit_function(self, function: FunctionType, identity: str) -> None:
         # watched before it is read: a change in between is seen at the next call

@@ -187,7 +187,7 @@ def _check(decorator: str, function: Any) -> None:
     elif isinstance(function, type):
         reason = "is a class; decorate its methods"
     elif not callable(function):
-        reason = "can't be called; the options of a decorator are given by keyword"
+        reason = f"is of type {type(function).__name__}, which is not callable; options go by keyword"
     elif inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         reason = "is a generator function, whose result can be read only once; return a list"
     if reason is not None:

@@ -34,7 +34,12 @@ impl Strided {
     /// The items must be readable for as long as the view is used.
     #[must_use]
     pub unsafe fn new(pointer: *const u8, item: usize, count: usize, stride: isize) -> Self {
-        Self { pointer, item, count, stride }
+        Self {
+            pointer,
+            item,
+            count,
+            stride,
+        }
     }
 
     /// A view of contiguous bytes; it must not outlive them.
@@ -43,7 +48,12 @@ impl Strided {
     /// `bytes` must outlive every use of the view.
     #[must_use]
     pub unsafe fn contiguous(bytes: &[u8]) -> Self {
-        Self { pointer: bytes.as_ptr(), item: 1, count: bytes.len(), stride: 1 }
+        Self {
+            pointer: bytes.as_ptr(),
+            item: 1,
+            count: bytes.len(),
+            stride: 1,
+        }
     }
 
     /// Bytes that the items have together.
@@ -61,13 +71,19 @@ impl Strided {
     }
 
     fn leaves(&self) -> usize {
-        if self.item == 0 { 1 } else { self.count.div_ceil(self.items_per_leaf()).max(1) }
+        if self.item == 0 {
+            1
+        } else {
+            self.count.div_ceil(self.items_per_leaf()).max(1)
+        }
     }
 
     /// The digest of one leaf, gathered into `scratch` where the items do not lie side by side.
     fn leaf(&self, number: usize, scratch: &mut Vec<u8>) -> Digest {
         let first = number * self.items_per_leaf();
-        let items = self.items_per_leaf().min(self.count - first.min(self.count));
+        let items = self
+            .items_per_leaf()
+            .min(self.count - first.min(self.count));
         if items * self.item == 0 {
             return Digest::of(&[]);
         }
@@ -108,7 +124,10 @@ unsafe fn gather_words<T: Copy>(start: *const u8, stride: isize, items: usize, o
     for place in 0..items {
         // SAFETY: `reserve` made room for `items` values; the source is the caller's promise.
         unsafe {
-            let value = start.offset(stride * place.cast_signed()).cast::<T>().read_unaligned();
+            let value = start
+                .offset(stride * place.cast_signed())
+                .cast::<T>()
+                .read_unaligned();
             target.add(place).write_unaligned(value);
         }
     }
@@ -118,7 +137,13 @@ unsafe fn gather_words<T: Copy>(start: *const u8, stride: isize, items: usize, o
 
 /// # Safety
 /// As `gather_words`, for items of `width` bytes.
-unsafe fn gather_any(start: *const u8, stride: isize, items: usize, width: usize, out: &mut Vec<u8>) {
+unsafe fn gather_any(
+    start: *const u8,
+    stride: isize,
+    items: usize,
+    width: usize,
+    out: &mut Vec<u8>,
+) {
     out.clear();
     for place in 0..items {
         // SAFETY: the caller's promise.
@@ -148,7 +173,11 @@ pub fn digest_all(views: &[Strided]) -> Vec<Digest> {
         .collect();
     jobs.sort_unstable();
     let total: usize = views.iter().map(Strided::byte_length).sum();
-    let threads = if total < PARALLEL { 1 } else { cores().min(jobs.len()) };
+    let threads = if total < PARALLEL {
+        1
+    } else {
+        cores().min(jobs.len())
+    };
     let leaves = run(views, &jobs, threads);
     combine(views, &jobs, &leaves)
 }
@@ -156,7 +185,9 @@ pub fn digest_all(views: &[Strided]) -> Vec<Digest> {
 fn run(views: &[Strided], jobs: &[(usize, usize)], threads: usize) -> Vec<Digest> {
     let work = |part: &[(usize, usize)]| -> Vec<Digest> {
         let mut scratch = Vec::new();
-        part.iter().map(|&(leaf, view)| views[view].leaf(leaf, &mut scratch)).collect()
+        part.iter()
+            .map(|&(leaf, view)| views[view].leaf(leaf, &mut scratch))
+            .collect()
     };
     if threads <= 1 {
         return work(jobs);
@@ -164,8 +195,15 @@ fn run(views: &[Strided], jobs: &[(usize, usize)], threads: usize) -> Vec<Digest
     let share = jobs.len().div_ceil(threads);
     thread::scope(|scope| {
         let (mine, others) = jobs.split_at(share.min(jobs.len()));
-        let running: Vec<_> =
-            others.chunks(share).map(|part| (part, thread::Builder::new().spawn_scoped(scope, move || work(part)))).collect();
+        let running: Vec<_> = others
+            .chunks(share)
+            .map(|part| {
+                (
+                    part,
+                    thread::Builder::new().spawn_scoped(scope, move || work(part)),
+                )
+            })
+            .collect();
         let mut digests = work(mine);
         for (part, handle) in running {
             // A thread that could not start, or died, has its share done here.
@@ -177,16 +215,21 @@ fn run(views: &[Strided], jobs: &[(usize, usize)], threads: usize) -> Vec<Digest
 }
 
 fn combine(views: &[Strided], jobs: &[(usize, usize)], leaves: &[Digest]) -> Vec<Digest> {
-    let mut joined: Vec<Vec<u8>> = views.iter().map(|view| Vec::with_capacity(view.leaves() * Digest::SIZE)).collect();
+    let mut joined: Vec<Vec<u8>> = views
+        .iter()
+        .map(|view| Vec::with_capacity(view.leaves() * Digest::SIZE))
+        .collect();
     for (&(_, view), leaf) in jobs.iter().zip(leaves) {
         joined[view].extend_from_slice(&leaf.0);
     }
     joined
         .iter()
-        .map(|leaves| match <[u8; Digest::SIZE]>::try_from(leaves.as_slice()) {
-            Ok(only) => Digest(only),
-            Err(_) => Digest::of(leaves),
-        })
+        .map(
+            |leaves| match <[u8; Digest::SIZE]>::try_from(leaves.as_slice()) {
+                Ok(only) => Digest(only),
+                Err(_) => Digest::of(leaves),
+            },
+        )
         .collect()
 }
 
@@ -203,12 +246,17 @@ mod tests {
         if bytes.len() <= LEAF {
             return Digest::of(bytes);
         }
-        let leaves: Vec<u8> = bytes.chunks(LEAF).flat_map(|leaf| Digest::of(leaf).0).collect();
+        let leaves: Vec<u8> = bytes
+            .chunks(LEAF)
+            .flat_map(|leaf| Digest::of(leaf).0)
+            .collect();
         Digest::of(&leaves)
     }
 
     fn noise(length: usize) -> Vec<u8> {
-        (0..length).map(|place| (place * 31 + place / 251).to_le_bytes()[0]).collect()
+        (0..length)
+            .map(|place| (place * 31 + place / 251).to_le_bytes()[0])
+            .collect()
     }
 
     #[test]
@@ -239,11 +287,15 @@ mod tests {
             let step = (columns * width).cast_signed();
             let views: Vec<_> = (0..columns)
                 // SAFETY: the column lies within `bytes`.
-                .map(|column| unsafe { Strided::new(bytes.as_ptr().add(column * width), width, rows, step) })
+                .map(|column| unsafe {
+                    Strided::new(bytes.as_ptr().add(column * width), width, rows, step)
+                })
                 .collect();
             let copies: Vec<_> = (0..columns)
                 .map(|column| {
-                    let cells = bytes.chunks(columns * width).flat_map(|row| row[column * width..(column + 1) * width].to_vec());
+                    let cells = bytes
+                        .chunks(columns * width)
+                        .flat_map(|row| row[column * width..(column + 1) * width].to_vec());
                     by_items(&cells.collect::<Vec<u8>>(), width)
                 })
                 .collect();
@@ -254,7 +306,14 @@ mod tests {
     /// Contiguous items of one width: cut at whole items.
     fn by_items(bytes: &[u8], width: usize) -> Digest {
         // SAFETY: `bytes` outlives the view.
-        let view = unsafe { Strided::new(bytes.as_ptr(), width, bytes.len() / width, width.cast_signed()) };
+        let view = unsafe {
+            Strided::new(
+                bytes.as_ptr(),
+                width,
+                bytes.len() / width,
+                width.cast_signed(),
+            )
+        };
         digest_all(&[view])[0]
     }
 

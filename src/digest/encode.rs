@@ -59,7 +59,9 @@ impl Encoder {
             self.flush();
         }
         if bytes.len() > FLUSH {
-            self.stream.get_or_insert_with(Default::default).update(bytes);
+            self.stream
+                .get_or_insert_with(Default::default)
+                .update(bytes);
         } else {
             self.buffer.extend_from_slice(bytes);
         }
@@ -80,7 +82,9 @@ impl Encoder {
 
     fn flush(&mut self) {
         if !self.buffer.is_empty() {
-            self.stream.get_or_insert_with(Default::default).update(&self.buffer);
+            self.stream
+                .get_or_insert_with(Default::default)
+                .update(&self.buffer);
             self.buffer.clear();
         }
     }

@@ -117,7 +117,11 @@ impl<'a> Reader<'a> {
     /// More things than bytes are left: the count is damaged.
     pub fn count(&mut self) -> Result<usize> {
         let count = self.length()?;
-        if count > self.bytes.len() { Err(ends_early()) } else { Ok(count) }
+        if count > self.bytes.len() {
+            Err(ends_early())
+        } else {
+            Ok(count)
+        }
     }
 
     /// A size that fits this machine.

@@ -25,7 +25,10 @@ impl Secret {
     pub fn new(bytes: &[u8]) -> Result<Self> {
         let key: [u8; Self::SIZE] = bytes.try_into().map_err(|_| {
             let length = bytes.len();
-            Error::new(Kind::Invalid, format!("a secret has 32 bytes, this one has {length}"))
+            Error::new(
+                Kind::Invalid,
+                format!("a secret has 32 bytes, this one has {length}"),
+            )
         })?;
         let derived = blake3::derive_key("afml-cache 2026 key id", &key);
         let mut id = KeyId::default();
@@ -77,7 +80,11 @@ mod tests {
         let mac = secret.seal(&[b"ab", b"c"]);
         assert!(secret.is_sealed(&[b"ab", b"c"], &mac));
         assert!(!secret.is_sealed(&[b"a", b"bc"], &mac));
-        assert!(!Secret::new(&[8; 32]).unwrap().is_sealed(&[b"ab", b"c"], &mac));
+        assert!(
+            !Secret::new(&[8; 32])
+                .unwrap()
+                .is_sealed(&[b"ab", b"c"], &mac)
+        );
     }
 
     #[test]

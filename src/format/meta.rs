@@ -57,8 +57,14 @@ impl Meta {
             0 => None,
             _ => Some((reader.i64()?, reader.i64()?)),
         };
-        let parts = (0..reader.count()?).map(|_| read_part(&mut reader)).collect::<Result<_>>()?;
-        Ok(Self { function, parts, time_range })
+        let parts = (0..reader.count()?)
+            .map(|_| read_part(&mut reader))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            function,
+            parts,
+            time_range,
+        })
     }
 }
 

@@ -11,10 +11,10 @@
 //! 152  meta, tree, table of (offset u64, length u64, digest), then each leaf at a multiple of 64
 //! ```
 
+use super::PAYLOAD_VERSION;
 use super::codec::{Reader, Writer};
 use super::mac::{KeyId, Mac, Secret};
 use super::meta::Meta;
-use super::PAYLOAD_VERSION;
 use crate::digest::{Digest, Strided, digest_all, digest_bytes};
 use crate::error::{Error, Kind, Result};
 use std::ops::Range;
@@ -51,7 +51,9 @@ impl Source {
             Self::Owned(bytes) => bytes,
             Self::Borrowed(_, 0) => &[],
             // SAFETY: promised by whoever made it.
-            Self::Borrowed(pointer, length) => unsafe { std::slice::from_raw_parts(*pointer, *length) },
+            Self::Borrowed(pointer, length) => unsafe {
+                std::slice::from_raw_parts(*pointer, *length)
+            },
         }
     }
 }
@@ -100,7 +102,12 @@ impl Draft {
         writer.raw(&self.key.0);
         writer.i64(self.created_ns);
         writer.f64(self.seconds);
-        for number in [epoch, meta.len() as u64, self.tree.len() as u64, leaves.len() as u64] {
+        for number in [
+            epoch,
+            meta.len() as u64,
+            self.tree.len() as u64,
+            leaves.len() as u64,
+        ] {
             writer.u64(number);
         }
         let end = leaves.last().map_or(table_at, |leaf| leaf.range.end);
@@ -125,7 +132,10 @@ impl Draft {
         head[CHECK_AT..KEY_ID_AT].copy_from_slice(&check.0);
         if self.code_bearing {
             let seal = seal.ok_or_else(|| {
-                Error::new(Kind::Invalid, "a result that needs pickle can't be stored without a secret to seal it")
+                Error::new(
+                    Kind::Invalid,
+                    "a result that needs pickle can't be stored without a secret to seal it",
+                )
             })?;
             let mac = seal.secret.seal(&sealed_parts(head, seal.store));
             head[KEY_ID_AT..MAC_AT].copy_from_slice(&seal.secret.id());
@@ -136,7 +146,11 @@ impl Draft {
 
     fn lay_out(&self, mut at: usize) -> Vec<Leaf> {
         // SAFETY: the views are gone when this statement ends, and the sources live in `self`.
-        let views: Vec<_> = self.leaves.iter().map(|leaf| unsafe { Strided::contiguous(leaf.bytes()) }).collect();
+        let views: Vec<_> = self
+            .leaves
+            .iter()
+            .map(|leaf| unsafe { Strided::contiguous(leaf.bytes()) })
+            .collect();
         let digests = digest_all(&views);
         self.leaves
             .iter()
@@ -144,7 +158,10 @@ impl Draft {
             .map(|(source, digest)| {
                 let start = at.next_multiple_of(ALIGN);
                 at = start + source.bytes().len();
-                Leaf { range: start..at, digest }
+                Leaf {
+                    range: start..at,
+                    digest,
+                }
             })
             .collect()
     }
@@ -167,9 +184,14 @@ impl Leaf {
 
     fn read(reader: &mut Reader<'_>, end: usize) -> Result<Self> {
         let (start, length) = (reader.length()?, reader.length()?);
-        let stop = start.checked_add(length).filter(|&stop| stop <= end && start % ALIGN == 0);
+        let stop = start
+            .checked_add(length)
+            .filter(|&stop| stop <= end && start % ALIGN == 0);
         let stop = stop.ok_or_else(|| corrupt("a leaf lies outside the payload"))?;
-        Ok(Self { range: start..stop, digest: reader.digest()? })
+        Ok(Self {
+            range: start..stop,
+            digest: reader.digest()?,
+        })
     }
 }
 
@@ -208,7 +230,10 @@ impl Head {
         }
         let version = reader.u32()?;
         if version != PAYLOAD_VERSION {
-            return Err(Error::new(Kind::Newer, format!("payload version {version} is not known here")));
+            return Err(Error::new(
+                Kind::Newer,
+                format!("payload version {version} is not known here"),
+            ));
         }
         let code_bearing = reader.u32()? & CODE_BEARING != 0;
         let key = reader.digest()?;
@@ -221,14 +246,29 @@ impl Head {
             let end = table_at.checked_add(leaves.checked_mul(LEAF_ROW)?)?;
             (end <= payload.len()).then_some((tree_at, table_at, end))
         })();
-        let (tree_at, table_at, end) = table.ok_or_else(|| corrupt("it is shorter than its header says"))?;
+        let (tree_at, table_at, end) =
+            table.ok_or_else(|| corrupt("it is shorter than its header says"))?;
         if check(&payload[..end]).0 != payload[CHECK_AT..KEY_ID_AT] {
-            return Err(corrupt("its header, tree or table of leaves fails the check"));
+            return Err(corrupt(
+                "its header, tree or table of leaves fails the check",
+            ));
         }
         let mut reader = Reader::new(&payload[table_at..end]);
-        let leaves = (0..leaves).map(|_| Leaf::read(&mut reader, length)).collect::<Result<_>>()?;
+        let leaves = (0..leaves)
+            .map(|_| Leaf::read(&mut reader, length))
+            .collect::<Result<_>>()?;
         let (meta, tree) = (HEADER..tree_at, tree_at..table_at);
-        Ok(Self { key, created_ns, seconds, epoch, code_bearing, length, meta, tree, leaves })
+        Ok(Self {
+            key,
+            created_ns,
+            seconds,
+            epoch,
+            code_bearing,
+            length,
+            meta,
+            tree,
+            leaves,
+        })
     }
 
     /// The description.
@@ -251,11 +291,16 @@ impl Head {
     /// `Corrupt`, with the number of the first leaf that differs.
     pub fn verify_leaves(&self, payload: &[u8]) -> Result<()> {
         let wrong = self.leaves.iter().position(|leaf| {
-            payload.get(leaf.range.clone()).is_none_or(|bytes| digest_bytes(bytes) != leaf.digest)
+            payload
+                .get(leaf.range.clone())
+                .is_none_or(|bytes| digest_bytes(bytes) != leaf.digest)
         });
         match wrong {
             None => Ok(()),
-            Some(number) => Err(corrupt(&format!("leaf {number} of {} fails its check", self.leaves.len()))),
+            Some(number) => Err(corrupt(&format!(
+                "leaf {number} of {} fails its check",
+                self.leaves.len()
+            ))),
         }
     }
 
@@ -269,14 +314,23 @@ impl Head {
         }
         let id = &payload[KEY_ID_AT..MAC_AT];
         let Some(seal) = seal.filter(|seal| seal.secret.id() == *id) else {
-            return Err(Error::new(Kind::ForeignSecret, "it holds a pickle sealed with another secret"));
+            return Err(Error::new(
+                Kind::ForeignSecret,
+                "it holds a pickle sealed with another secret",
+            ));
         };
         let mut mac = [0; size_of::<Mac>()];
         mac.copy_from_slice(&payload[MAC_AT..HEADER]);
-        if seal.secret.is_sealed(&sealed_parts(&payload[..self.size()], seal.store), &mac) {
+        if seal
+            .secret
+            .is_sealed(&sealed_parts(&payload[..self.size()], seal.store), &mac)
+        {
             Ok(())
         } else {
-            Err(Error::new(Kind::Forged, "it holds a pickle and its seal is wrong: altered, moved or forged"))
+            Err(Error::new(
+                Kind::Forged,
+                "it holds a pickle and its seal is wrong: altered, moved or forged",
+            ))
         }
     }
 }
@@ -306,12 +360,20 @@ mod tests {
     use proptest::prelude::*;
 
     fn draft(leaves: Vec<Vec<u8>>, code_bearing: bool) -> Draft {
-        let part = Part { label: "argument `x`".into(), digest: Digest::of(b"x"), text: "1".into() };
+        let part = Part {
+            label: "argument `x`".into(),
+            digest: Digest::of(b"x"),
+            text: "1".into(),
+        };
         Draft {
             key: Digest::of(b"key"),
             created_ns: 5,
             seconds: 0.5,
-            meta: Meta { function: "m.f".into(), parts: vec![part], time_range: Some((1, 2)) },
+            meta: Meta {
+                function: "m.f".into(),
+                parts: vec![part],
+                time_range: Some((1, 2)),
+            },
             tree: b"tree".to_vec(),
             leaves: leaves.into_iter().map(Source::Owned).collect(),
             code_bearing,
@@ -370,23 +432,47 @@ mod tests {
 
     #[test]
     fn a_seal_is_bound_to_store_key_and_secret() {
-        let (ours, theirs) = (Secret::new(&[1; 32]).unwrap(), Secret::new(&[2; 32]).unwrap());
+        let (ours, theirs) = (
+            Secret::new(&[1; 32]).unwrap(),
+            Secret::new(&[2; 32]).unwrap(),
+        );
         let (here, there) = ([1; 16], [2; 16]);
-        let seal = Seal { secret: &ours, store: &here };
+        let seal = Seal {
+            secret: &ours,
+            store: &here,
+        };
         let payload = whole(&draft(vec![vec![9; 10]], true), Some(seal));
         let head = Head::read(&payload).unwrap();
         head.authenticate(&payload, Some(seal)).unwrap();
         let kind = |seal| head.authenticate(&payload, seal).unwrap_err().kind();
-        assert_eq!(kind(Some(Seal { secret: &theirs, store: &here })), Kind::ForeignSecret);
-        assert_eq!(kind(Some(Seal { secret: &ours, store: &there })), Kind::Forged);
+        assert_eq!(
+            kind(Some(Seal {
+                secret: &theirs,
+                store: &here
+            })),
+            Kind::ForeignSecret
+        );
+        assert_eq!(
+            kind(Some(Seal {
+                secret: &ours,
+                store: &there
+            })),
+            Kind::Forged
+        );
         assert_eq!(kind(None), Kind::ForeignSecret);
         let mut altered = payload.clone();
         altered[HEADER] ^= 1;
-        assert_eq!(head.authenticate(&altered, Some(seal)).unwrap_err().kind(), Kind::Forged);
+        assert_eq!(
+            head.authenticate(&altered, Some(seal)).unwrap_err().kind(),
+            Kind::Forged
+        );
     }
 
     #[test]
     fn code_without_a_secret_is_not_written() {
-        assert_eq!(draft(vec![], true).head(0, None).unwrap_err().kind(), Kind::Invalid);
+        assert_eq!(
+            draft(vec![], true).head(0, None).unwrap_err().kind(),
+            Kind::Invalid
+        );
     }
 }

@@ -38,12 +38,18 @@ pub type Arguments<'py> = Vec<Bound<'py, PyAny>>;
 impl Signature {
     /// Reads rows of (name, kind, default or `None`, has a default, is keyed).
     pub fn read(rows: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let parameters = rows.try_iter()?.map(|row| Parameter::read(&row?)).collect::<PyResult<Vec<_>>>()?;
+        let parameters = rows
+            .try_iter()?
+            .map(|row| Parameter::read(&row?))
+            .collect::<PyResult<Vec<_>>>()?;
         let positional = parameters
             .iter()
             .take_while(|parameter| matches!(parameter.way, Way::PositionalOnly | Way::Positional))
             .count();
-        Ok(Self { parameters, positional })
+        Ok(Self {
+            parameters,
+            positional,
+        })
     }
 
     /// Gives each parameter its argument; `None` for a call that does not fit the signature, which
@@ -58,7 +64,12 @@ impl Signature {
         slots.extend(args.iter().take(self.positional).map(Some));
         slots.resize(self.parameters.len(), None);
         match self.place(Way::VarPositional) {
-            Some(place) => slots[place] = Some(args.get_slice(self.positional.min(args.len()), args.len()).into_any()),
+            Some(place) => {
+                slots[place] = Some(
+                    args.get_slice(self.positional.min(args.len()), args.len())
+                        .into_any(),
+                );
+            }
             None if args.len() > self.positional => return Ok(None),
             None => {}
         }
@@ -76,14 +87,24 @@ impl Signature {
                 _ => return Ok(None),
             }
         }
-        let filled = slots.into_iter().zip(&self.parameters).map(|(slot, parameter)| {
-            slot.or_else(|| parameter.default.as_ref().map(|default| default.bind(py).clone()))
-        });
+        let filled = slots
+            .into_iter()
+            .zip(&self.parameters)
+            .map(|(slot, parameter)| {
+                slot.or_else(|| {
+                    parameter
+                        .default
+                        .as_ref()
+                        .map(|default| default.bind(py).clone())
+                })
+            });
         Ok(filled.collect())
     }
 
     fn place(&self, way: Way) -> Option<usize> {
-        self.parameters.iter().position(|parameter| parameter.way == way)
+        self.parameters
+            .iter()
+            .position(|parameter| parameter.way == way)
     }
 
     fn named(&self, name: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
@@ -100,7 +121,13 @@ impl Signature {
 
 impl Parameter {
     fn read(row: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let (name, way, default, has_default, keyed): (Bound<'_, PyString>, u8, Py<PyAny>, bool, bool) = row.extract()?;
+        let (name, way, default, has_default, keyed): (
+            Bound<'_, PyString>,
+            u8,
+            Py<PyAny>,
+            bool,
+            bool,
+        ) = row.extract()?;
         let way = match way {
             0 => Way::PositionalOnly,
             1 => Way::Positional,
@@ -109,6 +136,12 @@ impl Parameter {
             _ => Way::VarKeyword,
         };
         let label = name.to_str()?.to_owned();
-        Ok(Self { name: name.unbind(), way, default: has_default.then_some(default), keyed, label })
+        Ok(Self {
+            name: name.unbind(),
+            way,
+            default: has_default.then_some(default),
+            keyed,
+            label,
+        })
     }
 }

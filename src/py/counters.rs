@@ -21,7 +21,11 @@ pub struct Counters {
 impl Counters {
     /// A result came from memory, or from disk, instead of being computed.
     pub fn hit(&self, in_memory: bool, seconds: f64) {
-        let hits = if in_memory { &self.memory_hits } else { &self.disk_hits };
+        let hits = if in_memory {
+            &self.memory_hits
+        } else {
+            &self.disk_hits
+        };
         hits.fetch_add(1, Relaxed);
         let saved = Duration::try_from_secs_f64(seconds).unwrap_or_default();
         self.saved_ns.fetch_add(nanoseconds(saved), Relaxed);
@@ -61,8 +65,17 @@ impl Counters {
 
     /// As `afml_cache.CacheInfo`.
     pub fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let [memory, disk, misses, waits, bypasses, errors, bytes, computed, saved] =
-            self.all().map(|counter| counter.load(Relaxed));
+        let [
+            memory,
+            disk,
+            misses,
+            waits,
+            bypasses,
+            errors,
+            bytes,
+            computed,
+            saved,
+        ] = self.all().map(|counter| counter.load(Relaxed));
         let seconds = |counted| Duration::from_nanos(counted).as_secs_f64();
         py.import("afml_cache.info")?.getattr("CacheInfo")?.call1((
             memory + disk,

@@ -9,9 +9,6 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(digest, module)?)
 }
 
-/// digest(value, /)
-/// --
-///
 /// Digest a value by its whole content.
 ///
 /// Equal content of one type has one digest in every process and on every machine; any other

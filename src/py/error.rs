@@ -7,7 +7,9 @@ use pyo3::prelude::*;
 /// The exception that fits an error; its class lives in `afml_cache.exceptions`.
 pub fn raise(error: Error) -> PyErr {
     let class = match error.kind() {
-        Kind::Io | Kind::Locked | Kind::DamagedIndex | Kind::Refused | Kind::Newer => "CacheStoreError",
+        Kind::Io | Kind::Locked | Kind::DamagedIndex | Kind::Refused | Kind::Newer => {
+            "CacheStoreError"
+        }
         Kind::Corrupt | Kind::Forged | Kind::ForeignSecret => "CacheCorruptError",
         Kind::Invalid => "CacheConfigError",
     };
@@ -22,7 +24,9 @@ pub fn corrupt(what: &str) -> PyErr {
 /// An exception of ours, by the name of its class.
 pub fn exception(class: &str, message: &str) -> PyErr {
     Python::attach(|py| {
-        let made = py.import("afml_cache.exceptions").and_then(|module| module.getattr(class)?.call1((message,)));
+        let made = py
+            .import("afml_cache.exceptions")
+            .and_then(|module| module.getattr(class)?.call1((message,)));
         match made {
             Ok(made) => PyErr::from_value(made),
             Err(error) => error,

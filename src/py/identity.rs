@@ -47,9 +47,18 @@ pub struct Refused {
 
 impl Identity {
     /// Describes a function: `describe` is `afml_cache.identity.describe`.
-    pub fn of(function: &Bound<'_, PyAny>, name: &str, version: &str, options: &Bound<'_, PyDict>) -> PyResult<Self> {
+    pub fn of(
+        function: &Bound<'_, PyAny>,
+        name: &str,
+        version: &str,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Self> {
         let py = function.py();
-        let described = py.import("afml_cache.identity")?.call_method("describe", (function,), Some(options))?;
+        let described = py.import("afml_cache.identity")?.call_method(
+            "describe",
+            (function,),
+            Some(options),
+        )?;
         let (code, rows): (Bound<'_, PyAny>, Bound<'_, PyAny>) = described.extract()?;
         let missing = py.import("afml_cache.code")?.getattr("MISSING")?;
         let parts = items(&code)?;
@@ -76,14 +85,21 @@ impl Identity {
     }
 
     /// The key of a call.
-    pub fn key(&self, py: Python<'_>, arguments: &Arguments<'_>) -> PyResult<Result<Keyed, Refused>> {
+    pub fn key(
+        &self,
+        py: Python<'_>,
+        arguments: &Arguments<'_>,
+    ) -> PyResult<Result<Keyed, Refused>> {
         let mut sink = DigestSink::default();
         let keyed = (|| {
-            let arguments = self.keyed(arguments).map(|(label, value)| refusing(sink.digest(value), label));
+            let arguments = self
+                .keyed(arguments)
+                .map(|(label, value)| refusing(sink.digest(value), label));
             let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
-            let mutables = self.mutables.iter().map(|mutable| {
-                refusing(sink.digest(mutable.value.bind(py)), &mutable.label)
-            });
+            let mutables = self
+                .mutables
+                .iter()
+                .map(|mutable| refusing(sink.digest(mutable.value.bind(py)), &mutable.label));
             Ok((arguments, mutables.collect::<Result<Vec<_>, _>>()?))
         })();
         let (arguments, mutables) = match keyed {
@@ -97,13 +113,24 @@ impl Identity {
             encoder.u64(digests.len() as u64);
             digests.iter().for_each(|digest| encoder.digest(*digest));
         }
-        packages.iter().for_each(|package| encoder.bytes(package.as_bytes()));
-        Ok(Ok(Keyed { key: encoder.finish(), arguments, mutables, packages }))
+        packages
+            .iter()
+            .for_each(|package| encoder.bytes(package.as_bytes()));
+        Ok(Ok(Keyed {
+            key: encoder.finish(),
+            arguments,
+            mutables,
+            packages,
+        }))
     }
 
-    fn keyed<'a, 'py>(&'a self, arguments: &'a Arguments<'py>) -> impl Iterator<Item = (&'a str, &'a Bound<'py, PyAny>)> {
+    fn keyed<'a, 'py>(
+        &'a self,
+        arguments: &'a Arguments<'py>,
+    ) -> impl Iterator<Item = (&'a str, &'a Bound<'py, PyAny>)> {
         let all = self.signature.parameters.iter().zip(arguments);
-        all.filter(|(parameter, _)| parameter.keyed).map(|(parameter, value)| (parameter.label.as_str(), value))
+        all.filter(|(parameter, _)| parameter.keyed)
+            .map(|(parameter, value)| (parameter.label.as_str(), value))
     }
 
     fn majors(&self, py: Python<'_>, met: Packages) -> PyResult<Vec<String>> {
@@ -111,41 +138,69 @@ impl Identity {
         packages.extend(self.packages.iter().map(String::as_str));
         packages.sort_unstable();
         packages.dedup();
-        packages.into_iter().map(|package| major(py, package)).collect()
+        packages
+            .into_iter()
+            .map(|package| major(py, package))
+            .collect()
     }
 
     /// Which parts of two keys of this function differ, in words.
     pub fn difference(&self, before: &Keyed, after: &Keyed) -> String {
-        let labels = self.signature.parameters.iter().filter(|parameter| parameter.keyed);
+        let labels = self
+            .signature
+            .parameters
+            .iter()
+            .filter(|parameter| parameter.keyed);
         let labels = labels.map(|parameter| format!("its argument `{}`", parameter.label));
         let arguments = labels.zip(before.arguments.iter().zip(&after.arguments));
         let mutables = self.mutables.iter().map(|mutable| mutable.label.clone());
         let mutables = mutables.zip(before.mutables.iter().zip(&after.mutables));
-        let changed = arguments.chain(mutables).filter(|(_, (before, after))| before != after);
+        let changed = arguments
+            .chain(mutables)
+            .filter(|(_, (before, after))| before != after);
         let changed: Vec<String> = changed.map(|(label, _)| label).collect();
-        if changed.is_empty() { "code that it uses".into() } else { changed.join(" and ") }
+        if changed.is_empty() {
+            "code that it uses".into()
+        } else {
+            changed.join(" and ")
+        }
     }
 
     /// The parts of a key, in words.
     pub fn parts(&self, keyed: &Keyed, arguments: &Arguments<'_>) -> Vec<Part> {
         let mut parts = self.parts.clone();
         for ((label, value), digest) in self.keyed(arguments).zip(&keyed.arguments) {
-            parts.push(Part { label: format!("argument `{label}`"), digest: *digest, text: short(value) });
+            parts.push(Part {
+                label: format!("argument `{label}`"),
+                digest: *digest,
+                text: short(value),
+            });
         }
         for (mutable, digest) in self.mutables.iter().zip(&keyed.mutables) {
-            parts.push(Part { label: mutable.label.clone(), digest: *digest, text: String::new() });
+            parts.push(Part {
+                label: mutable.label.clone(),
+                digest: *digest,
+                text: String::new(),
+            });
         }
         for package in &keyed.packages {
             let (name, version) = package.split_once('=').unwrap_or((package, ""));
             let digest = Digest::of(version.as_bytes());
-            parts.push(Part { label: format!("major version of `{name}`"), digest, text: version.to_owned() });
+            parts.push(Part {
+                label: format!("major version of `{name}`"),
+                digest,
+                text: version.to_owned(),
+            });
         }
         parts
     }
 }
 
 fn refusing(digest: Walk<Digest>, label: &str) -> Result<Digest, Refused> {
-    digest.map_err(|failure| Refused { label: label.to_owned(), failure })
+    digest.map_err(|failure| Refused {
+        label: label.to_owned(),
+        failure,
+    })
 }
 
 fn items(code: &Bound<'_, PyAny>) -> PyResult<Vec<Part>> {
@@ -153,14 +208,26 @@ fn items(code: &Bound<'_, PyAny>) -> PyResult<Vec<Part>> {
         let digest = DigestSink::default().digest(&item.getattr("value")?);
         let label: String = item.getattr("label")?.extract()?;
         let digest = digest.map_err(|failure| super::digest::uncacheable(&label, failure))?;
-        Ok(Part { label, digest, text: item.getattr("text")?.extract()? })
+        Ok(Part {
+            label,
+            digest,
+            text: item.getattr("text")?.extract()?,
+        })
     };
-    code.getattr("items")?.try_iter()?.map(|item| part(item?)).collect()
+    code.getattr("items")?
+        .try_iter()?
+        .map(|item| part(item?))
+        .collect()
 }
 
 fn mutables(code: &Bound<'_, PyAny>) -> PyResult<Vec<Mutable>> {
     let rows = code.getattr("mutables")?;
-    rows.try_iter()?.map(|row| row?.extract().map(|(label, value)| Mutable { label, value })).collect()
+    rows.try_iter()?
+        .map(|row| {
+            row?.extract()
+                .map(|(label, value)| Mutable { label, value })
+        })
+        .collect()
 }
 
 /// `name=major` of an installed package; asked for once in a process.
@@ -172,9 +239,14 @@ fn major(py: Python<'_>, package: &str) -> PyResult<String> {
     if let Some(major) = known().as_ref().and_then(|known| known.get(package)) {
         return Ok(major.clone());
     }
-    let version: String = py.import("afml_cache.identity")?.call_method1("major", (package,))?.extract()?;
+    let version: String = py
+        .import("afml_cache.identity")?
+        .call_method1("major", (package,))?
+        .extract()?;
     let named = format!("{package}={version}");
-    known().get_or_insert_default().insert(package.to_owned(), named.clone());
+    known()
+        .get_or_insert_default()
+        .insert(package.to_owned(), named.clone());
     Ok(named)
 }
 
@@ -188,7 +260,10 @@ fn short(value: &Bound<'_, PyAny>) -> String {
     if !scalar {
         return String::new();
     }
-    value.repr().map_or_else(|_| String::new(), |text| text.to_string().chars().take(TEXT).collect())
+    value.repr().map_or_else(
+        |_| String::new(),
+        |text| text.to_string().chars().take(TEXT).collect(),
+    )
 }
 
 /// The call's arguments as they were given.

@@ -6,6 +6,7 @@ mod digest;
 mod error;
 mod function;
 mod identity;
+mod method;
 mod store;
 mod value;
 mod watch;
@@ -14,7 +15,7 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _native {
-    use super::{PyResult, digest, function, store, value};
+    use super::{PyResult, digest, function, method, store, value};
     use pyo3::prelude::*;
 
     #[pymodule_init]
@@ -23,6 +24,7 @@ mod _native {
         module.add_class::<value::Memory>()?;
         digest::register(module)?;
         store::register(module)?;
-        function::register(module)
+        function::register(module)?;
+        method::register(module)
     }
 }

@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyComplex, PyFloat, PyInt, PyString, PyTuple};
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -54,11 +55,8 @@ pub struct Hit<'py> {
     pub in_memory: bool,
 }
 
-type Opened = Result<Arc<Store>, (String, Instant)>;
+type Opened = Result<Arc<Store>, (Kind, String, Instant)>;
 
-/// Store(path, *, allow_pickle=True)
-/// --
-///
 /// A folder of results.
 ///
 /// It is opened when it is first needed. Functions that use a folder which can't be opened run
@@ -80,6 +78,10 @@ pub struct PyStore {
     memory: MemoryTier<Hot>,
     flights: Flights,
     told: Mutex<HashSet<String>>,
+    /// Why there is no secret, once that is known.
+    unsealed: Mutex<Option<String>>,
+    /// The store's count of changes when memory was last known to be up to date.
+    seen: AtomicU64,
 }
 
 #[pymethods]
@@ -87,7 +89,11 @@ impl PyStore {
     #[new]
     #[pyo3(signature = (path, *, allow_pickle = true))]
     fn new(py: Python<'_>, path: PathBuf, allow_pickle: bool) -> PyResult<Self> {
-        let absolute = py.import("os")?.getattr("path")?.call_method1("abspath", (path,))?.extract()?;
+        let absolute = py
+            .import("os")?
+            .getattr("path")?
+            .call_method1("abspath", (path,))?
+            .extract()?;
         Ok(Self {
             path: absolute,
             allow_pickle,
@@ -95,6 +101,8 @@ impl PyStore {
             memory: MemoryTier::new(MEMORY),
             flights: Flights::default(),
             told: Mutex::default(),
+            unsealed: Mutex::default(),
+            seen: AtomicU64::new(0),
         })
     }
 
@@ -114,12 +122,16 @@ impl PyStore {
     #[getter]
     fn size_bytes(&self, py: Python<'_>) -> PyResult<u64> {
         let store = self.open(py).map_err(raise)?;
-        py.detach(|| store.totals()).map(|(_, bytes)| bytes).map_err(raise)
+        py.detach(|| store.totals())
+            .map(|(_, bytes)| bytes)
+            .map_err(raise)
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
         let store = self.open(py).map_err(raise)?;
-        py.detach(|| store.totals()).map(|(entries, _)| entries).map_err(raise)
+        py.detach(|| store.totals())
+            .map(|(entries, _)| entries)
+            .map_err(raise)
     }
 
     // A store without entries is a store all the same.
@@ -127,9 +139,6 @@ impl PyStore {
         true
     }
 
-    /// clear($self)
-    /// --
-    ///
     /// Remove every entry; returns how many there were.
     fn clear(&self, py: Python<'_>) -> PyResult<usize> {
         self.clear_entries(py, None).map_err(raise)
@@ -141,7 +150,10 @@ impl PyStore {
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String, bool))> {
         let make = slf.py().import("afml_cache.store")?.getattr("make_store")?;
-        Ok((make, (slf.get().path.display().to_string(), slf.get().allow_pickle)))
+        Ok((
+            make,
+            (slf.get().path.display().to_string(), slf.get().allow_pickle),
+        ))
     }
 }
 
@@ -156,8 +168,8 @@ impl PyStore {
         let held = || self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         match &*held() {
             Some(Ok(store)) => return Ok(store.clone()),
-            Some(Err((reason, since))) if clock::monotonic() - *since < RETRY => {
-                return Err(Error::new(Kind::Io, reason.clone()));
+            Some(Err((kind, reason, since))) if clock::monotonic() - *since < RETRY => {
+                return Err(Error::new(*kind, reason.clone()));
             }
             _ => {}
         }
@@ -173,7 +185,7 @@ impl PyStore {
                 Ok(store)
             }
             (_, Err(error)) => {
-                *place = Some(Err((error.to_string(), clock::monotonic())));
+                *place = Some(Err((error.kind(), error.to_string(), clock::monotonic())));
                 Err(error)
             }
         }
@@ -183,30 +195,48 @@ impl PyStore {
         if !self.allow_pickle {
             return None;
         }
-        let read = py.import("afml_cache.config").and_then(|config| config.call_method0("secret_source")).and_then(|source| {
-            let (key, path): (Option<String>, PathBuf) = source.extract()?;
-            let bytes = match key {
-                Some(key) => crate::store::hex_bytes(&key),
-                None => crate::store::secret(&path).map_err(raise)?,
-            };
-            Secret::new(&bytes).map_err(raise)
-        });
+        let read = py
+            .import("afml_cache.config")
+            .and_then(|config| config.call_method0("secret_source"))
+            .and_then(|source| {
+                let (key, path): (Option<String>, PathBuf) = source.extract()?;
+                let bytes = match key {
+                    Some(key) => crate::store::hex_bytes(&key),
+                    None => crate::store::secret(&path).map_err(raise)?,
+                };
+                Secret::new(&bytes).map_err(raise)
+            });
         read.map_err(|error| {
             let reason = error.value(py);
-            let advice = "results that need pickle are neither stored nor loaded; set AFML_CACHE_KEY to 64 hexadecimal digits, or make that file usable";
-            self.tell(py, "CacheWarning", "secret", &format!("there is no secret to seal pickles with ({reason}); {advice}"));
+            let advice = "set AFML_CACHE_KEY to 64 hexadecimal digits, or make that file usable";
+            *self.unsealed.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!(
+                "there is no secret to seal it with ({reason}; {advice})"
+            ));
         })
         .ok()
     }
 
-    /// Whether a result that needs pickle can be stored.
-    pub fn may_pickle(&self, store: &Store) -> bool {
-        self.allow_pickle && store.has_secret()
+    /// Why no result that needs pickle can be stored; `None` where it can.
+    pub fn no_pickle(&self) -> Option<String> {
+        if !self.allow_pickle {
+            return Some(format!(
+                "`allow_pickle` is false for `{}`",
+                self.path.display()
+            ));
+        }
+        self.unsealed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// One warning per cause.
     pub fn tell(&self, py: Python<'_>, class: &str, cause: &str, message: &str) {
-        let first = self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(format!("{class} {cause}"));
+        let first = self
+            .told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(format!("{class} {cause}"));
         if first {
             warn(py, class, message);
         }
@@ -215,19 +245,39 @@ impl PyStore {
     /// Tells of an error of the store; returns nothing, since the call goes on without it.
     pub fn tell_error(&self, py: Python<'_>, class: &str, doing: &str, error: &Error) {
         let path = self.path.display();
-        self.tell(py, class, &format!("{doing} {:?}", error.kind()), &format!("{doing} in the cache `{path}` failed, and the function runs without it: {error}"));
+        self.tell(
+            py,
+            class,
+            &format!("{doing} {:?}", error.kind()),
+            &format!(
+                "{doing} in the cache `{path}` failed, and the function runs without it: {error}"
+            ),
+        );
     }
 
     /// A result that memory holds.
-    pub fn recall<'py>(&self, py: Python<'py>, key: Digest) -> Option<Hit<'py>> {
+    pub fn recall<'py>(&self, py: Python<'py>, store: &Store, key: Digest) -> Option<Hit<'py>> {
+        let changes = store.changes();
+        if self.seen.swap(changes, Ordering::AcqRel) != changes {
+            self.memory.clear();
+            return None;
+        }
         match self.memory.get(key)? {
-            Hot::Value(value, seconds, _) => Some(Hit { value: value.bind(py).clone(), seconds, in_memory: true }),
+            Hot::Value(value, seconds, _) => Some(Hit {
+                value: value.bind(py).clone(),
+                seconds,
+                in_memory: true,
+            }),
             Hot::Payload(payload) => {
                 let bytes = Bytes::copy(&payload);
                 let head = Head::read(bytes.slice()).ok()?;
                 let seconds = head.seconds;
                 let value = load(py, &head, bytes).ok()?;
-                Some(Hit { value, seconds, in_memory: true })
+                Some(Hit {
+                    value,
+                    seconds,
+                    in_memory: true,
+                })
             }
         }
     }
@@ -246,11 +296,16 @@ impl PyStore {
         }
         let seconds = found.head.seconds;
         // Before the value is handed out: what its owner writes lands in `found.bytes`.
-        let kept: Option<Arc<[u8]>> = (found.bytes.slice().len() <= KEEP).then(|| found.bytes.slice().into());
+        let kept: Option<Arc<[u8]>> =
+            (found.bytes.slice().len() <= KEEP).then(|| found.bytes.slice().into());
         match load(py, &found.head, found.bytes) {
             Ok(value) => {
                 self.remember(key, &value, seconds, kept);
-                Some(Hit { value, seconds, in_memory: false })
+                Some(Hit {
+                    value,
+                    seconds,
+                    in_memory: false,
+                })
             }
             Err(error) => {
                 self.undecodable(py, store, key, found.head.code_bearing, &error);
@@ -260,19 +315,43 @@ impl PyStore {
     }
 
     /// A payload that is whole and can't be decoded: a class that moved, or a library that changed.
-    fn undecodable(&self, py: Python<'_>, store: &Store, key: Digest, pickled: bool, error: &PyErr) {
+    fn undecodable(
+        &self,
+        py: Python<'_>,
+        store: &Store,
+        key: Digest,
+        pickled: bool,
+        error: &PyErr,
+    ) {
         let reason = error.value(py).to_string();
         let kind = error.get_type(py);
-        let error = Error::new(Kind::Corrupt, format!("it can't be decoded ({kind}: {reason})"));
+        let error = Error::new(
+            Kind::Corrupt,
+            format!("it can't be decoded ({kind}: {reason})"),
+        );
         // A pickle may be readable elsewhere, where its class still is; the new result replaces it.
-        let error = if pickled { error } else { store.reject(key, error) };
+        let error = if pickled {
+            error
+        } else {
+            store.reject(key, error)
+        };
         self.tell_error(py, "CacheReadWarning", "decoding a result", &error);
     }
 
-    fn remember(&self, key: Digest, value: &Bound<'_, PyAny>, seconds: f64, payload: Option<Arc<[u8]>>) {
+    fn remember(
+        &self,
+        key: Digest,
+        value: &Bound<'_, PyAny>,
+        seconds: f64,
+        payload: Option<Arc<[u8]>>,
+    ) {
         let Some(payload) = payload else { return };
         let hot = if is_unchangeable(value) {
-            Hot::Value(Arc::new(value.clone().unbind()), seconds, payload.len() as u64)
+            Hot::Value(
+                Arc::new(value.clone().unbind()),
+                seconds,
+                payload.len() as u64,
+            )
         } else {
             Hot::Payload(payload)
         };
@@ -288,9 +367,27 @@ impl PyStore {
         drafted: Drafted,
         entry: Entry,
     ) -> Result<Option<usize>, Error> {
-        let Entry { key, meta, seconds, epoch } = entry;
-        let Drafted { tree, leaves, code_bearing, keep } = drafted;
-        let draft = Draft { key, created_ns: clock::wall_ns(), seconds, meta, tree, leaves, code_bearing };
+        let Entry {
+            key,
+            meta,
+            seconds,
+            epoch,
+        } = entry;
+        let Drafted {
+            tree,
+            leaves,
+            code_bearing,
+            keep,
+        } = drafted;
+        let draft = Draft {
+            key,
+            created_ns: clock::wall_ns(),
+            seconds,
+            meta,
+            tree,
+            leaves,
+            code_bearing,
+        };
         let put = py.detach(|| store.put(&draft, epoch));
         drop((draft, keep));
         match put? {
@@ -343,8 +440,12 @@ pub fn default_store(py: Python<'_>) -> PyResult<Py<PyStore>> {
     if let Some(store) = &*DEFAULT.read().unwrap_or_else(PoisonError::into_inner) {
         return Ok(store.clone_ref(py));
     }
-    let store = py.import("afml_cache.config")?.call_method0("make_default_store")?;
-    let store: Py<PyStore> = store.extract().map_err(|_| corrupt("the default store is not a Store"))?;
+    let store = py
+        .import("afml_cache.config")?
+        .call_method0("make_default_store")?;
+    let store: Py<PyStore> = store
+        .extract()
+        .map_err(|_| corrupt("the default store is not a Store"))?;
     *DEFAULT.write().unwrap_or_else(PoisonError::into_inner) = Some(store.clone_ref(py));
     Ok(store)
 }

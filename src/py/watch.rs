@@ -12,7 +12,7 @@ use pyo3::types::{PyDict, PyString};
 #[derive(Debug)]
 struct Name {
     namespace: Py<PyDict>,
-    name: Py<PyString>,
+    key: Py<PyString>,
     bound: Option<Py<PyAny>>,
 }
 
@@ -42,11 +42,22 @@ pub struct Watch {
 impl Watch {
     /// Reads an `afml_cache.code.Code`; `missing` stands for what was not bound.
     pub fn read(code: &Bound<'_, PyAny>, missing: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let rows = |field: &str| -> PyResult<Vec<Bound<'_, PyAny>>> { code.getattr(field)?.try_iter()?.collect() };
+        let rows = |field: &str| -> PyResult<Vec<Bound<'_, PyAny>>> {
+            code.getattr(field)?.try_iter()?.collect()
+        };
         Ok(Self {
-            names: rows("names")?.iter().map(|row| Name::read(row, missing)).collect::<PyResult<_>>()?,
-            bodies: rows("functions")?.iter().map(|row| Body::read(row, missing)).collect::<PyResult<_>>()?,
-            classes: rows("classes")?.iter().map(Class::read).collect::<PyResult<_>>()?,
+            names: rows("names")?
+                .iter()
+                .map(|row| Name::read(row, missing))
+                .collect::<PyResult<_>>()?,
+            bodies: rows("functions")?
+                .iter()
+                .map(|row| Body::read(row, missing))
+                .collect::<PyResult<_>>()?,
+            classes: rows("classes")?
+                .iter()
+                .map(Class::read)
+                .collect::<PyResult<_>>()?,
         })
     }
 
@@ -84,26 +95,48 @@ fn same(now: Option<&Bound<'_, PyAny>>, then: Option<&Py<PyAny>>) -> bool {
 
 impl Name {
     fn read(row: &Bound<'_, PyAny>, missing: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let (namespace, name, value): (Py<PyDict>, Py<PyString>, Bound<'_, PyAny>) = row.extract()?;
-        Ok(Self { namespace, name, bound: bound(value, missing) })
+        let (namespace, key, value): (Py<PyDict>, Py<PyString>, Bound<'_, PyAny>) =
+            row.extract()?;
+        Ok(Self {
+            namespace,
+            key,
+            bound: bound(value, missing),
+        })
     }
 
     fn holds(&self, py: Python<'_>) -> PyResult<bool> {
-        let now = self.namespace.bind(py).get_item(self.name.bind(py))?;
+        let now = self.namespace.bind(py).get_item(self.key.bind(py))?;
         Ok(same(now.as_ref(), self.bound.as_ref()))
     }
 }
 
 impl Body {
     fn read(row: &Bound<'_, PyAny>, missing: &Bound<'_, PyAny>) -> PyResult<Self> {
-        type Row<'py> = (Py<PyAny>, Py<PyAny>, Py<PyAny>, Py<PyAny>, Vec<(Py<PyAny>, Bound<'py, PyAny>)>);
+        type Row<'py> = (
+            Py<PyAny>,
+            Py<PyAny>,
+            Py<PyAny>,
+            Py<PyAny>,
+            Vec<(Py<PyAny>, Bound<'py, PyAny>)>,
+        );
         let (function, code, defaults, keywords, cells): Row<'_> = row.extract()?;
-        let cells = cells.into_iter().map(|(cell, content)| (cell, bound(content, missing))).collect();
-        Ok(Self { function, parts: [code, defaults, keywords], cells })
+        let cells = cells
+            .into_iter()
+            .map(|(cell, content)| (cell, bound(content, missing)))
+            .collect();
+        Ok(Self {
+            function,
+            parts: [code, defaults, keywords],
+            cells,
+        })
     }
 
     fn holds(&self, py: Python<'_>) -> PyResult<bool> {
-        let names = [intern!(py, "__code__"), intern!(py, "__defaults__"), intern!(py, "__kwdefaults__")];
+        let names = [
+            intern!(py, "__code__"),
+            intern!(py, "__defaults__"),
+            intern!(py, "__kwdefaults__"),
+        ];
         for (name, then) in names.into_iter().zip(&self.parts) {
             if !self.function.bind(py).getattr(name)?.is(then) {
                 return Ok(false);
@@ -125,7 +158,10 @@ impl Body {
 impl Class {
     fn read(row: &Bound<'_, PyAny>) -> PyResult<Self> {
         let (class, members): (Bound<'_, PyAny>, Vec<(Py<PyString>, Py<PyAny>)>) = row.extract()?;
-        Ok(Self { dictionary: class.getattr("__dict__")?.unbind(), members })
+        Ok(Self {
+            dictionary: class.getattr("__dict__")?.unbind(),
+            members,
+        })
     }
 
     fn holds(&self, py: Python<'_>) -> PyResult<bool> {
@@ -134,7 +170,10 @@ impl Class {
             return Ok(false);
         }
         for (name, then) in &self.members {
-            if !dictionary.get_item(name.bind(py)).is_ok_and(|now| now.is(then)) {
+            if !dictionary
+                .get_item(name.bind(py))
+                .is_ok_and(|now| now.is(then))
+            {
                 return Ok(false);
             }
         }

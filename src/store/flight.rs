@@ -4,6 +4,7 @@ use crate::digest::Digest;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
@@ -57,17 +58,29 @@ pub struct Flights {
     flying: DashMap<Digest, Arc<Flight>>,
     /// Which key each waiting thread waits for; a cycle in it would be a deadlock.
     waiting: Mutex<HashMap<ThreadId, Digest>>,
+    /// A forked child inherits flights whose leaders it does not have.
+    process: AtomicU32,
 }
 
 impl Flights {
     /// Leads, follows, or neither.
     pub fn join(&self, key: Digest) -> Ticket<'_> {
+        self.leave_parents_behind();
         let me = thread::current().id();
         let flight = match self.flying.entry(key) {
             Entry::Vacant(place) => {
-                let flight = Arc::new(Flight { leader: me, outcome: Mutex::default(), landed: Condvar::new() });
+                let flight = Arc::new(Flight {
+                    leader: me,
+                    outcome: Mutex::default(),
+                    landed: Condvar::new(),
+                });
                 place.insert(flight.clone());
-                return Ticket::Lead(Lead { flights: self, key, flight, outcome: Outcome::Failed });
+                return Ticket::Lead(Lead {
+                    flights: self,
+                    key,
+                    flight,
+                    outcome: Outcome::Failed,
+                });
             }
             Entry::Occupied(place) => place.get().clone(),
         };
@@ -76,16 +89,34 @@ impl Flights {
             return Ticket::Alone;
         }
         waiting.insert(me, key);
-        Ticket::Follow(Follow { flights: self, flight })
+        Ticket::Follow(Follow {
+            flights: self,
+            flight,
+        })
     }
 
-    fn would_wait_for(&self, me: ThreadId, leader: ThreadId, waiting: &HashMap<ThreadId, Digest>) -> bool {
+    fn leave_parents_behind(&self) {
+        let process = std::process::id();
+        if self.process.swap(process, Ordering::AcqRel) != process {
+            self.flying.clear();
+            held(&self.waiting).clear();
+        }
+    }
+
+    fn would_wait_for(
+        &self,
+        me: ThreadId,
+        leader: ThreadId,
+        waiting: &HashMap<ThreadId, Digest>,
+    ) -> bool {
         let mut ahead = leader;
         loop {
             if ahead == me {
                 return true;
             }
-            let next = waiting.get(&ahead).and_then(|key| self.flying.get(key).map(|flight| flight.leader));
+            let next = waiting
+                .get(&ahead)
+                .and_then(|key| self.flying.get(key).map(|flight| flight.leader));
             match next {
                 Some(next) => ahead = next,
                 None => return false,
@@ -150,9 +181,13 @@ mod tests {
     fn one_leads_and_the_others_hear_of_it() {
         let (flights, key, started) = (Flights::default(), Digest::of(b"k"), Barrier::new(2));
         thread::scope(|scope| {
-            let Ticket::Lead(lead) = flights.join(key) else { panic!("the first one leads") };
+            let Ticket::Lead(lead) = flights.join(key) else {
+                panic!("the first one leads")
+            };
             let follower = scope.spawn(|| {
-                let Ticket::Follow(follow) = flights.join(key) else { panic!("the second one follows") };
+                let Ticket::Follow(follow) = flights.join(key) else {
+                    panic!("the second one follows")
+                };
                 started.wait();
                 follow.flight.wait(LONG)
             });
@@ -166,7 +201,9 @@ mod tests {
     #[test]
     fn a_lead_that_is_dropped_has_failed() {
         let (flights, key) = (Flights::default(), Digest::of(b"k"));
-        let Ticket::Lead(lead) = flights.join(key) else { panic!("the first one leads") };
+        let Ticket::Lead(lead) = flights.join(key) else {
+            panic!("the first one leads")
+        };
         let flight = lead.flight.clone();
         drop(lead);
         assert_eq!(flight.wait(LONG), Some(Outcome::Failed));
@@ -175,20 +212,32 @@ mod tests {
     #[test]
     fn a_wait_that_would_close_a_cycle_is_not_begun() {
         let (flights, one, two) = (Flights::default(), Digest::of(b"1"), Digest::of(b"2"));
-        let Ticket::Lead(first) = flights.join(one) else { panic!("the first one leads") };
-        assert!(matches!(flights.join(one), Ticket::Alone), "a thread that waits for itself");
+        let Ticket::Lead(first) = flights.join(one) else {
+            panic!("the first one leads")
+        };
+        assert!(
+            matches!(flights.join(one), Ticket::Alone),
+            "a thread that waits for itself"
+        );
         let (leading, waiting) = (Barrier::new(2), Barrier::new(2));
         thread::scope(|scope| {
             scope.spawn(|| {
-                let Ticket::Lead(_second) = flights.join(two) else { panic!("nobody computes it yet") };
+                let Ticket::Lead(_second) = flights.join(two) else {
+                    panic!("nobody computes it yet")
+                };
                 leading.wait();
-                let Ticket::Follow(follow) = flights.join(one) else { panic!("no cycle yet") };
+                let Ticket::Follow(follow) = flights.join(one) else {
+                    panic!("no cycle yet")
+                };
                 waiting.wait();
                 assert_eq!(follow.flight.wait(LONG), Some(Outcome::Stored));
             });
             leading.wait();
             waiting.wait();
-            assert!(matches!(flights.join(two), Ticket::Alone), "they would wait for each other");
+            assert!(
+                matches!(flights.join(two), Ticket::Alone),
+                "they would wait for each other"
+            );
             first.land(Outcome::Stored);
         });
     }

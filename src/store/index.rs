@@ -3,7 +3,10 @@
 use super::files::Nonce;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior,
+    params,
+};
 use std::path::Path;
 use std::time::Duration;
 
@@ -68,10 +71,15 @@ impl Index {
     /// # Errors
     /// `DamagedIndex` for a file that is no database, `Newer` for tables that we do not know.
     pub fn open(path: &Path) -> Result<(Self, bool)> {
-        open(path).map_err(|error| told(path, error))?.ok_or_else(|| {
-            let path = path.display();
-            Error::new(Kind::Newer, format!("the index `{path}` was made by a newer afml-cache; upgrade it"))
-        })
+        open(path)
+            .map_err(|error| told(path, error))?
+            .ok_or_else(|| {
+                let path = path.display();
+                Error::new(
+                    Kind::Newer,
+                    format!("the index `{path}` was made by a newer afml-cache; upgrade it"),
+                )
+            })
     }
 
     /// Where the payload of a key is.
@@ -80,9 +88,28 @@ impl Index {
     /// The query fails.
     pub fn find(&self, key: Digest) -> Result<Option<Place>> {
         self.ask(|index| {
-            let mut query = index.prepare_cached("SELECT nonce, stamp, inline FROM entries WHERE key = ?")?;
+            let mut query =
+                index.prepare_cached("SELECT nonce, stamp, inline FROM entries WHERE key = ?")?;
             query.query_one([key.0], place).optional()
         })
+    }
+
+    /// Opens an index that can only be read.
+    ///
+    /// # Errors
+    /// There is none, or it is damaged.
+    pub fn open_read_only(path: &Path) -> Result<Self> {
+        let open = |immutable: &str| {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+            let connection =
+                Connection::open_with_flags(format!("file:{}{immutable}", escaped(path)), flags)?;
+            connection.query_one("SELECT count(*) FROM store", [], |_| Ok(()))?;
+            Ok(Self(connection))
+        };
+        // Without a shared-memory file beside it, the log can't be read and the database alone is.
+        open("")
+            .or_else(|_| open("?immutable=1"))
+            .map_err(|error| told(path, error))
     }
 
     /// The epoch of a function: it moves on when its entries are dropped.
@@ -102,16 +129,30 @@ impl Index {
             if epoch(change, entry.function)? != since {
                 return Ok(Entered::Outdated);
             }
-            let replaced = nonce_of(change, entry.key)?;
+            let entered = earlier(change, entry.key)?;
             let function = function_id(change, entry.function)?;
             let (nonce, stamp, inline) = match entry.place {
                 Place::Inline(bytes) => (None, None, Some(bytes)),
                 Place::File(nonce, stamp) => (Some(nonce), stamp.as_ref(), None),
             };
-            let mut insert = change.prepare_cached("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?;
-            let (created, seconds, size) = (entry.created_ns, entry.seconds, entry.size.cast_signed() as i64);
-            insert.execute(params![entry.key.0, function, created, seconds, size, nonce, stamp, inline])?;
-            Ok(Entered::Replaced(replaced))
+            let mut insert = change
+                .prepare_cached("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?;
+            let (created, seconds, size) = (
+                entry.created_ns,
+                entry.seconds,
+                entry.size.cast_signed() as i64,
+            );
+            insert.execute(params![
+                entry.key.0,
+                function,
+                created,
+                seconds,
+                size,
+                nonce,
+                stamp,
+                inline
+            ])?;
+            Ok(entered)
         })
     }
 
@@ -121,8 +162,20 @@ impl Index {
     /// The transaction fails.
     pub fn stamp(&mut self, key: Digest, nonce: Nonce, stamp: &[u8]) -> Result<()> {
         self.change(|change| {
-            change.execute("UPDATE entries SET stamp = ? WHERE key = ? AND nonce = ?", params![stamp, key.0, nonce])
+            change.execute(
+                "UPDATE entries SET stamp = ? WHERE key = ? AND nonce = ?",
+                params![stamp, key.0, nonce],
+            )
         })?;
+        Ok(())
+    }
+
+    /// Drops a key whose row can't be read.
+    ///
+    /// # Errors
+    /// The transaction fails.
+    pub fn drop_row(&mut self, key: Digest) -> Result<()> {
+        self.change(|change| change.execute("DELETE FROM entries WHERE key = ?", [key.0]))?;
         Ok(())
     }
 
@@ -132,7 +185,10 @@ impl Index {
     /// The transaction fails.
     pub fn forget(&mut self, key: Digest, nonce: Option<Nonce>) -> Result<()> {
         self.change(|change| {
-            change.execute("DELETE FROM entries WHERE key = ? AND nonce IS ?", params![key.0, nonce])
+            change.execute(
+                "DELETE FROM entries WHERE key = ? AND nonce IS ?",
+                params![key.0, nonce],
+            )
         })?;
         Ok(())
     }
@@ -142,7 +198,11 @@ impl Index {
     ///
     /// # Errors
     /// The transaction fails.
-    pub fn clear(&mut self, function: Option<&str>, unlink: impl Fn(Digest, Nonce)) -> Result<usize> {
+    pub fn clear(
+        &mut self,
+        function: Option<&str>,
+        unlink: impl Fn(Digest, Nonce),
+    ) -> Result<usize> {
         self.change(|change| {
             let function = function.map(|name| function_id(change, name)).transpose()?;
             match function {
@@ -181,9 +241,16 @@ impl Index {
     /// The query fails.
     pub fn totals(&self) -> Result<(usize, u64)> {
         self.ask(|index| {
-            index.query_one("SELECT count(*), coalesce(sum(size), 0) FROM entries", [], |row| {
-                Ok((usize::try_from(row.get::<_, i64>(0)?).unwrap_or(0), row.get::<_, i64>(1)?.unsigned_abs()))
-            })
+            index.query_one(
+                "SELECT count(*), coalesce(sum(size), 0) FROM entries",
+                [],
+                |row| {
+                    Ok((
+                        usize::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
+                        row.get::<_, i64>(1)?.unsigned_abs(),
+                    ))
+                },
+            )
         })
     }
 
@@ -191,9 +258,14 @@ impl Index {
         query(&self.0).map_err(|error| self.told(error))
     }
 
-    fn change<T>(&mut self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
+    fn change<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T> {
         let done = (|| {
-            let change = self.0.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let change = self
+                .0
+                .transaction_with_behavior(TransactionBehavior::Immediate)?;
             let done = work(&change)?;
             change.commit()?;
             Ok(done)
@@ -209,7 +281,9 @@ impl Index {
 /// What became of a row that was to be entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entered {
-    /// It is in; the file of the row it replaces can go.
+    /// It is in.
+    New,
+    /// It is in, for an earlier one, whose file can go.
     Replaced(Option<Nonce>),
     /// An invalidation came while the value was computed, and wins.
     Outdated,
@@ -238,16 +312,30 @@ fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
     })
 }
 
-fn nonce_of(index: &Connection, key: Digest) -> rusqlite::Result<Option<Nonce>> {
+/// What a new entry of a key will replace; one that can't be read has no file.
+fn earlier(index: &Connection, key: Digest) -> rusqlite::Result<Entered> {
     let mut query = index.prepare_cached("SELECT nonce FROM entries WHERE key = ?")?;
-    Ok(query.query_one([key.0], |row| row.get(0)).optional()?.flatten())
+    let found = query.query_one([key.0], |row| {
+        Ok(Entered::Replaced(row.get(0).unwrap_or(None)))
+    });
+    Ok(found.optional()?.unwrap_or(Entered::New))
+}
+
+fn escaped(path: &Path) -> String {
+    path.display()
+        .to_string()
+        .replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23")
 }
 
 fn epoch(index: &Connection, function: &str) -> rusqlite::Result<u64> {
     let mut query = index.prepare_cached(
         "SELECT epoch + coalesce((SELECT epoch FROM functions WHERE name = ?), 0) FROM store",
     )?;
-    query.query_one([function], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
+    query
+        .query_one([function], |row| row.get::<_, i64>(0))
+        .map(i64::unsigned_abs)
 }
 
 fn function_id(index: &Connection, name: &str) -> rusqlite::Result<i64> {
@@ -255,23 +343,35 @@ fn function_id(index: &Connection, name: &str) -> rusqlite::Result<i64> {
     if let Some(id) = query.query_one([name], |row| row.get(0)).optional()? {
         return Ok(id);
     }
-    index.prepare_cached("INSERT INTO functions (name) VALUES (?)")?.execute([name])?;
+    index
+        .prepare_cached("INSERT INTO functions (name) VALUES (?)")?
+        .execute([name])?;
     Ok(index.last_insert_rowid())
 }
 
 fn told(path: &Path, error: rusqlite::Error) -> Error {
     let shown = path.display();
     let (kind, what) = match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            (Kind::Locked, format!("the index `{shown}` is locked by another process for longer than {PATIENCE:?}"))
-        }
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => (Kind::DamagedIndex, format!("the index `{shown}` is damaged")),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
+            Kind::Locked,
+            format!(
+                "the index `{shown}` is locked by another process for longer than {PATIENCE:?}"
+            ),
+        ),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => (
+            Kind::DamagedIndex,
+            format!("the index `{shown}` is damaged"),
+        ),
         // A query that does not fit the tables means that these are not our tables.
-        Some(ErrorCode::Unknown | ErrorCode::TypeMismatch | ErrorCode::ConstraintViolation) => {
-            (Kind::DamagedIndex, format!("the index `{shown}` does not hold what it should"))
-        }
+        Some(ErrorCode::Unknown | ErrorCode::TypeMismatch | ErrorCode::ConstraintViolation) => (
+            Kind::DamagedIndex,
+            format!("the index `{shown}` does not hold what it should"),
+        ),
         Some(_) => (Kind::Io, format!("the index `{shown}` can't be used")),
-        None => (Kind::DamagedIndex, format!("the index `{shown}` holds a row that can't be read")),
+        None => (
+            Kind::Corrupt,
+            format!("the index `{shown}` holds a row that can't be read"),
+        ),
     };
     Error::caused(kind, what, error)
 }

@@ -47,7 +47,10 @@ impl Bytes {
         // somebody truncates all the same ends the process, which the caveats say.
         let mapped = unsafe { MmapOptions::new().map_copy(file)? };
         let length = mapped.len();
-        Ok(Self { memory: Memory::Mapped(mapped.into()), length })
+        Ok(Self {
+            memory: Memory::Mapped(mapped.into()),
+            length,
+        })
     }
 
     /// A copy of some bytes.
@@ -65,8 +68,13 @@ impl Bytes {
     }
 
     fn zeroed(length: usize) -> Self {
-        let lines = (0..length.div_ceil(64)).map(|_| UnsafeCell::new(Line([0; 64]))).collect();
-        Self { memory: Memory::Owned(lines), length }
+        let lines = (0..length.div_ceil(64))
+            .map(|_| UnsafeCell::new(Line([0; 64])))
+            .collect();
+        Self {
+            memory: Memory::Owned(lines),
+            length,
+        }
     }
 
     fn slice_mut(&mut self) -> &mut [u8] {

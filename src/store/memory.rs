@@ -30,8 +30,12 @@ impl<V: Weighed> MemoryTier<V> {
     /// A tier of at most so many bytes.
     #[must_use]
     pub fn new(bytes: u64) -> Self {
-        let entries = usize::try_from(bytes / USUAL).unwrap_or(usize::MAX).clamp(64, 1 << 20);
-        Self { cache: Cache::with_weighter(entries, bytes, ByWeight) }
+        let entries = usize::try_from(bytes / USUAL)
+            .unwrap_or(usize::MAX)
+            .clamp(64, 1 << 20);
+        Self {
+            cache: Cache::with_weighter(entries, bytes, ByWeight),
+        }
     }
 
     /// The value, if it is still held.
@@ -74,7 +78,9 @@ mod tests {
         for number in 0..1000 {
             tier.put(key(number), vec![0; 100]);
         }
-        let held = (0..1000).filter(|&number| tier.get(key(number)).is_some()).count();
+        let held = (0..1000)
+            .filter(|&number| tier.get(key(number)).is_some())
+            .count();
         assert!((1..=100).contains(&held), "{held} held");
         tier.clear();
         assert!((0..1000).all(|number| tier.get(key(number)).is_none()));

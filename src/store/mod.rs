@@ -3,6 +3,7 @@
 //! Truth is a row and the payload it names, and both carry their own check. Whatever fails one is
 //! set aside and counts as a miss; nothing here ever returns half a value.
 
+mod changes;
 mod files;
 mod flight;
 mod index;
@@ -20,6 +21,7 @@ use crate::clock;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::format::{Draft, Head, Meta, Seal, Secret};
+use changes::Changes;
 use files::{Nonce, Root, StoreId};
 use index::{Entered, Entry, Index, Place};
 use session::Session;
@@ -40,6 +42,7 @@ pub struct Store {
     secret: Option<Secret>,
     session: Mutex<Session>,
     resting: Mutex<Option<Instant>>,
+    changes: Changes,
 }
 
 /// A payload that passed its checks.
@@ -54,8 +57,13 @@ pub struct Found {
 /// What became of a payload that was to be stored.
 #[derive(Debug)]
 pub enum Put {
-    /// It is in; small ones come back whole, for the memory tier.
-    Stored { size: usize, inline: Option<Vec<u8>> },
+    /// It is in.
+    Stored {
+        /// Bytes of the payload.
+        size: usize,
+        /// All of it, where it is small: for the memory tier.
+        inline: Option<Vec<u8>>,
+    },
     /// An invalidation came while the value was computed.
     Outdated,
 }
@@ -70,7 +78,15 @@ impl Store {
         let root = Root::prepare(path)?;
         let id = root.store_id()?;
         let session = Mutex::new(Session::open(&root)?);
-        Ok(Self { root, id, secret, session, resting: Mutex::default() })
+        let changes = Changes::of(&root);
+        Ok(Self {
+            root,
+            id,
+            secret,
+            session,
+            resting: Mutex::default(),
+            changes,
+        })
     }
 
     /// Whether results that need pickle can be stored and loaded.
@@ -85,7 +101,9 @@ impl Store {
     /// `Corrupt` or `Forged` for a payload that was set aside, `Locked` and `Io` where the index or
     /// the disk fails: each of them is a miss with a reason.
     pub fn get(&self, key: Digest) -> Result<Option<Found>> {
-        let Some(place) = self.with_index(|index| index.find(key))? else { return Ok(None) };
+        let Some(place) = self.find(key)? else {
+            return Ok(None);
+        };
         match self.load(key, &place) {
             Err(error) if matches!(error.kind(), Kind::Corrupt | Kind::Forged) => {
                 Err(self.set_aside(key, &place, error))
@@ -95,12 +113,20 @@ impl Store {
         }
     }
 
+    fn find(&self, key: Digest) -> Result<Option<Place>> {
+        let found = self.with_index(|index| index.find(key));
+        if matches!(&found, Err(error) if error.kind() == Kind::Corrupt) {
+            self.with_index(|index| index.drop_row(key))?;
+        }
+        found
+    }
+
     /// Whether a key is answered, without loading the answer.
     ///
     /// # Errors
     /// The index can't be asked.
     pub fn contains(&self, key: Digest) -> Result<bool> {
-        self.with_index(|index| index.find(key)).map(|place| place.is_some())
+        self.find(key).map(|place| place.is_some())
     }
 
     fn load(&self, key: Digest, place: &Place) -> Result<Option<Found>> {
@@ -117,7 +143,9 @@ impl Store {
         let head = self.check(key, bytes.slice(), trusted)?;
         if let Some((nonce, stamp)) = stamp.filter(|_| !trusted) {
             // The next load checks again where this is not noted.
-            let _ = stamp.bytes().map(|stamp| self.with_index(|index| index.stamp(key, nonce, stamp)));
+            let _ = stamp
+                .bytes()
+                .map(|stamp| self.with_index(|index| index.stamp(key, nonce, stamp)));
         }
         Ok(Some(Found { head, bytes }))
     }
@@ -125,7 +153,10 @@ impl Store {
     fn check(&self, key: Digest, payload: &[u8], trusted: bool) -> Result<Head> {
         let head = Head::read(payload)?;
         if head.key != key || head.length != payload.len() {
-            return Err(Error::new(Kind::Corrupt, "it is not the payload of this key, or not all of it"));
+            return Err(Error::new(
+                Kind::Corrupt,
+                "it is not the payload of this key, or not all of it",
+            ));
         }
         head.authenticate(payload, self.seal())?;
         if !trusted {
@@ -135,7 +166,10 @@ impl Store {
     }
 
     fn seal(&self) -> Option<Seal<'_>> {
-        self.secret.as_ref().map(|secret| Seal { secret, store: &self.id })
+        self.secret.as_ref().map(|secret| Seal {
+            secret,
+            store: &self.id,
+        })
     }
 
     fn forget(&self, key: Digest, nonce: Nonce) -> Result<Option<Found>> {
@@ -152,7 +186,10 @@ impl Store {
             None => error.within(&format!("the stored result {key} in the index was dropped")),
             Some(nonce) => {
                 let aside = self.root.quarantine(key, nonce);
-                error.within(&format!("the stored result `{}` was set aside in `quarantine`", aside.display()))
+                error.within(&format!(
+                    "the stored result `{}` was set aside in `quarantine`",
+                    aside.display()
+                ))
             }
         };
         // A row that stays names a payload that is gone, or fails the same check again.
@@ -185,8 +222,17 @@ impl Store {
         let (head, leaves) = draft.head(epoch, self.seal())?;
         let size = leaves.last().map_or(head.len(), |leaf| leaf.range.end);
         let mut parts = vec![(0, &head[..])];
-        parts.extend(leaves.iter().zip(&draft.leaves).map(|(leaf, source)| (leaf.range.start, source.bytes())));
-        let place = if size <= INLINE { Place::Inline(join(&parts, size)) } else { self.write(draft, &parts)? };
+        parts.extend(
+            leaves
+                .iter()
+                .zip(&draft.leaves)
+                .map(|(leaf, source)| (leaf.range.start, source.bytes())),
+        );
+        let place = if size <= INLINE {
+            Place::Inline(join(&parts, size))
+        } else {
+            self.write(draft, &parts)?
+        };
         let entry = Entry {
             key: draft.key,
             function: &draft.meta.function,
@@ -197,22 +243,30 @@ impl Store {
         };
         let entered = self.with_index(|index| index.enter(&entry, epoch));
         let unwanted = match &entered {
+            Ok(Entered::New) => None,
             Ok(Entered::Replaced(replaced)) => *replaced,
             Ok(Entered::Outdated) | Err(_) => place.nonce(),
         };
         if let Some(nonce) = unwanted {
             self.root.remove(draft.key, nonce);
         }
+        if matches!(entered, Ok(Entered::Replaced(_))) {
+            self.changes.count();
+        }
         Ok(match (entered?, place) {
             (Entered::Outdated, _) => Put::Outdated,
-            (_, Place::Inline(bytes)) => Put::Stored { size, inline: Some(bytes) },
+            (_, Place::Inline(bytes)) => Put::Stored {
+                size,
+                inline: Some(bytes),
+            },
             (_, Place::File(..)) => Put::Stored { size, inline: None },
         })
     }
 
     fn write(&self, draft: &Draft, parts: &[(usize, &[u8])]) -> Result<Place> {
         let mut nonce = Nonce::default();
-        getrandom::fill(&mut nonce).map_err(|error| Error::caused(Kind::Io, "no random numbers to be had", error))?;
+        getrandom::fill(&mut nonce)
+            .map_err(|error| Error::caused(Kind::Io, "no random numbers to be had", error))?;
         let stamp = self.root.write(draft.key, nonce, draft.created_ns, parts)?;
         Ok(Place::File(nonce, stamp.bytes().map(<[u8]>::to_vec)))
     }
@@ -222,7 +276,17 @@ impl Store {
     /// # Errors
     /// The index can't be changed.
     pub fn clear(&self, function: Option<&str>) -> Result<usize> {
-        self.with_index(|index| index.clear(function, |key, nonce| self.root.remove(key, nonce)))
+        let cleared = self
+            .with_index(|index| index.clear(function, |key, nonce| self.root.remove(key, nonce)));
+        self.changes.count();
+        cleared
+    }
+
+    /// How often an entry was replaced or dropped, by whichever process: what memory holds of
+    /// before a change must not be served after it.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.now()
     }
 
     /// What the latest entries of a function say of themselves, newest first.
@@ -231,7 +295,10 @@ impl Store {
     /// The index can't be asked; a payload that can't be read is left out.
     pub fn latest(&self, function: &str, most: usize) -> Result<Vec<Meta>> {
         let latest = self.with_index(|index| index.latest(function, most))?;
-        Ok(latest.iter().filter_map(|(key, place)| self.meta(*key, place)).collect())
+        Ok(latest
+            .iter()
+            .filter_map(|(key, place)| self.meta(*key, place))
+            .collect())
     }
 
     fn meta(&self, key: Digest, place: &Place) -> Option<Meta> {
@@ -260,7 +327,8 @@ impl Store {
             done = session.index(&self.root).and_then(&work);
         }
         if matches!(&done, Err(error) if error.kind() == Kind::Locked) {
-            *self.resting.lock().unwrap_or_else(PoisonError::into_inner) = Some(clock::monotonic() + REST);
+            *self.resting.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(clock::monotonic() + REST);
         }
         done
     }
@@ -269,9 +337,10 @@ impl Store {
     fn rested(&self) -> Result<()> {
         let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
         match *resting {
-            Some(until) if clock::monotonic() < until => {
-                Err(Error::new(Kind::Locked, "the index was locked a moment ago and is left alone for a while"))
-            }
+            Some(until) if clock::monotonic() < until => Err(Error::new(
+                Kind::Locked,
+                "the index was locked a moment ago and is left alone for a while",
+            )),
             _ => {
                 *resting = None;
                 Ok(())

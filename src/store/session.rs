@@ -20,10 +20,24 @@ impl Session {
     /// # Errors
     /// The index is newer than this library, locked, or the disk fails.
     pub fn open(root: &Root) -> Result<Self> {
+        let generation = root.generation().unwrap_or(1);
+        if root.is_read_only() {
+            let path = root.index(generation);
+            let index = Some(Index::open_read_only(&path)?);
+            let file = files::identity(&path);
+            return Ok(Self {
+                index,
+                generation,
+                file,
+                process: std::process::id(),
+            });
+        }
         let _lock = root.lock("index")?;
         let generation = root.generation().unwrap_or(1);
         match Self::open_generation(root, generation) {
-            Err(error) if error.kind() == Kind::DamagedIndex => Self::next_generation(root, generation),
+            Err(error) if error.kind() == Kind::DamagedIndex => {
+                Self::next_generation(root, generation)
+            }
             opened => opened,
         }
     }
@@ -42,7 +56,9 @@ impl Session {
         if self.index.is_none() || there != self.file || there.is_none() {
             *self = Self::open(root)?;
         }
-        self.index.as_mut().ok_or_else(|| crate::error::Error::new(Kind::Io, "the index is not open"))
+        self.index
+            .as_mut()
+            .ok_or_else(|| crate::error::Error::new(Kind::Io, "the index is not open"))
     }
 
     /// Makes the next generation, unless another process has done so already.
@@ -70,28 +86,47 @@ impl Session {
 
     fn open_generation(root: &Root, generation: u64) -> Result<Self> {
         let path = root.index(generation);
+        root.prepare_index(generation);
         let (mut index, new) = Index::open(&path)?;
         if new {
             adopt(root, &mut index)?;
             root.set_generation(generation)?;
         }
         let file = files::identity(&path);
-        Ok(Self { index: Some(index), generation, file, process: std::process::id() })
+        Ok(Self {
+            index: Some(index),
+            generation,
+            file,
+            process: std::process::id(),
+        })
     }
 }
 
 /// Enters every payload that is there; of several for one key the newest stays.
 fn adopt(root: &Root, index: &mut Index) -> Result<()> {
-    let mut found: Vec<_> = root.payloads().into_iter().filter_map(|(key, nonce)| {
-        let (bytes, _) = root.open(key, nonce).ok()??;
-        let head = Head::read(bytes.slice()).ok().filter(|head| head.key == key)?;
-        let meta = head.meta(bytes.slice()).ok()?;
-        Some((head.created_ns, nonce, head, meta))
-    }).collect();
+    let mut found: Vec<_> = root
+        .payloads()
+        .into_iter()
+        .filter_map(|(key, nonce)| {
+            let (bytes, _) = root.open(key, nonce).ok()??;
+            let head = Head::read(bytes.slice())
+                .ok()
+                .filter(|head| head.key == key)?;
+            let meta = head.meta(bytes.slice()).ok()?;
+            Some((head.created_ns, nonce, head, meta))
+        })
+        .collect();
     found.sort_unstable_by_key(|(created, nonce, ..)| (*created, *nonce));
     for (created_ns, nonce, head, meta) in found {
         let place = Place::File(nonce, None);
-        let entry = Entry { key: head.key, function: &meta.function, created_ns, seconds: head.seconds, size: head.length, place: &place };
+        let entry = Entry {
+            key: head.key,
+            function: &meta.function,
+            created_ns,
+            seconds: head.seconds,
+            size: head.length,
+            place: &place,
+        };
         index.enter(&entry, 0)?;
     }
     Ok(())

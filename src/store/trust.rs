@@ -36,13 +36,19 @@ impl Stamp {
 }
 
 #[cfg(unix)]
+#[allow(clippy::unnecessary_wraps)] // other platforms have none
 fn identity(boot: Digest, found: &std::fs::Metadata) -> Option<Vec<u8>> {
     use std::os::unix::fs::MetadataExt;
     let mut bytes = boot.0.to_vec();
     for number in [found.dev(), found.ino(), found.size()] {
         bytes.extend(number.to_le_bytes());
     }
-    for time in [found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()] {
+    for time in [
+        found.mtime(),
+        found.mtime_nsec(),
+        found.ctime(),
+        found.ctime_nsec(),
+    ] {
         bytes.extend(time.to_le_bytes());
     }
     Some(bytes)
@@ -56,5 +62,9 @@ fn identity(_: Digest, _: &std::fs::Metadata) -> Option<Vec<u8>> {
 /// Names this machine since its last boot.
 fn boot() -> Option<Digest> {
     static BOOT: std::sync::OnceLock<Option<Digest>> = std::sync::OnceLock::new();
-    *BOOT.get_or_init(|| std::fs::read("/proc/sys/kernel/random/boot_id").ok().map(|id| Digest::of(&id)))
+    *BOOT.get_or_init(|| {
+        std::fs::read("/proc/sys/kernel/random/boot_id")
+            .ok()
+            .map(|id| Digest::of(&id))
+    })
 }

@@ -39,7 +39,7 @@ impl<'py> DigestSink<'py> {
     }
 
     /// The digests of several buffers, hashed together.
-    pub fn views(&mut self, py: Python<'py>, views: &[Strided]) -> Vec<Digest> {
+    pub fn views(&self, py: Python<'py>, views: &[Strided]) -> Vec<Digest> {
         if views.iter().map(Strided::byte_length).sum::<usize>() >= DETACH {
             py.detach(|| digest_all(views))
         } else {
@@ -84,13 +84,21 @@ impl<'py> Sink<'py> for DigestSink<'py> {
         self.encoder.bytes(bytes);
     }
 
-    fn composite(&mut self, value: &Bound<'py, PyAny>, body: impl FnOnce(&mut Self) -> Walk<()>) -> Walk<()> {
+    fn composite(
+        &mut self,
+        value: &Bound<'py, PyAny>,
+        body: impl FnOnce(&mut Self) -> Walk<()>,
+    ) -> Walk<()> {
         let address = value.as_ptr().addr();
         let digest = match self.met.get(&address) {
             Some((Met::Done(digest), _)) => *digest,
-            Some((Met::Open, _)) => return Err(Failure::unhandled("a container that holds itself")),
+            Some((Met::Open, _)) => {
+                return Err(Failure::unhandled("a container that holds itself"));
+            }
             None if self.depth >= DEEPEST => {
-                return Err(Failure::unhandled(format!("a container more than {DEEPEST} levels deep")));
+                return Err(Failure::unhandled(format!(
+                    "a container more than {DEEPEST} levels deep"
+                )));
             }
             None => {
                 self.met.insert(address, (Met::Open, value.clone()));
@@ -111,7 +119,10 @@ impl<'py> Sink<'py> for DigestSink<'py> {
         let mut digests = Vec::new();
         for member in set.try_iter()? {
             let member = member?;
-            digests.push(self.apart(|sink| walk(sink, &member)).map_err(|failure| failure.within(|| "{...}".into()))?);
+            digests.push(
+                self.apart(|sink| walk(sink, &member))
+                    .map_err(|failure| failure.within(|| "{...}".into()))?,
+            );
         }
         digests.sort_unstable();
         self.encoder.u64(digests.len() as u64);
@@ -122,7 +133,11 @@ impl<'py> Sink<'py> for DigestSink<'py> {
     }
 
     fn array(&mut self, array: &Bound<'py, PyUntypedArray>) -> Walk<()> {
-        let laid_out = if array.ndim() == 1 { array.clone() } else { numpy::in_rows(array)? };
+        let laid_out = if array.ndim() == 1 {
+            array.clone()
+        } else {
+            numpy::in_rows(array)?
+        };
         let view = numpy::view(&laid_out);
         let digest = self.views(array.py(), &[view])[0];
         self.buffer(view, digest);
@@ -133,7 +148,12 @@ impl<'py> Sink<'py> for DigestSink<'py> {
         pandas::digest_columns(self, frame)
     }
 
-    fn borrowed<O: Send + Sync + 'static>(&mut self, py: Python<'py>, owner: O, bytes: impl FnOnce(&O) -> &[u8]) {
+    fn borrowed<O: Send + Sync + 'static>(
+        &mut self,
+        py: Python<'py>,
+        owner: O,
+        bytes: impl FnOnce(&O) -> &[u8],
+    ) {
         // SAFETY: the view is used within this call, and `owner` lives to its end.
         let view = unsafe { Strided::contiguous(bytes(&owner)) };
         let digest = self.views(py, &[view])[0];

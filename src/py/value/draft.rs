@@ -7,7 +7,7 @@ use ::numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::PyBytes;
 use std::any::Any;
 use std::collections::HashMap;
 
@@ -22,7 +22,8 @@ pub struct DraftSink<'py> {
     next: u64,
     /// The containers that we are inside of.
     open: Vec<usize>,
-    allow_pickle: bool,
+    /// Why nothing may be pickled; `None` where it may.
+    no_pickle: Option<String>,
     code_bearing: bool,
 }
 
@@ -39,8 +40,8 @@ pub struct Drafted {
 }
 
 impl<'py> DraftSink<'py> {
-    /// The payload of a value.
-    pub fn draft(value: &Bound<'py, PyAny>, allow_pickle: bool) -> Walk<Drafted> {
+    /// The payload of a value; `no_pickle` says why nothing in it may be pickled.
+    pub fn draft(value: &Bound<'py, PyAny>, no_pickle: Option<String>) -> Walk<Drafted> {
         let mut sink = Self {
             tree: Writer::new(),
             leaves: Vec::new(),
@@ -48,12 +49,23 @@ impl<'py> DraftSink<'py> {
             met: HashMap::new(),
             next: 0,
             open: Vec::new(),
-            allow_pickle,
+            no_pickle,
             code_bearing: false,
         };
         walk(&mut sink, value)?;
-        let Self { tree, leaves, code_bearing, keep, .. } = sink;
-        Ok(Drafted { tree: tree.finish(), leaves, code_bearing, keep })
+        let Self {
+            tree,
+            leaves,
+            code_bearing,
+            keep,
+            ..
+        } = sink;
+        Ok(Drafted {
+            tree: tree.finish(),
+            leaves,
+            code_bearing,
+            keep,
+        })
     }
 
     fn leaf(&mut self, source: Source) {
@@ -95,10 +107,16 @@ impl<'py> Sink<'py> for DraftSink<'py> {
 
     /// An object that is met again becomes a reference; one whose parts are not handled becomes a
     /// pickle as a whole.
-    fn composite(&mut self, value: &Bound<'py, PyAny>, body: impl FnOnce(&mut Self) -> Walk<()>) -> Walk<()> {
+    fn composite(
+        &mut self,
+        value: &Bound<'py, PyAny>,
+        body: impl FnOnce(&mut Self) -> Walk<()>,
+    ) -> Walk<()> {
         let address = value.as_ptr().addr();
         if self.open.contains(&address) {
-            return Err(Failure::Python(PyValueError::new_err("a container that holds itself can't be stored")));
+            return Err(Failure::Python(PyValueError::new_err(
+                "a container that holds itself can't be stored",
+            )));
         }
         if let Some((number, _)) = self.met.get(&address) {
             self.tree.u8(tag::REFERENCE);
@@ -106,7 +124,9 @@ impl<'py> Sink<'py> for DraftSink<'py> {
             return Ok(());
         }
         if self.open.len() >= DEEPEST {
-            return Err(Failure::unhandled(format!("a container more than {DEEPEST} levels deep")));
+            return Err(Failure::unhandled(format!(
+                "a container more than {DEEPEST} levels deep"
+            )));
         }
         let before = (self.tree.len(), self.leaves.len(), self.next);
         self.met.insert(address, (self.next, value.clone()));
@@ -115,7 +135,7 @@ impl<'py> Sink<'py> for DraftSink<'py> {
         let walked = body(self);
         self.open.pop();
         match walked {
-            Err(Failure::Unhandled(_)) if self.allow_pickle => {
+            Err(Failure::Unhandled(_)) if self.no_pickle.is_none() => {
                 self.tree.truncate(before.0);
                 self.leaves.truncate(before.1);
                 self.met.retain(|_, (number, _)| *number < before.2);
@@ -133,7 +153,11 @@ impl<'py> Sink<'py> for DraftSink<'py> {
 
     fn array(&mut self, array: &Bound<'py, PyUntypedArray>) -> Walk<()> {
         let columns_first = array.is_fortran_contiguous() && !array.is_c_contiguous();
-        let laid_out = if columns_first { array.clone() } else { numpy::in_rows(array)? };
+        let laid_out = if columns_first {
+            array.clone()
+        } else {
+            numpy::in_rows(array)?
+        };
         let length = laid_out.len() * laid_out.dtype().itemsize();
         self.flag(columns_first);
         self.leaf(Source::Borrowed(numpy::data(&laid_out), length));
@@ -145,7 +169,12 @@ impl<'py> Sink<'py> for DraftSink<'py> {
         pandas::store_blocks(self, frame)
     }
 
-    fn borrowed<O: Send + Sync + 'static>(&mut self, _: Python<'py>, owner: O, bytes: impl FnOnce(&O) -> &[u8]) {
+    fn borrowed<O: Send + Sync + 'static>(
+        &mut self,
+        _: Python<'py>,
+        owner: O,
+        bytes: impl FnOnce(&O) -> &[u8],
+    ) {
         let owner = Box::new(owner);
         let bytes = bytes(&owner);
         self.leaf(Source::Borrowed(bytes.as_ptr(), bytes.len()));
@@ -153,23 +182,22 @@ impl<'py> Sink<'py> for DraftSink<'py> {
     }
 
     fn unhandled(&mut self, value: &Bound<'py, PyAny>) -> Walk<()> {
-        if self.allow_pickle {
-            return self.pickle(value);
+        match &self.no_pickle {
+            None => self.pickle(value),
+            Some(reason) => Err(Failure::unhandled(format!(
+                "a value that needs pickle, and {reason}"
+            ))),
         }
-        Err(Failure::unhandled("a value that needs pickle, which is not allowed here"))
     }
 }
 
-/// Plain pickle where it can, `cloudpickle` where that refuses and is installed.
+/// The pickle of a value.
 fn dump<'py>(value: &Bound<'py, PyAny>) -> Walk<Bound<'py, PyBytes>> {
     let py = value.py();
-    let options = PyDict::new(py);
-    options.set_item(intern!(py, "protocol"), 5)?;
-    let with = |module: &str| -> PyResult<Bound<'py, PyBytes>> {
-        let dumps = py.import(module)?.getattr(intern!(py, "dumps"))?;
-        Ok(dumps.call((value,), Some(&options))?.cast_into()?)
-    };
-    with("pickle").or_else(|plain| with("cloudpickle").map_err(|_| plain)).map_err(|error| {
-        Failure::unhandled(format!("a value that can't be pickled ({error})"))
-    })
+    let pickled = py
+        .import(intern!(py, "afml_cache.pickling"))?
+        .call_method1(intern!(py, "dumps"), (value,));
+    let pickled = pickled
+        .map_err(|error| Failure::unhandled(format!("a value that can't be pickled ({error})")))?;
+    Ok(pickled.cast_into::<PyBytes>().map_err(PyErr::from)?)
 }

@@ -59,6 +59,7 @@ pub enum Pandas {
     MaskedArray,
     StringArray,
     ArrowArray,
+    SparseArray,
     NumpyArray,
 }
 
@@ -70,21 +71,37 @@ pub fn class_of(value: &Bound<'_, PyAny>) -> Option<Class> {
     let kind = value.get_type();
     let known = KNOWN.get_or_init(value.py(), Known::default);
     let address = kind.as_ptr().addr();
-    if let Some((_, class)) = known.lock().unwrap_or_else(PoisonError::into_inner).get(&address) {
+    if let Some((_, class)) = known
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(&address)
+    {
         return Some(*class);
     }
     // The class is held from here on, so that its address stays its own.
     let class = find(&kind).ok().flatten()?;
-    known.lock().unwrap_or_else(PoisonError::into_inner).insert(address, (kind.unbind(), class));
+    known
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(address, (kind.unbind(), class));
     Some(class)
 }
 
 fn find(kind: &Bound<'_, PyType>) -> PyResult<Option<Class>> {
     let py = kind.py();
-    let module = kind.getattr(intern!(py, "__module__"))?.extract::<String>()?;
-    let name = kind.getattr(intern!(py, "__qualname__"))?.extract::<String>()?;
-    let Some(class) = by_name(kind, &module, &name)? else { return Ok(None) };
-    let loaded = py.import(intern!(py, "sys"))?.getattr(intern!(py, "modules"))?.cast_into::<PyDict>()?;
+    let module = kind
+        .getattr(intern!(py, "__module__"))?
+        .extract::<String>()?;
+    let name = kind
+        .getattr(intern!(py, "__qualname__"))?
+        .extract::<String>()?;
+    let Some(class) = by_name(kind, &module, &name)? else {
+        return Ok(None);
+    };
+    let loaded = py
+        .import(intern!(py, "sys"))?
+        .getattr(intern!(py, "modules"))?
+        .cast_into::<PyDict>()?;
     let there = match loaded.get_item(&module)? {
         Some(module) => module.getattr_opt(&*name)?,
         None => None,
@@ -105,7 +122,9 @@ fn by_name(kind: &Bound<'_, PyType>, module: &str, name: &str) -> PyResult<Optio
         ("decimal", "Decimal") => Some(Class::Decimal),
         ("fractions", "Fraction") => Some(Class::Fraction),
         ("uuid", "UUID") => Some(Class::Uuid),
-        ("pathlib", "PosixPath" | "WindowsPath" | "PurePosixPath" | "PureWindowsPath") => Some(Class::Path),
+        ("pathlib", "PosixPath" | "WindowsPath" | "PurePosixPath" | "PureWindowsPath") => {
+            Some(Class::Path)
+        }
         ("numpy", "ndarray" | "memmap") => Some(Class::NumpyArray),
         ("numpy", _) => numpy_class(kind)?,
         ("pandas", _) => pandas_class(name).map(Class::Pandas),
@@ -125,7 +144,9 @@ fn numpy_class(kind: &Bound<'_, PyType>) -> PyResult<Option<Class>> {
     if kind.is_subclass(&numpy.getattr("generic")?)? {
         return Ok(Some(Class::NumpyScalar));
     }
-    Ok(kind.is_subclass(&numpy.getattr("dtype")?)?.then_some(Class::NumpyDtype))
+    Ok(kind
+        .is_subclass(&numpy.getattr("dtype")?)?
+        .then_some(Class::NumpyDtype))
 }
 
 fn pandas_class(name: &str) -> Option<Pandas> {
@@ -152,7 +173,11 @@ fn pandas_class(name: &str) -> Option<Pandas> {
         "IntervalArray" => Pandas::IntervalArray,
         "Categorical" => Pandas::Categorical,
         "IntegerArray" | "FloatingArray" | "BooleanArray" => Pandas::MaskedArray,
-        "StringArray" | "StringArrayNumpySemantics" | "ArrowStringArray" | "ArrowStringArrayNumpySemantics" => Pandas::StringArray,
+        "StringArray"
+        | "StringArrayNumpySemantics"
+        | "ArrowStringArray"
+        | "ArrowStringArrayNumpySemantics" => Pandas::StringArray,
+        "SparseArray" => Pandas::SparseArray,
         "ArrowExtensionArray" => Pandas::ArrowArray,
         "NumpyExtensionArray" | "PandasArray" => Pandas::NumpyArray,
         _ => return None,

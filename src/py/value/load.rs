@@ -1,6 +1,6 @@
 //! A payload back to the value that it holds.
 
-use super::{numpy, pandas_load, polars_load, python, tag};
+use super::{numpy, pandas, polars, python, tag};
 use crate::format::{Head, Reader};
 use crate::py::error::{corrupt, raise};
 use crate::store::Bytes;
@@ -14,6 +14,7 @@ const DEEPEST: usize = 1000;
 
 /// Keeps a payload's bytes for the arrays that lie in them.
 #[pyclass(frozen, module = "afml_cache._native")]
+#[allow(dead_code)] // held, and never looked at
 pub struct Memory(Arc<Bytes>);
 
 /// Reads the tree of one payload.
@@ -33,9 +34,21 @@ pub struct Loader<'a, 'py> {
 pub fn load<'py>(py: Python<'py>, head: &Head, bytes: Bytes) -> PyResult<Bound<'py, PyAny>> {
     let bytes = Arc::new(bytes);
     let reader = Reader::new(&bytes.slice()[head.tree.clone()]);
-    let mut loader = Loader { py, reader, head, bytes: &bytes, memory: None, met: Vec::new(), depth: 0 };
+    let mut loader = Loader {
+        py,
+        reader,
+        head,
+        bytes: &bytes,
+        memory: None,
+        met: Vec::new(),
+        depth: 0,
+    };
     let value = loader.value()?;
-    if loader.reader.is_empty() { Ok(value) } else { Err(corrupt("bytes behind the value")) }
+    if loader.reader.is_empty() {
+        Ok(value)
+    } else {
+        Err(corrupt("bytes behind the value"))
+    }
 }
 
 macro_rules! fields {
@@ -85,8 +98,8 @@ impl<'a, 'py> Loader<'a, 'py> {
         match tag {
             0..48 => python::load(self, tag)?.ok_or_else(|| corrupt("an unknown type tag")),
             48..64 => numpy::load(self, tag),
-            64..96 => pandas_load::load(self, tag),
-            96..112 => polars_load::load(self, tag),
+            64..96 => pandas::load(self, tag),
+            96..112 => polars::load(self, tag),
             _ => Err(corrupt("an unknown type tag")),
         }
     }
@@ -98,15 +111,23 @@ impl<'a, 'py> Loader<'a, 'py> {
         }
         let py = self.py;
         let bytes = PyBytes::new(py, self.bytes()?);
-        py.import(intern!(py, "pickle"))?.call_method1(intern!(py, "loads"), (bytes,))
+        py.import(intern!(py, "pickle"))?
+            .call_method1(intern!(py, "loads"), (bytes,))
     }
 
     /// The bytes of the next leaf.
     pub fn leaf(&mut self) -> PyResult<(*mut u8, usize)> {
         let number = self.length()?;
-        let leaf = self.head.leaves.get(number).ok_or_else(|| corrupt("a leaf that is not there"))?;
+        let leaf = self
+            .head
+            .leaves
+            .get(number)
+            .ok_or_else(|| corrupt("a leaf that is not there"))?;
         // SAFETY: the head was checked against the payload's length.
-        Ok((unsafe { self.bytes.pointer().add(leaf.range.start) }, leaf.range.len()))
+        Ok((
+            unsafe { self.bytes.pointer().add(leaf.range.start) },
+            leaf.range.len(),
+        ))
     }
 
     /// What keeps the leaves alive, for Rust.
@@ -119,6 +140,9 @@ impl<'a, 'py> Loader<'a, 'py> {
         if self.memory.is_none() {
             self.memory = Some(Py::new(self.py, Memory(self.bytes.clone()))?);
         }
-        self.memory.as_ref().map(|memory| memory.clone_ref(self.py)).ok_or_else(|| corrupt("no memory"))
+        self.memory
+            .as_ref()
+            .map(|memory| memory.clone_ref(self.py))
+            .ok_or_else(|| corrupt("no memory"))
     }
 }

@@ -6,10 +6,7 @@ mod library;
 mod load;
 mod numpy;
 mod pandas;
-mod pandas_arrays;
-mod pandas_load;
 mod polars;
-mod polars_load;
 mod python;
 mod sink;
 mod tag;
@@ -29,7 +26,9 @@ fn walk<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> 
     if python::walk_builtin(sink, value)? {
         return Ok(());
     }
-    let Some(class) = class_of(value) else { return sink.unhandled(value) };
+    let Some(class) = class_of(value) else {
+        return sink.unhandled(value);
+    };
     match class {
         Class::NumpyArray | Class::NumpyScalar | Class::NumpyDtype => {
             sink.met(Packages::NUMPY);

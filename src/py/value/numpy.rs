@@ -6,19 +6,31 @@ use super::sink::{Failure, Sink, Walk};
 use super::{tag, walk};
 use crate::digest::Strided;
 use crate::py::error::corrupt;
-use numpy::npyffi::{NPY_ARRAY_F_CONTIGUOUS, NPY_ARRAY_WRITEABLE, NpyTypes, PY_ARRAY_API, get_type_object};
+use numpy::npyffi::{
+    NPY_ARRAY_F_CONTIGUOUS, NPY_ARRAY_WRITEABLE, NpyTypes, PY_ARRAY_API, get_type_object,
+};
 use numpy::{PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use std::ffi::c_int;
 
+/// Dtypes nested deeper than this come from a damaged payload.
+const DEEPEST: usize = 32;
+
 /// Walks an array, a scalar or a dtype.
-pub fn walk_numpy<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>, class: Class) -> Walk<()> {
+pub fn walk_numpy<'py, S: Sink<'py>>(
+    sink: &mut S,
+    value: &Bound<'py, PyAny>,
+    class: Class,
+) -> Walk<()> {
     match class {
         Class::NumpyScalar => {
             sink.tag(tag::NUMPY_SCALAR);
-            let array = value.py().import("numpy")?.call_method1("asarray", (value,))?;
+            let array = value
+                .py()
+                .import("numpy")?
+                .call_method1("asarray", (value,))?;
             walk_array(sink, &array)
         }
         Class::NumpyDtype => {
@@ -50,13 +62,22 @@ pub fn walk_array<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) ->
 
 fn walk_shape<'py, S: Sink<'py>>(sink: &mut S, array: &Bound<'py, PyUntypedArray>) {
     sink.u64(array.ndim() as u64);
-    array.shape().iter().for_each(|&length| sink.u64(length as u64));
+    array
+        .shape()
+        .iter()
+        .for_each(|&length| sink.u64(length as u64));
 }
 
 /// A dtype whose items are their bytes and nothing else.
-pub fn walk_plain_dtype<'py, S: Sink<'py>>(sink: &mut S, dtype: &Bound<'py, PyArrayDescr>) -> Walk<()> {
+pub fn walk_plain_dtype<'py, S: Sink<'py>>(
+    sink: &mut S,
+    dtype: &Bound<'py, PyArrayDescr>,
+) -> Walk<()> {
     let padded = matches!((dtype.kind(), dtype.itemsize()), (b'f', 16) | (b'c', 32));
-    let plain = matches!(dtype.kind(), b'b' | b'i' | b'u' | b'f' | b'c' | b'm' | b'M' | b'S' | b'U' | b'V');
+    let plain = matches!(
+        dtype.kind(),
+        b'b' | b'i' | b'u' | b'f' | b'c' | b'm' | b'M' | b'S' | b'U' | b'V'
+    );
     if !plain || dtype.has_fields() || dtype.has_subarray() || (padded && S::CANONICAL) {
         return Err(Failure::unhandled(format!("an array of dtype `{dtype}`")));
     }
@@ -66,17 +87,31 @@ pub fn walk_plain_dtype<'py, S: Sink<'py>>(sink: &mut S, dtype: &Bound<'py, PyAr
 }
 
 /// Each cell of an object array, in row order.
-pub fn walk_objects<'py, S: Sink<'py>>(sink: &mut S, array: &Bound<'py, PyUntypedArray>) -> Walk<()> {
+pub fn walk_objects<'py, S: Sink<'py>>(
+    sink: &mut S,
+    array: &Bound<'py, PyUntypedArray>,
+) -> Walk<()> {
     let rows = in_rows(array)?;
+    #[allow(clippy::cast_ptr_alignment)] // read unaligned
     let first = data(&rows).cast::<*mut pyo3::ffi::PyObject>();
     for place in 0..rows.len() {
         // SAFETY: a C-ordered object array is pointers side by side; a null one stands for None.
-        let cell = unsafe { Bound::from_borrowed_ptr_or_opt(array.py(), *first.add(place)) };
+        let cell = unsafe {
+            Bound::from_borrowed_ptr_or_opt(array.py(), first.add(place).read_unaligned())
+        };
         let walked = match cell {
             Some(cell) => walk(sink, &cell),
             None => walk(sink, &array.py().None().into_bound(array.py())),
         };
-        walked.map_err(|failure| failure.within(|| format!(".flat[{place}]")))?;
+        walked.map_err(|failure| {
+            failure.within(|| {
+                if array.ndim() == 1 {
+                    format!("[{place}]")
+                } else {
+                    format!(".flat[{place}]")
+                }
+            })
+        })?;
     }
     Ok(())
 }
@@ -89,19 +124,58 @@ fn walk_record<'py, S: Sink<'py>>(
 ) -> Walk<()> {
     sink.tag(tag::NDARRAY_RECORD);
     walk_shape(sink, array);
-    let names = dtype.names().unwrap_or_default();
+    walk_dtype(sink, dtype)?;
+    if S::CANONICAL {
+        walk_fields(sink, array)
+    } else {
+        sink.array(array)
+    }
+}
+
+fn walk_fields<'py, S: Sink<'py>>(sink: &mut S, array: &Bound<'py, PyUntypedArray>) -> Walk<()> {
+    for name in array.dtype().names().unwrap_or_default() {
+        let field = array
+            .get_item(name)?
+            .cast_into::<PyUntypedArray>()
+            .map_err(PyErr::from)?;
+        if field.dtype().has_fields() {
+            walk_fields(sink, &field)?;
+        } else {
+            sink.array(&field)?;
+        }
+    }
+    Ok(())
+}
+
+/// How the dtype of a field is put together.
+mod form {
+    pub const PLAIN: u8 = 0;
+    pub const RECORD: u8 = 1;
+    pub const SUBARRAY: u8 = 2;
+}
+
+fn walk_dtype<'py, S: Sink<'py>>(sink: &mut S, dtype: &Bound<'py, PyArrayDescr>) -> Walk<()> {
+    if dtype.has_subarray() {
+        sink.tag(form::SUBARRAY);
+        let shape = dtype.shape();
+        sink.u64(shape.len() as u64);
+        shape.iter().for_each(|&length| sink.u64(length as u64));
+        return walk_dtype(sink, &dtype.base());
+    }
+    let Some(names) = dtype.names() else {
+        sink.tag(form::PLAIN);
+        return walk_plain_dtype(sink, dtype);
+    };
+    sink.tag(form::RECORD);
     sink.u64(names.len() as u64);
     sink.u64(dtype.itemsize() as u64);
     for name in &names {
         let (field, offset) = dtype.get_field(name)?;
         sink.text(name);
         sink.u64(offset as u64);
-        walk_plain_dtype(sink, &field)?;
-        if S::CANONICAL {
-            sink.array(array.get_item(name)?.cast::<PyUntypedArray>()?)?;
-        }
+        walk_dtype(sink, &field)?;
     }
-    if S::CANONICAL { Ok(()) } else { sink.array(array) }
+    Ok(())
 }
 
 /// The same array with its items side by side, row by row; itself where it is so already.
@@ -110,7 +184,9 @@ pub fn in_rows<'py>(array: &Bound<'py, PyUntypedArray>) -> PyResult<Bound<'py, P
         return Ok(array.clone());
     }
     let py = array.py();
-    let copy = py.import(intern!(py, "numpy"))?.call_method1(intern!(py, "ascontiguousarray"), (array,))?;
+    let copy = py
+        .import(intern!(py, "numpy"))?
+        .call_method1(intern!(py, "ascontiguousarray"), (array,))?;
     Ok(copy.cast_into()?)
 }
 
@@ -154,17 +230,25 @@ pub fn load<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Bound<'py, P
 fn load_dtype<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Bound<'py, PyArrayDescr>> {
     let dtype = PyArrayDescr::new(loader.py, loader.text()?)?;
     // Pointers that were read from a file would be followed.
-    if dtype.has_object() || dtype.kind() == b'T' { Err(corrupt("a dtype that holds pointers")) } else { Ok(dtype) }
+    if dtype.has_object() || dtype.kind() == b'T' {
+        Err(corrupt("a dtype that holds pointers"))
+    } else {
+        Ok(dtype)
+    }
 }
 
 fn load_shape(loader: &mut Loader<'_, '_>) -> PyResult<Vec<isize>> {
-    let length = |loader: &mut Loader<'_, '_>| isize::try_from(loader.u64()?).map_err(|_| corrupt("a shape too large"));
+    let length = |loader: &mut Loader<'_, '_>| {
+        isize::try_from(loader.u64()?).map_err(|_| corrupt("a shape too large"))
+    };
     (0..loader.count()?).map(|_| length(loader)).collect()
 }
 
 fn load_objects<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
     let shape = load_shape(loader)?;
-    let cells = shape.iter().try_fold(1_usize, |all, &length| all.checked_mul(length.unsigned_abs()));
+    let cells = shape.iter().try_fold(1_usize, |all, &length| {
+        all.checked_mul(length.unsigned_abs())
+    });
     let cells = cells.ok_or_else(|| corrupt("a shape too large"))?;
     let flat = objects(loader, cells)?;
     flat.call_method1("reshape", (PyTuple::new(loader.py, shape)?,))
@@ -177,7 +261,10 @@ pub fn objects<'py>(loader: &mut Loader<'_, 'py>, cells: usize) -> PyResult<Boun
         items.append(loader.value()?)?;
     }
     // Filled rather than converted: a cell that is a list must stay one cell.
-    let array = loader.py.import("numpy")?.call_method1("empty", (cells, "O"))?;
+    let array = loader
+        .py
+        .import("numpy")?
+        .call_method1("empty", (cells, "O"))?;
     for (place, item) in items.iter().enumerate() {
         array.set_item(place, item)?;
     }
@@ -185,22 +272,39 @@ pub fn objects<'py>(loader: &mut Loader<'_, 'py>, cells: usize) -> PyResult<Boun
 }
 
 fn load_record<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
-    let py = loader.py;
     let shape = load_shape(loader)?;
-    let (fields, width) = (loader.count()?, loader.u64()?);
-    let (names, formats, offsets) = (PyList::empty(py), PyList::empty(py), PyList::empty(py));
-    for _ in 0..fields {
-        names.append(loader.text()?)?;
-        offsets.append(loader.u64()?)?;
-        formats.append(load_dtype(loader)?)?;
+    let dtype = load_field(loader, 0)?;
+    load_leaf(loader, PyArrayDescr::new(loader.py, dtype)?, &shape)
+}
+
+fn load_field<'py>(loader: &mut Loader<'_, 'py>, depth: usize) -> PyResult<Bound<'py, PyAny>> {
+    let py = loader.py;
+    match loader.u8()? {
+        _ if depth > DEEPEST => Err(corrupt("a dtype nested too deep")),
+        form::PLAIN => Ok(load_dtype(loader)?.into_any()),
+        form::SUBARRAY => {
+            let shape = PyTuple::new(py, load_shape(loader)?)?;
+            let base = load_field(loader, depth + 1)?;
+            Ok((base, shape).into_pyobject(py)?.into_any())
+        }
+        form::RECORD => {
+            let (fields, width) = (loader.count()?, loader.u64()?);
+            let (names, formats, offsets) =
+                (PyList::empty(py), PyList::empty(py), PyList::empty(py));
+            for _ in 0..fields {
+                names.append(loader.text()?)?;
+                offsets.append(loader.u64()?)?;
+                formats.append(load_field(loader, depth + 1)?)?;
+            }
+            let parts = PyDict::new(py);
+            parts.set_item("names", names)?;
+            parts.set_item("formats", formats)?;
+            parts.set_item("offsets", offsets)?;
+            parts.set_item("itemsize", width)?;
+            Ok(PyArrayDescr::new(py, parts)?.into_any())
+        }
+        _ => Err(corrupt("a dtype of an unknown form")),
     }
-    let parts = PyDict::new(py);
-    parts.set_item("names", names)?;
-    parts.set_item("formats", formats)?;
-    parts.set_item("offsets", offsets)?;
-    parts.set_item("itemsize", width)?;
-    let dtype = PyArrayDescr::new(py, parts)?;
-    load_leaf(loader, dtype, &shape)
 }
 
 /// An array over the next leaf: nothing is copied, and writing to it reaches nobody else.
@@ -211,12 +315,18 @@ fn load_leaf<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let columns_first = loader.flag()?;
     let (data, length) = loader.leaf()?;
-    let items = shape.iter().try_fold(dtype.itemsize(), |all, &length| all.checked_mul(length.unsigned_abs()));
+    let items = shape.iter().try_fold(dtype.itemsize(), |all, &length| {
+        all.checked_mul(length.unsigned_abs())
+    });
     if items != Some(length) || shape.len() > 32 {
         return Err(corrupt("an array that does not fit its leaf"));
     }
     let memory = loader.memory()?;
-    let order = if columns_first { NPY_ARRAY_F_CONTIGUOUS } else { 0 };
+    let order = if columns_first {
+        NPY_ARRAY_F_CONTIGUOUS
+    } else {
+        0
+    };
     let mut shape = shape.to_vec();
     // SAFETY: the leaf holds exactly the items of this shape, and `memory` keeps it for the array.
     unsafe {

@@ -8,8 +8,8 @@ use crate::py::error::corrupt;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{
-    PyBool, PyByteArray, PyBytes, PyComplex, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PyRange, PySet, PySlice,
-    PyString, PyTuple, PyType,
+    PyBool, PyByteArray, PyBytes, PyComplex, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PyRange,
+    PySet, PySlice, PyString, PyTuple, PyType,
 };
 
 /// Walks a value of a built-in type; false where it is of another.
@@ -24,11 +24,19 @@ pub fn walk_builtin<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) 
     } else if value.is_none() {
         sink.tag(tag::NONE);
     } else if let Ok(flag) = value.cast_exact::<PyBool>() {
-        sink.tag(if flag.is_true() { tag::TRUE } else { tag::FALSE });
+        sink.tag(if flag.is_true() {
+            tag::TRUE
+        } else {
+            tag::FALSE
+        });
     } else if let Ok(items) = value.cast_exact::<PyTuple>() {
-        sink.composite(value, |sink| walk_items(sink, tag::TUPLE, items.len(), items.iter()))?;
+        sink.composite(value, |sink| {
+            walk_items(sink, tag::TUPLE, items.len(), items.iter())
+        })?;
     } else if let Ok(items) = value.cast_exact::<PyList>() {
-        sink.composite(value, |sink| walk_items(sink, tag::LIST, items.len(), items.iter()))?;
+        sink.composite(value, |sink| {
+            walk_items(sink, tag::LIST, items.len(), items.iter())
+        })?;
     } else if let Ok(items) = value.cast_exact::<PyDict>() {
         sink.composite(value, |sink| walk_dict(sink, items))?;
     } else {
@@ -60,10 +68,16 @@ fn walk_rarer<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Wal
             sink.members(value)
         })?;
     } else if value.is_exact_instance_of::<PyRange>() || value.is_exact_instance_of::<PySlice>() {
-        let tag = if value.is_exact_instance_of::<PyRange>() { tag::RANGE } else { tag::SLICE };
+        let tag = if value.is_exact_instance_of::<PyRange>() {
+            tag::RANGE
+        } else {
+            tag::SLICE
+        };
         sink.composite(value, |sink| {
             sink.tag(tag);
-            ["start", "stop", "step"].into_iter().try_for_each(|part| walk(sink, &value.getattr(part)?))
+            ["start", "stop", "step"]
+                .into_iter()
+                .try_for_each(|part| walk(sink, &value.getattr(part)?))
         })?;
     } else if value.is(py.Ellipsis()) {
         sink.tag(tag::ELLIPSIS);
@@ -78,7 +92,8 @@ fn walk_text<'py, S: Sink<'py>>(sink: &mut S, text: &Bound<'py, PyString>) -> Wa
         sink.tag(tag::STR);
         sink.text(text);
     } else {
-        let encoded = text.call_method1(intern!(text.py(), "encode"), ("utf-8", "surrogatepass"))?;
+        let encoded =
+            text.call_method1(intern!(text.py(), "encode"), ("utf-8", "surrogatepass"))?;
         sink.tag(tag::STR_SURROGATES);
         sink.bytes(encoded.cast::<PyBytes>()?.as_bytes());
     }
@@ -94,7 +109,11 @@ fn walk_int<'py, S: Sink<'py>>(sink: &mut S, number: &Bound<'py, PyInt>) -> Walk
         let bits: usize = number.call_method0(intern!(py, "bit_length"))?.extract()?;
         let signed = PyDict::new(py);
         signed.set_item("signed", true)?;
-        let bytes = number.call_method(intern!(py, "to_bytes"), (bits / 8 + 1, "little"), Some(&signed))?;
+        let bytes = number.call_method(
+            intern!(py, "to_bytes"),
+            (bits / 8 + 1, "little"),
+            Some(&signed),
+        )?;
         sink.tag(tag::BIG_INT);
         sink.bytes(bytes.cast::<PyBytes>()?.as_bytes());
     }
@@ -119,7 +138,10 @@ fn walk_dict<'py, S: Sink<'py>>(sink: &mut S, items: &Bound<'py, PyDict>) -> Wal
     sink.tag(tag::DICT);
     sink.u64(items.len() as u64);
     for (key, value) in items {
-        let segment = || key.repr().map_or_else(|_| "[?]".into(), |key| format!("[{key}]"));
+        let segment = || {
+            key.repr()
+                .map_or_else(|_| "[?]".into(), |key| format!("[{key}]"))
+        };
         walk(sink, &key).map_err(|failure| failure.within(segment))?;
         walk(sink, &value).map_err(|failure| failure.within(segment))?;
     }
@@ -127,19 +149,42 @@ fn walk_dict<'py, S: Sink<'py>>(sink: &mut S, items: &Bound<'py, PyDict>) -> Wal
 }
 
 /// Walks a value of the standard library.
-pub fn walk_standard<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>, class: Class) -> Walk<()> {
+pub fn walk_standard<'py, S: Sink<'py>>(
+    sink: &mut S,
+    value: &Bound<'py, PyAny>,
+    class: Class,
+) -> Walk<()> {
     sink.composite(value, |sink| match class {
         Class::DateTime => {
-            const FIELDS: [&str; 8] = ["year", "month", "day", "hour", "minute", "second", "microsecond", "fold"];
+            const FIELDS: [&str; 8] = [
+                "year",
+                "month",
+                "day",
+                "hour",
+                "minute",
+                "second",
+                "microsecond",
+                "fold",
+            ];
             walk_fields(sink, value, tag::DATETIME, &FIELDS)?;
             walk(sink, &value.getattr("tzinfo")?)
         }
         Class::Date => walk_fields(sink, value, tag::DATE, &["year", "month", "day"]),
         Class::Time => {
-            walk_fields(sink, value, tag::TIME, &["hour", "minute", "second", "microsecond", "fold"])?;
+            walk_fields(
+                sink,
+                value,
+                tag::TIME,
+                &["hour", "minute", "second", "microsecond", "fold"],
+            )?;
             walk(sink, &value.getattr("tzinfo")?)
         }
-        Class::TimeDelta => walk_fields(sink, value, tag::TIMEDELTA, &["days", "seconds", "microseconds"]),
+        Class::TimeDelta => walk_fields(
+            sink,
+            value,
+            tag::TIMEDELTA,
+            &["days", "seconds", "microseconds"],
+        ),
         Class::TimeZone => {
             sink.tag(tag::TIMEZONE);
             walk(sink, &value.call_method0("__getinitargs__")?)
@@ -152,11 +197,15 @@ pub fn walk_standard<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>,
         Class::Decimal => {
             sink.tag(tag::DECIMAL);
             let parts = value.call_method0("as_tuple")?;
-            ["sign", "digits", "exponent"].into_iter().try_for_each(|part| walk(sink, &parts.getattr(part)?))
+            ["sign", "digits", "exponent"]
+                .into_iter()
+                .try_for_each(|part| walk(sink, &parts.getattr(part)?))
         }
         Class::Fraction => {
             sink.tag(tag::FRACTION);
-            ["numerator", "denominator"].into_iter().try_for_each(|part| walk(sink, &value.getattr(part)?))
+            ["numerator", "denominator"]
+                .into_iter()
+                .try_for_each(|part| walk(sink, &value.getattr(part)?))
         }
         Class::Uuid => {
             sink.tag(tag::UUID);
@@ -171,7 +220,12 @@ pub fn walk_standard<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>,
     })
 }
 
-fn walk_fields<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>, tag: u8, fields: &[&str]) -> Walk<()> {
+fn walk_fields<'py, S: Sink<'py>>(
+    sink: &mut S,
+    value: &Bound<'py, PyAny>,
+    tag: u8,
+    fields: &[&str],
+) -> Walk<()> {
     sink.tag(tag);
     for field in fields {
         sink.i64(value.getattr(*field)?.extract()?);
@@ -182,7 +236,9 @@ fn walk_fields<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>, tag: 
 fn walk_zone<'py, S: Sink<'py>>(sink: &mut S, zone: &Bound<'py, PyAny>) -> Walk<()> {
     let key = zone.getattr("key")?;
     if key.is_none() {
-        return Err(Failure::unhandled("a time zone read from a file, with no name"));
+        return Err(Failure::unhandled(
+            "a time zone read from a file, with no name",
+        ));
     }
     sink.tag(tag::ZONE_INFO);
     walk(sink, &key)
@@ -190,7 +246,8 @@ fn walk_zone<'py, S: Sink<'py>>(sink: &mut S, zone: &Bound<'py, PyAny>) -> Walk<
 
 /// A pytz zone by what rebuilds it: its name and, for one period of it, the offsets.
 fn walk_pytz<'py, S: Sink<'py>>(sink: &mut S, zone: &Bound<'py, PyAny>) -> Walk<()> {
-    let (maker, arguments): (Bound<'_, PyAny>, Bound<'_, PyTuple>) = zone.call_method0("__reduce__")?.extract()?;
+    let (maker, arguments): (Bound<'_, PyAny>, Bound<'_, PyTuple>) =
+        zone.call_method0("__reduce__")?.extract()?;
     sink.text(&maker.getattr("__name__")?.extract::<String>()?);
     walk(sink, arguments.as_any())
 }
@@ -207,7 +264,9 @@ pub fn load<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Option<Bound
         tag::FLOAT => PyFloat::new(py, loader.f64()?).into_any(),
         tag::COMPLEX => PyComplex::from_doubles(py, loader.f64()?, loader.f64()?).into_any(),
         tag::STR => PyString::new(py, loader.text()?).into_any(),
-        tag::STR_SURROGATES => PyBytes::new(py, loader.bytes()?).call_method1("decode", ("utf-8", "surrogatepass"))?,
+        tag::STR_SURROGATES => {
+            PyBytes::new(py, loader.bytes()?).call_method1("decode", ("utf-8", "surrogatepass"))?
+        }
         tag::BYTES => PyBytes::new(py, loader.bytes()?).into_any(),
         tag::BYTEARRAY => PyByteArray::new(py, loader.bytes()?).into_any(),
         tag::ELLIPSIS => py.Ellipsis().into_bound(py),
@@ -227,7 +286,11 @@ fn load_big_int<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Bound<'py, PyAny>
     let py = loader.py;
     let signed = PyDict::new(py);
     signed.set_item("signed", true)?;
-    py.get_type::<PyInt>().call_method("from_bytes", (PyBytes::new(py, loader.bytes()?), "little"), Some(&signed))
+    py.get_type::<PyInt>().call_method(
+        "from_bytes",
+        (PyBytes::new(py, loader.bytes()?), "little"),
+        Some(&signed),
+    )
 }
 
 fn load_items<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
@@ -284,9 +347,10 @@ fn load_standard<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Bound<'
             class(loader, "uuid", "UUID")?.call((), Some(&bytes))
         }
         tag::PATH => {
-            let name = match loader.text()? {
-                name @ ("PosixPath" | "WindowsPath" | "PurePosixPath" | "PureWindowsPath") => name,
-                _ => return Err(corrupt("a path of an unknown kind")),
+            let name @ ("PosixPath" | "WindowsPath" | "PurePosixPath" | "PureWindowsPath") =
+                loader.text()?
+            else {
+                return Err(corrupt("a path of an unknown kind"));
             };
             let text = loader.value()?;
             class(loader, "pathlib", name)?.call1((text,))
@@ -296,8 +360,14 @@ fn load_standard<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Bound<'
 }
 
 /// A datetime or a time: so many numbers, the fold, the zone.
-fn load_clock<'py>(loader: &mut Loader<'_, 'py>, name: &str, numbers: usize) -> PyResult<Bound<'py, PyAny>> {
-    let fields = (0..numbers).map(|_| loader.i64()).collect::<PyResult<Vec<_>>>()?;
+fn load_clock<'py>(
+    loader: &mut Loader<'_, 'py>,
+    name: &str,
+    numbers: usize,
+) -> PyResult<Bound<'py, PyAny>> {
+    let fields = (0..numbers)
+        .map(|_| loader.i64())
+        .collect::<PyResult<Vec<_>>>()?;
     let options = PyDict::new(loader.py);
     options.set_item("fold", loader.i64()?)?;
     options.set_item("tzinfo", loader.value()?)?;
@@ -305,9 +375,8 @@ fn load_clock<'py>(loader: &mut Loader<'_, 'py>, name: &str, numbers: usize) -> 
 }
 
 fn load_pytz<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
-    let maker = match loader.text()? {
-        maker @ ("_UTC" | "_p" | "FixedOffset") => maker,
-        _ => return Err(corrupt("a time zone of an unknown kind")),
+    let maker @ ("_UTC" | "_p" | "FixedOffset") = loader.text()? else {
+        return Err(corrupt("a time zone of an unknown kind"));
     };
     let arguments = loader.value()?.cast_into::<PyTuple>()?;
     loader.py.import("pytz")?.getattr(maker)?.call1(arguments)

@@ -32,7 +32,10 @@ impl Unhandled {
 impl Failure {
     /// A value of a kind that is not handled.
     pub fn unhandled(reason: impl Into<String>) -> Self {
-        Self::Unhandled(Unhandled { path: Vec::new(), reason: reason.into() })
+        Self::Unhandled(Unhandled {
+            path: Vec::new(),
+            reason: reason.into(),
+        })
     }
 
     /// The same, seen from the value that holds this one.
@@ -72,8 +75,14 @@ impl Packages {
 
     /// Their names, in a fixed order.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        let all = [(Self::NUMPY, "numpy"), (Self::PANDAS, "pandas"), (Self::POLARS, "polars")];
-        all.into_iter().filter(move |(package, _)| self.0 & package.0 != 0).map(|(_, name)| name)
+        let all = [
+            (Self::NUMPY, "numpy"),
+            (Self::PANDAS, "pandas"),
+            (Self::POLARS, "polars"),
+        ];
+        all.into_iter()
+            .filter(move |(package, _)| self.0 & package.0 != 0)
+            .map(|(_, name)| name)
     }
 }
 
@@ -107,7 +116,11 @@ pub trait Sink<'py>: Sized {
     }
 
     /// A value with parts of its own: walked once, however often it is met.
-    fn composite(&mut self, value: &Bound<'py, PyAny>, body: impl FnOnce(&mut Self) -> Walk<()>) -> Walk<()>;
+    fn composite(
+        &mut self,
+        value: &Bound<'py, PyAny>,
+        body: impl FnOnce(&mut Self) -> Walk<()>,
+    ) -> Walk<()>;
 
     /// The members of a set, whose order is an accident.
     fn members(&mut self, set: &Bound<'py, PyAny>) -> Walk<()>;
@@ -119,7 +132,12 @@ pub trait Sink<'py>: Sized {
     fn cells(&mut self, frame: &Bound<'py, PyAny>) -> Walk<()>;
 
     /// Bytes that something native holds; `owner` keeps them where they are.
-    fn borrowed<O: Send + Sync + 'static>(&mut self, py: Python<'py>, owner: O, bytes: impl FnOnce(&O) -> &[u8]);
+    fn borrowed<O: Send + Sync + 'static>(
+        &mut self,
+        py: Python<'py>,
+        owner: O,
+        bytes: impl FnOnce(&O) -> &[u8],
+    );
 
     /// A value of a kind that nothing handles.
     fn unhandled(&mut self, value: &Bound<'py, PyAny>) -> Walk<()>;
@@ -131,6 +149,8 @@ pub trait Sink<'py>: Sized {
 /// The failure for a value of a kind that is not handled.
 pub fn not_handled(value: &Bound<'_, PyAny>) -> Failure {
     let kind = value.get_type();
-    let name = kind.fully_qualified_name().map_or_else(|_| "object".to_owned(), |name| name.to_string());
+    let name = kind
+        .fully_qualified_name()
+        .map_or_else(|_| "object".to_owned(), |name| name.to_string());
     Failure::unhandled(format!("a value of type `{name}`"))
 }

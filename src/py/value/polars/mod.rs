@@ -1,11 +1,17 @@
 //! polars frames and series: content without chunks, hidden slots or physical codes.
 
-use super::library::Class;
-use super::sink::{Failure, Sink, Walk};
-use super::tag;
+mod load;
+
+pub use load::load;
+
+use crate::py::value::library::Class;
+use crate::py::value::sink::{Failure, Sink, Walk};
+use crate::py::value::tag;
 use polars::prelude::{DataType, Series, TimeUnit};
+use polars_arrow::array::builder::{ShareStrategy, make_builder};
 use polars_arrow::array::{
-    Array, BinaryViewArray, BooleanArray, FixedSizeListArray, ListArray, PrimitiveArray, StructArray, Utf8ViewArray,
+    Array, BinaryViewArray, BooleanArray, FixedSizeListArray, ListArray, PrimitiveArray,
+    StructArray, Utf8ViewArray,
 };
 use polars_arrow::bitmap::Bitmap;
 use polars_arrow::datatypes::PhysicalType;
@@ -16,15 +22,21 @@ use pyo3::prelude::*;
 use pyo3_polars::{PyDataFrame, PySeries};
 
 /// Walks a frame or a series.
-pub fn walk_polars<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>, class: Class) -> Walk<()> {
+pub fn walk_polars<'py, S: Sink<'py>>(
+    sink: &mut S,
+    value: &Bound<'py, PyAny>,
+    class: Class,
+) -> Walk<()> {
     let py = value.py();
+    refuse_objects(value, class)?;
     if class == Class::PolarsSeries {
         sink.tag(tag::POLARS_SERIES);
         return walk_series(sink, py, taken::<PySeries>(value)?.0);
     }
     let frame = taken::<PyDataFrame>(value)?.0;
     sink.tag(tag::POLARS_FRAME);
-    let (height, columns): (u64, Vec<_>) = (value.getattr("height")?.extract()?, frame.into_columns());
+    let (height, columns): (u64, Vec<_>) =
+        (value.getattr("height")?.extract()?, frame.into_columns());
     sink.u64(height);
     sink.u64(columns.len() as u64);
     for column in columns {
@@ -35,9 +47,32 @@ pub fn walk_polars<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>, c
     Ok(())
 }
 
-fn taken<'a, 'py, T: FromPyObject<'a, 'py, Error = PyErr>>(value: &'a Bound<'py, PyAny>) -> Walk<T> {
+/// Columns of Python objects are handed over as addresses.
+fn refuse_objects(value: &Bound<'_, PyAny>, class: Class) -> Walk<()> {
+    let dtypes = match class {
+        Class::PolarsSeries => vec![value.getattr("dtype")?],
+        _ => value
+            .getattr("dtypes")?
+            .try_iter()?
+            .collect::<PyResult<Vec<_>>>()?,
+    };
+    for dtype in dtypes {
+        if dtype.str()?.to_string().contains("Object") {
+            return Err(Failure::unhandled(format!(
+                "a polars column of dtype `{dtype}`"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn taken<'a, 'py, T: FromPyObject<'a, 'py, Error = PyErr>>(
+    value: &'a Bound<'py, PyAny>,
+) -> Walk<T> {
     value.extract().map_err(|error| {
-        Failure::unhandled(format!("a polars value that this version of polars can't hand over ({error})"))
+        Failure::unhandled(format!(
+            "a polars value that this version of polars can't hand over ({error})"
+        ))
     })
 }
 
@@ -53,7 +88,9 @@ fn walk_series<'py, S: Sink<'py>>(sink: &mut S, py: Python<'py>, series: Series)
 /// Categories by their names, lists cut to what they show, nulls all the way down.
 fn plain(series: Series) -> Walk<Series> {
     let series = match series.dtype() {
-        DataType::Categorical(..) | DataType::Enum(..) => series.cast(&DataType::String).map_err(odd)?,
+        DataType::Categorical(..) | DataType::Enum(..) => {
+            series.cast(&DataType::String).map_err(odd)?
+        }
         _ => series,
     };
     if !series.dtype().is_nested() {
@@ -65,7 +102,9 @@ fn plain(series: Series) -> Walk<Series> {
 }
 
 fn odd(error: impl std::fmt::Display) -> Failure {
-    Failure::unhandled(format!("a polars value that can't be taken apart ({error})"))
+    Failure::unhandled(format!(
+        "a polars value that can't be taken apart ({error})"
+    ))
 }
 
 /// The kinds of column; their numbers are part of digests and payloads.
@@ -140,7 +179,10 @@ fn walk_dtype<'py, S: Sink<'py>>(sink: &mut S, dtype: &DataType) -> Walk<()> {
         DataType::Enum(categories, _) => {
             sink.tag(kind::ENUM);
             sink.u64(categories.categories().len() as u64);
-            categories.categories().values_iter().for_each(|name| sink.text(name));
+            categories
+                .categories()
+                .values_iter()
+                .for_each(|name| sink.text(name));
         }
         DataType::List(inner) => {
             sink.tag(kind::LIST);
@@ -159,23 +201,30 @@ fn walk_dtype<'py, S: Sink<'py>>(sink: &mut S, dtype: &DataType) -> Walk<()> {
                 walk_inner(sink, field.dtype())?;
             }
         }
-        other => return Err(Failure::unhandled(format!("a polars column of dtype `{other}`"))),
+        other => {
+            return Err(Failure::unhandled(format!(
+                "a polars column of dtype `{other}`"
+            )));
+        }
     }
     Ok(())
 }
 
 fn walk_inner<'py, S: Sink<'py>>(sink: &mut S, dtype: &DataType) -> Walk<()> {
     match dtype {
-        DataType::Categorical(..) | DataType::Enum(..) => {
-            Err(Failure::unhandled(format!("a nested polars column of dtype `{dtype}`")))
-        }
+        DataType::Categorical(..) | DataType::Enum(..) => Err(Failure::unhandled(format!(
+            "a nested polars column of dtype `{dtype}`"
+        ))),
         _ => walk_dtype(sink, dtype),
     }
 }
 
 macro_rules! of {
     ($array:expr, $kind:ty) => {
-        $array.as_any().downcast_ref::<$kind>().ok_or_else(|| odd("an array of another kind than it says"))?
+        $array
+            .as_any()
+            .downcast_ref::<$kind>()
+            .ok_or_else(|| odd("an array of another kind than it says"))?
     };
 }
 
@@ -189,27 +238,29 @@ fn walk_chunk<'py, S: Sink<'py>>(sink: &mut S, py: Python<'py>, array: &dyn Arra
         PhysicalType::Null => {}
         PhysicalType::Boolean => {
             let array = of!(array, BooleanArray);
-            let bits = validity.map_or_else(|| array.values().clone(), |valid| array.values() & valid);
+            let bits =
+                validity.map_or_else(|| array.values().clone(), |valid| array.values() & valid);
             walk_bits(sink, py, &bits);
         }
         PhysicalType::Primitive(kind) => walk_primitive(sink, py, array, kind, validity)?,
         PhysicalType::Utf8View => {
             let array = of!(array, Utf8ViewArray);
-            walk_strings(sink, py, array.len(), |row| array.is_valid(row).then(|| array.value(row).as_bytes()));
+            walk_strings(sink, py, array.len(), |row| {
+                array.is_valid(row).then(|| array.value(row).as_bytes())
+            });
         }
         PhysicalType::BinaryView => {
             let array = of!(array, BinaryViewArray);
-            walk_strings(sink, py, array.len(), |row| array.is_valid(row).then(|| array.value(row)));
+            walk_strings(sink, py, array.len(), |row| {
+                array.is_valid(row).then(|| array.value(row))
+            });
         }
         PhysicalType::LargeList => {
             let array = of!(array, ListArray<i64>);
-            let (first, last) = (*array.offsets().first(), *array.offsets().last());
-            let lengths: Vec<u8> = array.offsets().lengths().flat_map(|length| (length as u64).to_le_bytes()).collect();
+            let (lengths, items) = shown_items(array);
             sink.borrowed(py, lengths, |bytes| bytes);
-            let (start, length) = (first.unsigned_abs(), (last - first).unsigned_abs());
-            let (start, length) = (usize::try_from(start).map_err(odd)?, usize::try_from(length).map_err(odd)?);
-            sink.u64(length as u64);
-            walk_chunk(sink, py, &*array.values().sliced(start, length))?;
+            sink.u64(items.len() as u64);
+            walk_chunk(sink, py, &*items)?;
         }
         PhysicalType::FixedSizeList => {
             let array = of!(array, FixedSizeListArray);
@@ -218,11 +269,27 @@ fn walk_chunk<'py, S: Sink<'py>>(sink: &mut S, py: Python<'py>, array: &dyn Arra
         }
         PhysicalType::Struct => {
             let array = of!(array, StructArray);
-            array.values().iter().try_for_each(|field| walk_chunk(sink, py, &**field))?;
+            array
+                .values()
+                .iter()
+                .try_for_each(|field| walk_chunk(sink, py, &**field))?;
         }
         other => return Err(odd(format!("a chunk of kind {other:?}"))),
     }
     Ok(())
+}
+
+/// The length of each list, and the items of those that are not null, end to end.
+fn shown_items(array: &ListArray<i64>) -> (Vec<u8>, Box<dyn Array>) {
+    let mut lengths = Vec::with_capacity(array.len() * 8);
+    let mut items = make_builder(array.values().dtype());
+    for row in 0..array.len() {
+        let (start, end) = array.offsets().start_end(row);
+        let length = if array.is_valid(row) { end - start } else { 0 };
+        lengths.extend((length as u64).to_le_bytes());
+        items.subslice_extend(&**array.values(), start, length, ShareStrategy::Always);
+    }
+    (lengths, items.freeze_reset())
 }
 
 /// Bits from the first one on, the last byte filled with zeroes.
@@ -250,8 +317,19 @@ fn walk_primitive<'py, S: Sink<'py>>(
         };
     }
     by_kind!(
-        Int8 = i8, Int16 = i16, Int32 = i32, Int64 = i64, Int128 = i128, UInt8 = u8, UInt16 = u16, UInt32 = u32,
-        UInt64 = u64, UInt128 = u128, Float16 = pf16, Float32 = f32, Float64 = f64
+        Int8 = i8,
+        Int16 = i16,
+        Int32 = i32,
+        Int64 = i64,
+        Int128 = i128,
+        UInt8 = u8,
+        UInt16 = u16,
+        UInt32 = u32,
+        UInt64 = u64,
+        UInt128 = u128,
+        Float16 = pf16,
+        Float32 = f32,
+        Float64 = f64
     );
     Ok(())
 }
@@ -267,12 +345,18 @@ fn walk_native<'py, S: Sink<'py>, T: NativeType>(
         None => array.values().clone(),
         Some(valid) => {
             let shown = array.values().iter().zip(valid.iter());
-            Buffer::from(shown.map(|(value, valid)| if valid { *value } else { T::default() }).collect::<Vec<T>>())
+            Buffer::from(
+                shown
+                    .map(|(value, valid)| if valid { *value } else { T::default() })
+                    .collect::<Vec<T>>(),
+            )
         }
     };
     sink.borrowed(py, values, |values| {
         // SAFETY: a native type is plain bytes without padding.
-        unsafe { std::slice::from_raw_parts(values.as_ptr().cast::<u8>(), values.len() * size_of::<T>()) }
+        unsafe {
+            std::slice::from_raw_parts(values.as_ptr().cast::<u8>(), values.len() * size_of::<T>())
+        }
     });
 }
 

@@ -3,20 +3,30 @@
 //! A frame is walked through its blocks, which pandas keeps to itself; `blocks` is the one place
 //! that looks at them, and falls back to the public way where they are not as expected.
 
-use super::digest::DigestSink;
-use super::library::{Class, Pandas, class_of};
-use super::numpy::{data, walk_array, walk_plain_dtype};
-use super::pandas_arrays::{walk_extension, walk_frequency};
-use super::sink::{Failure, Sink, Walk};
-use super::{tag, walk};
+mod arrays;
+mod load;
+mod load_frame;
+
+pub use load::load;
+
 use crate::digest::Strided;
+use crate::py::value::digest::DigestSink;
+use crate::py::value::library::{Class, Pandas, class_of};
+use crate::py::value::numpy::{data, walk_array, walk_plain_dtype};
+use crate::py::value::sink::{Failure, Sink, Walk};
+use crate::py::value::{tag, walk};
+use arrays::{walk_extension, walk_frequency};
 use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 /// Walks any value of pandas.
-pub fn walk_pandas<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>, class: Pandas) -> Walk<()> {
+pub fn walk_pandas<'py, S: Sink<'py>>(
+    sink: &mut S,
+    value: &Bound<'py, PyAny>,
+    class: Pandas,
+) -> Walk<()> {
     match class {
         Pandas::Frame => walk_frame(sink, value),
         Pandas::Series => walk_series(sink, value),
@@ -36,8 +46,10 @@ fn walk_frame<'py, S: Sink<'py>>(sink: &mut S, frame: &Bound<'py, PyAny>) -> Wal
     let py = frame.py();
     sink.tag(tag::FRAME);
     walk_extras(sink, frame)?;
-    walk(sink, &frame.getattr(intern!(py, "columns"))?).map_err(|failure| failure.within(|| ".columns".into()))?;
-    walk(sink, &frame.getattr(intern!(py, "index"))?).map_err(|failure| failure.within(|| ".index".into()))?;
+    walk(sink, &frame.getattr(intern!(py, "columns"))?)
+        .map_err(|failure| failure.within(|| ".columns".into()))?;
+    walk(sink, &frame.getattr(intern!(py, "index"))?)
+        .map_err(|failure| failure.within(|| ".index".into()))?;
     sink.cells(frame)
 }
 
@@ -45,8 +57,10 @@ fn walk_series<'py, S: Sink<'py>>(sink: &mut S, series: &Bound<'py, PyAny>) -> W
     let py = series.py();
     sink.tag(tag::SERIES);
     walk_extras(sink, series)?;
-    walk(sink, &series.getattr(intern!(py, "name"))?).map_err(|failure| failure.within(|| ".name".into()))?;
-    walk(sink, &series.getattr(intern!(py, "index"))?).map_err(|failure| failure.within(|| ".index".into()))?;
+    walk(sink, &series.getattr(intern!(py, "name"))?)
+        .map_err(|failure| failure.within(|| ".name".into()))?;
+    walk(sink, &series.getattr(intern!(py, "index"))?)
+        .map_err(|failure| failure.within(|| ".index".into()))?;
     walk(sink, &values_of(series)?)
 }
 
@@ -54,7 +68,11 @@ fn walk_series<'py, S: Sink<'py>>(sink: &mut S, series: &Bound<'py, PyAny>) -> W
 fn walk_extras<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {
     let py = value.py();
     let flags = value.getattr(intern!(py, "flags"))?;
-    sink.flag(flags.getattr(intern!(py, "allows_duplicate_labels"))?.extract()?);
+    sink.flag(
+        flags
+            .getattr(intern!(py, "allows_duplicate_labels"))?
+            .extract()?,
+    );
     let attrs = value.getattr(intern!(py, "attrs"))?;
     sink.flag(!attrs.is_empty()?);
     if attrs.is_empty()? {
@@ -67,7 +85,9 @@ fn walk_extras<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Wa
 fn values_of<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let array = value.getattr(intern!(value.py(), "array"))?;
     match class_of(&array) {
-        Some(Class::Pandas(Pandas::NumpyArray)) => array.call_method0(intern!(value.py(), "to_numpy")),
+        Some(Class::Pandas(Pandas::NumpyArray)) => {
+            array.call_method0(intern!(value.py(), "to_numpy"))
+        }
         _ => Ok(array),
     }
 }
@@ -79,13 +99,22 @@ fn walk_index<'py, S: Sink<'py>>(sink: &mut S, index: &Bound<'py, PyAny>, tag: u
 }
 
 /// An index of instants or spans: its frequency is its own in some versions, its array's in others.
-fn walk_ticking_index<'py, S: Sink<'py>>(sink: &mut S, index: &Bound<'py, PyAny>, tag: u8) -> Walk<()> {
+fn walk_ticking_index<'py, S: Sink<'py>>(
+    sink: &mut S,
+    index: &Bound<'py, PyAny>,
+    tag: u8,
+) -> Walk<()> {
     let py = index.py();
     sink.tag(tag);
     walk(sink, &index.getattr(intern!(py, "name"))?)?;
     walk_frequency(sink, &index.getattr(intern!(py, "freq"))?)?;
     sink.text(&index.getattr(intern!(py, "unit"))?.extract::<String>()?);
-    walk(sink, &index.getattr_opt(intern!(py, "tz"))?.unwrap_or_else(|| py.None().into_bound(py)))?;
+    walk(
+        sink,
+        &index
+            .getattr_opt(intern!(py, "tz"))?
+            .unwrap_or_else(|| py.None().into_bound(py)),
+    )?;
     walk(sink, &index.getattr(intern!(py, "asi8"))?)
 }
 
@@ -93,14 +122,22 @@ fn walk_range_index<'py, S: Sink<'py>>(sink: &mut S, index: &Bound<'py, PyAny>) 
     let py = index.py();
     sink.tag(tag::RANGE_INDEX);
     walk(sink, &index.getattr(intern!(py, "name"))?)?;
-    for part in [intern!(py, "start"), intern!(py, "stop"), intern!(py, "step")] {
+    for part in [
+        intern!(py, "start"),
+        intern!(py, "stop"),
+        intern!(py, "step"),
+    ] {
         walk(sink, &index.getattr(part)?)?;
     }
     Ok(())
 }
 
 fn walk_multi_index<'py, S: Sink<'py>>(sink: &mut S, index: &Bound<'py, PyAny>) -> Walk<()> {
-    let index = &if S::CANONICAL { index.call_method0("remove_unused_levels")? } else { index.clone() };
+    let index = &if S::CANONICAL {
+        index.call_method0("remove_unused_levels")?
+    } else {
+        index.clone()
+    };
     sink.tag(tag::MULTI_INDEX);
     for part in ["names", "levels", "codes"] {
         let parts = PyList::empty(index.py());
@@ -126,16 +163,38 @@ fn private_blocks<'py>(frame: &Bound<'py, PyAny>) -> PyResult<Vec<Block<'py>>> {
     let py = frame.py();
     let mut blocks = Vec::new();
     let mut columns = 0;
-    for block in frame.getattr(intern!(py, "_mgr"))?.getattr(intern!(py, "blocks"))?.try_iter()? {
+    for block in frame
+        .getattr(intern!(py, "_mgr"))?
+        .getattr(intern!(py, "blocks"))?
+        .try_iter()?
+    {
         let block = block?;
-        let places = block.getattr(intern!(py, "mgr_locs"))?.getattr(intern!(py, "as_array"))?;
+        let places = block
+            .getattr(intern!(py, "mgr_locs"))?
+            .getattr(intern!(py, "as_array"))?;
         let places: Vec<usize> = places.call_method0(intern!(py, "tolist"))?.extract()?;
         columns += places.len();
-        blocks.push(Block { values: block.getattr(intern!(py, "values"))?, places });
+        blocks.push(Block {
+            values: block.getattr(intern!(py, "values"))?,
+            places,
+        });
     }
-    let width: usize = frame.getattr(intern!(py, "shape"))?.get_item(1)?.extract()?;
-    let whole = columns == width && blocks.iter().flat_map(|block| &block.places).all(|&place| place < width);
-    if whole { Ok(blocks) } else { Err(crate::py::error::corrupt("blocks that do not cover the frame")) }
+    let width: usize = frame
+        .getattr(intern!(py, "shape"))?
+        .get_item(1)?
+        .extract()?;
+    let whole = columns == width
+        && blocks
+            .iter()
+            .flat_map(|block| &block.places)
+            .all(|&place| place < width);
+    if whole {
+        Ok(blocks)
+    } else {
+        Err(crate::py::error::corrupt(
+            "blocks that do not cover the frame",
+        ))
+    }
 }
 
 fn public_columns<'py>(frame: &Bound<'py, PyAny>) -> PyResult<Vec<Block<'py>>> {
@@ -145,12 +204,23 @@ fn public_columns<'py>(frame: &Bound<'py, PyAny>) -> PyResult<Vec<Block<'py>>> {
         let all = pyo3::types::PySlice::full(frame.py());
         values_of(&columns.get_item((all, place))?)
     };
-    (0..width).map(|place| Ok(Block { values: column(place)?, places: vec![place] })).collect()
+    (0..width)
+        .map(|place| {
+            Ok(Block {
+                values: column(place)?,
+                places: vec![place],
+            })
+        })
+        .collect()
 }
 
 /// A column on its way to a digest: plain memory, hashed with the others, or a value of its own.
 enum Column<'py> {
-    Plain { array: Bound<'py, PyUntypedArray>, zone: Option<Bound<'py, PyAny>>, row: usize },
+    Plain {
+        array: Bound<'py, PyUntypedArray>,
+        zone: Option<Bound<'py, PyAny>>,
+        row: usize,
+    },
     Value(Bound<'py, PyAny>),
 }
 
@@ -162,14 +232,18 @@ pub fn digest_columns<'py>(sink: &mut DigestSink<'py>, frame: &Bound<'py, PyAny>
         split(&block, &mut columns)?;
     }
     columns.sort_unstable_by_key(|(place, _)| *place);
-    let views: Vec<Strided> = columns.iter().filter_map(|(_, column)| column.view()).collect();
+    let views: Vec<Strided> = columns
+        .iter()
+        .filter_map(|(_, column)| column.view())
+        .collect();
     let mut digests = sink.views(py, &views).into_iter().zip(&views);
     sink.u64(columns.len() as u64);
     for (place, column) in &columns {
         let walked = match column {
             Column::Value(value) => walk(sink, value),
             Column::Plain { array, zone, .. } => {
-                let walked = walk_plain_dtype(sink, &array.dtype()).and_then(|()| walk_zone(sink, zone.as_ref()));
+                let walked = walk_plain_dtype(sink, &array.dtype())
+                    .and_then(|()| walk_zone(sink, zone.as_ref()));
                 if let Some((digest, view)) = digests.next() {
                     sink.buffer(*view, digest);
                 }
@@ -189,13 +263,21 @@ fn walk_zone<'py>(sink: &mut DigestSink<'py>, zone: Option<&Bound<'py, PyAny>>) 
 }
 
 fn column_name(frame: &Bound<'_, PyAny>, place: usize) -> String {
-    let label = frame.getattr("columns").and_then(|columns| columns.get_item(place)).and_then(|label| label.repr());
-    label.map_or_else(|_| format!(".iloc[:, {place}]"), |label| format!("[{label}]"))
+    let label = frame
+        .getattr("columns")
+        .and_then(|columns| columns.get_item(place))
+        .and_then(|label| label.repr());
+    label.map_or_else(
+        |_| format!(".iloc[:, {place}]"),
+        |label| format!("[{label}]"),
+    )
 }
 
 impl Column<'_> {
     fn view(&self) -> Option<Strided> {
-        let Self::Plain { array, row, .. } = self else { return None };
+        let Self::Plain { array, row, .. } = self else {
+            return None;
+        };
         let (row_stride, item_stride, count) = match (array.strides(), array.shape()) {
             ([rows, items], [_, count]) => (*rows, *items, *count),
             ([items], [count]) => (0, *items, *count),
@@ -211,10 +293,16 @@ impl Column<'_> {
 
 fn split<'py>(block: &Block<'py>, columns: &mut Vec<(usize, Column<'py>)>) -> Walk<()> {
     let (array, zone) = memory_of(&block.values)?;
-    let plain = array.as_ref().filter(|array| array.dtype().kind() != b'O' && !array.dtype().has_fields());
+    let plain = array
+        .as_ref()
+        .filter(|array| array.dtype().kind() != b'O' && !array.dtype().has_fields());
     for (row, &place) in block.places.iter().enumerate() {
         let column = match (plain, &array) {
-            (Some(array), _) => Column::Plain { array: array.clone(), zone: zone.clone(), row },
+            (Some(array), _) => Column::Plain {
+                array: array.clone(),
+                zone: zone.clone(),
+                row,
+            },
             (None, Some(array)) if array.ndim() == 2 => Column::Value(array.get_item(row)?),
             _ if block.places.len() == 1 => Column::Value(block.values.clone()),
             _ => return Err(Failure::unhandled("a frame block of an unknown layout")),
@@ -227,14 +315,19 @@ fn split<'py>(block: &Block<'py>, columns: &mut Vec<(usize, Column<'py>)>) -> Wa
 /// The NumPy array that a block lies in, and its time zone; `None` for other extension arrays.
 fn memory_of<'py>(
     values: &Bound<'py, PyAny>,
-) -> PyResult<(Option<Bound<'py, PyUntypedArray>>, Option<Bound<'py, PyAny>>)> {
+) -> PyResult<(
+    Option<Bound<'py, PyUntypedArray>>,
+    Option<Bound<'py, PyAny>>,
+)> {
     let py = values.py();
     match class_of(values) {
         Some(Class::NumpyArray) => Ok((Some(values.clone().cast_into()?), None)),
         Some(Class::Pandas(class @ (Pandas::DatetimeArray | Pandas::TimedeltaArray))) => {
             let array = values.getattr(intern!(py, "_ndarray"))?.cast_into()?;
             let zone = match class {
-                Pandas::DatetimeArray => Some(values.getattr(intern!(py, "tz"))?).filter(|zone| !zone.is_none()),
+                Pandas::DatetimeArray => {
+                    Some(values.getattr(intern!(py, "tz"))?).filter(|zone| !zone.is_none())
+                }
                 _ => None,
             };
             Ok((Some(array), zone))
@@ -256,7 +349,10 @@ pub fn store_blocks<'py, S: Sink<'py>>(sink: &mut S, frame: &Bound<'py, PyAny>) 
     sink.u64(blocks.len() as u64);
     for block in &blocks {
         sink.u64(block.places.len() as u64);
-        block.places.iter().for_each(|&place| sink.u64(place as u64));
+        block
+            .places
+            .iter()
+            .for_each(|&place| sink.u64(place as u64));
         match memory_of(&block.values)? {
             (Some(array), None) => {
                 sink.tag(layout::NUMPY);
@@ -283,7 +379,17 @@ pub fn time_range(value: &Bound<'_, PyAny>) -> Option<(i64, i64)> {
         Class::Pandas(Pandas::DatetimeIndex) => value.clone(),
         _ => return None,
     };
-    let Some(Class::Pandas(Pandas::DatetimeIndex)) = class_of(&index) else { return None };
-    let instant = |which: &str| index.call_method0(which).ok()?.getattr("value").ok()?.extract::<i64>().ok();
+    let Some(Class::Pandas(Pandas::DatetimeIndex)) = class_of(&index) else {
+        return None;
+    };
+    let instant = |which: &str| {
+        index
+            .call_method0(which)
+            .ok()?
+            .getattr("value")
+            .ok()?
+            .extract::<i64>()
+            .ok()
+    };
     Some((instant("min")?, instant("max")?)).filter(|(first, _)| *first != i64::MIN)
 }

@@ -13,18 +13,28 @@
 //! ```
 #![allow(clippy::disallowed_methods)]
 
+mod private;
+mod secret;
+
+pub use secret::{hex_bytes, secret};
+
 use super::mapped::Bytes;
 use super::trust::Stamp;
+use crate::clock;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::format::LAYOUT;
-use std::fs::{self, File, OpenOptions};
+use memmap2::{MmapMut, MmapOptions};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
 # This folder is a cache made by afml-cache; it can be deleted at any time.\n";
+/// How long a lock is waited for, and how often it is tried.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(5);
 /// What lies in `tmp` for longer than this was left by a process that died.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
@@ -56,14 +66,24 @@ impl Root {
         })?;
         let root = Self(path.join(LAYOUT));
         private::check(path)?;
-        for folder in [root.0.clone(), root.folder("payloads"), root.tmp(), root.folder("quarantine"), root.folder("locks")] {
+        for folder in [
+            root.0.clone(),
+            root.folder("payloads"),
+            root.tmp(),
+            root.folder("quarantine"),
+            root.folder("locks"),
+        ] {
+            if folder.is_file() {
+                // The name is ours; whatever else stands there can only be damage.
+                let _ = fs::remove_file(&folder);
+            }
             make_private(&folder).map_err(|error| at(&folder, "can't be made", error))?;
             private::check(&folder)?;
         }
         if made {
             // Tags are a courtesy to backup tools and git; without them the cache works as well.
-            let _ = fs::write(path.join("CACHEDIR.TAG"), TAG);
-            let _ = fs::write(path.join(".gitignore"), "*\n");
+            let _ = publish(&path.join("CACHEDIR.TAG"), TAG.as_bytes());
+            let _ = publish(&path.join(".gitignore"), b"*\n");
         }
         root.sweep_tmp();
         Ok(root)
@@ -82,7 +102,9 @@ impl Root {
     pub fn payload(&self, key: Digest, nonce: Nonce) -> PathBuf {
         let key = key.to_string();
         let nonce = u64::from_le_bytes(nonce);
-        self.folder("payloads").join(&key[..2]).join(format!("{key}-{nonce:016x}"))
+        self.folder("payloads")
+            .join(&key[..2])
+            .join(format!("{key}-{nonce:016x}"))
     }
 
     /// Where the index of a generation lies.
@@ -94,7 +116,11 @@ impl Root {
     /// The generation that `CURRENT` names.
     #[must_use]
     pub fn generation(&self) -> Option<u64> {
-        fs::read_to_string(self.folder("CURRENT")).ok()?.trim().parse().ok()
+        fs::read_to_string(self.folder("CURRENT"))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
     }
 
     /// Makes `CURRENT` name another generation, in one step.
@@ -102,7 +128,9 @@ impl Root {
     /// # Errors
     /// The file can't be written.
     pub fn set_generation(&self, generation: u64) -> Result<()> {
-        let name = self.tmp().join(format!("CURRENT-{generation}-{}", std::process::id()));
+        let name = self
+            .tmp()
+            .join(format!("CURRENT-{generation}-{}", std::process::id()));
         let current = self.folder("CURRENT");
         create(&name)
             .and_then(|mut file| writeln!(file, "{generation}"))
@@ -119,14 +147,21 @@ impl Root {
         let read = || fs::read(&path).map(|id| id.try_into().ok());
         let id = match read() {
             Ok(Some(id)) => return Ok(id),
-            Ok(None) => Err(io::Error::new(io::ErrorKind::InvalidData, "it has not 16 bytes")),
+            Ok(None) => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it has not 16 bytes",
+            )),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let mut id = StoreId::default();
-                getrandom::fill(&mut id).map_err(io::Error::other).and_then(|()| publish(&path, &id)).and_then(|()| read())
+                getrandom::fill(&mut id)
+                    .map_err(io::Error::other)
+                    .and_then(|()| publish(&path, &id))
+                    .and_then(|()| read())
             }
             Err(error) => Err(error),
         };
-        id.and_then(|id| id.ok_or_else(|| io::ErrorKind::InvalidData.into())).map_err(|error| at(&path, "can't be read", error))
+        id.and_then(|id| id.ok_or_else(|| io::ErrorKind::InvalidData.into()))
+            .map_err(|error| at(&path, "can't be read", error))
     }
 
     /// Takes the lock under which an index is opened or replaced; it falls with the returned file.
@@ -135,15 +170,73 @@ impl Root {
     /// The lock file can't be opened.
     pub fn lock(&self, name: &str) -> Result<File> {
         let path = self.folder("locks").join(name);
-        let file = private::options().create(true).truncate(false).open(&path);
-        file.and_then(|file| file.lock().map(|()| file)).map_err(|error| at(&path, "can't be locked", error))
+        let file = open_private(&path).map_err(|error| at(&path, "can't be opened", error))?;
+        let until = clock::monotonic() + PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if clock::monotonic() < until => clock::pause(PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    let shown = path.display();
+                    return Err(Error::new(
+                        Kind::Locked,
+                        format!(
+                            "`{shown}` is locked by another process for longer than {PATIENCE:?}"
+                        ),
+                    ));
+                }
+                Err(TryLockError::Error(error)) => return Err(at(&path, "can't be locked", error)),
+            }
+        }
+    }
+
+    /// Whether nothing can be written here.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        let refused = open_private(&self.folder("locks").join("index"))
+            .err()
+            .map(|error| error.kind());
+        matches!(
+            refused,
+            Some(io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
+        )
+    }
+
+    /// The file whose eight bytes count the changes that other processes must see; mapped, shared.
+    ///
+    /// # Errors
+    /// It can't be made or mapped.
+    pub fn changes(&self) -> io::Result<MmapMut> {
+        let file = open_private(&self.folder("locks").join("changes"))?;
+        if file.metadata()?.len() < 8 {
+            file.set_len(8)?;
+        }
+        // SAFETY: the file is never made shorter, and is only read and written as one atomic number.
+        unsafe { MmapOptions::new().len(8).map_mut(&file) }
+    }
+
+    /// Makes the index's file, so that it is private before the database writes to it; a folder in
+    /// its place is set aside.
+    pub fn prepare_index(&self, generation: u64) {
+        let path = self.index(generation);
+        if path.is_dir() {
+            self.set_aside(&path);
+        }
+        // Where this fails, opening the database says why.
+        let _ = open_private(&path);
     }
 
     /// Writes a payload under a temporary name and renames it into place.
     ///
     /// # Errors
     /// Disk full, no permission, no handles; nothing is left behind then.
-    pub fn write(&self, key: Digest, nonce: Nonce, created_ns: i64, parts: &[(usize, &[u8])]) -> Result<Stamp> {
+    pub fn write(
+        &self,
+        key: Digest,
+        nonce: Nonce,
+        created_ns: i64,
+        parts: &[(usize, &[u8])],
+    ) -> Result<Stamp> {
         let place = self.payload(key, nonce);
         let draft = self.tmp().join(place.file_name().unwrap_or_default());
         let written = write_parts(&draft, created_ns, parts).and_then(|file| {
@@ -162,7 +255,8 @@ impl Root {
     /// `Io` with the operating system's reason; `io::ErrorKind::NotFound` is `Ok(None)`.
     pub fn open(&self, key: Digest, nonce: Nonce) -> Result<Option<(Bytes, Stamp)>> {
         let place = self.payload(key, nonce);
-        let opened = File::open(&place).and_then(|file| Ok((Bytes::load(&file)?, Stamp::of(&file)?)));
+        let opened =
+            File::open(&place).and_then(|file| Ok((Bytes::load(&file)?, Stamp::of(&file)?)));
         match opened {
             Ok(opened) => Ok(Some(opened)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -192,7 +286,9 @@ impl Root {
     }
 
     fn set_aside(&self, path: &Path) -> PathBuf {
-        let aside = self.folder("quarantine").join(path.file_name().unwrap_or_default());
+        let aside = self
+            .folder("quarantine")
+            .join(path.file_name().unwrap_or_default());
         if fs::rename(path, &aside).is_err() {
             let _ = fs::remove_file(path);
         }
@@ -202,14 +298,23 @@ impl Root {
     /// Every payload file: its key and nonce, as the name gives them.
     #[must_use]
     pub fn payloads(&self) -> Vec<(Digest, Nonce)> {
-        let folders = fs::read_dir(self.folder("payloads")).into_iter().flatten().flatten();
-        let files = folders.flat_map(|folder| fs::read_dir(folder.path()).into_iter().flatten().flatten());
-        files.filter_map(|file| parse_name(file.file_name().to_str()?)).collect()
+        let folders = fs::read_dir(self.folder("payloads"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let files =
+            folders.flat_map(|folder| fs::read_dir(folder.path()).into_iter().flatten().flatten());
+        files
+            .filter_map(|file| parse_name(file.file_name().to_str()?))
+            .collect()
     }
 
     fn sweep_tmp(&self) {
         for entry in fs::read_dir(self.tmp()).into_iter().flatten().flatten() {
-            let age = entry.metadata().and_then(|found| found.accessed()).map(|then| then.elapsed());
+            let age = entry
+                .metadata()
+                .and_then(|found| found.accessed())
+                .map(|then| then.elapsed());
             if matches!(age, Ok(Ok(age)) if age > ABANDONED) {
                 let _ = fs::remove_file(entry.path());
             }
@@ -223,55 +328,20 @@ pub fn identity(path: &Path) -> Option<(u64, u64)> {
     private::identity(path)
 }
 
-/// The user's secret: read where it is, made where it is missing.
-///
-/// # Errors
-/// It can't be read or made, or others may read it.
-pub fn secret(path: &Path) -> Result<Vec<u8>> {
-    match read_secret(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            make_secret(path).and_then(|()| read_secret(path)).map_err(|error| at(path, "can't be made", error))
-        }
-        read => read.map_err(|error| at(path, "can't be used as the secret", error)),
-    }
-}
-
-fn read_secret(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
-    private::check_secret(&file)?;
-    io::read_to_string(file).map(|text| hex_bytes(text.trim()))
-}
-
-fn make_secret(path: &Path) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    if !folder.is_dir() {
-        make_private(folder)?;
-    }
-    let mut bytes = [0; crate::format::Secret::SIZE];
-    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    publish(path, text.as_bytes())
-}
-
 /// Makes a file whole or not at all; where another process was first, its file stays.
 fn publish(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut draft = path.to_path_buf().into_os_string();
-    draft.push(format!(".{}", std::process::id()));
-    let _ = fs::remove_file(&draft);
-    create(Path::new(&draft)).and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))?;
+    let mut own = [0; 8];
+    getrandom::fill(&mut own).map_err(io::Error::other)?;
+    draft.push(format!(".{:016x}", u64::from_le_bytes(own)));
+    create(Path::new(&draft))
+        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))?;
     let linked = fs::hard_link(&draft, path);
     fs::remove_file(&draft)?;
     match linked {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
-}
-
-/// Bytes of hexadecimal text; whatever is not hexadecimal makes it too short to be a secret.
-#[must_use]
-pub fn hex_bytes(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> = text.chars().map_while(|digit| digit.to_digit(16)).filter_map(|digit| u8::try_from(digit).ok()).collect();
-    digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
 fn write_parts(path: &Path, created_ns: i64, parts: &[(usize, &[u8])]) -> io::Result<File> {
@@ -300,7 +370,16 @@ fn rename_into(draft: &Path, place: &Path) -> io::Result<()> {
 }
 
 fn create(path: &Path) -> io::Result<File> {
-    private::options().create_new(true).open(path)
+    let file = private::options().create_new(true).open(path)?;
+    private::keep_file(&file)?;
+    Ok(file)
+}
+
+fn open_private(path: &Path) -> io::Result<File> {
+    match create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => private::options().open(path),
+        made => made,
+    }
 }
 
 /// Whether the folder had to be made.
@@ -309,8 +388,8 @@ fn make_private(path: &Path) -> io::Result<bool> {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            path.parent().map_or(Ok(()), fs::create_dir_all)?;
-            make_private(path)
+            path.parent().map_or(Ok(false), make_private)?;
+            private::create_dir(path).map(|()| true)
         }
         Err(error) => Err(error),
     }
@@ -324,83 +403,17 @@ fn parse_name(name: &str) -> Option<(Digest, Nonce)> {
 
 fn at(path: &Path, what: &str, error: io::Error) -> Error {
     let hint = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => " (free some disk, or clear the cache)",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            " (free some disk, or clear the cache)"
+        }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             " (make the folder writable, or name another one with AFML_CACHE)"
         }
         _ => "",
     };
-    Error::caused(Kind::Io, format!("`{}` {what}{hint}", path.display()), error)
-}
-
-#[cfg(unix)]
-mod private {
-    use super::{Error, File, Kind, OpenOptions, Path, Result, fs, io};
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-
-    pub fn options() -> OpenOptions {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).mode(0o600);
-        options
-    }
-
-    pub fn create_dir(path: &Path) -> io::Result<()> {
-        fs::DirBuilder::new().mode(0o700).create(path)
-    }
-
-    pub fn identity(path: &Path) -> Option<(u64, u64)> {
-        fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
-    }
-
-    /// A folder that somebody else owns or may write could be filled with forged payloads.
-    pub fn check(path: &Path) -> Result<()> {
-        let found = fs::metadata(path).map_err(|error| super::at(path, "can't be looked at", error))?;
-        let (owner, mode) = (found.uid(), found.permissions().mode());
-        let me = rustix::process::geteuid().as_raw();
-        let wrong = if owner != me {
-            format!("belongs to user {owner}, and this process runs as user {me}")
-        } else if mode & 0o022 != 0 {
-            format!("may be written by others (mode {:o}); run: chmod go-w", mode & 0o777)
-        } else {
-            return Ok(());
-        };
-        let path = path.display();
-        let advice = "use a folder of your own, named with AFML_CACHE or configure(cache_dir=...)";
-        Err(Error::new(Kind::Refused, format!("the cache folder `{path}` {wrong}; or {advice}")))
-    }
-
-    pub fn check_secret(file: &File) -> io::Result<()> {
-        let found = file.metadata()?;
-        if found.uid() == rustix::process::geteuid().as_raw() && found.permissions().mode() & 0o077 == 0 {
-            return Ok(());
-        }
-        Err(io::Error::new(io::ErrorKind::PermissionDenied, "others may read it; run: chmod 600"))
-    }
-}
-
-#[cfg(not(unix))]
-mod private {
-    use super::{File, OpenOptions, Path, Result, fs, io};
-
-    pub fn options() -> OpenOptions {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true);
-        options
-    }
-
-    pub fn create_dir(path: &Path) -> io::Result<()> {
-        fs::create_dir(path)
-    }
-
-    pub fn identity(path: &Path) -> Option<(u64, u64)> {
-        fs::metadata(path).ok().map(|found| (found.len(), 0))
-    }
-
-    pub fn check(_: &Path) -> Result<()> {
-        Ok(())
-    }
-
-    pub fn check_secret(_: &File) -> io::Result<()> {
-        Ok(())
-    }
+    Error::caused(
+        Kind::Io,
+        format!("`{}` {what}{hint}", path.display()),
+        error,
+    )
 }

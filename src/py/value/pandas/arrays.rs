@@ -1,16 +1,20 @@
 //! Scalars and extension arrays of pandas.
 
-use super::library::Pandas;
-use super::numpy::walk_objects;
-use super::sink::{Failure, Sink, Walk};
-use super::{tag, walk};
+use crate::py::value::library::Pandas;
+use crate::py::value::numpy::walk_objects;
+use crate::py::value::sink::{Failure, Sink, Walk};
+use crate::py::value::{tag, walk};
 use numpy::PyUntypedArray;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBytes, PyDict};
 
 /// Walks a scalar or an extension array.
-pub fn walk_extension<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>, class: Pandas) -> Walk<()> {
+pub fn walk_extension<'py, S: Sink<'py>>(
+    sink: &mut S,
+    value: &Bound<'py, PyAny>,
+    class: Pandas,
+) -> Walk<()> {
     let py = value.py();
     match class {
         Pandas::Nat => Ok(sink.tag(tag::NAT)),
@@ -28,7 +32,9 @@ pub fn walk_extension<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>
         }
         Pandas::Interval => {
             sink.tag(tag::INTERVAL);
-            ["left", "right", "closed"].into_iter().try_for_each(|part| walk(sink, &value.getattr(part)?))
+            ["left", "right", "closed"]
+                .into_iter()
+                .try_for_each(|part| walk(sink, &value.getattr(part)?))
         }
         Pandas::DatetimeArray => {
             walk_ticks(sink, value, tag::DATETIME_ARRAY)?;
@@ -42,24 +48,39 @@ pub fn walk_extension<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>
         }
         Pandas::IntervalArray => {
             sink.tag(tag::INTERVAL_ARRAY);
-            ["left", "right", "closed"].into_iter().try_for_each(|part| walk(sink, &value.getattr(part)?))
+            ["left", "right", "closed"]
+                .into_iter()
+                .try_for_each(|part| walk(sink, &value.getattr(part)?))
         }
         Pandas::Categorical => {
             sink.tag(tag::CATEGORICAL);
-            ["categories", "ordered", "codes"].into_iter().try_for_each(|part| walk(sink, &value.getattr(part)?))
+            ["categories", "ordered", "codes"]
+                .into_iter()
+                .try_for_each(|part| walk(sink, &value.getattr(part)?))
         }
         Pandas::MaskedArray => walk_masked(sink, value),
         Pandas::StringArray => walk_strings(sink, value),
-        Pandas::ArrowArray if S::CANONICAL => walk_arrow(sink, value),
+        Pandas::ArrowArray => walk_arrow(sink, value),
+        Pandas::SparseArray => walk_sparse(sink, value),
         _ => sink.unhandled(value),
     }
 }
 
 /// A single instant or span: its unit and the number of them.
-fn walk_instant<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>, tag: u8, part: &str) -> Walk<()> {
+fn walk_instant<'py, S: Sink<'py>>(
+    sink: &mut S,
+    value: &Bound<'py, PyAny>,
+    tag: u8,
+    part: &str,
+) -> Walk<()> {
     sink.tag(tag);
     sink.text(&value.getattr("unit")?.extract::<String>()?);
-    sink.i64(value.getattr(part)?.call_method1("astype", ("i8",))?.extract()?);
+    sink.i64(
+        value
+            .getattr(part)?
+            .call_method1("astype", ("i8",))?
+            .extract()?,
+    );
     Ok(())
 }
 
@@ -68,7 +89,9 @@ fn walk_ticks<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>, tag: u
     let py = value.py();
     sink.tag(tag);
     sink.text(&value.getattr(intern!(py, "unit"))?.extract::<String>()?);
-    let frequency = value.getattr_opt(intern!(py, "freq"))?.unwrap_or_else(|| py.None().into_bound(py));
+    let frequency = value
+        .getattr_opt(intern!(py, "freq"))?
+        .unwrap_or_else(|| py.None().into_bound(py));
     walk_frequency(sink, &frequency)?;
     walk(sink, &value.getattr(intern!(py, "asi8"))?)
 }
@@ -83,7 +106,9 @@ pub fn walk_frequency<'py, S: Sink<'py>>(sink: &mut S, frequency: &Bound<'py, Py
     let kind = frequency.get_type().name()?.to_string();
     let short: String = frequency.getattr(intern!(py, "freqstr"))?.extract()?;
     if !TICKS.contains(&kind.as_str()) && !to_offset(py, &short)?.eq(frequency)? {
-        return Err(Failure::unhandled(format!("a frequency that its name `{short}` does not tell")));
+        return Err(Failure::unhandled(format!(
+            "a frequency that its name `{short}` does not tell"
+        )));
     }
     sink.tag(tag::STR);
     if S::CANONICAL {
@@ -98,7 +123,8 @@ pub fn walk_frequency<'py, S: Sink<'py>>(sink: &mut S, frequency: &Bound<'py, Py
 
 /// The frequency of a short name.
 pub fn to_offset<'py>(py: Python<'py>, short: &str) -> PyResult<Bound<'py, PyAny>> {
-    py.import("pandas.tseries.frequencies")?.call_method1("to_offset", (short,))
+    py.import("pandas.tseries.frequencies")?
+        .call_method1("to_offset", (short,))
 }
 
 /// Values and mask; what lies under the mask is an accident and is written as zeroes.
@@ -106,7 +132,10 @@ fn walk_masked<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Wa
     let (mut values, mask) = (value.getattr("_data")?, value.getattr("_mask")?);
     if mask.call_method0("any")?.is_truthy()? {
         values = values.call_method0("copy")?;
-        values.set_item(&mask, values.getattr("dtype")?.getattr("type")?.call1((0,))?)?;
+        values.set_item(
+            &mask,
+            values.getattr("dtype")?.getattr("type")?.call1((0,))?,
+        )?;
     }
     sink.tag(tag::MASKED_ARRAY);
     sink.text(&value.get_type().name()?.to_string());
@@ -126,8 +155,46 @@ fn walk_strings<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> W
 
 fn walk_arrow<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {
     sink.tag(tag::ARROW_ARRAY);
-    sink.text(&value.getattr("dtype")?.str()?.to_string());
-    walk_cells(sink, value)
+    if S::CANONICAL {
+        sink.text(&value.getattr("dtype")?.str()?.to_string());
+        return walk_cells(sink, value);
+    }
+    let arrow = value.py().import("pyarrow")?;
+    let column = value.call_method0("__arrow_array__")?;
+    if column
+        .getattr("type")?
+        .str()?
+        .to_string()
+        .contains("extension")
+    {
+        return Err(Failure::unhandled("an Arrow column of an extension type"));
+    }
+    let table = arrow.call_method1("table", ([column], ["column"]))?;
+    let target = arrow.call_method0("BufferOutputStream")?;
+    let writer = arrow
+        .getattr("ipc")?
+        .call_method1("new_stream", (&target, table.getattr("schema")?))?;
+    writer.call_method1("write_table", (table,))?;
+    writer.call_method0("close")?;
+    let stream = target
+        .call_method0("getvalue")?
+        .call_method0("to_pybytes")?;
+    sink.bytes(stream.cast::<PyBytes>()?.as_bytes());
+    Ok(())
+}
+
+/// The values that are not the fill value, and where they stand.
+fn walk_sparse<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {
+    let places = value.getattr("sp_index")?;
+    sink.tag(tag::SPARSE_ARRAY);
+    sink.text(&value.getattr("kind")?.extract::<String>()?);
+    sink.u64(value.len()? as u64);
+    walk(sink, &value.getattr("fill_value")?)?;
+    walk(
+        sink,
+        &places.call_method0("to_int_index")?.getattr("indices")?,
+    )?;
+    walk(sink, &value.getattr("sp_values")?)
 }
 
 /// The cells of an array that is not plain memory, one by one.

@@ -1,14 +1,17 @@
 //! A payload back to polars.
 
-use super::load::Loader;
-use super::polars::{SIMPLE, kind};
-use super::tag;
+use super::{SIMPLE, kind};
 use crate::py::error::corrupt;
+use crate::py::value::load::Loader;
+use crate::py::value::tag;
 use crate::store::Bytes;
-use polars::prelude::{Categories, CategoricalPhysical, CompatLevel, DataFrame, DataType, Field, FrozenCategories, Series, TimeUnit, TimeZone};
+use polars::prelude::{
+    CategoricalPhysical, Categories, CompatLevel, DataFrame, DataType, Field, FrozenCategories,
+    Series, TimeUnit, TimeZone,
+};
 use polars_arrow::array::{
-    Array, BinaryViewArray, BooleanArray, StaticArray, FixedSizeListArray, ListArray, MutableBinaryViewArray, NullArray, PrimitiveArray, StructArray,
-    Utf8ViewArray, ViewType,
+    Array, BinaryViewArray, BooleanArray, FixedSizeListArray, ListArray, MutableBinaryViewArray,
+    NullArray, PrimitiveArray, StaticArray, StructArray, Utf8ViewArray, ViewType,
 };
 use polars_arrow::bitmap::Bitmap;
 use polars_arrow::datatypes::{ArrowDataType, PhysicalType};
@@ -29,7 +32,9 @@ pub fn load<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Bound<'py, P
         return PySeries(load_series(loader)?).into_pyobject(loader.py);
     }
     let (height, width) = (loader.length()?, loader.count()?);
-    let columns = (0..width).map(|_| load_series(loader).map(Into::into)).collect::<PyResult<Vec<_>>>()?;
+    let columns = (0..width)
+        .map(|_| load_series(loader).map(Into::into))
+        .collect::<PyResult<Vec<_>>>()?;
     let frame = DataFrame::new(height, columns).map_err(odd)?;
     if width == 0 && height > 0 {
         let polars = loader.py.import("polars")?;
@@ -39,7 +44,9 @@ pub fn load<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Bound<'py, P
 }
 
 fn odd(error: impl std::fmt::Display) -> PyErr {
-    corrupt(&format!("a polars value that can't be put together ({error})"))
+    corrupt(&format!(
+        "a polars value that can't be put together ({error})"
+    ))
 }
 
 fn load_series(loader: &mut Loader<'_, '_>) -> PyResult<Series> {
@@ -50,10 +57,19 @@ fn load_series(loader: &mut Loader<'_, '_>) -> PyResult<Series> {
         DataType::Categorical(..) | DataType::Enum(..) => DataType::String,
         other => other.clone(),
     };
-    let chunk = load_chunk(loader, &stored.to_physical().to_arrow(CompatLevel::newest()), rows)?;
+    let chunk = load_chunk(
+        loader,
+        &stored.to_physical().to_arrow(CompatLevel::newest()),
+        rows,
+    )?;
     // SAFETY: the chunk was made for the physical type of this dtype.
-    let series = unsafe { Series::from_chunks_and_dtype_unchecked(name.into(), vec![chunk], &stored) };
-    if stored == dtype { Ok(series) } else { series.cast(&dtype).map_err(odd) }
+    let series =
+        unsafe { Series::from_chunks_and_dtype_unchecked(name.into(), vec![chunk], &stored) };
+    if stored == dtype {
+        Ok(series)
+    } else {
+        series.cast(&dtype).map_err(odd)
+    }
 }
 
 fn load_dtype(loader: &mut Loader<'_, '_>, depth: usize) -> PyResult<DataType> {
@@ -68,16 +84,23 @@ fn load_dtype(loader: &mut Loader<'_, '_>, depth: usize) -> PyResult<DataType> {
         kind::DATETIME => {
             let unit = load_unit(loader)?;
             let zone = loader.text()?;
-            DataType::Datetime(unit, TimeZone::opt_try_new(Some(zone).filter(|zone| !zone.is_empty())).map_err(odd)?)
+            DataType::Datetime(
+                unit,
+                TimeZone::opt_try_new(Some(zone).filter(|zone| !zone.is_empty())).map_err(odd)?,
+            )
         }
         kind::DURATION => DataType::Duration(load_unit(loader)?),
         kind::DECIMAL => match (loader.length()?, loader.length()?) {
-            (precision @ 1..=38, scale) if scale <= precision => DataType::Decimal(precision, scale),
+            (precision @ 1..=38, scale) if scale <= precision => {
+                DataType::Decimal(precision, scale)
+            }
             _ => return Err(corrupt("a decimal of an impossible precision")),
         },
         kind::CATEGORICAL => load_categories(loader)?,
         kind::ENUM => {
-            let names = (0..loader.count()?).map(|_| loader.text()).collect::<PyResult<Vec<_>>>()?;
+            let names = (0..loader.count()?)
+                .map(|_| loader.text())
+                .collect::<PyResult<Vec<_>>>()?;
             DataType::from_frozen_categories(FrozenCategories::new(names).map_err(odd)?)
         }
         kind::LIST => DataType::List(Box::new(load_dtype(loader, depth + 1)?)),
@@ -90,7 +113,11 @@ fn load_dtype(loader: &mut Loader<'_, '_>, depth: usize) -> PyResult<DataType> {
                 let name = loader.text()?.to_owned();
                 Ok(Field::new(name.into(), load_dtype(loader, depth + 1)?))
             };
-            DataType::Struct((0..loader.count()?).map(|_| field(loader)).collect::<PyResult<_>>()?)
+            DataType::Struct(
+                (0..loader.count()?)
+                    .map(|_| field(loader))
+                    .collect::<PyResult<_>>()?,
+            )
         }
         _ => return Err(corrupt("a column of an unknown kind")),
     })
@@ -108,22 +135,42 @@ fn load_unit(loader: &mut Loader<'_, '_>) -> PyResult<TimeUnit> {
 fn load_categories(loader: &mut Loader<'_, '_>) -> PyResult<DataType> {
     let (name, namespace) = (loader.text()?.to_owned(), loader.text()?.to_owned());
     let text = loader.text()?;
-    let physical = [CategoricalPhysical::U8, CategoricalPhysical::U16, CategoricalPhysical::U32]
-        .into_iter()
-        .find(|physical| physical.as_str() == text)
-        .ok_or_else(|| corrupt("categories of an unknown width"))?;
-    Ok(DataType::from_categories(Categories::new(name.into(), namespace.into(), physical)))
+    let physical = [
+        CategoricalPhysical::U8,
+        CategoricalPhysical::U16,
+        CategoricalPhysical::U32,
+    ]
+    .into_iter()
+    .find(|physical| physical.as_str() == text)
+    .ok_or_else(|| corrupt("categories of an unknown width"))?;
+    Ok(DataType::from_categories(Categories::new(
+        name.into(),
+        namespace.into(),
+        physical,
+    )))
 }
 
-fn load_chunk(loader: &mut Loader<'_, '_>, dtype: &ArrowDataType, rows: usize) -> PyResult<Box<dyn Array>> {
-    let validity = if loader.flag()? { Some(load_bits(loader, rows)?) } else { None };
+fn load_chunk(
+    loader: &mut Loader<'_, '_>,
+    dtype: &ArrowDataType,
+    rows: usize,
+) -> PyResult<Box<dyn Array>> {
+    let validity = if loader.flag()? {
+        Some(load_bits(loader, rows)?)
+    } else {
+        None
+    };
     let dtype = dtype.clone();
     Ok(match dtype.to_physical_type() {
         PhysicalType::Null => Box::new(NullArray::try_new(dtype, rows).map_err(odd)?),
-        PhysicalType::Boolean => Box::new(BooleanArray::try_new(dtype, load_bits(loader, rows)?, validity).map_err(odd)?),
+        PhysicalType::Boolean => {
+            Box::new(BooleanArray::try_new(dtype, load_bits(loader, rows)?, validity).map_err(odd)?)
+        }
         PhysicalType::Primitive(kind) => load_primitive(loader, dtype, kind, rows, validity)?,
         PhysicalType::Utf8View => {
-            let array: Utf8ViewArray = load_strings(loader, rows, |bytes| std::str::from_utf8(bytes).map_err(odd))?;
+            let array: Utf8ViewArray = load_strings(loader, rows, |bytes| {
+                std::str::from_utf8(bytes).map_err(odd)
+            })?;
             Box::new(array.with_validity_typed(validity))
         }
         PhysicalType::BinaryView => {
@@ -133,19 +180,33 @@ fn load_chunk(loader: &mut Loader<'_, '_>, dtype: &ArrowDataType, rows: usize) -
         PhysicalType::LargeList => {
             let lengths = load_numbers(loader, rows)?;
             let offsets = Offsets::<i64>::try_from_lengths(lengths.into_iter()).map_err(odd)?;
-            let (inner, length) = (ListArray::<i64>::get_child_type(&dtype).clone(), loader.length()?);
+            let (inner, length) = (
+                ListArray::<i64>::get_child_type(&dtype).clone(),
+                loader.length()?,
+            );
             let values = load_chunk(loader, &inner, length)?;
-            Box::new(ListArray::try_new(dtype, OffsetsBuffer::from(offsets), values, validity).map_err(odd)?)
+            Box::new(
+                ListArray::try_new(dtype, OffsetsBuffer::from(offsets), values, validity)
+                    .map_err(odd)?,
+            )
         }
         PhysicalType::FixedSizeList => {
-            let ArrowDataType::FixedSizeList(inner, _) = &dtype else { return Err(corrupt("an array of no width")) };
+            let ArrowDataType::FixedSizeList(inner, _) = &dtype else {
+                return Err(corrupt("an array of no width"));
+            };
             let (inner, length) = (inner.dtype.clone(), loader.length()?);
             let values = load_chunk(loader, &inner, length)?;
             Box::new(FixedSizeListArray::try_new(dtype, rows, values, validity).map_err(odd)?)
         }
         PhysicalType::Struct => {
-            let inner: Vec<ArrowDataType> = StructArray::get_fields(&dtype).iter().map(|field| field.dtype.clone()).collect();
-            let fields = inner.iter().map(|inner| load_chunk(loader, inner, rows)).collect::<PyResult<_>>()?;
+            let inner: Vec<ArrowDataType> = StructArray::get_fields(&dtype)
+                .iter()
+                .map(|field| field.dtype.clone())
+                .collect();
+            let fields = inner
+                .iter()
+                .map(|inner| load_chunk(loader, inner, rows))
+                .collect::<PyResult<_>>()?;
             Box::new(StructArray::try_new(dtype, rows, fields, validity).map_err(odd)?)
         }
         _ => return Err(corrupt("a chunk of an unknown kind")),
@@ -178,8 +239,19 @@ fn load_primitive(
         };
     }
     Ok(by_kind!(
-        Int8 = i8, Int16 = i16, Int32 = i32, Int64 = i64, Int128 = i128, UInt8 = u8, UInt16 = u16, UInt32 = u32,
-        UInt64 = u64, UInt128 = u128, Float16 = pf16, Float32 = f32, Float64 = f64
+        Int8 = i8,
+        Int16 = i16,
+        Int32 = i32,
+        Int64 = i64,
+        Int128 = i128,
+        UInt8 = u8,
+        UInt16 = u16,
+        UInt32 = u32,
+        UInt64 = u64,
+        UInt128 = u128,
+        Float16 = pf16,
+        Float32 = f32,
+        Float64 = f64
     ))
 }
 
@@ -194,12 +266,17 @@ fn load_native<T: NativeType>(loader: &mut Loader<'_, '_>, rows: usize) -> PyRes
     // pattern is a number. Polars does not write into memory that it shares.
     unsafe {
         let slice = std::slice::from_raw_parts(pointer.cast::<T>(), rows);
-        Ok(Buffer::from_storage(SharedStorage::from_slice_with_owner(slice, owner)))
+        Ok(Buffer::from_storage(SharedStorage::from_slice_with_owner(
+            slice, owner,
+        )))
     }
 }
 
 fn load_numbers(loader: &mut Loader<'_, '_>, rows: usize) -> PyResult<Vec<usize>> {
-    load_native::<u64>(loader, rows)?.iter().map(|&number| usize::try_from(number).map_err(odd)).collect()
+    load_native::<u64>(loader, rows)?
+        .iter()
+        .map(|&number| usize::try_from(number).map_err(odd))
+        .collect()
 }
 
 fn load_strings<V: ViewType + ?Sized>(
@@ -213,7 +290,9 @@ fn load_strings<V: ViewType + ?Sized>(
     let mut text = unsafe { std::slice::from_raw_parts(pointer.cast_const(), length) };
     let mut array = MutableBinaryViewArray::<V>::with_capacity(rows);
     for length in lengths {
-        let (bytes, rest) = text.split_at_checked(length).ok_or_else(|| corrupt("strings that do not fit their leaf"))?;
+        let (bytes, rest) = text
+            .split_at_checked(length)
+            .ok_or_else(|| corrupt("strings that do not fit their leaf"))?;
         array.push_value_ignore_validity(read(bytes)?);
         text = rest;
     }

@@ -1,0 +1,1 @@
+"""afml_cache beside its peers on the same work: ``python -m benchmarks``."""

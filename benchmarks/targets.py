@@ -1,0 +1,99 @@
+"""What we set out to reach, checked against the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.measure import SUBJECT, Row, duration
+
+Figures = dict[tuple[str, str], float]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A bound in words, and the check that says what was measured and whether it holds."""
+
+    text: str
+    check: Callable[[Figures], tuple[str, bool]]
+
+    def verdict(self, figures: Figures) -> tuple[str, str]:
+        """What was measured, and "met", "missed" or "not measured"."""
+        try:
+            shown, met = self.check(figures)
+        except KeyError:
+            return "-", "not measured"
+        return shown, "met" if met else "missed"
+
+
+def faster(case: str, peer: str, times: float) -> Target:
+    """At least `times` as fast as `peer`."""
+
+    def check(figures: Figures) -> tuple[str, bool]:
+        ratio = figures[case, peer] / figures[case, SUBJECT]
+        return f"{ratio:.3g} times", ratio >= times
+
+    return Target(f"{case}: {times:g} times as fast as {peer}", check)
+
+
+def within(case: str, other: tuple[str, str], times: float, words: str) -> Target:
+    """At most `times` as long as another figure."""
+
+    def check(figures: Figures) -> tuple[str, bool]:
+        ratio = figures[case, SUBJECT] / figures[other]
+        return f"{ratio:.3g} times", ratio <= times
+
+    return Target(f"{case}: at most {times:g} times {words}", check)
+
+
+def under(case: str, seconds: float) -> Target:
+    """At most so many seconds."""
+
+    def check(figures: Figures) -> tuple[str, bool]:
+        measured = figures[case, SUBJECT]
+        return duration(measured), measured <= seconds
+
+    return Target(f"{case}: at most {duration(seconds)}", check)
+
+
+def beyond_digest(case: str, seconds: float) -> Target:
+    """At most so many seconds more than the digest of the frame that goes in."""
+
+    def check(figures: Figures) -> tuple[str, bool]:
+        more = figures[case, SUBJECT] - figures["digest frame 1M x 5", SUBJECT]
+        return f"{duration(more)} more", more <= seconds
+
+    return Target(f"{case}: at most {duration(seconds)} more than its digest", check)
+
+
+FIRST_PASS = (
+    faster("hit frame 1M x 5", "joblib.Memory", 8),
+    faster("hit f(1, 2)", "joblib.Memory", 50),
+)
+LATER = (
+    faster("digest frame 1M x 5", "dask.tokenize", 2),
+    faster("digest frame 1M x 5", "joblib.hash", 25),
+    within("digest array 1M x 5", ("digest array 1M x 5", "read, every core"), 1.2,
+           "one read of it by every core"),
+    faster("digest polars 1M x 6", "joblib.hash", 40),
+    faster("digest polars 1M x 6", "dask.tokenize", 100),
+    faster("digest 1M strings, object", "dask.tokenize", 2.5),
+    faster("digest 1M strings, str dtype", "dask.tokenize", 1.5),
+    under("digest frame 1000 x 5", 15e-6),
+    under("hit f(1, 2)", 1e-6),
+    faster("hit f(1, 2)", "joblib.Memory", 200),
+    under("fresh process, next 200 hits", 15e-6),
+    under("hit frame 1000 x 5", 60e-6),
+    faster("hit frame 1M x 5", "joblib.Memory", 25),
+    beyond_digest("hit frame 1M x 5", 60e-6),
+    within("miss frame 1M x 5, less the function",
+           ("miss frame 1M x 5, less the function", "plain write() of 48 MB"), 1.3,
+           "a plain write of the same bytes"),
+    under("miss f(n, -1)", 60e-6),
+    under("import", 50e-3),
+)  # fmt: skip
+
+
+def figures(rows: list[Row]) -> Figures:
+    """Seconds by case and name, for the rows that have any."""
+    return {(row.case, row.who): row.seconds for row in rows if row.seconds is not None}

@@ -1,0 +1,164 @@
+//! From a call to its key and store.
+
+use super::PyFunction;
+use crate::py::bind::Arguments;
+use crate::py::counters::Counters;
+use crate::py::digest::uncacheable;
+use crate::py::error::is_interrupt;
+use crate::py::identity::{Call, Identity, Keyed, Refused};
+use crate::py::store::{PyStore, default_store, misused};
+use crate::py::value::Failure;
+use crate::store::Store;
+use pyo3::prelude::*;
+use std::sync::{Arc, PoisonError};
+
+/// One call that can be answered from the cache.
+pub(super) struct Ready {
+    pub(super) identity: Arc<Identity>,
+    pub(super) keyed: Keyed,
+    pub(super) store: Py<PyStore>,
+    pub(super) opened: Arc<Store>,
+}
+
+/// Why a call goes past the cache.
+pub(super) enum Past {
+    /// The arguments do not fit the signature: the function itself says so best.
+    Misfit,
+    /// Something can't be keyed.
+    Refused(Refused),
+    /// The store can't be opened.
+    Closed,
+}
+
+impl PyFunction {
+    pub(super) fn place(&self, py: Python<'_>) -> PyResult<Py<PyStore>> {
+        match &self.store {
+            Some(store) => Ok(store.clone_ref(py)),
+            None => default_store(py),
+        }
+    }
+
+    /// A call's key, and the epoch before its body runs.
+    pub(super) fn ticket_of<'py>(
+        &self,
+        py: Python<'py>,
+        ready: &Ready,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        match self.epoch(py, ready) {
+            Some(epoch) => Ok((ready.keyed.key.to_string(), epoch)
+                .into_pyobject(py)?
+                .into_any()),
+            None => Ok(py.None().into_bound(py)),
+        }
+    }
+
+    /// The state of the code now: the one that we know, if nothing that it reached has changed.
+    pub(super) fn identity(&self, py: Python<'_>) -> PyResult<Arc<Identity>> {
+        let held = || self.identity.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = held().clone();
+        if let Some(known) = known
+            && known.holds(py)?
+        {
+            return Ok(known);
+        }
+        let function = self.function.bind(py);
+        let fresh = Arc::new(Identity::of(
+            function,
+            &self.name,
+            &self.version,
+            self.options.bind(py),
+        )?);
+        let old = held().replace(fresh.clone());
+        drop(old);
+        Ok(fresh)
+    }
+
+    pub(super) fn keyed<'py>(
+        &self,
+        py: Python<'py>,
+        call: &Call<'_, 'py>,
+    ) -> PyResult<Result<(Arc<Identity>, Arguments<'py>, Keyed), Past>> {
+        let identity = self.identity(py)?;
+        let Some(arguments) = identity.signature.bind(call.args, call.kwargs)? else {
+            return Ok(Err(Past::Misfit));
+        };
+        Ok(match identity.key(py, &arguments)? {
+            Ok(keyed) => Ok((identity, arguments, keyed)),
+            Err(refused) => Err(Past::Refused(refused)),
+        })
+    }
+
+    pub(super) fn keyed_or_raise<'py>(
+        &self,
+        py: Python<'py>,
+        call: &Call<'_, 'py>,
+    ) -> PyResult<(Arc<Identity>, Arguments<'py>, Keyed)> {
+        match self.keyed(py, call)? {
+            Ok(keyed) => Ok(keyed),
+            Err(Past::Refused(refused)) => Err(uncacheable(&refused.label, refused.failure)),
+            Err(_) => {
+                let signature = py
+                    .import("inspect")?
+                    .call_method1("signature", (&self.function,))?;
+                signature.call_method("bind", call.args, call.kwargs)?;
+                Err(misused("the arguments do not fit the signature"))
+            }
+        }
+    }
+
+    pub(super) fn ready<'py>(
+        &self,
+        py: Python<'py>,
+        call: &Call<'_, 'py>,
+    ) -> PyResult<Result<(Ready, Arguments<'py>), Past>> {
+        let (identity, arguments, keyed) = match self.keyed(py, call)? {
+            Ok(keyed) => keyed,
+            Err(past) => return Ok(Err(past)),
+        };
+        let store = self.place(py)?;
+        Ok(match store.bind(py).get().open(py) {
+            Ok(opened) => Ok((
+                Ready {
+                    identity,
+                    keyed,
+                    store,
+                    opened,
+                },
+                arguments,
+            )),
+            Err(error) => {
+                Counters::count(&self.counters.errors);
+                store
+                    .bind(py)
+                    .get()
+                    .tell_error(py, "CacheWriteWarning", "opening", &error);
+                Err(Past::Closed)
+            }
+        })
+    }
+
+    /// A call that can be answered, or `None` where it must be computed without the cache and
+    /// whoever should know of that has been told.
+    pub(super) fn ready_or_told<'py>(
+        &self,
+        py: Python<'py>,
+        call: &Call<'_, 'py>,
+    ) -> PyResult<Option<(Ready, Arguments<'py>)>> {
+        let past = match self.ready(py, call) {
+            Ok(Ok(ready)) => return Ok(Some(ready)),
+            Ok(Err(past)) => past,
+            Err(error) if is_interrupt(py, &error) => return Err(error),
+            Err(error) => Past::Refused(Refused {
+                label: "code".into(),
+                failure: Failure::Python(error),
+            }),
+        };
+        match past {
+            Past::Misfit => return Ok(None),
+            Past::Closed => {}
+            Past::Refused(refused) => self.tell_refused(py, refused)?,
+        }
+        Counters::count(&self.counters.bypasses);
+        Ok(None)
+    }
+}

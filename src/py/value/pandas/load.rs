@@ -1,0 +1,365 @@
+//! A payload back to pandas.
+
+use super::load_frame::load_frame;
+use crate::py::error::corrupt;
+use crate::py::value::load::Loader;
+use crate::py::value::numpy::objects;
+use crate::py::value::pandas::arrays::to_offset;
+use crate::py::value::tag;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+pub type Value<'py> = Bound<'py, PyAny>;
+
+/// Loads what `pandas` and `pandas_arrays` walk.
+pub fn load<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Value<'py>> {
+    let pandas = loader.py.import("pandas")?;
+    match tag {
+        tag::FRAME => load_frame(loader),
+        tag::SERIES => load_series(loader),
+        tag::RANGE_INDEX => {
+            let (name, range) = (
+                loader.value()?,
+                (loader.value()?, loader.value()?, loader.value()?),
+            );
+            pandas
+                .getattr("RangeIndex")?
+                .call(range, Some(&named(loader, &name)?))
+        }
+        tag::INDEX => load_index(loader, "Index"),
+        tag::DATETIME_INDEX | tag::TIMEDELTA_INDEX => load_ticking_index(loader, tag),
+        tag::PERIOD_INDEX => load_index(loader, "PeriodIndex"),
+        tag::INTERVAL_INDEX => load_index(loader, "IntervalIndex"),
+        tag::CATEGORICAL_INDEX => load_index(loader, "CategoricalIndex"),
+        tag::MULTI_INDEX => {
+            let options = PyDict::new(loader.py);
+            for part in ["names", "levels", "codes"] {
+                options.set_item(part, loader.value()?)?;
+            }
+            options.set_item("verify_integrity", true)?;
+            pandas.getattr("MultiIndex")?.call((), Some(&options))
+        }
+        tag::NAT => pandas.getattr("NaT"),
+        tag::NA => pandas.getattr("NA"),
+        tag::TIMESTAMP => {
+            let instant = load_instant(loader, "datetime64")?;
+            let zone = loader.value()?;
+            zoned(&pandas.getattr("Timestamp")?.call1((instant,))?, &zone)
+        }
+        tag::PANDAS_TIMEDELTA => {
+            let span = load_instant(loader, "timedelta64")?;
+            pandas.getattr("Timedelta")?.call1((span,))
+        }
+        tag::PERIOD => {
+            let options = PyDict::new(loader.py);
+            options.set_item("freq", loader.text()?)?;
+            options.set_item("ordinal", loader.i64()?)?;
+            pandas.getattr("Period")?.call((), Some(&options))
+        }
+        tag::INTERVAL => {
+            let parts = (loader.value()?, loader.value()?, loader.value()?);
+            pandas.getattr("Interval")?.call1(parts)
+        }
+        _ => load_array(loader, tag),
+    }
+}
+
+fn load_array<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Value<'py>> {
+    let py = loader.py;
+    let arrays = py.import("pandas")?.getattr("arrays")?;
+    match tag {
+        tag::DATETIME_ARRAY => {
+            let (unit, frequency, ticks) = load_ticks(loader)?;
+            let zone = loader.value()?;
+            with_frequency(instants(py, &ticks, &unit, &zone)?, &frequency)
+        }
+        tag::TIMEDELTA_ARRAY => {
+            let (unit, frequency, ticks) = load_ticks(loader)?;
+            with_frequency(spans(py, &ticks, &unit)?, &frequency)
+        }
+        tag::PERIOD_ARRAY => {
+            let dtype = py
+                .import("pandas.api.types")?
+                .call_method1("pandas_dtype", (loader.text()?,))?;
+            let options = PyDict::new(py);
+            options.set_item("dtype", dtype)?;
+            let ordinals = loader.value()?;
+            arrays
+                .getattr("PeriodArray")?
+                .call((ordinals,), Some(&options))
+        }
+        tag::INTERVAL_ARRAY => {
+            let parts = (loader.value()?, loader.value()?, loader.value()?);
+            arrays
+                .getattr("IntervalArray")?
+                .call_method1("from_arrays", parts)
+        }
+        tag::CATEGORICAL => {
+            let (categories, ordered, codes) = (loader.value()?, loader.value()?, loader.value()?);
+            let pandas = py.import("pandas")?;
+            let options = PyDict::new(py);
+            options.set_item(
+                "dtype",
+                pandas
+                    .getattr("CategoricalDtype")?
+                    .call1((categories, ordered))?,
+            )?;
+            pandas
+                .getattr("Categorical")?
+                .call_method("from_codes", (codes,), Some(&options))
+        }
+        tag::MASKED_ARRAY => {
+            let name @ ("IntegerArray" | "FloatingArray" | "BooleanArray") = loader.text()? else {
+                return Err(corrupt("a masked array of an unknown kind"));
+            };
+            let parts = (loader.value()?, loader.value()?);
+            arrays.getattr(name)?.call1(parts)
+        }
+        tag::STRING_ARRAY => load_strings(loader),
+        tag::ARROW_ARRAY => load_arrow(loader),
+        tag::SPARSE_ARRAY => load_sparse(loader),
+        _ => Err(corrupt("an unknown type tag")),
+    }
+}
+
+fn named<'py>(loader: &Loader<'_, 'py>, name: &Value<'py>) -> PyResult<Bound<'py, PyDict>> {
+    let options = PyDict::new(loader.py);
+    options.set_item("name", name)?;
+    options.set_item("copy", false)?;
+    Ok(options)
+}
+
+/// An index over its array; what pandas would guess from objects is told instead.
+fn load_index<'py>(loader: &mut Loader<'_, 'py>, class: &str) -> PyResult<Value<'py>> {
+    let (name, values) = (loader.value()?, loader.value()?);
+    let options = named(loader, &name)?;
+    if class == "Index" {
+        options.set_item("dtype", values.getattr("dtype")?)?;
+        // Labels that are tuples stay labels.
+        options.set_item("tupleize_cols", false)?;
+    }
+    loader
+        .py
+        .import("pandas")?
+        .getattr(class)?
+        .call((values,), Some(&options))
+}
+
+fn load_instant<'py>(loader: &mut Loader<'_, 'py>, class: &str) -> PyResult<Value<'py>> {
+    let unit = loader.text()?;
+    let number = loader.i64()?;
+    loader
+        .py
+        .import("numpy")?
+        .getattr(class)?
+        .call1((number, unit))
+}
+
+fn zoned<'py>(instant: &Value<'py>, zone: &Value<'py>) -> PyResult<Value<'py>> {
+    if zone.is_none() {
+        return Ok(instant.clone());
+    }
+    instant
+        .call_method1("tz_localize", ("UTC",))?
+        .call_method1("tz_convert", (zone,))
+}
+
+fn load_ticks<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<(String, Value<'py>, Value<'py>)> {
+    Ok((load_unit(loader)?, load_frequency(loader)?, loader.value()?))
+}
+
+fn load_unit(loader: &mut Loader<'_, '_>) -> PyResult<String> {
+    match loader.text()? {
+        unit @ ("s" | "ms" | "us" | "ns") => Ok(unit.to_owned()),
+        _ => Err(corrupt("an unknown unit of time")),
+    }
+}
+
+fn load_frequency<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Value<'py>> {
+    match loader.u8()? {
+        tag::NONE => Ok(loader.py.None().into_bound(loader.py)),
+        _ => to_offset(loader.py, loader.text()?),
+    }
+}
+
+fn load_ticking_index<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Value<'py>> {
+    let py = loader.py;
+    let (name, frequency, unit) = (loader.value()?, load_frequency(loader)?, load_unit(loader)?);
+    let (zone, ticks) = (loader.value()?, loader.value()?);
+    let (class, array) = match tag {
+        tag::DATETIME_INDEX => ("DatetimeIndex", instants(py, &ticks, &unit, &zone)?),
+        _ => ("TimedeltaIndex", spans(py, &ticks, &unit)?),
+    };
+    let index = py
+        .import("pandas")?
+        .getattr(class)?
+        .call((array,), Some(&named(loader, &name)?))?;
+    with_frequency(index, &frequency)
+}
+
+/// Sets a frequency that was this value's own before; the public setter compares every value.
+fn with_frequency<'py>(value: Value<'py>, frequency: &Value<'py>) -> PyResult<Value<'py>> {
+    if frequency.is_none() {
+        return Ok(value);
+    }
+    if value.hasattr("_freq")? {
+        value.setattr("_freq", frequency)?;
+    } else {
+        value.getattr("_data")?.setattr("_freq", frequency)?;
+    }
+    if value.getattr("freq")?.eq(frequency)? {
+        Ok(value)
+    } else {
+        Err(corrupt("a frequency that can't be set"))
+    }
+}
+
+/// Instants over 64-bit numbers, with no copy.
+pub fn instants<'py>(
+    py: Python<'py>,
+    ticks: &Value<'py>,
+    unit: &str,
+    zone: &Value<'py>,
+) -> PyResult<Value<'py>> {
+    let pandas = py.import("pandas")?;
+    let naive = ticks.call_method1("view", (format!("M8[{unit}]"),))?;
+    let dtype = if zone.is_none() {
+        naive.getattr("dtype")?
+    } else {
+        pandas.getattr("DatetimeTZDtype")?.call1((unit, zone))?
+    };
+    simple(py, "DatetimeArray", &naive, &dtype)
+}
+
+/// Spans over 64-bit numbers, with no copy.
+fn spans<'py>(py: Python<'py>, ticks: &Value<'py>, unit: &str) -> PyResult<Value<'py>> {
+    let spans = ticks.call_method1("view", (format!("m8[{unit}]"),))?;
+    simple(py, "TimedeltaArray", &spans, &spans.getattr("dtype")?)
+}
+
+/// The public constructors copy; this is what they call in the end.
+pub fn simple<'py>(
+    py: Python<'py>,
+    class: &str,
+    values: &Value<'py>,
+    dtype: &Value<'py>,
+) -> PyResult<Value<'py>> {
+    let options = PyDict::new(py);
+    options.set_item("dtype", dtype)?;
+    py.import("pandas")?
+        .getattr("arrays")?
+        .getattr(class)?
+        .call_method("_simple_new", (values,), Some(&options))
+}
+
+fn load_strings<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Value<'py>> {
+    let py = loader.py;
+    let storage = loader.text()?;
+    let missing_is_nan = loader.flag()?;
+    let count = loader.count()?;
+    let cells = objects(loader, count)?;
+    let class = py.import("pandas")?.getattr("StringDtype")?;
+    let dtype = if missing_is_nan && storage != "pyarrow_numpy" {
+        let options = PyDict::new(py);
+        options.set_item("na_value", f64::NAN)?;
+        class.call((storage,), Some(&options))?
+    } else {
+        class.call1((storage,))?
+    };
+    let options = PyDict::new(py);
+    options.set_item("dtype", &dtype)?;
+    dtype.call_method0("construct_array_type")?.call_method(
+        "_from_sequence",
+        (cells,),
+        Some(&options),
+    )
+}
+
+fn load_arrow<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Value<'py>> {
+    const EXTENSION: &[u8] = b"ARROW:extension";
+    let stream = loader.bytes()?;
+    // An extension type can be code of somebody's; none was written without a seal.
+    if stream
+        .windows(EXTENSION.len())
+        .any(|window| window == EXTENSION)
+    {
+        return Err(corrupt("an Arrow column of an extension type"));
+    }
+    let py = loader.py;
+    let table = py
+        .import("pyarrow")?
+        .getattr("ipc")?
+        .call_method1("open_stream", (PyBytes::new(py, stream),))?;
+    let column = table
+        .call_method0("read_all")?
+        .call_method1("column", (0,))?;
+    py.import("pandas")?
+        .getattr("arrays")?
+        .getattr("ArrowExtensionArray")?
+        .call1((column,))
+}
+
+fn load_sparse<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Value<'py>> {
+    let py = loader.py;
+    let (kind, length) = (loader.text()?, loader.u64()?);
+    let (fill, indices, values) = (loader.value()?, loader.value()?, loader.value()?);
+    let pandas = py.import("pandas")?;
+    let class = pandas.getattr("arrays")?.getattr("SparseArray")?;
+    let options = PyDict::new(py);
+    options.set_item("fill_value", &fill)?;
+    if class.hasattr("from_indices")? {
+        options.set_item("kind", kind)?;
+        return class.call_method("from_indices", (values, indices, length), Some(&options));
+    }
+    // Before pandas 3.1 the constructor takes the places.
+    let mut places = py
+        .import("pandas._libs.sparse")?
+        .getattr("IntIndex")?
+        .call1((length, indices))?;
+    if kind == "block" {
+        places = places.call_method0("to_block_index")?;
+    }
+    let dtype = pandas.getattr("SparseDtype")?;
+    options.set_item("dtype", dtype.call1((values.getattr("dtype")?, fill))?)?;
+    options.set_item("sparse_index", places)?;
+    class.call((values,), Some(&options))
+}
+
+pub fn load_extras<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<(bool, Option<Value<'py>>)> {
+    let duplicates = loader.flag()?;
+    let attrs = if loader.flag()? {
+        Some(loader.value()?)
+    } else {
+        None
+    };
+    Ok((duplicates, attrs))
+}
+
+pub fn with_extras<'py>(
+    value: Value<'py>,
+    (duplicates, attrs): (bool, Option<Value<'py>>),
+) -> PyResult<Value<'py>> {
+    if let Some(attrs) = attrs {
+        value.setattr("attrs", attrs)?;
+    }
+    if !duplicates {
+        value
+            .getattr("flags")?
+            .setattr("allows_duplicate_labels", false)?;
+    }
+    Ok(value)
+}
+
+fn load_series<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Value<'py>> {
+    let extras = load_extras(loader)?;
+    let (name, index, values) = (loader.value()?, loader.value()?, loader.value()?);
+    let options = named(loader, &name)?;
+    options.set_item("index", index)?;
+    options.set_item("dtype", values.getattr("dtype")?)?;
+    let series = loader
+        .py
+        .import("pandas")?
+        .getattr("Series")?
+        .call((values,), Some(&options))?;
+    with_extras(series, extras)
+}
