@@ -6,12 +6,24 @@ from typing import Any, final
 from afml_cache.explanation import Explanation
 from afml_cache.info import CacheInfo
 
+__all__ = [
+    "Function",
+    "Memory",
+    "Method",
+    "Store",
+    "__version__",
+    "default_store",
+    "digest",
+    "set_default_store",
+]
+
 __version__: str
 
 def digest(value: object, /) -> str: ...
 def default_store() -> Store: ...
 def set_default_store(store: Store | None, /) -> None: ...
 
+@final
 class Store:
     def __new__(cls, path: str | os.PathLike[str], *, allow_pickle: bool = True) -> Store: ...
     @property
@@ -69,7 +81,6 @@ class Method:
     @property
     def __self__(self) -> Any: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
-    def __getattr__(self, name: str, /) -> Any: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict
 
 import platformdirs
 
@@ -15,7 +15,13 @@ from afml_cache.exceptions import CacheConfigError
 
 __all__ = ["CACHE_DIRS", "cache_dir", "configure", "initialize_cache_system"]
 
-_chosen: dict[str, Path | bool] = {}
+
+class _Chosen(TypedDict, total=False):
+    cache_dir: Path
+    allow_pickle: bool
+
+
+_chosen = _Chosen()
 
 
 def cache_dir() -> Path:
@@ -51,21 +57,29 @@ def configure(
         A setting is of another type than it should be.
     """
     if cache_dir is not None:
-        if not isinstance(cache_dir, str | os.PathLike) or not os.fspath(cache_dir):
-            message = f"`cache_dir` must be a path, not {cache_dir!r}"
-            raise CacheConfigError(message)
-        _chosen["cache_dir"] = Path(cache_dir).expanduser()
+        _chosen["cache_dir"] = _path(cache_dir)
     if allow_pickle is not None:
-        if not isinstance(allow_pickle, bool):
-            message = f"`allow_pickle` must be true or false, not {allow_pickle!r}"
-            raise CacheConfigError(message)
-        _chosen["allow_pickle"] = allow_pickle
+        _chosen["allow_pickle"] = _flag(allow_pickle)
     set_default_store(None)
+
+
+def _path(given: object) -> Path:
+    if not isinstance(given, str | os.PathLike) or not os.fspath(given):
+        message = f"`cache_dir` must be a path, not {given!r}"
+        raise CacheConfigError(message)
+    return Path(given).expanduser()
+
+
+def _flag(given: object) -> bool:
+    if not isinstance(given, bool):
+        message = f"`allow_pickle` must be true or false, not {given!r}"
+        raise CacheConfigError(message)
+    return given
 
 
 def make_default_store() -> Store:
     """Make the store that the configuration names; it opens when it is first needed."""
-    return Store(cache_dir(), allow_pickle=bool(_chosen.get("allow_pickle", True)))
+    return Store(cache_dir(), allow_pickle=_chosen.get("allow_pickle", True))
 
 
 def secret_source() -> tuple[str | None, str]:

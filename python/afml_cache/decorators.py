@@ -116,7 +116,9 @@ def time_aware_cacheable(function: Any = None, /, **options: Any) -> Any:
     return _decorate("time_aware_cacheable", function, options, time_aware=True)
 
 
-def _decorate(decorator: str, function: Any, options: dict[str, Any], *, time_aware: bool = False) -> Any:
+def _decorate(
+    decorator: str, function: Any, options: dict[str, Any], *, time_aware: bool = False
+) -> Any:
     unknown = [f"`{name}`" for name in options if name not in Options.__annotations__]
     if unknown:
         known = ", ".join(f"`{name}`" for name in Options.__annotations__)
@@ -155,12 +157,12 @@ def _settings(options: dict[str, Any], *, time_aware: bool) -> dict[str, Any]:
 
 
 def _names(option: str, names: Any) -> tuple[str, ...]:
-    names = (names,) if isinstance(names, str) else tuple(names)
-    wrong = [name for name in names if not isinstance(name, str)]
+    given: tuple[str, ...] = (names,) if isinstance(names, str) else tuple(names)
+    wrong = [name for name in given if not isinstance(name, str)]
     if wrong:
         message = f"`{option}` takes names, not {wrong[0]!r}"
         raise CacheConfigError(message)
-    return names
+    return given
 
 
 def _wrap(decorator: str, function: Any, settings: dict[str, Any]) -> Any:
@@ -187,7 +189,9 @@ def _check(decorator: str, function: Any) -> None:
     elif isinstance(function, type):
         reason = "is a class; decorate its methods"
     elif not callable(function):
-        reason = f"is of type {type(function).__name__}, which is not callable; options go by keyword"
+        reason = (
+            f"is of type {type(function).__name__}, which is not callable; options go by keyword"
+        )
     elif inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         reason = "is a generator function, whose result can be read only once; return a list"
     if reason is not None:

@@ -7,7 +7,7 @@ import inspect
 import sys
 from typing import TYPE_CHECKING
 
-from afml_cache.code import Code, describe as describe_code
+from afml_cache import code
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ def describe(
     *,
     ignore: tuple[str, ...] = (),
     ignore_deps: tuple[str, ...] = (),
-) -> tuple[Code, list[Row]]:
+) -> tuple[code.Code, list[Row]]:
     """Describe a function's code and its parameters.
 
     Returns
@@ -36,7 +36,7 @@ def describe(
         default = parameter.default if has_default else None
         keyed = parameter.name not in ignore
         rows.append((parameter.name, int(parameter.kind), default, has_default, keyed))
-    return describe_code(function, ignore_deps=ignore_deps), rows
+    return code.describe(function, ignore_deps=ignore_deps), rows
 
 
 def major(package: str) -> str:

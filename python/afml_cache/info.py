@@ -91,7 +91,7 @@ def cache_status() -> str:
     return f"Hit rate: {rate:.1%} | Tracked functions: {len(stats)} | Heavy modules loaded: {heavy}"
 
 
-def clear_afml_cache(warn: bool = True) -> int:  # noqa: FBT001, FBT002 (as scripts call it)
+def clear_afml_cache(warn: bool = True) -> int:
     """Remove every entry of the default store, and set all counters to zero.
 
     Parameters

@@ -28,9 +28,9 @@ def dumps(value: object) -> bytes:
 
 
 def _by_value(value: object) -> bytes:
-    import cloudpickle  # noqa: PLC0415 (an optional package)
+    import cloudpickle
 
-    class Pickler(cloudpickle.Pickler):  # type: ignore[misc, no-any-unimported]
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         """Open files are refused: `cloudpickle` would give back a copy of their content."""
 
         def reducer_override(self, obj: Any) -> Any:

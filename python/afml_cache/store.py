@@ -7,6 +7,6 @@ from afml_cache._native import Store
 __all__ = ["Store"]
 
 
-def make_store(path: str, allow_pickle: bool) -> Store:  # noqa: FBT001 (pickle passes by position)
+def make_store(path: str, allow_pickle: bool) -> Store:
     """Make a store anew in the process that unpickles it."""
     return Store(path, allow_pickle=allow_pickle)

@@ -70,7 +70,7 @@ type Opened = Result<Arc<Store>, (Kind, String, Instant)>;
 /// allow_pickle : bool, default True
 ///     Whether results that nothing but pickle can hold are stored and loaded. They are sealed with
 ///     the user's secret, and only what the seal fits is ever unpickled.
-#[pyclass(frozen, name = "Store", module = "afml_cache", subclass)]
+#[pyclass(frozen, name = "Store", module = "afml_cache")]
 pub struct PyStore {
     path: PathBuf,
     allow_pickle: bool,
