@@ -36,10 +36,10 @@ def measure(wanted: list[str], folder: Path) -> Table:
     return table
 
 
-def write(table: Table, folder: Path) -> None:
+def write(table: Table, facts: dict[str, str]) -> None:
     """Write both documents."""
     date = datetime.now(timezone.utc).strftime("%Y-%m-%d")
-    facts, numbers = machine(folder), versions()
+    numbers = versions()
     text = document(table.rows, date, facts, numbers)
     (HOME / "docs" / "benchmarks.md").write_text(text, encoding="utf-8")
     splice(HOME / "README.md", summary(table.rows, facts, numbers))
@@ -57,11 +57,12 @@ def main() -> None:
     wanted = options.only.split(",") if options.only else list(GROUPS)
     with tempfile.TemporaryDirectory(prefix="afml-benchmarks-") as name:
         folder = Path(name)
+        facts = machine(folder)
         table = measure(wanted, folder)
         if options.json:
             options.json.write_text(json.dumps(table.as_json(), indent=1), encoding="utf-8")
         if not (options.only or options.no_write):
-            write(table, folder)
+            write(table, facts)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ def machine(folder: Path) -> dict[str, str]:
         "system": system(),
         "kernel": f"{platform.system()} {platform.release()}",
         "file system of the caches": file_system(folder),
+        "load average before": load(),
     }
 
 
@@ -56,6 +57,11 @@ def system() -> str:
     """The distribution's name where there is one."""
     release = read_fields(Path("/etc/os-release"), "=")
     return release.get("PRETTY_NAME", platform.platform()).strip('"')
+
+
+def load() -> str:
+    """Processes that wanted a core during the last minute: near 0 where the figures can be trusted."""
+    return f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "unknown"
 
 
 def file_system(folder: Path) -> str:
