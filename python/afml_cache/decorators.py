@@ -141,7 +141,7 @@ def _settings(options: dict[str, Any], *, time_aware: bool) -> dict[str, Any]:
         message = f"`version` must be a text, not {version!r}"
         raise CacheConfigError(message)
     store = options.get("store")
-    if isinstance(store, str | os.PathLike):
+    if isinstance(store, str | os.PathLike) and os.fspath(store):
         store = Store(store)
     elif store is not None and not isinstance(store, Store):
         message = f"`store` must be a Store or a path, not {store!r}"

@@ -172,7 +172,7 @@ def test_a_categorical_is_its_categories_their_order_and_its_values() -> None:
         pd.Categorical(["a", "b", None]),
         pd.Categorical([1, 2, 1]),
         pd.Categorical([1.0, 2.0, 1.0]),
-        pd.Categorical(["a", "b", "a"], categories=pd.Index(["a", "b"], dtype=object)),
+        pd.Categorical(["a", "b", "a"], categories=pd.Index(["a", "b"], dtype="string")),
     ]
     for wrap in (pd.Series, lambda c: pd.DataFrame({"a": c}), pd.CategoricalIndex):
         assert len({digest(wrap(value)) for value in values}) == len(values)

@@ -61,7 +61,7 @@ CHANGES: dict[str, Callable[["pd.DataFrame"], "pd.DataFrame"]] = {
     "a narrower column": lambda f: f.astype({"volume": "int32"}),
     "a nullable column": lambda f: f.astype({"volume": "Int64"}),
     "an object column": lambda f: f.astype({"volume": object}),
-    "an object column of text": lambda f: f.astype({"symbol": object}),
+    "nullable text": lambda f: f.astype({"symbol": "string"}),
     "a categorical column": lambda f: f.astype({"symbol": "category"}),
     "another time zone": lambda f: f.tz_convert("Europe/Berlin"),
     "no time zone": lambda f: f.tz_localize(None),

@@ -95,6 +95,9 @@ fn find(kind: &Bound<'_, PyType>) -> PyResult<Option<Class>> {
     let name = kind
         .getattr(intern!(py, "__qualname__"))?
         .extract::<String>()?;
+    if is_pytz_zone(kind, &module)? {
+        return Ok(Some(Class::Pytz));
+    }
     let Some(class) = by_name(kind, &module, &name)? else {
         return Ok(None);
     };
@@ -118,7 +121,7 @@ fn by_name(kind: &Bound<'_, PyType>, module: &str, name: &str) -> PyResult<Optio
         ("datetime", "timedelta") => Some(Class::TimeDelta),
         ("datetime", "timezone") => Some(Class::TimeZone),
         ("zoneinfo", "ZoneInfo") => Some(Class::ZoneInfo),
-        ("pytz", _) => has_pytz_reduce(kind)?.then_some(Class::Pytz),
+
         ("decimal", "Decimal") => Some(Class::Decimal),
         ("fractions", "Fraction") => Some(Class::Fraction),
         ("uuid", "UUID") => Some(Class::Uuid),
@@ -134,9 +137,17 @@ fn by_name(kind: &Bound<'_, PyType>, module: &str, name: &str) -> PyResult<Optio
     })
 }
 
-fn has_pytz_reduce(kind: &Bound<'_, PyType>) -> PyResult<bool> {
-    let zones = kind.py().import("datetime")?.getattr("tzinfo")?;
-    kind.is_subclass(&zones)
+/// pytz makes a class for each zone, which no module holds under its name.
+fn is_pytz_zone(kind: &Bound<'_, PyType>, module: &str) -> PyResult<bool> {
+    if !module.starts_with("pytz") {
+        return Ok(false);
+    }
+    let pytz = kind.py().import("pytz")?;
+    let zones = pytz.getattr("tzinfo")?;
+    let fixed = kind.is(pytz.getattr("UTC")?.get_type()) || kind.is(pytz.getattr("_FixedOffset")?);
+    Ok(fixed
+        || kind.is_subclass(&zones.getattr("StaticTzInfo")?)?
+        || kind.is_subclass(&zones.getattr("DstTzInfo")?)?)
 }
 
 fn numpy_class(kind: &Bound<'_, PyType>) -> PyResult<Option<Class>> {

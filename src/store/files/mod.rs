@@ -389,7 +389,11 @@ fn make_private(path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             path.parent().map_or(Ok(false), make_private)?;
-            private::create_dir(path).map(|()| true)
+            match private::create_dir(path) {
+                // Another process was first.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+                made => made.map(|()| true),
+            }
         }
         Err(error) => Err(error),
     }
