@@ -60,7 +60,7 @@ def system() -> str:
 
 
 def load() -> str:
-    """Processes that wanted a core during the last minute: near 0 where the figures can be trusted."""
+    """Processes that wanted a core in the last minute: near 0 where figures can be trusted."""
     return f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "unknown"
 
 

@@ -25,7 +25,9 @@ PREAMBLE = (
 MARKS = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 README_CASES = (
     "digest frame 1M x 5",
+    "digest 1M strings, str dtype",
     "hit f(1, 2)",
+    "fresh process, first hit f(1, 2)",
     "fresh process, next 200 hits",
     "hit frame 1000 x 5",
     "hit frame 1M x 5",

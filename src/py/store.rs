@@ -258,9 +258,10 @@ impl PyStore {
     /// A result that memory holds.
     pub fn recall<'py>(&self, py: Python<'py>, store: &Store, key: Digest) -> Option<Hit<'py>> {
         let changes = store.changes();
-        if self.seen.swap(changes, Ordering::AcqRel) != changes {
+        if self.seen.load(Ordering::Acquire) != changes {
+            // Cleared first: whoever sees the new count must not find an old value.
             self.memory.clear();
-            return None;
+            self.seen.store(changes, Ordering::Release);
         }
         match self.memory.get(key)? {
             Hot::Value(value, seconds, _) => Some(Hit {
@@ -284,6 +285,7 @@ impl PyStore {
 
     /// A result that is on disk.
     pub fn fetch<'py>(&self, py: Python<'py>, store: &Store, key: Digest) -> Option<Hit<'py>> {
+        let changes = store.changes();
         let found = match py.detach(|| store.get(key)) {
             Ok(found) => found?,
             Err(error) => {
@@ -300,7 +302,16 @@ impl PyStore {
             (found.bytes.slice().len() <= KEEP).then(|| found.bytes.slice().into());
         match load(py, &found.head, found.bytes) {
             Ok(value) => {
-                self.remember(key, &value, seconds, kept);
+                self.remember(
+                    store,
+                    changes,
+                    key,
+                    Kept {
+                        value: &value,
+                        seconds,
+                        payload: kept,
+                    },
+                );
                 Some(Hit {
                     value,
                     seconds,
@@ -338,24 +349,19 @@ impl PyStore {
         self.tell_error(py, "CacheReadWarning", "decoding a result", &error);
     }
 
-    fn remember(
-        &self,
-        key: Digest,
-        value: &Bound<'_, PyAny>,
-        seconds: f64,
-        payload: Option<Arc<[u8]>>,
-    ) {
-        let Some(payload) = payload else { return };
-        let hot = if is_unchangeable(value) {
-            Hot::Value(
-                Arc::new(value.clone().unbind()),
-                seconds,
-                payload.len() as u64,
-            )
+    /// Holds a result in memory, unless something changed since it was read or written.
+    fn remember(&self, store: &Store, changes: u64, key: Digest, kept: Kept<'_, '_>) {
+        let Some(payload) = kept.payload else { return };
+        let hot = if is_unchangeable(kept.value) {
+            let value = Arc::new(kept.value.clone().unbind());
+            Hot::Value(value, kept.seconds, payload.len() as u64)
         } else {
             Hot::Payload(payload)
         };
         self.memory.put(key, hot);
+        if store.changes() != changes {
+            self.memory.remove(key);
+        }
     }
 
     /// Stores a result; says how many bytes it takes, or `None` where an invalidation came first.
@@ -388,14 +394,23 @@ impl PyStore {
             leaves,
             code_bearing,
         };
+        let changes = store.changes();
         let put = py.detach(|| store.put(&draft, epoch));
         drop((draft, keep));
         match put? {
             Put::Outdated => Ok(None),
             Put::Stored { size, inline } => {
-                // A larger one that memory holds of an earlier result must not outlive it.
-                self.memory.remove(key);
-                self.remember(key, value, seconds, inline.map(Into::into));
+                let payload = inline.map(Into::into);
+                self.remember(
+                    store,
+                    changes,
+                    key,
+                    Kept {
+                        value,
+                        seconds,
+                        payload,
+                    },
+                );
                 Ok(Some(size))
             }
         }
@@ -408,6 +423,13 @@ impl PyStore {
         self.memory.clear();
         cleared
     }
+}
+
+/// What memory may hold of a result.
+struct Kept<'a, 'py> {
+    value: &'a Bound<'py, PyAny>,
+    seconds: f64,
+    payload: Option<Arc<[u8]>>,
 }
 
 /// What is stored beside a result.

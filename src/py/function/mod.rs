@@ -102,8 +102,8 @@ impl PyFunction {
         slf.getattr("__qualname__")
     }
 
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(format!("<cached {}>", self.function.bind(py).repr()?))
+    fn __repr__(&self) -> String {
+        format!("<cached function {}>", self.name)
     }
 
     /// `module.qualname` of the function.
