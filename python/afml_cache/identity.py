@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import inspect
 import sys
 from typing import TYPE_CHECKING
@@ -41,6 +40,9 @@ def describe(
 
 def major(package: str) -> str:
     """Give the major version of an installed package; the empty string where it has none."""
+    # Takes milliseconds to import, and code that reaches no package never needs it.
+    import importlib.metadata
+
     try:
         version = importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -9,6 +9,8 @@ import pandas as pd
 import polars as pl
 from polars.testing import assert_frame_equal, assert_series_equal
 
+from afml_cache import digest
+
 
 def same(left: Any, right: Any) -> bool:  # noqa: C901, PLR0911, PLR0912 - a table
     """Whether two values are alike in everything that a caller could see."""
@@ -29,12 +31,15 @@ def same(left: Any, right: Any) -> bool:  # noqa: C901, PLR0911, PLR0912 - a tab
             return left.dtype == right.dtype and left.tobytes() == right.tobytes()
         case float():
             return struct.pack("<d", left) == struct.pack("<d", right)
+        case complex():
+            parts = (left.real, left.imag), (right.real, right.imag)
+            return struct.pack("<dd", *parts[0]) == struct.pack("<dd", *parts[1])
         case list() | tuple():
             return len(left) == len(right) and all(map(same, left, right))
         case dict():
             return same(list(left.items()), list(right.items()))
         case set() | frozenset():
-            return left == right and sorted(map(repr, left)) == sorted(map(repr, right))
+            return sorted(map(digest, left)) == sorted(map(digest, right))
         case pd.DataFrame():
             pd.testing.assert_frame_equal(
                 left,

@@ -5,8 +5,15 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import settings
 
 import afml_cache
+
+# The same examples in every run: a change is judged by what it does, not by a draw of luck.
+# `HYPOTHESIS_PROFILE=drawn` looks further.
+settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.register_profile("drawn", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
 @pytest.fixture(autouse=True, scope="session")
