@@ -44,10 +44,12 @@ pub fn uncacheable(root: &str, failure: Failure) -> PyErr {
         Failure::Python(error) => error,
         Failure::Unhandled(unhandled) => {
             let (path, reason) = (unhandled.path(), unhandled.reason);
-            exception(
+            let error = exception(
                 "UncacheableArgumentError",
                 &format!("`{root}{path}` can't be keyed by its content: {reason}"),
-            )
+            );
+            Python::attach(|py| error.set_cause(py, unhandled.cause));
+            error
         }
     }
 }

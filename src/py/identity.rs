@@ -1,42 +1,36 @@
 //! What a call is: the function's code, its arguments, and the packages that made them.
 
 use super::bind::{Arguments, Signature};
-use super::value::{DigestSink, Failure, Packages, Walk};
-use super::watch::Watch;
+use super::code::Code;
+use super::value::{DigestSink, Failure, Walk};
 use crate::digest::{Digest, Encoder};
 use crate::format::{KEY_VERSION, Part};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
+use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Longer texts of values are cut in descriptions.
 const TEXT: usize = 60;
 
-/// A value that can change in place and that the code reads: digested at every call.
-#[derive(Debug)]
-struct Mutable {
-    label: String,
-    value: Py<PyAny>,
-}
-
-/// One state of a function's code.
+/// One state of a function's code, with its signature.
 #[derive(Debug)]
 pub struct Identity {
-    watch: Watch,
+    code: Code,
     pub signature: Signature,
-    mutables: Vec<Mutable>,
-    packages: Vec<String>,
     /// Format, name, code and version; what every key begins with.
     prefix: Digest,
-    parts: Vec<Part>,
 }
 
 /// The key of one call, with the digest of each of its parts.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Keyed {
     pub key: Digest,
     arguments: Vec<Digest>,
     mutables: Vec<Digest>,
     packages: Vec<String>,
+    /// The code behind arguments and mutable values.
+    codes: Vec<Arc<Code>>,
 }
 
 /// Which argument could not be keyed, and why.
@@ -60,28 +54,23 @@ impl Identity {
             Some(options),
         )?;
         let (code, rows): (Bound<'_, PyAny>, Bound<'_, PyAny>) = described.extract()?;
-        let missing = py.import("afml_cache.code")?.getattr("MISSING")?;
-        let parts = items(&code)?;
+        let code = Code::read(&code)?;
         let mut encoder = Encoder::new();
         encoder.raw(&KEY_VERSION.to_le_bytes());
         encoder.bytes(b"entry");
         encoder.bytes(name.as_bytes());
         encoder.bytes(version.as_bytes());
-        encoder.u64(parts.len() as u64);
-        parts.iter().for_each(|part| encoder.digest(part.digest));
+        encoder.digest(code.digest);
         Ok(Self {
-            watch: Watch::read(&code, &missing)?,
             signature: Signature::read(&rows)?,
-            mutables: mutables(&code)?,
-            packages: code.getattr("packages")?.extract()?,
             prefix: encoder.finish(),
-            parts,
+            code,
         })
     }
 
     /// Whether the code is still in this state.
     pub fn holds(&self, py: Python<'_>) -> PyResult<bool> {
-        self.watch.holds(py)
+        self.code.holds(py)
     }
 
     /// The key of a call.
@@ -97,6 +86,7 @@ impl Identity {
                 .map(|(label, value)| refusing(sink.digest(value), label));
             let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
             let mutables = self
+                .code
                 .mutables
                 .iter()
                 .map(|mutable| refusing(sink.digest(mutable.value.bind(py)), &mutable.label));
@@ -106,7 +96,7 @@ impl Identity {
             Ok(digests) => digests,
             Err(refused) => return Ok(Err(refused)),
         };
-        let packages = self.majors(py, sink.packages())?;
+        let packages = self.majors(py, &sink)?;
         let mut encoder = Encoder::new();
         encoder.digest(self.prefix);
         for digests in [&arguments, &mutables] {
@@ -121,6 +111,7 @@ impl Identity {
             arguments,
             mutables,
             packages,
+            codes: sink.codes().to_vec(),
         }))
     }
 
@@ -133,9 +124,12 @@ impl Identity {
             .map(|(parameter, value)| (parameter.label.as_str(), value))
     }
 
-    fn majors(&self, py: Python<'_>, met: Packages) -> PyResult<Vec<String>> {
-        let mut packages: Vec<&str> = met.names().collect();
-        packages.extend(self.packages.iter().map(String::as_str));
+    fn majors(&self, py: Python<'_>, sink: &DigestSink<'_>) -> PyResult<Vec<String>> {
+        let mut packages: Vec<&str> = sink.packages().names().collect();
+        packages.extend(self.code.packages.iter().map(String::as_str));
+        for code in sink.codes() {
+            packages.extend(code.packages.iter().map(String::as_str));
+        }
         packages.sort_unstable();
         packages.dedup();
         packages
@@ -153,7 +147,11 @@ impl Identity {
             .filter(|parameter| parameter.keyed);
         let labels = labels.map(|parameter| format!("its argument `{}`", parameter.label));
         let arguments = labels.zip(before.arguments.iter().zip(&after.arguments));
-        let mutables = self.mutables.iter().map(|mutable| mutable.label.clone());
+        let mutables = self
+            .code
+            .mutables
+            .iter()
+            .map(|mutable| mutable.label.clone());
         let mutables = mutables.zip(before.mutables.iter().zip(&after.mutables));
         let changed = arguments
             .chain(mutables)
@@ -168,7 +166,7 @@ impl Identity {
 
     /// The parts of a key, in words.
     pub fn parts(&self, keyed: &Keyed, arguments: &Arguments<'_>) -> Vec<Part> {
-        let mut parts = self.parts.clone();
+        let mut parts = self.code.parts.clone();
         for ((label, value), digest) in self.keyed(arguments).zip(&keyed.arguments) {
             parts.push(Part {
                 label: format!("argument `{label}`"),
@@ -176,13 +174,14 @@ impl Identity {
                 text: short(value),
             });
         }
-        for (mutable, digest) in self.mutables.iter().zip(&keyed.mutables) {
+        for (mutable, digest) in self.code.mutables.iter().zip(&keyed.mutables) {
             parts.push(Part {
                 label: mutable.label.clone(),
                 digest: *digest,
                 text: String::new(),
             });
         }
+        parts.extend(behind(&keyed.codes));
         for package in &keyed.packages {
             let (name, version) = package.split_once('=').unwrap_or((package, ""));
             let digest = Digest::of(version.as_bytes());
@@ -203,30 +202,13 @@ fn refusing(digest: Walk<Digest>, label: &str) -> Result<Digest, Refused> {
     })
 }
 
-fn items(code: &Bound<'_, PyAny>) -> PyResult<Vec<Part>> {
-    let part = |item: Bound<'_, PyAny>| {
-        let digest = DigestSink::default().digest(&item.getattr("value")?);
-        let label: String = item.getattr("label")?.extract()?;
-        let digest = digest.map_err(|failure| super::digest::uncacheable(&label, failure))?;
-        Ok(Part {
-            label,
-            digest,
-            text: item.getattr("text")?.extract()?,
-        })
-    };
-    code.getattr("items")?
-        .try_iter()?
-        .map(|item| part(item?))
-        .collect()
-}
-
-fn mutables(code: &Bound<'_, PyAny>) -> PyResult<Vec<Mutable>> {
-    let rows = code.getattr("mutables")?;
-    rows.try_iter()?
-        .map(|row| {
-            row?.extract()
-                .map(|(label, value)| Mutable { label, value })
-        })
+/// The parts of code behind values, each once.
+fn behind(codes: &[Arc<Code>]) -> Vec<Part> {
+    let mut seen = HashSet::new();
+    let parts = codes.iter().flat_map(|code| &code.parts);
+    parts
+        .filter(|part| seen.insert(part.digest))
+        .cloned()
         .collect()
 }
 

@@ -1,54 +1,11 @@
 """`digest` refuses what it can't key by content, names its place, and never crashes."""
 
-import collections
-import datetime as dt
-import enum
 import itertools
 import threading
 
-import numpy as np
 import pytest
 
 from afml_cache import CacheError, UncacheableArgumentError, digest
-
-
-class Plain:
-    """A user class, for which nothing says what counts."""
-
-
-class Colour(enum.Enum):
-    RED = 1
-
-
-class OddInt(int):
-    pass
-
-
-class OddList(list):
-    pass
-
-
-class OddDict(dict):
-    pass
-
-
-class OddStr(str):
-    __slots__ = ()
-
-
-class OddFrozenset(frozenset):
-    pass
-
-
-class OddDate(dt.date):
-    pass
-
-
-class OddArray(np.ndarray):
-    pass
-
-
-Point = collections.namedtuple("Point", "x y")  # noqa: PYI024
 
 NEVER = {
     "list iterator": lambda: iter([1]),
@@ -60,38 +17,11 @@ NEVER = {
     "lock": threading.Lock,
     "file": lambda: open(__file__),  # noqa: SIM115, PTH123
 }
-NOT_YET = {
-    "lambda": lambda: lambda: 1,
-    "function": lambda: pytest.skip,
-    "builtin": lambda: len,
-    "class": lambda: Plain,
-    "module": lambda: collections,
-    "instance": Plain,
-    "enum": lambda: Colour.RED,
-    "int subclass": lambda: OddInt(1),
-    "list subclass": lambda: OddList([1]),
-    "dict subclass": lambda: OddDict(a=1),
-    "str subclass": lambda: OddStr("a"),
-    "frozenset subclass": lambda: OddFrozenset({1}),
-    "date subclass": lambda: OddDate(2024, 1, 1),
-    "named tuple": lambda: Point(1, 2),
-    "ordered dict": lambda: collections.OrderedDict(a=1),
-    "default dict": lambda: collections.defaultdict(int, a=1),
-    "counter": lambda: collections.Counter("a"),
-    "deque": lambda: collections.deque([1]),
-    "array subclass": lambda: np.zeros(2).view(OddArray),
-    "matrix": lambda: np.zeros((1, 1)).view(np.matrix),
-    "masked array": lambda: np.ma.masked_array([1, 2], [True, False]),
-    "record array": lambda: np.rec.array([(1, 2.0)], dtype=[("a", int), ("b", float)]),
-    "long double": lambda: np.longdouble(1),
-    "long double array": lambda: np.zeros(2, np.longdouble),
-    "generator state": lambda: np.random.default_rng(0),
-}
 
 
-@pytest.mark.parametrize("name", [*NEVER, *NOT_YET])
+@pytest.mark.parametrize("name", NEVER)
 def test_what_cannot_be_keyed_is_refused_with_its_path(name: str) -> None:
-    value = (NEVER | NOT_YET)[name]()
+    value = NEVER[name]()
     with pytest.raises(UncacheableArgumentError) as caught:
         digest(value)
     assert isinstance(caught.value, TypeError)
@@ -102,23 +32,6 @@ def test_what_cannot_be_keyed_is_refused_with_its_path(name: str) -> None:
         digest([0, 1, {"a": [0, value]}])
     if hasattr(value, "close"):
         value.close()
-
-
-def test_a_list_that_holds_itself_digests_or_is_refused() -> None:
-    def looped() -> list:
-        value: list = [1]
-        value.append(value)
-        return value
-
-    table: dict = {}
-    table["self"] = [table]
-    array = np.empty(1, object)
-    array[0] = array
-    for value in (looped(), table, array):
-        try:
-            assert digest(value) == digest(value)
-        except UncacheableArgumentError as error:
-            assert "[" in str(error)  # noqa: PT017
 
 
 @pytest.mark.parametrize("grow", ["x = [x]", "x = (x,)", "x = {'k': x}", "x = [x, {1: (x,)}][:1]"])
@@ -133,10 +46,12 @@ x = [1]
 for _ in range(100_000):
     {grow}
 def attempt():
+    print("digest", len(afml_cache.digest(x)), afml_cache.digest(x) == afml_cache.digest([x][0]))
+    x_and_more = [x, iter([])]
     try:
-        print("digest", len(afml_cache.digest(x)))
+        afml_cache.digest(x_and_more)
     except afml_cache.UncacheableArgumentError as error:
-        print("refused", len(str(error)) < 2000)
+        print("refused", "value[1]" in str(error))
 if {thread}:
     worker = threading.Thread(target=attempt); worker.start(); worker.join()
 else:
@@ -145,4 +60,15 @@ while type(x) is list and x or type(x) is tuple or type(x) is dict:
     x = x["k"] if type(x) is dict else x[0]
 """
     )
-    assert shown.split() in (["digest", "32"], ["refused", "True"])
+    assert shown.split() == ["digest", "32", "True", "refused", "True"]
+
+
+def test_the_path_to_a_place_100_000_levels_down_is_shortened() -> None:
+    value: list = [iter([])]
+    for _ in range(100_000):
+        value = [value]
+    with pytest.raises(UncacheableArgumentError) as caught:
+        digest(value)
+    assert len(str(caught.value)) < 1000
+    while value and isinstance(value[0], list):
+        value = value[0]

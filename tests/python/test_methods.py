@@ -1,5 +1,6 @@
 """Methods, static and class methods are cached like functions; `self` is an argument."""
 
+import threading
 import warnings
 from collections.abc import Iterator
 
@@ -62,13 +63,27 @@ def test_questions_to_a_bound_method_know_the_instance(bodies: Bodies) -> None:
 
 
 def test_a_method_of_an_instance_that_cannot_be_keyed_runs_and_says_so(bodies: Bodies) -> None:
-    with pytest.warns(UncacheableArgumentWarning, match="self"):
-        assert Model(3).scaled(2) == 6
+    first, second = Model(3), Model(5)
+    first.lock = second.lock = threading.Lock()
+    with pytest.warns(UncacheableArgumentWarning, match=r"self\.lock"):
+        assert first.scaled(2) == 6
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        assert Model(5).scaled(2) == 10
+        assert second.scaled(2) == 10
     assert not caught
     assert bodies.ran == ["scaled", "scaled"]
+
+
+def test_the_instance_counts_by_content_and_its_class_by_code(
+    bodies: Bodies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [Model(3).scaled(2), Model(3).scaled(2), Model(4).scaled(2)] == [6, 6, 8]
+    assert bodies.ran == ["scaled", "scaled"]
+    monkeypatch.setattr(Model, "helper", lambda self: 1, raising=False)
+    assert Model(3).scaled(2) == 6
+    monkeypatch.undo()
+    assert Model(3).scaled(2) == 6
+    assert bodies.ran == ["scaled"] * 3
 
 
 def test_static_and_class_methods_hit(bodies: Bodies) -> None:

@@ -1,15 +1,18 @@
 //! A value to the tree and leaves of a payload.
 
-use super::sink::{DEEPEST, Failure, Sink, Walk};
-use super::{numpy, pandas, tag, walk};
+use super::sink::{Container, Failure, Sink, Walk};
+use super::{numpy, pandas, step, tag, walk};
 use crate::format::{Source, Writer};
 use ::numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyDict};
 use std::any::Any;
 use std::collections::HashMap;
+
+/// Containers nested deeper than this are not stored: they are read back on a stack of unknown size.
+const DEEPEST: usize = 200;
 
 /// Takes a value's structure and the memory that it points to.
 pub struct DraftSink<'py> {
@@ -105,6 +108,19 @@ impl<'py> Sink<'py> for DraftSink<'py> {
         self.tree.bytes(bytes);
     }
 
+    fn value(&mut self, value: &Bound<'py, PyAny>) -> Walk<()> {
+        step(self, value)
+    }
+
+    fn container(&mut self, value: &Bound<'py, PyAny>, container: Container<'_, 'py>) -> Walk<()> {
+        self.composite(value, |sink| match container {
+            Container::Tuple(items) => walk_items(sink, tag::TUPLE, items.len(), items.iter()),
+            Container::List(items) => walk_items(sink, tag::LIST, items.len(), items.iter()),
+            Container::Dict(items) => walk_dict(sink, items),
+            Container::Set(tag) => walk_members(sink, tag, value),
+        })
+    }
+
     /// An object that is met again becomes a reference; one whose parts are not handled becomes a
     /// pickle as a whole.
     fn composite(
@@ -146,11 +162,6 @@ impl<'py> Sink<'py> for DraftSink<'py> {
         }
     }
 
-    fn members(&mut self, set: &Bound<'py, PyAny>) -> Walk<()> {
-        self.tree.u64(set.len()? as u64);
-        set.try_iter()?.try_for_each(|member| walk(self, &member?))
-    }
-
     fn array(&mut self, array: &Bound<'py, PyUntypedArray>) -> Walk<()> {
         let columns_first = array.is_fortran_contiguous() && !array.is_c_contiguous();
         let laid_out = if columns_first {
@@ -181,7 +192,7 @@ impl<'py> Sink<'py> for DraftSink<'py> {
         self.keep.push(owner);
     }
 
-    fn unhandled(&mut self, value: &Bound<'py, PyAny>) -> Walk<()> {
+    fn other(&mut self, value: &Bound<'py, PyAny>) -> Walk<()> {
         match &self.no_pickle {
             None => self.pickle(value),
             Some(reason) => Err(Failure::unhandled(format!(
@@ -189,6 +200,40 @@ impl<'py> Sink<'py> for DraftSink<'py> {
             ))),
         }
     }
+}
+
+fn walk_items<'py>(
+    sink: &mut DraftSink<'py>,
+    tag: u8,
+    count: usize,
+    items: impl Iterator<Item = Bound<'py, PyAny>>,
+) -> Walk<()> {
+    sink.tag(tag);
+    sink.u64(count as u64);
+    for (place, item) in items.enumerate() {
+        walk(sink, &item).map_err(|failure| failure.within(|| format!("[{place}]")))?;
+    }
+    Ok(())
+}
+
+fn walk_dict<'py>(sink: &mut DraftSink<'py>, items: &Bound<'py, PyDict>) -> Walk<()> {
+    sink.tag(tag::DICT);
+    sink.u64(items.len() as u64);
+    for (key, value) in items {
+        let segment = || {
+            key.repr()
+                .map_or_else(|_| "[?]".into(), |key| format!("[{key}]"))
+        };
+        walk(sink, &key).map_err(|failure| failure.within(segment))?;
+        walk(sink, &value).map_err(|failure| failure.within(segment))?;
+    }
+    Ok(())
+}
+
+fn walk_members<'py>(sink: &mut DraftSink<'py>, tag: u8, set: &Bound<'py, PyAny>) -> Walk<()> {
+    sink.tag(tag);
+    sink.u64(set.len()? as u64);
+    set.try_iter()?.try_for_each(|member| walk(sink, &member?))
 }
 
 /// The pickle of a value.

@@ -1,7 +1,10 @@
 //! Values: to a digest, to a payload, and back. One file a library.
 
+mod apart;
+mod cycle;
 mod digest;
 mod draft;
+mod frame;
 mod library;
 mod load;
 mod numpy;
@@ -11,23 +14,29 @@ mod python;
 mod sink;
 mod tag;
 
+pub use apart::refused;
 pub use digest::DigestSink;
 pub use draft::{DraftSink, Drafted};
 pub use load::{Memory, load};
 pub use pandas::time_range;
-pub use sink::{Failure, Packages, Walk};
+pub use sink::{Failure, Walk};
 
 use library::{Class, class_of};
 use pyo3::prelude::*;
-use sink::Sink;
+use sink::{Packages, Sink};
 
 /// Walks one value into a sink.
 fn walk<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {
+    sink.value(value)
+}
+
+/// Finds out what a value is, and walks it as that; a sink with a stack of its own may only enter it.
+fn step<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {
     if python::walk_builtin(sink, value)? {
         return Ok(());
     }
     let Some(class) = class_of(value) else {
-        return sink.unhandled(value);
+        return sink.other(value);
     };
     match class {
         Class::NumpyArray | Class::NumpyScalar | Class::NumpyDtype => {

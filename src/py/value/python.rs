@@ -2,7 +2,7 @@
 
 use super::library::Class;
 use super::load::Loader;
-use super::sink::{Failure, Sink, Walk};
+use super::sink::{Container, Failure, Sink, Walk, not_handled};
 use super::{tag, walk};
 use crate::py::error::corrupt;
 use pyo3::intern;
@@ -30,15 +30,11 @@ pub fn walk_builtin<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) 
             tag::FALSE
         });
     } else if let Ok(items) = value.cast_exact::<PyTuple>() {
-        sink.composite(value, |sink| {
-            walk_items(sink, tag::TUPLE, items.len(), items.iter())
-        })?;
+        sink.container(value, Container::Tuple(items))?;
     } else if let Ok(items) = value.cast_exact::<PyList>() {
-        sink.composite(value, |sink| {
-            walk_items(sink, tag::LIST, items.len(), items.iter())
-        })?;
+        sink.container(value, Container::List(items))?;
     } else if let Ok(items) = value.cast_exact::<PyDict>() {
-        sink.composite(value, |sink| walk_dict(sink, items))?;
+        sink.container(value, Container::Dict(items))?;
     } else {
         return walk_rarer(sink, value);
     }
@@ -58,15 +54,9 @@ fn walk_rarer<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Wal
         sink.f64(number.real());
         sink.f64(number.imag());
     } else if value.is_exact_instance_of::<PySet>() {
-        sink.composite(value, |sink| {
-            sink.tag(tag::SET);
-            sink.members(value)
-        })?;
+        sink.container(value, Container::Set(tag::SET))?;
     } else if value.is_exact_instance_of::<PyFrozenSet>() {
-        sink.composite(value, |sink| {
-            sink.tag(tag::FROZENSET);
-            sink.members(value)
-        })?;
+        sink.container(value, Container::Set(tag::FROZENSET))?;
     } else if value.is_exact_instance_of::<PyRange>() || value.is_exact_instance_of::<PySlice>() {
         let tag = if value.is_exact_instance_of::<PyRange>() {
             tag::RANGE
@@ -116,34 +106,6 @@ fn walk_int<'py, S: Sink<'py>>(sink: &mut S, number: &Bound<'py, PyInt>) -> Walk
         )?;
         sink.tag(tag::BIG_INT);
         sink.bytes(bytes.cast::<PyBytes>()?.as_bytes());
-    }
-    Ok(())
-}
-
-fn walk_items<'py, S: Sink<'py>>(
-    sink: &mut S,
-    tag: u8,
-    count: usize,
-    items: impl Iterator<Item = Bound<'py, PyAny>>,
-) -> Walk<()> {
-    sink.tag(tag);
-    sink.u64(count as u64);
-    for (place, item) in items.enumerate() {
-        walk(sink, &item).map_err(|failure| failure.within(|| format!("[{place}]")))?;
-    }
-    Ok(())
-}
-
-fn walk_dict<'py, S: Sink<'py>>(sink: &mut S, items: &Bound<'py, PyDict>) -> Walk<()> {
-    sink.tag(tag::DICT);
-    sink.u64(items.len() as u64);
-    for (key, value) in items {
-        let segment = || {
-            key.repr()
-                .map_or_else(|_| "[?]".into(), |key| format!("[{key}]"))
-        };
-        walk(sink, &key).map_err(|failure| failure.within(segment))?;
-        walk(sink, &value).map_err(|failure| failure.within(segment))?;
     }
     Ok(())
 }
@@ -216,7 +178,7 @@ pub fn walk_standard<'py, S: Sink<'py>>(
             sink.text(&value.get_type().name()?.to_string());
             walk(sink, value.str()?.as_any())
         }
-        _ => sink.unhandled(value),
+        _ => Err(not_handled(value)),
     })
 }
 

@@ -1,6 +1,7 @@
 //! One walk over a value, two places it can go: a digest, or a payload.
 
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyTuple};
 
 /// Why a value could not be walked.
 #[derive(Debug)]
@@ -17,24 +18,41 @@ pub struct Unhandled {
     path: Vec<String>,
     /// What it is, and why that can't be.
     pub reason: String,
+    /// What was raised on the way.
+    pub cause: Option<PyErr>,
 }
+
+/// How many segments of a path are shown at each of its ends.
+const SHOWN: usize = 20;
 
 /// What every step of a walk returns.
 pub type Walk<T> = Result<T, Failure>;
 
 impl Unhandled {
-    /// The path as one would write it: `['model'][0]`.
+    /// The path as one would write it: `['model'][0]`; the middle of a very long one is left out.
     pub fn path(&self) -> String {
-        self.path.iter().rev().map(String::as_str).collect()
+        let segments: Vec<&str> = self.path.iter().rev().map(String::as_str).collect();
+        if segments.len() <= 2 * SHOWN {
+            return segments.concat();
+        }
+        let (first, last) = (&segments[..SHOWN], &segments[segments.len() - SHOWN..]);
+        let left_out = segments.len() - 2 * SHOWN;
+        format!("{}...({left_out} more)...{}", first.concat(), last.concat())
     }
 }
 
 impl Failure {
     /// A value of a kind that is not handled.
     pub fn unhandled(reason: impl Into<String>) -> Self {
+        Self::refused(reason, None)
+    }
+
+    /// The same, for a reason that an exception gave.
+    pub fn refused(reason: impl Into<String>, cause: Option<PyErr>) -> Self {
         Self::Unhandled(Unhandled {
             path: Vec::new(),
             reason: reason.into(),
+            cause,
         })
     }
 
@@ -86,8 +104,14 @@ impl Packages {
     }
 }
 
-/// Containers nested deeper than this are refused rather than walked on a stack of unknown size.
-pub const DEEPEST: usize = 200;
+/// A plain container of the language.
+pub enum Container<'a, 'py> {
+    Tuple(&'a Bound<'py, PyTuple>),
+    List(&'a Bound<'py, PyList>),
+    Dict(&'a Bound<'py, PyDict>),
+    /// A set, by its tag.
+    Set(u8),
+}
 
 /// Where the parts of a value go.
 pub trait Sink<'py>: Sized {
@@ -115,15 +139,18 @@ pub trait Sink<'py>: Sized {
         self.tag(u8::from(flag));
     }
 
+    /// Any value.
+    fn value(&mut self, value: &Bound<'py, PyAny>) -> Walk<()>;
+
+    /// A container, whose items are values.
+    fn container(&mut self, value: &Bound<'py, PyAny>, container: Container<'_, 'py>) -> Walk<()>;
+
     /// A value with parts of its own: walked once, however often it is met.
     fn composite(
         &mut self,
         value: &Bound<'py, PyAny>,
         body: impl FnOnce(&mut Self) -> Walk<()>,
     ) -> Walk<()>;
-
-    /// The members of a set, whose order is an accident.
-    fn members(&mut self, set: &Bound<'py, PyAny>) -> Walk<()>;
 
     /// The memory of a NumPy array of a plain dtype.
     fn array(&mut self, array: &Bound<'py, numpy::PyUntypedArray>) -> Walk<()>;
@@ -139,8 +166,8 @@ pub trait Sink<'py>: Sized {
         bytes: impl FnOnce(&O) -> &[u8],
     );
 
-    /// A value of a kind that nothing handles.
-    fn unhandled(&mut self, value: &Bound<'py, PyAny>) -> Walk<()>;
+    /// A value of a kind that is not handled in Rust.
+    fn other(&mut self, value: &Bound<'py, PyAny>) -> Walk<()>;
 
     /// An object of this package was met.
     fn met(&mut self, _package: Packages) {}

@@ -2,7 +2,7 @@
 
 use crate::py::value::library::Pandas;
 use crate::py::value::numpy::walk_objects;
-use crate::py::value::sink::{Failure, Sink, Walk};
+use crate::py::value::sink::{Failure, Sink, Walk, not_handled};
 use crate::py::value::{tag, walk};
 use numpy::PyUntypedArray;
 use pyo3::intern;
@@ -62,7 +62,12 @@ pub fn walk_extension<'py, S: Sink<'py>>(
         Pandas::StringArray => walk_strings(sink, value),
         Pandas::ArrowArray => walk_arrow(sink, value),
         Pandas::SparseArray => walk_sparse(sink, value),
-        _ => sink.unhandled(value),
+        // A payload has it as a pickle.
+        Pandas::NumpyArray if S::CANONICAL => {
+            sink.tag(tag::PANDAS_NUMPY_ARRAY);
+            walk(sink, &value.call_method0("to_numpy")?)
+        }
+        _ => Err(not_handled(value)),
     }
 }
 
