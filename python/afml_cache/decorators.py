@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["cacheable", "robust_cacheable", "time_aware_cacheable"]
 
+# Options that name parameters, and say how these take part in the key.
+_ROLES = ("ignore", "unordered", "files")
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -30,6 +33,10 @@ class Options(TypedDict, total=False):
         Part of the key: another text, and every call misses.
     ignore : iterable of str
         Parameters that are left out of the key.
+    unordered : iterable of str
+        Parameters whose dictionaries count without their order.
+    files : iterable of str
+        Parameters that name a file, or a list of files, whose content counts with the name.
     ignore_deps : iterable of str
         Helpers, constants, classes and modules that are left out of the code's digest.
     on_uncacheable : {"warn", "raise"}
@@ -41,6 +48,8 @@ class Options(TypedDict, total=False):
 
     version: str
     ignore: str | Iterable[str]
+    unordered: str | Iterable[str]
+    files: str | Iterable[str]
     ignore_deps: str | Iterable[str]
     on_uncacheable: str
     store: Store | str | os.PathLike[str] | None
@@ -146,7 +155,7 @@ def _settings(options: dict[str, Any], *, time_aware: bool) -> dict[str, Any]:
     elif store is not None and not isinstance(store, Store):
         message = f"`store` must be a Store or a path, not {store!r}"
         raise CacheConfigError(message)
-    names = {name: _names(name, options.get(name, ())) for name in ("ignore", "ignore_deps")}
+    names = {name: _names(name, options.get(name, ())) for name in (*_ROLES, "ignore_deps")}
     return {
         "version": version,
         "options": names,
@@ -169,16 +178,23 @@ def _wrap(decorator: str, function: Any, settings: dict[str, Any]) -> Any:
     if isinstance(function, staticmethod | classmethod):
         return type(function)(_wrap(decorator, function.__func__, settings))
     _check(decorator, function)
-    ignored = [*settings["options"]["ignore"]]
-    missing = [name for name in ignored if name not in inspect.signature(function).parameters]
-    if missing:
-        message = f"`ignore` names `{missing[0]}`, and `{_name(function)}` has no such parameter"
-        raise CacheConfigError(message)
+    parameters = inspect.signature(function, follow_wrapped=False).parameters
+    for role in _ROLES:
+        for name in settings["options"][role]:
+            if name not in parameters:
+                message = f"`{role}` names `{name}`, and `{_name(function)}` has no such parameter"
+                raise CacheConfigError(message)
+    native = assemble(function, settings)
+    if inspect.iscoroutinefunction(function):
+        return _awaitable(native, function)
+    return native
+
+
+def assemble(function: Any, settings: dict[str, Any]) -> Function:
+    """Make the cached function, with the manners of the one that it wraps."""
     native = Function(function, _name(function), **settings)
     functools.update_wrapper(native, function)
     info.track(native)
-    if inspect.iscoroutinefunction(function):
-        return _awaitable(native, function)
     return native
 
 

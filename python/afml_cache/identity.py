@@ -11,13 +11,15 @@ from afml_cache import code
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Row = tuple[str, int, object, bool, bool]
+Row = tuple[str, int, object, bool, str]
 
 
 def describe(
     function: Callable[..., object],
     *,
     ignore: tuple[str, ...] = (),
+    unordered: tuple[str, ...] = (),
+    files: tuple[str, ...] = (),
     ignore_deps: tuple[str, ...] = (),
 ) -> tuple[code.Code, list[Row]]:
     """Describe a function's code and its parameters.
@@ -26,15 +28,17 @@ def describe(
     -------
     tuple
         The code, and per parameter: name, kind as `inspect.Parameter` numbers it, default, whether
-        it has one, whether it is part of the key.
+        it has one, and the option that names it, or the empty string.
     """
     parameters = inspect.signature(function, follow_wrapped=False).parameters.values()
+    roles = dict.fromkeys(unordered, "unordered") | dict.fromkeys(files, "files")
+    roles |= dict.fromkeys(ignore, "ignore")
     rows: list[Row] = []
     for parameter in parameters:
         has_default = parameter.default is not parameter.empty
         default = parameter.default if has_default else None
-        keyed = parameter.name not in ignore
-        rows.append((parameter.name, int(parameter.kind), default, has_default, keyed))
+        role = roles.get(parameter.name, "")
+        rows.append((parameter.name, int(parameter.kind), default, has_default, role))
     return code.describe(function, ignore_deps=ignore_deps), rows
 
 

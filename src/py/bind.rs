@@ -13,14 +13,37 @@ enum Way {
     VarKeyword,
 }
 
+/// How an argument takes part in the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// By its content.
+    Content,
+    /// Not at all.
+    Ignored,
+    /// By its content, save the order of dictionaries.
+    Unordered,
+    /// By the content of the file that it names.
+    File,
+}
+
+impl Role {
+    fn read(name: &str) -> Self {
+        match name {
+            "ignore" => Self::Ignored,
+            "unordered" => Self::Unordered,
+            "files" => Self::File,
+            _ => Self::Content,
+        }
+    }
+}
+
 /// One parameter of a signature.
 #[derive(Debug)]
 pub struct Parameter {
     name: Py<PyString>,
     way: Way,
     default: Option<Py<PyAny>>,
-    /// Whether it is part of the key.
-    pub keyed: bool,
+    pub role: Role,
     /// What `explain` calls it.
     pub label: String,
 }
@@ -36,7 +59,7 @@ pub struct Signature {
 pub type Arguments<'py> = Vec<Bound<'py, PyAny>>;
 
 impl Signature {
-    /// Reads rows of (name, kind, default or `None`, has a default, is keyed).
+    /// Reads rows of (name, kind, default or `None`, has a default, role).
     pub fn read(rows: &Bound<'_, PyAny>) -> PyResult<Self> {
         let parameters = rows
             .try_iter()?
@@ -121,12 +144,12 @@ impl Signature {
 
 impl Parameter {
     fn read(row: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let (name, way, default, has_default, keyed): (
+        let (name, way, default, has_default, role): (
             Bound<'_, PyString>,
             u8,
             Py<PyAny>,
             bool,
-            bool,
+            String,
         ) = row.extract()?;
         let way = match way {
             0 => Way::PositionalOnly,
@@ -140,7 +163,7 @@ impl Parameter {
             name: name.unbind(),
             way,
             default: has_default.then_some(default),
-            keyed,
+            role: Role::read(&role),
             label,
         })
     }

@@ -1,5 +1,6 @@
 //! What a cached function has done in this process.
 
+use crate::clock;
 use pyo3::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -16,7 +17,13 @@ pub struct Counters {
     pub stored_bytes: AtomicU64,
     computed_ns: AtomicU64,
     saved_ns: AtomicU64,
+    keyed_ns: AtomicU64,
+    keys: AtomicU64,
 }
+
+/// So many keys are all timed; of those that follow one in `SAMPLED`, which then stands for as many.
+const TIMED: u64 = 64;
+const SAMPLED: u64 = 16;
 
 impl Counters {
     /// A result came from memory, or from disk, instead of being computed.
@@ -37,6 +44,20 @@ impl Counters {
         self.computed_ns.fetch_add(nanoseconds(taken), Relaxed);
     }
 
+    /// Makes a key, and takes the time of it.
+    pub fn keying<T>(&self, key: impl FnOnce() -> T) -> T {
+        let place = self.keys.fetch_add(1, Relaxed);
+        if place >= TIMED && !place.is_multiple_of(SAMPLED) {
+            return key();
+        }
+        let start = clock::monotonic();
+        let made = key();
+        let weight = if place < TIMED { 1 } else { SAMPLED };
+        let taken = nanoseconds(clock::monotonic() - start).saturating_mul(weight);
+        self.keyed_ns.fetch_add(taken, Relaxed);
+        made
+    }
+
     /// One more of something.
     pub fn count(counter: &AtomicU64) {
         counter.fetch_add(1, Relaxed);
@@ -47,9 +68,10 @@ impl Counters {
         for counter in self.all() {
             counter.store(0, Relaxed);
         }
+        self.keys.store(0, Relaxed);
     }
 
-    fn all(&self) -> [&AtomicU64; 9] {
+    fn all(&self) -> [&AtomicU64; 10] {
         [
             &self.memory_hits,
             &self.disk_hits,
@@ -60,6 +82,7 @@ impl Counters {
             &self.stored_bytes,
             &self.computed_ns,
             &self.saved_ns,
+            &self.keyed_ns,
         ]
     }
 
@@ -75,6 +98,7 @@ impl Counters {
             bytes,
             computed,
             saved,
+            keyed,
         ] = self.all().map(|counter| counter.load(Relaxed));
         let seconds = |counted| Duration::from_nanos(counted).as_secs_f64();
         py.import("afml_cache.info")?.getattr("CacheInfo")?.call1((
@@ -88,6 +112,7 @@ impl Counters {
             bytes,
             seconds(computed),
             seconds(saved),
+            seconds(keyed),
         ))
     }
 }

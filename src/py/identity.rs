@@ -1,8 +1,8 @@
 //! What a call is: the function's code, its arguments, and the packages that made them.
 
-use super::bind::{Arguments, Signature};
+use super::bind::{Arguments, Parameter, Role, Signature};
 use super::code::Code;
-use super::value::{DigestSink, Failure, Walk};
+use super::value::{DigestSink, Failure, Walk, refused};
 use crate::digest::{Digest, Encoder};
 use crate::format::{KEY_VERSION, Part};
 use pyo3::prelude::*;
@@ -61,8 +61,13 @@ impl Identity {
         encoder.bytes(name.as_bytes());
         encoder.bytes(version.as_bytes());
         encoder.digest(code.digest);
+        let signature = Signature::read(&rows)?;
+        for parameter in &signature.parameters {
+            encoder.bytes(parameter.label.as_bytes());
+            encoder.tag(parameter.role as u8);
+        }
         Ok(Self {
-            signature: Signature::read(&rows)?,
+            signature,
             prefix: encoder.finish(),
             code,
         })
@@ -81,9 +86,12 @@ impl Identity {
     ) -> PyResult<Result<Keyed, Refused>> {
         let mut sink = DigestSink::default();
         let keyed = (|| {
-            let arguments = self
-                .keyed(arguments)
-                .map(|(label, value)| refusing(sink.digest(value), label));
+            let arguments = self.keyed(arguments).map(|(parameter, value)| {
+                refusing(
+                    digest_argument(&mut sink, parameter.role, value),
+                    &parameter.label,
+                )
+            });
             let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
             let mutables = self
                 .code
@@ -118,10 +126,9 @@ impl Identity {
     fn keyed<'a, 'py>(
         &'a self,
         arguments: &'a Arguments<'py>,
-    ) -> impl Iterator<Item = (&'a str, &'a Bound<'py, PyAny>)> {
+    ) -> impl Iterator<Item = (&'a Parameter, &'a Bound<'py, PyAny>)> {
         let all = self.signature.parameters.iter().zip(arguments);
-        all.filter(|(parameter, _)| parameter.keyed)
-            .map(|(parameter, value)| (parameter.label.as_str(), value))
+        all.filter(|(parameter, _)| parameter.role != Role::Ignored)
     }
 
     fn majors(&self, py: Python<'_>, sink: &DigestSink<'_>) -> PyResult<Vec<String>> {
@@ -144,7 +151,7 @@ impl Identity {
             .signature
             .parameters
             .iter()
-            .filter(|parameter| parameter.keyed);
+            .filter(|parameter| parameter.role != Role::Ignored);
         let labels = labels.map(|parameter| format!("its argument `{}`", parameter.label));
         let arguments = labels.zip(before.arguments.iter().zip(&after.arguments));
         let mutables = self
@@ -167,9 +174,9 @@ impl Identity {
     /// The parts of a key, in words.
     pub fn parts(&self, keyed: &Keyed, arguments: &Arguments<'_>) -> Vec<Part> {
         let mut parts = self.code.parts.clone();
-        for ((label, value), digest) in self.keyed(arguments).zip(&keyed.arguments) {
+        for ((parameter, value), digest) in self.keyed(arguments).zip(&keyed.arguments) {
             parts.push(Part {
-                label: format!("argument `{label}`"),
+                label: format!("argument `{}`", parameter.label),
                 digest: *digest,
                 text: short(value),
             });
@@ -192,6 +199,25 @@ impl Identity {
             });
         }
         parts
+    }
+}
+
+fn digest_argument<'py>(
+    sink: &mut DigestSink<'py>,
+    role: Role,
+    value: &Bound<'py, PyAny>,
+) -> Walk<Digest> {
+    match role {
+        Role::Unordered => sink.digest_unordered(value),
+        Role::File => {
+            let py = value.py();
+            let files = py
+                .import("afml_cache.files")?
+                .call_method1("as_files", (value,))
+                .map_err(|error| refused(py, error))?;
+            sink.digest(&files)
+        }
+        Role::Content | Role::Ignored => sink.digest(value),
     }
 }
 

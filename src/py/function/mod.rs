@@ -97,9 +97,20 @@ impl PyFunction {
         Ok(Bound::new(py, PyMethod::new(slf.unbind(), instance.unbind()))?.into_any())
     }
 
-    /// Pickled by name, as a function is.
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        slf.getattr("__qualname__")
+        let pickled = slf.py().import("afml_cache._pickled")?;
+        pickled.call_method1("reduce", (slf,))
+    }
+
+    /// What `Function` was made with, beside the function and its name.
+    fn settings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let settings = PyDict::new(py);
+        settings.set_item("version", &self.version)?;
+        settings.set_item("options", &self.options)?;
+        settings.set_item("raises", self.raises)?;
+        settings.set_item("time_aware", self.time_aware)?;
+        settings.set_item("store", &self.store)?;
+        Ok(settings)
     }
 
     fn __repr__(&self) -> String {

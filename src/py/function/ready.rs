@@ -78,13 +78,15 @@ impl PyFunction {
         py: Python<'py>,
         call: &Call<'_, 'py>,
     ) -> PyResult<Result<(Arc<Identity>, Arguments<'py>, Keyed), Past>> {
-        let identity = self.identity(py)?;
-        let Some(arguments) = identity.signature.bind(call.args, call.kwargs)? else {
-            return Ok(Err(Past::Misfit));
-        };
-        Ok(match identity.key(py, &arguments)? {
-            Ok(keyed) => Ok((identity, arguments, keyed)),
-            Err(refused) => Err(Past::Refused(refused)),
+        self.counters.keying(|| {
+            let identity = self.identity(py)?;
+            let Some(arguments) = identity.signature.bind(call.args, call.kwargs)? else {
+                return Ok(Err(Past::Misfit));
+            };
+            Ok(match identity.key(py, &arguments)? {
+                Ok(keyed) => Ok((identity, arguments, keyed)),
+                Err(refused) => Err(Past::Refused(refused)),
+            })
         })
     }
 

@@ -28,8 +28,7 @@ impl<'py> Numbering<'py> {
     ///
     /// Members of a set are visited in no order, so that numbers given within one can't be used
     /// outside of it.
-    pub fn number(&mut self, value: &Bound<'py, PyAny>) -> Walk<Option<u64>> {
-        let address = value.as_ptr().addr();
+    pub fn number(&mut self, address: usize, value: &Bound<'py, PyAny>) -> Walk<Option<u64>> {
         match self.numbers.get(&address) {
             Some((Some(number), _)) => Ok(Some(*number)),
             Some((None, _)) => Err(Failure::unhandled(

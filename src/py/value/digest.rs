@@ -53,19 +53,19 @@ pub struct DigestSink<'py> {
 }
 
 impl<'py> DigestSink<'py> {
-    /// A sink for which the order of dictionaries does not count.
-    pub fn unordered() -> Self {
-        Self {
-            unordered: true,
-            ..Self::default()
-        }
-    }
-
     /// The digest of one value. Values met before in the same sink are not hashed again.
     pub fn digest(&mut self, value: &Bound<'py, PyAny>) -> Walk<Digest> {
         let walked = self.value(value);
         let digest = self.encoder.finish();
         walked.map(|()| digest)
+    }
+
+    /// The same, without the order of the dictionaries that it is made of.
+    pub fn digest_unordered(&mut self, value: &Bound<'py, PyAny>) -> Walk<Digest> {
+        self.unordered = true;
+        let digest = self.digest(value);
+        self.unordered = false;
+        digest
     }
 
     /// Packages whose objects were met so far.
@@ -93,9 +93,15 @@ impl<'py> DigestSink<'py> {
         self.encoder.digest(digest);
     }
 
+    /// What tells a value apart from all others, as long as it is held: objects lie at even
+    /// addresses, and the lowest bit says whether the order of dictionaries counts.
+    fn address(&self, value: &Bound<'py, PyAny>) -> usize {
+        value.as_ptr().addr() | usize::from(self.unordered)
+    }
+
     /// Whether a value with parts was met before; if so, it is written.
     fn seen(&mut self, value: &Bound<'py, PyAny>) -> Walk<bool> {
-        let address = value.as_ptr().addr();
+        let address = self.address(value);
         let met = self.met.get(&address).map(|(met, _)| met);
         if let Some(Met::Done(digest)) = met {
             self.encoder.tag(tag::COMPOSITE);
@@ -103,7 +109,7 @@ impl<'py> DigestSink<'py> {
             return Ok(true);
         }
         if let Some(numbering) = &mut self.numbering {
-            let Some(number) = numbering.number(value)? else {
+            let Some(number) = numbering.number(address, value)? else {
                 return Ok(false);
             };
             self.encoder.tag(tag::REFERENCE);
@@ -132,16 +138,19 @@ impl<'py> DigestSink<'py> {
                 "more than {DEEPEST} levels deep, as if it made new parts without end"
             )));
         }
-        let number = self.entered;
+        let (address, number) = (self.address(value), self.entered);
         self.entered += 1;
+        let unordered = self.unordered;
+        self.unordered &= parts.are_plain();
         if self.numbering.is_none() {
-            self.met
-                .insert(value.as_ptr().addr(), (Met::Open(number), value.clone()));
+            self.met.insert(address, (Met::Open(number), value.clone()));
         }
         let encoder = self.spare.pop().unwrap_or_default();
         self.gathering += usize::from(gathered.is_some());
         self.frames.push(Frame {
             value: value.clone(),
+            address,
+            unordered,
             parts,
             outer: std::mem::replace(&mut self.encoder, encoder),
             number,
@@ -213,6 +222,7 @@ impl<'py> DigestSink<'py> {
             }
         }
         let digest = self.encoder.finish();
+        self.unordered = frame.unordered;
         let outer = std::mem::take(&mut frame.outer);
         self.spare.push(std::mem::replace(&mut self.encoder, outer));
         let digest = match self.numbering {
@@ -226,7 +236,7 @@ impl<'py> DigestSink<'py> {
 
     /// Says what a value that was just left is, from here on.
     fn settle(&mut self, frame: &Frame<'py>, digest: Digest) -> Walk<Digest> {
-        let address = frame.value.as_ptr().addr();
+        let address = frame.address;
         if frame.low < frame.number {
             self.met
                 .insert(address, (Met::Hanging(frame.low), frame.value.clone()));
@@ -279,6 +289,7 @@ impl<'py> DigestSink<'py> {
         while self.frames.len() > floor {
             if let Some(frame) = self.frames.pop() {
                 self.encoder = frame.outer;
+                self.unordered = frame.unordered;
                 self.gathering -= usize::from(frame.gathered.is_some());
                 failure = failure.within(|| frame.parts.segment());
             }

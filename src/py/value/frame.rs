@@ -39,6 +39,10 @@ pub struct Pairs<'py> {
 /// One value on the stack of a walk.
 pub struct Frame<'py> {
     pub value: Bound<'py, PyAny>,
+    /// What the walk knows it by.
+    pub address: usize,
+    /// Whether the order of dictionaries counted not where the value was entered.
+    pub unordered: bool,
     pub parts: Parts<'py>,
     /// What the value's holder has written so far.
     pub outer: Encoder,
@@ -65,6 +69,11 @@ impl<'py> Frame<'py> {
 }
 
 impl<'py> Parts<'py> {
+    /// Whether they are those of a container of the language, and no further object's.
+    pub fn are_plain(&self) -> bool {
+        !matches!(self, Self::Apart(..) | Self::Code(..) | Self::Native)
+    }
+
     /// All of a list, as long as it is now.
     pub fn of_list(items: &Bound<'py, PyList>) -> Self {
         Self::List {
