@@ -1,7 +1,6 @@
 """Workers share keys with the process that started them, for functions of its main script."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -88,7 +87,8 @@ POOLS = {
     import cloudpickle, subprocess
     Path("asked.pickle").write_bytes(cloudpickle.dumps(ask))
     code = (
-        "import pickle, pathlib, sys; ask = pickle.loads(pathlib.Path('asked.pickle').read_bytes());"
+        "import pickle, pathlib, sys;"
+        "ask = pickle.loads(pathlib.Path('asked.pickle').read_bytes());"
         "pathlib.Path('answers.pickle').write_bytes(pickle.dumps([ask(n) for n in range(1, 5)]))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -112,10 +112,10 @@ def test_a_worker_has_the_keys_of_the_main_script(run_python: Callable, pool: st
 
 
 def test_a_cached_function_that_was_sent_by_value_sees_an_edit_there(
-    run_python: Callable, tmp_path: Path
+    run_python: Callable,
 ) -> None:
-    body = POOLS["cloudpickle"].replace("ask = pickle", "ask0 = pickle").replace(
-        "[ask(n)", "[ask0(n)"
+    body = (
+        POOLS["cloudpickle"].replace("ask = pickle", "ask0 = pickle").replace("[ask(n)", "[ask0(n)")
     )
     body = body.replace(
         "\"pathlib.Path('answers",
