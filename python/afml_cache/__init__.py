@@ -13,6 +13,7 @@ from afml_cache.exceptions import (
     CacheWriteWarning,
     UncacheableArgumentError,
     UncacheableArgumentWarning,
+    UndeclaredFileWarning,
 )
 from afml_cache.info import CacheInfo, cache_status, clear_afml_cache, get_cache_stats
 
@@ -29,6 +30,7 @@ __all__ = [
     "Store",
     "UncacheableArgumentError",
     "UncacheableArgumentWarning",
+    "UndeclaredFileWarning",
     "__version__",
     "cache_status",
     "cacheable",

@@ -123,7 +123,8 @@ impl Identity {
         }))
     }
 
-    fn keyed<'a, 'py>(
+    /// The arguments that are part of the key, with their parameters.
+    pub fn keyed<'a, 'py>(
         &'a self,
         arguments: &'a Arguments<'py>,
     ) -> impl Iterator<Item = (&'a Parameter, &'a Bound<'py, PyAny>)> {

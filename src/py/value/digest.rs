@@ -298,10 +298,10 @@ impl<'py> DigestSink<'py> {
     }
 
     fn code(&mut self, value: &Bound<'py, PyAny>) -> Walk<()> {
-        let code = code_of(value)?;
         if self.seen(value)? {
             return Ok(());
         }
+        let code = code_of(value)?;
         self.open(value, Parts::Code(code.clone(), 0), None)?;
         self.encoder.tag(tag::CODE);
         self.encoder.digest(code.digest);
