@@ -1,5 +1,6 @@
 //! Values: to a digest, to a payload, and back. One file a library.
 
+mod arrow;
 mod digest;
 mod draft;
 mod library;
@@ -37,6 +38,10 @@ fn walk<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> 
         Class::Pandas(class) => {
             sink.met(Packages::PANDAS);
             sink.composite(value, |sink| pandas::walk_pandas(sink, value, class))
+        }
+        Class::Arrow(class) => {
+            sink.met(Packages::PYARROW);
+            sink.composite(value, |sink| arrow::walk_arrow(sink, value, class))
         }
         Class::PolarsFrame | Class::PolarsSeries => {
             sink.met(Packages::POLARS);
