@@ -3,11 +3,11 @@
 use crate::py::value::library::Pandas;
 use crate::py::value::numpy::walk_objects;
 use crate::py::value::sink::{Failure, Sink, Walk, not_handled};
-use crate::py::value::{tag, walk};
+use crate::py::value::{arrow, tag, walk};
 use numpy::PyUntypedArray;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::PyDict;
 
 /// Walks a scalar or an extension array.
 pub fn walk_extension<'py, S: Sink<'py>>(
@@ -150,42 +150,31 @@ fn walk_masked<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Wa
 
 fn walk_strings<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {
     let dtype = value.getattr("dtype")?;
+    let storage = dtype.getattr("storage")?.extract::<String>()?;
     sink.tag(tag::STRING_ARRAY);
-    sink.text(&dtype.getattr("storage")?.extract::<String>()?);
+    sink.text(&storage);
     // A missing string is NaN in one of the two dtypes, and `NA` in the other.
     let missing = dtype.getattr("na_value")?;
     sink.flag(missing.extract::<f64>().is_ok_and(f64::is_nan));
-    walk_cells(sink, value)
+    if !storage.starts_with("pyarrow") {
+        return walk_cells(sink, value);
+    }
+    let column = value.call_method0(intern!(value.py(), "__arrow_array__"))?;
+    if S::CANONICAL {
+        arrow::walk_text(sink, &column)
+    } else {
+        arrow::write_column(sink, &column)
+    }
 }
 
 fn walk_arrow<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {
     sink.tag(tag::ARROW_ARRAY);
+    let column = value.call_method0(intern!(value.py(), "__arrow_array__"))?;
     if S::CANONICAL {
-        sink.text(&value.getattr("dtype")?.str()?.to_string());
-        return walk_cells(sink, value);
+        arrow::walk_column(sink, &column)
+    } else {
+        arrow::write_column(sink, &column)
     }
-    let arrow = value.py().import("pyarrow")?;
-    let column = value.call_method0("__arrow_array__")?;
-    if column
-        .getattr("type")?
-        .str()?
-        .to_string()
-        .contains("extension")
-    {
-        return Err(Failure::unhandled("an Arrow column of an extension type"));
-    }
-    let table = arrow.call_method1("table", ([column], ["column"]))?;
-    let target = arrow.call_method0("BufferOutputStream")?;
-    let writer = arrow
-        .getattr("ipc")?
-        .call_method1("new_stream", (&target, table.getattr("schema")?))?;
-    writer.call_method1("write_table", (table,))?;
-    writer.call_method0("close")?;
-    let stream = target
-        .call_method0("getvalue")?
-        .call_method0("to_pybytes")?;
-    sink.bytes(stream.cast::<PyBytes>()?.as_bytes());
-    Ok(())
 }
 
 /// The values that are not the fill value, and where they stand.
