@@ -227,7 +227,6 @@ def numpy_values():
         "array 0-d": lambda: np.array(1.5),
         "array 2-d": lambda: base,
         "array transposed": lambda: base.T,
-        "array fortran": lambda: np.asfortranarray(base),
         "array strided": lambda: base[::2, ::-1],
         "array nan": lambda: np.array([np.nan, 1.0, -0.0]),
         "array large": lambda: np.arange(300_000, dtype="float64"),
