@@ -2,29 +2,179 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import sys
+import threading
+from functools import lru_cache
+from importlib import import_module
+from operator import methodcaller
+from typing import TYPE_CHECKING, Any, Final
 
+from afml_cache._kinds import callables, standard
+from afml_cache._kinds.instances import has_public_name, reduced
+from afml_cache._kinds.model import Apart, code, refusal
+from afml_cache._kinds.refusals import refuse_handle, refuse_stream
+from afml_cache._native import digest
 from afml_cache.exceptions import UncacheableArgumentError
+from afml_cache.hashers import hasher_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Apart", "take_apart"]
+
+_TYPES: Final[dict[type, Callable[[Any], Apart]]] = {**callables.TYPES, **standard.TYPES}
+# Modules of ours by the library that they are for: imported when an object of it turns up.
+_LIBRARIES: Final = {
+    "array": "buffers",
+    "mmap": "buffers",
+    "afml_cache": "buffers",
+    "numba": "numpy",
+    "numpy": "numpy",
+    "pandas": "pandas",
+    "polars": "polars",
+    "pyarrow": "pyarrow",
+    "scipy": "scipy",
+    "sklearn": "scipy",
+    "torch": "torch",
+}
 
 
-class Apart(NamedTuple):
-    """What a value is made of."""
+class _Checking(threading.local):
+    """Whether this thread is comparing two keys of one object."""
 
-    kind: str
-    parts: tuple[tuple[str, object], ...]
+    active = False
+
+
+_checking = _Checking()
 
 
 def take_apart(value: object) -> Apart:
     """Take a value apart that is not handled natively.
 
+    In this order: what its class says by `__cache_key__()`, a registered hasher, what is known of
+    the standard library's and other libraries' classes, `__dask_tokenize__()`, and what pickle
+    would make of it. No `__eq__`, `__hash__` or `__repr__` of a user's is called.
+
+    Parameters
+    ----------
+    value
+        Anything but plain data, functions and classes.
+
+    Returns
+    -------
+    Apart
+        Its kind and its parts; values again, that are digested in turn.
+
     Raises
     ------
     UncacheableArgumentError
-        It can't be keyed by its content.
+        It can't be keyed by its content; the message is a phrase that says why, and what to do.
     """
     kind = type(value)
-    if kind.__module__ != "builtins" and hasattr(value, "__dict__"):
-        attributes = tuple((f".{name}", part) for name, part in vars(value).items())
-        return Apart("object", ((".__class__", kind), *attributes))
-    message = f"a value of type `{kind.__module__}.{kind.__qualname__}`"
-    raise UncacheableArgumentError(message)
+    refuse_stream(value, kind)
+    declared = _declared(value, kind)
+    if declared is not None:
+        return declared
+    refuse_handle(value, kind)
+    taker = _taker(kind)
+    known = taker(value) if taker else None
+    if known is not None:
+        return known
+    if _defined(kind, "__dask_tokenize__"):
+        return _keyed("dask", value, *_method(kind, "__dask_tokenize__"))
+    if callable(value) and has_public_name(value):
+        return code(value)
+    return reduced(value)
+
+
+def _declared(value: object, kind: type) -> Apart | None:
+    """Give the key that the user has said counts."""
+    if _defined(kind, "__cache_key__"):
+        return _keyed("cache key", value, *_method(kind, "__cache_key__"))
+    hasher = hasher_of(kind)
+    if hasher is not None:
+        called = getattr(hasher, "__qualname__", type(hasher).__qualname__)
+        return _keyed("hasher", value, called, hasher)
+    return None
+
+
+def _method(kind: type, name: str) -> tuple[str, Callable[[Any], object]]:
+    return f"{kind.__qualname__}.{name}", methodcaller(name)
+
+
+def _keyed(
+    kind: str, value: object, called: str, function: Callable[[Any], object]
+) -> Apart:
+    key = _key(value, called, function)
+    if not _checking.active:
+        again = _key(value, called, function)
+        if not _equal(key, again):
+            raise refusal(value, f"of which `{called}` gave two different keys", _STABLE)
+    return Apart(kind, ((".__class__", type(value)), (f".<{kind}>", key)))
+
+
+_STABLE: Final = "return the same content every time"
+_CONTENT: Final = "return what tells the object apart from others"
+
+
+def _key(value: object, called: str, function: Callable[[Any], object]) -> object:
+    try:
+        key = function(value)
+    except Exception as error:
+        why = f"of which `{called}` raised {type(error).__name__}: {error}"
+        raise refusal(value, why, _CONTENT) from error
+    if key is None or key is NotImplemented or key is value:
+        given = "the object itself" if key is value else str(key)
+        raise refusal(value, f"of which `{called}` gave {given}", _CONTENT)
+    try:
+        refuse_stream(key, type(key))
+    except UncacheableArgumentError as error:
+        why = f"of which `{called}` gave a `{type(key).__qualname__}`"
+        raise refusal(value, why, _CONTENT) from error
+    return key
+
+
+def _equal(key: object, again: object) -> bool:
+    """Whether two keys have the same content; keys inside them are taken as they come."""
+    if key is again or (type(key) is type(again) is str and key == again):
+        return True
+    _checking.active = True
+    try:
+        return digest(key) == digest(again)
+    except UncacheableArgumentError:
+        return True  # the walk itself refuses it, and tells the place
+    finally:
+        _checking.active = False
+
+
+def _defined(kind: type, name: str) -> bool:
+    """Whether a class has a method, without asking its metaclass."""
+    return any(name in vars(base) for base in kind.__mro__)
+
+
+@lru_cache(maxsize=4096)
+def _taker(kind: type) -> Callable[[Any], Apart | None] | None:
+    """Find what takes the instances of a class apart: that of its nearest base that is known."""
+    for base in kind.__mro__:
+        taker = _TYPES.get(base) or _of_library(base)
+        if taker is not None:
+            return taker
+    for base in kind.__mro__:
+        if base in standard.BASES:
+            return lambda value: standard.subclass(value, base)
+    return None
+
+
+def _of_library(base: type) -> Callable[[Any], Apart | None] | None:
+    """Find what takes a library's class apart; the library must hold this very class."""
+    module = _LIBRARIES.get(base.__module__.partition(".")[0])
+    if module is None:
+        return None
+    takers: dict[str, Callable[[Any], Apart | None]] = import_module(
+        f"afml_cache._kinds.{module}"
+    ).TYPES
+    found = takers.get(base.__qualname__)
+    if found is None:
+        return None
+    offered = getattr(sys.modules.get(base.__module__), base.__qualname__, None)
+    return found if offered is base else None

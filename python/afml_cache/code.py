@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["MISSING", "Code", "Item", "describe"]
 
 
-def describe(function: Callable[..., object], *, ignore_deps: Iterable[str] = ()) -> Code:
+def describe(
+    function: Callable[..., object], *, ignore_deps: Iterable[str] = (), decorated: bool = False
+) -> Code:
     """Describe the code of a function and of everything in user code that it reaches.
 
     Parameters
@@ -31,6 +33,9 @@ def describe(function: Callable[..., object], *, ignore_deps: Iterable[str] = ()
     ignore_deps
         Names of helpers, constants, classes and modules to leave out, as `"smooth"` or
         `"features.smooth"`.
+    decorated
+        Whether it is the decorated function: then all of its top-level package is the user's code,
+        wherever it is installed. A value's class or function is not: one of a library is its name.
 
     Returns
     -------
@@ -38,15 +43,15 @@ def describe(function: Callable[..., object], *, ignore_deps: Iterable[str] = ()
         Its items are equal, in every process, as long as nothing that the function runs has
         changed.
     """
-    return Walk(unwrap(function), tuple(ignore_deps)).run()
+    return Walk(unwrap(function), tuple(ignore_deps), decorated=decorated).run()
 
 
 class Walk:
     """One walk over everything reached from `root`, by a list of work and not by recursion."""
 
-    def __init__(self, root: object, ignored: tuple[str, ...]) -> None:
+    def __init__(self, root: object, ignored: tuple[str, ...], *, decorated: bool) -> None:
         module = module_name(getattr(root, "__module__", None))
-        own = "" if origin(module) == "standard" else top_level(module)
+        own = top_level(module) if decorated and origin(module) != "standard" else ""
         self._root = root
         self._references = References(own, ignored)
         self._reached = self._references.reached

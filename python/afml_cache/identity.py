@@ -39,7 +39,7 @@ def describe(
         default = parameter.default if has_default else None
         role = roles.get(parameter.name, "")
         rows.append((parameter.name, int(parameter.kind), default, has_default, role))
-    return code.describe(function, ignore_deps=ignore_deps), rows
+    return code.describe(function, ignore_deps=ignore_deps, decorated=True), rows
 
 
 def major(package: str) -> str:

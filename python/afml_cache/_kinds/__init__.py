@@ -1,0 +1,1 @@
+"""How values are taken apart, a module per library; see `afml_cache._apart`."""

@@ -1,0 +1,170 @@
+"""Instances: by their attributes, or by what pickle would make of them."""
+
+from __future__ import annotations
+
+import copyreg
+import sys
+import types
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from afml_cache._kinds.model import Apart, Part, refusal
+from afml_cache._origin import offered, origin
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+_SHORTEST: Final = 2
+_LONGEST: Final = 6
+# `attrs` keeps an object's hash, which is another one in every process.
+_DERIVED: Final = frozenset({"_attrs_cached_hash"})
+_PLAIN_KEYS: Final = frozenset({str, int, float, bool, bytes, type(None)})
+_NEWOBJ: Final = cast("Any", copyreg).__newobj__
+_NEWOBJ_EX: Final = cast("Any", copyreg).__newobj_ex__
+_RECONSTRUCTOR: Final = cast("Any", copyreg)._reconstructor  # noqa: SLF001
+_PROTOCOL: Final = 2
+
+
+def attributes(value: object, without: Collection[str] = ()) -> tuple[Part, ...]:
+    """Give an instance's attributes: its `__dict__` in its order, then its slots."""
+    skipped = _DERIVED.union(without)
+    found = getattr(value, "__dict__", None)
+    own = tuple(_named(found, skipped)) if type(found) is dict else ()
+    return own + tuple(_slots(value, skipped))
+
+
+def instance(value: object, *content: Part, without: Collection[str] = ()) -> Apart:
+    """Describe an instance by its class, `content` and its attributes."""
+    return Apart("object", ((".__class__", type(value)), *content, *attributes(value, without)))
+
+
+def items(pairs: Collection[tuple[object, object]]) -> object:
+    """Give a mapping's items in their order, as a `dict` where no key has code of its own."""
+    if all(type(key) in _PLAIN_KEYS for key, _ in pairs):
+        return dict(pairs)
+    return tuple(pairs)
+
+
+def reduced(value: object, *, without: Collection[str] = ()) -> Apart:
+    """Describe an object by what pickle would make of it.
+
+    Parameters
+    ----------
+    value
+        Any object.
+    without
+        Attributes to leave out.
+
+    Raises
+    ------
+    UncacheableArgumentError
+        It can't be pickled, or is pickled by a name that it doesn't have.
+    """
+    found = _reduce(value)
+    if isinstance(found, str):
+        return _global(value, found)
+    if not isinstance(found, tuple) or not _SHORTEST <= len(found) <= _LONGEST:
+        raise refusal(value, "whose `__reduce_ex__` gave no tuple of two to six elements")
+    function, arguments, state, elements, pairs, setter = (*found, *(None,) * 4)[:_LONGEST]
+    kind, made = _made(value, function, arguments)
+    parts = [(".__class__", type(value)), *made, *_state(state, _DERIVED.union(without))]
+    if elements is not None:
+        parts.append(("", list(elements)))
+    if pairs is not None:
+        parts.append(("", items(tuple(pairs))))
+    if setter is not None:
+        parts.append((".__reduce__()[5]", setter))
+    return Apart(kind, tuple(parts))
+
+
+def _named(found: Mapping[Any, object], skipped: Collection[str]) -> Iterator[Part]:
+    for name, part in found.items():
+        if type(name) is not str:
+            yield ".__dict__", (name, part)
+        elif name not in skipped:
+            yield f".{name}", part
+
+
+def _slots(value: object, skipped: Collection[str]) -> Iterator[Part]:
+    for cls in reversed(type(value).__mro__):
+        namespace = vars(cls)
+        if "__slots__" not in namespace:
+            continue
+        for name in sorted(namespace):
+            descriptor = namespace[name]
+            if type(descriptor) is not types.MemberDescriptorType or name in skipped:
+                continue
+            try:
+                yield f".{name}", descriptor.__get__(value, type(value))
+            except AttributeError:  # nothing was put there
+                continue
+
+
+def _reduce(value: Any) -> object:
+    reducer = copyreg.dispatch_table.get(type(value))
+    try:
+        return reducer(value) if reducer else value.__reduce_ex__(_PROTOCOL)
+    except Exception as error:
+        raise refusal(value, f"which can't be pickled ({_text(error)})") from error
+
+
+def _text(error: Exception) -> str:
+    return str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+
+
+def _made(value: object, function: object, arguments: object) -> tuple[str, list[Part]]:
+    """Tell how an object is made, before its state is put in."""
+    if not callable(function) or not isinstance(arguments, tuple):
+        raise refusal(value, "whose `__reduce_ex__` names no function and arguments")
+    if function is _NEWOBJ:
+        return "object", _new(value, arguments[0], arguments[1:], {})
+    if function is _NEWOBJ_EX:
+        return "object", _new(value, *arguments)
+    if function is _RECONSTRUCTOR:
+        cls, base, state = arguments
+        content = [] if base is object else [(".__base__", base), ("", state)]
+        return "object", [*_new(value, cls, (), {}), *content]
+    called: list[Part] = [] if function is type(value) else [(".__reduce__()[0]", function)]
+    return "reduced", [*called, (".__reduce__()[1]", arguments)]
+
+
+def _new(
+    value: object, cls: object, arguments: tuple[object, ...], keywords: dict[str, object]
+) -> list[Part]:
+    parts: list[Part] = [] if cls is type(value) else [(".__new__", cls)]
+    if arguments:
+        parts.append((".__getnewargs__()", arguments))
+    if keywords:
+        parts.append((".__getnewargs_ex__()[1]", keywords))
+    return parts
+
+
+def _state(state: object, skipped: Collection[str]) -> list[Part]:
+    if state is None:
+        return []
+    if type(state) is dict and all(type(name) is str for name in state):
+        return [(f".{name}", part) for name, part in state.items() if name not in skipped]
+    if type(state) is tuple and len(state) == _SHORTEST and type(state[1]) is dict:
+        own, slots = state
+        if own is None or type(own) is dict:
+            by_name = dict(sorted(slots.items()))
+            return [*_state(own, skipped), *_state(by_name, skipped)]
+    return [(".__getstate__()", state)]
+
+
+def _global(value: object, name: str) -> Apart:
+    """Describe what pickle finds again by its name in a module."""
+    kind = type(value)
+    for module in (getattr(value, "__module__", None), kind.__module__):
+        found: object = sys.modules.get(module) if isinstance(module, str) else None
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        if found is value:
+            own = attributes(value) if origin(str(module)) == "user" else ()
+            where = (".__module__", module), (".__name__", name)
+            return Apart("global", ((".__class__", kind), *where, *own))
+    raise refusal(value, f"which is pickled by the name `{name}`, and is not found there")
+
+
+def has_public_name(value: object) -> bool:
+    """Whether a module of the standard library or of a package offers this very object."""
+    return offered(value, "", "") is not None

@@ -1,0 +1,112 @@
+"""Objects of NumPy and numba other than plain arrays, scalars and dtypes."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from afml_cache._kinds.instances import instance
+from afml_cache._kinds.model import Apart, code, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MASKED: Final = frozenset(
+    {
+        *("_mask", "_fill_value", "_hardmask", "_sharedmask", "_isfield", "_baseclass"),
+        *("_optinfo", "_basedict"),
+    }
+)
+
+
+def array(value: Any) -> Apart:
+    """Describe an array of a subclass by what it is as an `ndarray`."""
+    ndarray = sys.modules["numpy"].ndarray
+    return instance(value, ("", ndarray.view(value, ndarray)))
+
+
+def masked(value: Any) -> Apart:
+    """Describe a masked array; what lies under the mask does not count."""
+    numpy = sys.modules["numpy"]
+    data, mask = numpy.ma.getdata(value, subok=False), numpy.ma.getmask(value)
+    if data.dtype.names is None and mask is not numpy.ma.nomask:
+        data = data.copy()
+        data[mask] = None if data.dtype == object else numpy.zeros((), data.dtype)
+    hidden = (
+        (".mask", mask),
+        (".fill_value", value.view().fill_value),
+        (".hardmask", bool(value.hardmask)),
+    )
+    return instance(value, ("", data), *hidden, without=_MASKED)
+
+
+def scalar(value: Any) -> Apart:
+    """Describe a user's kind of scalar."""
+    return instance(value, ("", sys.modules["numpy"].asarray(value)[()]))
+
+
+def generator(value: Any) -> Apart:
+    """Describe a random generator by the state that it draws from."""
+    return instance(value, (".bit_generator", value.bit_generator))
+
+
+def bit_generator(value: Any) -> Apart:
+    """Describe a source of random bits: its state, and what it spawns others from."""
+    seeds = getattr(value, "seed_seq", None)
+    return instance(value, (".state", value.state), (".seed_seq", seeds))
+
+
+def seeds(value: Any) -> Apart:
+    """Describe a sequence of seeds, and how many were spawned."""
+    return instance(value, (".state", value.state))
+
+
+def random_state(value: Any) -> Apart:
+    """Describe a random state of its own; the one of the process stands for itself."""
+    if value is getattr(sys.modules.get("numpy.random.mtrand"), "_rand", None):
+        return Apart("global random state", ((".__class__", type(value)),))
+    return instance(value, ("", value.get_state(legacy=False)))
+
+
+def calendar(value: Any) -> Apart:
+    """Describe a calendar of business days."""
+    return instance(value, (".weekmask", value.weekmask), (".holidays", value.holidays))
+
+
+def function(value: Any) -> Apart:
+    """Describe a universal function by the name under which it is offered."""
+    for module in ("numpy", "scipy.special"):
+        if getattr(sys.modules.get(module), value.__name__, None) is value:
+            return Apart("ufunc", ((".__class__", type(value)), ("", f"{module}.{value.__name__}")))
+    raise refusal(
+        value,
+        f"`{value.__name__}`, whose code is not at hand",
+        "pass the Python function that it was made from",
+    )
+
+
+def compiled(value: Any) -> Apart:
+    """Describe a function that numba compiles, by its Python code."""
+    return code(value)
+
+
+def vectorized(value: Any) -> Apart:
+    """Describe a universal function that numba compiles, by its Python code."""
+    dispatcher = value._dispatcher  # noqa: SLF001 - numba has no public way to the code
+    python = (".py_func", dispatcher.py_func)
+    return Apart("ufunc", ((".__class__", type(value)), python))
+
+
+TYPES: Final[dict[str, Callable[[Any], Apart]]] = {
+    "ndarray": array,
+    "MaskedArray": masked,
+    "generic": scalar,
+    "Generator": generator,
+    "BitGenerator": bit_generator,
+    "SeedSequence": seeds,
+    "RandomState": random_state,
+    "busdaycalendar": calendar,
+    "ufunc": function,
+    "Dispatcher": compiled,
+    "DUFunc": vectorized,
+}
