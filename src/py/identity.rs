@@ -214,7 +214,7 @@ fn digest_argument<'py>(
             let py = value.py();
             let files = py
                 .import("afml_cache.files")?
-                .call_method1("as_files", (value,))
+                .call_method1("file_key", (value,))
                 .map_err(|error| refused(py, error))?;
             sink.digest(&files)
         }

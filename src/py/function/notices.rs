@@ -119,7 +119,7 @@ fn names_a_file(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     }
     value
         .py()
-        .import(intern!(value.py(), "afml_cache._paths"))?
+        .import(intern!(value.py(), "afml_cache.files"))?
         .call_method1(intern!(value.py(), "names_a_file"), (value,))?
         .extract()
 }
