@@ -288,7 +288,7 @@ def pandas_values():
         "frame duplicate labels": lambda: frame().iloc[:, [0, 0]],
         "frame multi columns": lambda: frame().set_axis(
             pd.MultiIndex.from_arrays(
-                [np.array(["a", "b"], dtype=object), np.array([1, 2], dtype="int64")]
+                [pd.Index(["a", "b"], dtype=object), np.array([1, 2], dtype="int64")]
             ),
             axis=1,
         ),
@@ -303,7 +303,7 @@ def pandas_values():
         ),
         "frame nullable": lambda: pd.DataFrame(
             {0: pd.array([1, None, 3], "Int64"), 1: pd.array([1.5, None, 2.5], "Float64")}
-        ),
+        ).set_axis(pd.RangeIndex(2), axis=1),
         "series": lambda: frame()["open"],
         "series unnamed": lambda: pd.Series([1.0, 2.0]),
         "series int8": lambda: pd.Series([1, 2], dtype="int8", name=5),

@@ -36,6 +36,10 @@ pub fn walk_numpy<'py, S: Sink<'py>>(
         Class::NumpyDtype => {
             let dtype = value.cast::<PyArrayDescr>()?;
             sink.tag(tag::NUMPY_DTYPE);
+            // A payload has one with fields as a pickle.
+            if S::CANONICAL && (dtype.has_fields() || dtype.has_subarray()) {
+                return walk_dtype(sink, dtype);
+            }
             walk_plain_dtype(sink, dtype)
         }
         _ => walk_array(sink, value),

@@ -1,12 +1,13 @@
 //! Scalars and extension arrays of pandas.
 
-use crate::py::value::library::Pandas;
+use crate::py::value::library::{Class, Pandas, class_of};
 use crate::py::value::numpy::walk_objects;
 use crate::py::value::sink::{Failure, Sink, Walk, not_handled};
 use crate::py::value::{arrow, tag, walk};
 use numpy::PyUntypedArray;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
 /// Walks a scalar or an extension array.
@@ -21,7 +22,7 @@ pub fn walk_extension<'py, S: Sink<'py>>(
         Pandas::Na => Ok(sink.tag(tag::NA)),
         Pandas::Timestamp => {
             walk_instant(sink, value, tag::TIMESTAMP, "asm8")?;
-            walk(sink, &value.getattr("tz")?)
+            walk_zone(sink, &value.getattr("tz")?)
         }
         Pandas::Timedelta => walk_instant(sink, value, tag::PANDAS_TIMEDELTA, "asm8"),
         Pandas::Period => {
@@ -38,7 +39,7 @@ pub fn walk_extension<'py, S: Sink<'py>>(
         }
         Pandas::DatetimeArray => {
             walk_ticks(sink, value, tag::DATETIME_ARRAY)?;
-            walk(sink, &value.getattr(intern!(py, "tz"))?)
+            walk_zone(sink, &value.getattr(intern!(py, "tz"))?)
         }
         Pandas::TimedeltaArray => walk_ticks(sink, value, tag::TIMEDELTA_ARRAY),
         Pandas::PeriodArray => {
@@ -68,6 +69,38 @@ pub fn walk_extension<'py, S: Sink<'py>>(
             walk(sink, &value.call_method0("to_numpy")?)
         }
         _ => Err(not_handled(value)),
+    }
+}
+
+/// A time zone, in a digest by its name: which of the libraries for zones an index has depends on
+/// the version of pandas.
+pub fn walk_zone<'py, S: Sink<'py>>(sink: &mut S, zone: &Bound<'py, PyAny>) -> Walk<()> {
+    match zone_name(zone)? {
+        Some(name) if S::CANONICAL => {
+            sink.tag(tag::PANDAS_ZONE);
+            Ok(sink.text(&name))
+        }
+        _ => walk(sink, zone),
+    }
+}
+
+fn zone_name(zone: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    static UTC: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = zone.py();
+    if zone.is_none() {
+        return Ok(None);
+    }
+    let utc = UTC.get_or_try_init(py, || {
+        let class = py.import("datetime")?.getattr("timezone")?;
+        class.getattr("utc").map(Bound::unbind)
+    })?;
+    if zone.is(utc) {
+        return Ok(Some("UTC".into()));
+    }
+    match class_of(zone) {
+        Some(Class::ZoneInfo) => zone.getattr("key")?.extract(),
+        Some(Class::Pytz) => zone.getattr("zone")?.extract(),
+        _ => Ok(None),
     }
 }
 
