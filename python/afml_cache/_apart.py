@@ -102,9 +102,7 @@ def _method(kind: type, name: str) -> tuple[str, Callable[[Any], object]]:
     return f"{kind.__qualname__}.{name}", methodcaller(name)
 
 
-def _keyed(
-    kind: str, value: object, called: str, function: Callable[[Any], object]
-) -> Apart:
+def _keyed(kind: str, value: object, called: str, function: Callable[[Any], object]) -> Apart:
     key = _key(value, called, function)
     if not _checking.active:
         again = _key(value, called, function)

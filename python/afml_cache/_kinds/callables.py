@@ -43,7 +43,9 @@ def wrapper(value: types.MethodWrapperType) -> Apart:
 
 def descriptor(value: Any) -> Apart:
     """Describe a method or attribute of a compiled class."""
-    return Apart("descriptor", ((".__objclass__", value.__objclass__), (".__name__", value.__name__)))
+    return Apart(
+        "descriptor", ((".__objclass__", value.__objclass__), (".__name__", value.__name__))
+    )
 
 
 def partial(value: functools.partial[object]) -> Apart:

@@ -7,14 +7,28 @@ import struct
 from typing import Final
 
 _NUMBERS: Final = {
-    **{0xCA: ">f", 0xCB: ">d", 0xCC: ">B", 0xCD: ">H", 0xCE: ">I", 0xCF: ">Q"},
-    **{0xD0: ">b", 0xD1: ">h", 0xD2: ">i", 0xD3: ">q"},
+    0xCA: ">f",
+    0xCB: ">d",
+    0xCC: ">B",
+    0xCD: ">H",
+    0xCE: ">I",
+    0xCF: ">Q",
+    0xD0: ">b",
+    0xD1: ">h",
+    0xD2: ">i",
+    0xD3: ">q",
 }
 _LENGTHS: Final = {
-    **{0xC4: ">B", 0xC5: ">H", 0xC6: ">I"},  # bytes
-    **{0xD9: ">B", 0xDA: ">H", 0xDB: ">I"},  # text
-    **{0xDC: ">H", 0xDD: ">I"},  # arrays
-    **{0xDE: ">H", 0xDF: ">I"},  # maps
+    0xC4: ">B",
+    0xC5: ">H",
+    0xC6: ">I",  # bytes
+    0xD9: ">B",
+    0xDA: ">H",
+    0xDB: ">I",  # text
+    0xDC: ">H",
+    0xDD: ">I",  # arrays
+    0xDE: ">H",
+    0xDF: ">I",  # maps
 }
 _CONSTANTS: Final = {0xC0: None, 0xC2: False, 0xC3: True}
 _LONG: Final = 16

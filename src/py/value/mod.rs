@@ -19,7 +19,6 @@ pub use apart::refused;
 pub use digest::DigestSink;
 pub use draft::{DraftSink, Drafted};
 pub use load::{Memory, load};
-pub use pandas::time_range;
 pub use sink::{Failure, Walk};
 
 use library::{Class, class_of};

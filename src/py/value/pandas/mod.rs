@@ -366,25 +366,3 @@ pub fn store_blocks<'py, S: Sink<'py>>(sink: &mut S, frame: &Bound<'py, PyAny>) 
     }
     Ok(())
 }
-
-/// First and last instant, in nanoseconds UTC, of a value with a time index.
-pub fn time_range(value: &Bound<'_, PyAny>) -> Option<(i64, i64)> {
-    let index = match class_of(value)? {
-        Class::Pandas(Pandas::Frame | Pandas::Series) => value.getattr("index").ok()?,
-        Class::Pandas(Pandas::DatetimeIndex) => value.clone(),
-        _ => return None,
-    };
-    let Some(Class::Pandas(Pandas::DatetimeIndex)) = class_of(&index) else {
-        return None;
-    };
-    let instant = |which: &str| {
-        index
-            .call_method0(which)
-            .ok()?
-            .getattr("value")
-            .ok()?
-            .extract::<i64>()
-            .ok()
-    };
-    Some((instant("min")?, instant("max")?)).filter(|(first, _)| *first != i64::MIN)
-}
