@@ -8,7 +8,7 @@ import types
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from afml_cache._kinds.model import Apart, Part, refusal
-from afml_cache._origin import offered, origin
+from afml_cache._origin import offered, origin, top_level
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -35,6 +35,16 @@ def attributes(value: object, without: Collection[str] = ()) -> tuple[Part, ...]
 def instance(value: object, *content: Part, without: Collection[str] = ()) -> Apart:
     """Describe an instance by its class, `content` and its attributes."""
     return Apart("object", ((".__class__", type(value)), *content, *attributes(value, without)))
+
+
+def library_class(value: object, library: str) -> Part:
+    """Give the class of an object: one of `library`'s own by its name, wherever it lies in it.
+
+    Versions have their classes in different modules; that of the library counts by its arrays.
+    """
+    kind = type(value)
+    own = top_level(kind.__module__) == library
+    return ".__class__", kind.__qualname__ if own else kind
 
 
 def items(pairs: Collection[tuple[object, object]]) -> object:
