@@ -14,6 +14,8 @@ from afml_cache.exceptions import (
     UncacheableArgumentError,
     UncacheableArgumentWarning,
 )
+from afml_cache.files import File
+from afml_cache.hashers import register_hasher
 from afml_cache.info import CacheInfo, cache_status, clear_afml_cache, get_cache_stats
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "CacheStoreError",
     "CacheWarning",
     "CacheWriteWarning",
+    "File",
     "Store",
     "UncacheableArgumentError",
     "UncacheableArgumentWarning",
@@ -37,6 +40,7 @@ __all__ = [
     "digest",
     "get_cache_stats",
     "initialize_cache_system",
+    "register_hasher",
     "robust_cacheable",
     "time_aware_cacheable",
 ]

@@ -74,7 +74,7 @@ def _enum_members(cls: type[enum.Enum], own: dict[str, object]) -> dict[str, obj
 
 
 def _is_salted(method: object) -> bool:
-    """Whether `attrs` wrote a method: into `__hash__`, the hash of a text, which is never the same."""
+    """Whether `attrs` wrote a `__hash__`: it holds the hash of a text, which is never the same."""
     code = getattr(method, "__code__", None)
     return code is not None and code.co_filename.startswith("<attrs generated ")
 

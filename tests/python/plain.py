@@ -34,7 +34,9 @@ def fingerprint(value):
 
 
 def identity(function, **options):
-    return fingerprint(tuple(item.value for item in describe(function, decorated=True, **options).items))
+    return fingerprint(
+        tuple(item.value for item in describe(function, decorated=True, **options).items)
+    )
 
 
 def labels(function, **options):

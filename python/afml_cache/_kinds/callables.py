@@ -43,7 +43,9 @@ def wrapper(value: types.MethodWrapperType) -> Apart:
 
 def descriptor(value: Any) -> Apart:
     """Describe a method or attribute of a compiled class."""
-    return Apart("descriptor", ((".__objclass__", value.__objclass__), (".__name__", value.__name__)))
+    return Apart(
+        "descriptor", ((".__objclass__", value.__objclass__), (".__name__", value.__name__))
+    )
 
 
 def partial(value: functools.partial[object]) -> Apart:
@@ -87,7 +89,7 @@ def cell(value: types.CellType) -> Apart:
 
 
 def module(value: types.ModuleType) -> Apart:
-    """Describe a module: one of the user's is code, another is its name and its package's version."""
+    """Describe a module: one of the user's is code, another is a name and a version."""
     name = module_name(value.__name__)
     whose = origin(name)
     if whose == "user":

@@ -82,12 +82,14 @@ def calendar(value: Any) -> Apart:
 
 def function(value: Any) -> Apart:
     """Describe a universal function by the name under which it is offered."""
+    name: str = value.__name__
     for module in ("numpy", "scipy.special"):
-        if getattr(sys.modules.get(module), value.__name__, None) is value:
-            return Apart("ufunc", ((".__class__", type(value)), ("", f"{module}.{value.__name__}")))
+        offered: object = getattr(sys.modules.get(module), name, None)
+        if offered is value:
+            return Apart("ufunc", ((".__class__", type(value)), ("", f"{module}.{name}")))
     raise refusal(
         value,
-        f"`{value.__name__}`, whose code is not at hand",
+        f"`{name}`, whose code is not at hand",
         "pass the Python function that it was made from",
     )
 

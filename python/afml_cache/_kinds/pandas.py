@@ -35,7 +35,9 @@ def dtype(value: Any) -> Apart | None:
     if not _is_own(value):
         return None
     names = value._metadata  # noqa: SLF001 - what pandas itself compares
-    return Apart("dtype", (*_class_of(value), *((f".{name}", getattr(value, name)) for name in names)))
+    return Apart(
+        "dtype", (*_class_of(value), *((f".{name}", getattr(value, name)) for name in names))
+    )
 
 
 def frame(value: Any) -> Apart:

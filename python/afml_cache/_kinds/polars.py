@@ -24,7 +24,14 @@ _STARTS: Final = (len(_HEADER) + 4 + 64, len(_HEADER) + 8)
 _OPAQUE: Final = frozenset(
     {
         *("OpaquePython", "PythonScan", "PythonDataset", "Anonymous", "AnonymousFunction"),
-        *("AnonymousAgg", "AnonymousStreamingAgg", "FfiPlugin", "PythonUdf", "Sink", "SinkMultiple"),
+        *(
+            "AnonymousAgg",
+            "AnonymousStreamingAgg",
+            "FfiPlugin",
+            "PythonUdf",
+            "Sink",
+            "SinkMultiple",
+        ),
     }
 )
 _PICKLED: Final = re.compile(rb"PLPYUDF|PLPYFN|\A[\x00\x01](?s:.){2}\x80[\x02-\x05]")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache._kinds.instances import instance, items, reduced
-from afml_cache._kinds.model import Apart, Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from afml_cache._kinds.model import Apart, Part
 
 # What the formats keep, and what was found out about it on the way.
 _SPARSE: Final = frozenset(
