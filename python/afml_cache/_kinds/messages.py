@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from typing import Final, cast
 
@@ -26,7 +25,8 @@ _CODES: Final[dict[int, tuple[str, object]]] = {
 }
 _LONG: Final = 16
 _DEEPEST: Final = 400
-_LARGE_BYTE: Final = re.compile(rb"\xcc(.)", re.DOTALL)
+_LARGE: Final = b"\xcc"
+_HIGH: Final = bytes(range(0x80, 0x100))
 
 
 class Mapping(tuple[tuple[object, object], ...]):
@@ -87,12 +87,21 @@ class _Reader:
         return packed or [self.value(depth + 1) for _ in range(length)]
 
     def _packed(self, length: int) -> bytes | None:
-        """Read numbers below 256 at once."""
-        found = re.compile(rb"(?s:[\x00-\x7f]|\xcc.){%d}" % length).match(self._data, self.position)
-        if found is None:
+        """Read numbers below 256 at once: small ones are one byte, the others stand behind 0xCC."""
+        start, end, grown = self.position, self.position, self.position + length
+        while grown != end:
+            end = grown
+            doubled = self._data.count(_LARGE * 2, start, end)
+            grown = start + length + self._data.count(_LARGE, start, end) - doubled
+        # two in a row are the number 0xCC: no number before it ends with one
+        pieces = self._data[start:end].split(_LARGE * 2)
+        marks = sum(piece.count(_LARGE) for piece in pieces)
+        high = sum(len(piece) - len(piece.translate(None, _HIGH)) for piece in pieces)
+        read = _LARGE.join(piece.replace(_LARGE, b"") for piece in pieces)
+        if high != 2 * marks or len(read) != length:
             return None
-        self.position = found.end()
-        return _LARGE_BYTE.sub(rb"\1", found[0])
+        self.position = end
+        return read
 
     def _number(self, form: str) -> int:
         number: int = struct.unpack(form, self._take(struct.calcsize(form)))[0]

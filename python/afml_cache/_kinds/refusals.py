@@ -61,8 +61,6 @@ def refuse_stream(value: object, kind: type) -> None:
         raise refusal(value, f"an iterator, {_ONCE}", _LIST)
     if defines(kind, "__anext__"):
         raise refusal(value, f"an iterator, {_ONCE}", _LIST)
-    if defines(kind, "__await__"):
-        raise refusal(value, _AWAITED, _RESULT)
 
 
 def refuse_handle(value: object, kind: type) -> None:
