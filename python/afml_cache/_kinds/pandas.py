@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _OWN: Final = frozenset(
     {
         *("_mgr", "_item_cache", "_attrs", "_flags", "_is_copy", "_name"),
-        *("_cacher", "_index", "_cache", "_hidden_attrs", "_typ"),
+        *("_cacher", "_index", "_cache", "_hidden_attrs", "_typ", "_metadata"),
     }
 )
 # Attributes that came later, with what every older version does.
