@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks.calls import frames, hits, misses
 from benchmarks.digests import digests
 from benchmarks.fresh import HOME, fresh, imports
+from benchmarks.keys import keys
 from benchmarks.machine import machine, versions
 from benchmarks.measure import Table
 from benchmarks.report import GROUPS, document, splice, summary
@@ -21,6 +22,7 @@ def measure(wanted: list[str], folder: Path) -> Table:
     """Run the groups that are wanted."""
     work: dict[str, Callable[[Table, Path], None]] = {
         "digests": lambda table, _: digests(table),
+        "keys": keys,
         "hits": hits,
         "fresh": fresh,
         "frames": frames,

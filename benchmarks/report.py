@@ -11,6 +11,7 @@ from benchmarks.targets import FIRST_PASS, LATER, Figures, Target, figures
 
 GROUPS = {
     "digests": "Digests",
+    "keys": "Keys",
     "hits": "Hits in memory",
     "fresh": "Hits in a fresh process",
     "frames": "Frames in and out",

@@ -66,6 +66,16 @@ def beyond_digest(case: str, seconds: float) -> Target:
     return Target(f"{case}: at most {duration(seconds)} more than its digest", check)
 
 
+def per_name(case: str, base: str, names: int, seconds: float) -> Target:
+    """At most so many seconds for each of the names that one case has more than another."""
+
+    def check(figures: Figures) -> tuple[str, bool]:
+        each = (figures[case, SUBJECT] - figures[base, SUBJECT]) / names
+        return duration(each), each <= seconds
+
+    return Target(f"{case}: at most {duration(seconds)} for each further name", check)
+
+
 FIRST_PASS = (
     faster("hit frame 1M x 5", "joblib.Memory", 8),
     faster("hit f(1, 2)", "joblib.Memory", 50),
@@ -80,6 +90,15 @@ LATER = (
     faster("digest 1M strings, object", "dask.tokenize", 2.5),
     faster("digest 1M strings, str dtype", "dask.tokenize", 1.5),
     under("digest frame 1000 x 5", 15e-6),
+    under("key of f(1, 2)", 0.5e-6),
+    under("key of f(1, 2), 20 constants", 0.5e-6),
+    under("key of f(1, 2), 20 helpers", 0.5e-6),
+    per_name("key of f(1, 2), 120 constants", "key of f(1, 2), 20 constants", 100, 25e-9),
+    per_name("key of f(1, 2), 120 helpers", "key of f(1, 2), 20 helpers", 100, 25e-9),
+    within("digest frame 10 x 10,000", ("digest frame 10 x 1,000", SUBJECT), 10,
+           "one of a tenth of the columns"),
+    within("digest frame 10 x 10,000, half text",
+           ("digest frame 10 x 1,000, half text", SUBJECT), 10, "one of a tenth of the columns"),
     under("hit f(1, 2)", 1e-6),
     faster("hit f(1, 2)", "joblib.Memory", 200),
     under("fresh process, next 200 hits", 15e-6),

@@ -13,6 +13,7 @@ from afml_cache.exceptions import (
     CacheWriteWarning,
     UncacheableArgumentError,
     UncacheableArgumentWarning,
+    UndeclaredFileWarning,
 )
 from afml_cache.files import File
 from afml_cache.hashers import register_hasher
@@ -32,6 +33,7 @@ __all__ = [
     "Store",
     "UncacheableArgumentError",
     "UncacheableArgumentWarning",
+    "UndeclaredFileWarning",
     "__version__",
     "cache_status",
     "cacheable",

@@ -15,6 +15,7 @@ __all__ = [
     "CacheWriteWarning",
     "UncacheableArgumentError",
     "UncacheableArgumentWarning",
+    "UndeclaredFileWarning",
 ]
 
 _log = logging.getLogger("afml_cache")
@@ -54,6 +55,10 @@ class CacheReadWarning(CacheWarning):
 
 class UncacheableArgumentWarning(CacheWarning):
     """A call runs without the cache, since an argument can't be keyed."""
+
+
+class UndeclaredFileWarning(CacheWarning):
+    """An argument names a file whose content is no part of the key."""
 
 
 def warn(category: str, message: str) -> None:

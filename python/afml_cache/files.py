@@ -100,6 +100,15 @@ def file_key(value: object) -> Any:
     return value
 
 
+def names_a_file(value: object) -> bool:
+    """Whether a path, or a text that looks like one, names a file that exists."""
+    if isinstance(value, str):
+        looks = os.sep in value or bool(os.path.splitext(value)[1])
+        return looks and os.path.isfile(value)
+    declared = isinstance(value, File) or hasattr(type(value), "__cache_key__")
+    return isinstance(value, os.PathLike) and not declared and os.path.isfile(value)
+
+
 def content_of(path: Path) -> tuple[str, ...]:
     """Digest a file's content, unless it is known and the file has not been touched.
 

@@ -3,11 +3,15 @@
 //! The bytes that go in are ours (`encode`), fixed-width little-endian and length-prefixed, so that
 //! a digest depends on content only: never on the process, the platform or the number of threads.
 
-mod buffer;
 mod encode;
+mod leaves;
+mod pieces;
+mod strided;
 
-pub use buffer::{Strided, digest_all, digest_bytes};
 pub use encode::Encoder;
+pub use leaves::{View, digest_all, digest_bytes, digest_views};
+pub use pieces::Pieces;
+pub use strided::Strided;
 
 use std::fmt;
 use xxhash_rust::xxh3::xxh3_128;

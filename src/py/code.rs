@@ -89,11 +89,16 @@ fn mutables(code: &Bound<'_, PyAny>) -> PyResult<Vec<Mutable>> {
 
 /// Whether a value is code: a function, a class, or one of our own cached functions.
 pub fn is_code(value: &Bound<'_, PyAny>) -> bool {
-    static FUNCTION: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let function = FUNCTION.import(value.py(), "types", "FunctionType");
     value.is_instance_of::<PyType>()
         || value.is_exact_instance_of::<super::function::PyFunction>()
-        || function.is_ok_and(|function| value.get_type().is(function))
+        || is_function(value)
+}
+
+/// Whether a value was made by a `def` or `lambda`.
+pub fn is_function(value: &Bound<'_, PyAny>) -> bool {
+    static FUNCTION: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let function = FUNCTION.import(value.py(), "types", "FunctionType");
+    function.is_ok_and(|function| value.get_type().is(function))
 }
 
 type Known = Mutex<HashMap<usize, (Py<PyAny>, Arc<Code>)>>;

@@ -123,7 +123,8 @@ impl Identity {
         }))
     }
 
-    fn keyed<'a, 'py>(
+    /// The arguments that are part of the key, with their parameters.
+    pub fn keyed<'a, 'py>(
         &'a self,
         arguments: &'a Arguments<'py>,
     ) -> impl Iterator<Item = (&'a Parameter, &'a Bound<'py, PyAny>)> {
@@ -213,7 +214,7 @@ fn digest_argument<'py>(
             let py = value.py();
             let files = py
                 .import("afml_cache.files")?
-                .call_method1("as_files", (value,))
+                .call_method1("file_key", (value,))
                 .map_err(|error| refused(py, error))?;
             sink.digest(&files)
         }

@@ -1,6 +1,7 @@
 //! The extension module `afml_cache._native`: a table of contents.
 
 mod bind;
+mod body;
 mod code;
 mod counters;
 mod digest;

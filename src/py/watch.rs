@@ -3,7 +3,9 @@
 //! Everything compared is held by a strong reference, so an address means one object for as long as
 //! the watch lives. What can change in place is not compared but digested again.
 
-use pyo3::exceptions::PyValueError;
+use super::body::has_parts;
+use super::code::is_function;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -124,6 +126,9 @@ impl Body {
             .into_iter()
             .map(|(cell, content)| (cell, bound(content, missing)))
             .collect();
+        if !is_function(function.bind(missing.py())) {
+            return Err(PyTypeError::new_err("only functions have bodies to watch"));
+        }
         Ok(Self {
             function,
             parts: [code, defaults, keywords],
@@ -132,15 +137,8 @@ impl Body {
     }
 
     fn holds(&self, py: Python<'_>) -> PyResult<bool> {
-        let names = [
-            intern!(py, "__code__"),
-            intern!(py, "__defaults__"),
-            intern!(py, "__kwdefaults__"),
-        ];
-        for (name, then) in names.into_iter().zip(&self.parts) {
-            if !self.function.bind(py).getattr(name)?.is(then) {
-                return Ok(false);
-            }
+        if !has_parts(self.function.bind(py), &self.parts)? {
+            return Ok(false);
         }
         for (cell, then) in &self.cells {
             let now = match cell.bind(py).getattr(intern!(py, "cell_contents")) {

@@ -29,9 +29,17 @@ def here():
     return found
 
 
+def named(make):
+    """The digest of a value, or what went wrong."""
+    try:
+        return digest(make())
+    except Exception as error:  # noqa: BLE001 - every value is looked at
+        return repr(error)
+
+
 def main(arguments):
     """Compare or write; the exit status says whether all agreed."""
-    digests = {name: digest(make()) for name, make in here().items()}
+    digests = {name: named(make) for name, make in here().items()}
     if arguments == ["--write"]:
         TABLE.write_text(json.dumps(digests, indent=1, ensure_ascii=False) + "\n")
         return 0

@@ -16,6 +16,7 @@ import operator
 import pathlib
 import re
 import types
+import typing
 import uuid
 import zoneinfo
 
@@ -50,10 +51,11 @@ class Costs:
     commission: float = 0.0
 
 
-class Bar(collections.namedtuple("Bar", "open close")):
+class Bar(typing.NamedTuple):
     """A bar with two prices."""
 
-    __slots__ = ()
+    open: float
+    close: float
 
 
 class Strategy:
@@ -152,7 +154,7 @@ PLAIN = {
     "range": lambda: range(1, 10, 2),
     "slice": lambda: slice(1, None, -1),
     "date": lambda: dt.date(2024, 2, 29),
-    "datetime": lambda: dt.datetime(2024, 2, 29, 12, 30, 15, 123456),
+    "datetime": lambda: dt.datetime(2024, 2, 29, 12, 30, 15, 123456),  # noqa: DTZ001
     "datetime utc": lambda: dt.datetime(2024, 2, 29, 12, tzinfo=UTC),
     "datetime fixed": lambda: dt.datetime(
         2024, 2, 29, tzinfo=dt.timezone(dt.timedelta(hours=5, minutes=30))
@@ -211,7 +213,7 @@ def numpy_values():
 
     record = np.dtype([("price", "<f8"), ("size", "<i4")], align=True)
     base = np.arange(24, dtype="int64").reshape(4, 6)
-    dtypes = "? i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16".split()
+    dtypes = ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16"]
     return {
         **{f"array {dtype}": functools.partial(np.arange, 3, dtype=dtype) for dtype in dtypes[1:]},
         "array bool": lambda: np.array([True, False]),
@@ -225,7 +227,6 @@ def numpy_values():
         "array 0-d": lambda: np.array(1.5),
         "array 2-d": lambda: base,
         "array transposed": lambda: base.T,
-        "array fortran": lambda: np.asfortranarray(base),
         "array strided": lambda: base[::2, ::-1],
         "array nan": lambda: np.array([np.nan, 1.0, -0.0]),
         "array large": lambda: np.arange(300_000, dtype="float64"),
@@ -287,7 +288,7 @@ def pandas_values():
         "frame duplicate labels": lambda: frame().iloc[:, [0, 0]],
         "frame multi columns": lambda: frame().set_axis(
             pd.MultiIndex.from_arrays(
-                [np.array(["a", "b"], dtype=object), np.array([1, 2], dtype="int64")]
+                [pd.Index(["a", "b"], dtype=object), np.array([1, 2], dtype="int64")]
             ),
             axis=1,
         ),
@@ -302,7 +303,7 @@ def pandas_values():
         ),
         "frame nullable": lambda: pd.DataFrame(
             {0: pd.array([1, None, 3], "Int64"), 1: pd.array([1.5, None, 2.5], "Float64")}
-        ),
+        ).set_axis(pd.RangeIndex(2), axis=1),
         "series": lambda: frame()["open"],
         "series unnamed": lambda: pd.Series([1.0, 2.0]),
         "series int8": lambda: pd.Series([1, 2], dtype="int8", name=5),
@@ -312,9 +313,7 @@ def pandas_values():
         "series category": lambda: pd.Series(categorical(["a", "b"])),
         "series category order": lambda: pd.Series(categorical(["b", "a"], ordered=True)),
         "series datetime": lambda: pd.Series(stamps(freq="D", tz="UTC")),
-        "series timedelta": lambda: pd.Series(
-            pd.to_timedelta([1, 2], unit="s").as_unit("ns")
-        ),
+        "series timedelta": lambda: pd.Series(pd.to_timedelta([1, 2], unit="s").as_unit("ns")),
         "series period": lambda: pd.Series(pd.period_range("2024-01", periods=3, freq="M")),
         "series interval": lambda: pd.Series(pd.interval_range(0, 3)),
         "series sparse": lambda: pd.Series(pd.arrays.SparseArray([0.0, 0.0, 1.0])),
@@ -344,7 +343,7 @@ def pandas_values():
         "nat": lambda: pd.NaT,
         "na": lambda: pd.NA,
         "offset": lambda: pd.offsets.BusinessDay(2),
-        "offset month": lambda: pd.offsets.MonthBegin(),
+        "offset month": pd.offsets.MonthBegin,
         "extension array": lambda: pd.array([1, None], "Int32"),
         "categorical": lambda: categorical(["a", "b"]),
         "timestamps in a dict": lambda: {"t0": pd.Timestamp(0).as_unit("ns"), "t1": pd.NaT},
@@ -388,8 +387,12 @@ def polars_values():
         "polars bool": lambda: pl.Series("a", [True, None, False]),
         "polars datetime": lambda: pl.Series("t", [stamp, None], dtype=pl.Datetime("ns", "UTC")),
         "polars date": lambda: pl.Series("d", [dt.date(2024, 1, 1)]),
-        "polars duration": lambda: pl.Series("d", [dt.timedelta(seconds=1)], dtype=pl.Duration("us")),
-        "polars decimal": lambda: pl.Series("p", [decimal.Decimal("1.10")], dtype=pl.Decimal(10, 2)),
+        "polars duration": lambda: pl.Series(
+            "d", [dt.timedelta(seconds=1)], dtype=pl.Duration("us")
+        ),
+        "polars decimal": lambda: pl.Series(
+            "p", [decimal.Decimal("1.10")], dtype=pl.Decimal(10, 2)
+        ),
         "polars list": lambda: pl.Series("l", [[1], None, [], [2, 3]]),
         "polars struct": lambda: pl.Series("s", [{"a": 1, "b": "x"}, {"a": 2, "b": None}]),
         "polars categorical": lambda: pl.Series("c", ["b", "a", "b"], dtype=pl.Categorical),

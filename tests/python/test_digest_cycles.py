@@ -73,6 +73,18 @@ def test_who_points_where_is_seen() -> None:
     assert len({digest(build(target)) for target in range(4)}) == 4
 
 
+def test_a_cycle_inside_a_cycle_leaves_the_outer_one_whole() -> None:
+    def build(inner: int, member: int) -> list:
+        outer: list = []
+        backs = [[outer, place] for place in range(3)]
+        outer.extend([*backs, looped(inner)])
+        return [outer, backs[member]]
+
+    digests = {digest(build(inner, member)) for inner in range(3) for member in range(3)}
+    assert len(digests) == 9
+    assert digest(build(1, 2)) == digest(copy.deepcopy(build(1, 2)))
+
+
 def test_a_set_may_stand_in_a_cycle_as_long_as_its_members_do_not_know_each_other() -> None:
     class Node:
         def __init__(self, name: str) -> None:

@@ -79,7 +79,7 @@ def test_the_instance_counts_by_content_and_its_class_by_code(
 ) -> None:
     assert [Model(3).scaled(2), Model(3).scaled(2), Model(4).scaled(2)] == [6, 6, 8]
     assert bodies.ran == ["scaled", "scaled"]
-    monkeypatch.setattr(Model, "helper", lambda self: 1, raising=False)
+    monkeypatch.setattr(Model, "helper", lambda _: 1, raising=False)
     assert Model(3).scaled(2) == 6
     monkeypatch.undo()
     assert Model(3).scaled(2) == 6

@@ -154,7 +154,8 @@ def test_autoreload_of_an_edited_module_misses_and_hits_when_it_is_put_back(
 
 
 def test_two_notebooks_with_functions_of_one_name_do_not_mix(run: Run) -> None:
-    run("def make():\n    @robust_cacheable(store=store)\n    def f(x):\n        return x\n    return f")
+    cell = "@robust_cacheable(store=store)\n    def f(x):\n        return x"
+    run(f"def make():\n    {cell}\n    return f")
     run("first = make()\nfirst(10)")
     run("@robust_cacheable(store=store)\ndef f(x):\n    return -x")
     assert misses(run)

@@ -1,5 +1,6 @@
 """What comes back is what was returned: from memory, from the folder, and in another process."""
 
+import os
 import pickle
 import threading
 import warnings
@@ -38,7 +39,8 @@ def test_every_result_comes_back_in_another_process(
 ) -> None:
     for name, make in results.CASES.items():
         results.echo(name, make())
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    paths = str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
     shown = run_python(
         """
 from alike import same

@@ -1,4 +1,4 @@
-"""Run the smoke test in clean environments of every Python found here.
+"""Run the smoke test and the golden digests in clean environments of every Python found here.
 
 python matrix.py WHEEL FOLDER    # FOLDER keeps the environments for the next run
 """
@@ -28,11 +28,15 @@ ENVIRONMENTS = [  # pandas 3 begins with Python 3.11, NumPy 1.26 ends with Pytho
     ("3.13", ALL),
 ]
 SMOKE = Path(__file__).with_name("smoke.py")
+GOLDEN = Path(__file__).parents[1] / "golden" / "check.py"
 PIP_INSTALL = ("install", "--quiet", "--disable-pip-version-check")
 
 
-def run(*command):
-    return subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()
+def run(*command, **environment):
+    ran = subprocess.run(
+        command, capture_output=True, check=True, text=True, env={**os.environ, **environment}
+    )
+    return ran.stdout.strip()
 
 
 def is_python(path, wanted):
@@ -64,11 +68,14 @@ def install(interpreter, folder, wheel, requirements):
 
 def passes(interpreter, folder, wheel, requirements):
     try:
-        line = run(install(interpreter, folder, wheel, requirements), "-B", SMOKE)
+        python = install(interpreter, folder, wheel, requirements)
+        line = run(python, "-B", SMOKE)
+        seed = str(sum(folder.name.encode()))  # another one in each environment
+        golden = run(python, "-B", GOLDEN, PYTHONHASHSEED=seed)
     except subprocess.CalledProcessError as failure:
         print(f"FAILED  {folder.name}\n{failure.stdout}{failure.stderr}", flush=True)
         return False
-    print(f"passed  {line}", flush=True)
+    print(f"passed  {line}; {golden}", flush=True)
     return True
 
 

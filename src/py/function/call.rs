@@ -123,6 +123,7 @@ impl PyFunction {
         arguments: &Arguments<'py>,
         call: &Call<'_, 'py>,
     ) -> PyResult<(Bound<'py, PyAny>, Outcome)> {
+        self.tell_files(py, ready, arguments);
         let epoch = self.epoch(py, ready);
         let start = clock::monotonic();
         let value = self.run(py, call)?;

@@ -3,12 +3,15 @@
 use super::PyFunction;
 use super::ready::Ready;
 use crate::error::Error;
+use crate::py::bind::{Arguments, Role};
 use crate::py::counters::Counters;
 use crate::py::digest::uncacheable;
 use crate::py::error::{is_interrupt, warn};
 use crate::py::identity::Refused;
 use crate::py::value::Failure;
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use std::sync::PoisonError;
 
 impl PyFunction {
@@ -41,6 +44,27 @@ impl PyFunction {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(what.to_owned())
+    }
+
+    /// Tells of arguments that name a file whose content is no part of the key.
+    pub(super) fn tell_files(&self, py: Python<'_>, ready: &Ready, arguments: &Arguments<'_>) {
+        for (parameter, value) in ready.identity.keyed(arguments) {
+            let by_content = matches!(parameter.role, Role::Content | Role::Unordered);
+            if !by_content || !names_a_file(value).unwrap_or(false) {
+                continue;
+            }
+            let label = &parameter.label;
+            if self.first(&format!("file {label}")) {
+                let name = &self.name;
+                warn(
+                    py,
+                    "UndeclaredFileWarning",
+                    &format!(
+                        "`{name}` is given the name of a file as `{label}`, and the key has the name only: an edit of the file would not be seen; name the parameter in files=(\"{label}\",), or filter this warning if the file is not read"
+                    ),
+                );
+            }
+        }
     }
 
     pub(super) fn tell_changed(&self, py: Python<'_>, what: &str) {
@@ -85,4 +109,17 @@ impl PyFunction {
             &format!("the result of `{name}` can't be stored: {reason}; {remedy}"),
         );
     }
+}
+
+/// Asked only where something is computed, since it looks at the file system.
+fn names_a_file(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let text = value.is_exact_instance_of::<PyString>();
+    if !text && !value.hasattr(intern!(value.py(), "__fspath__"))? {
+        return Ok(false);
+    }
+    value
+        .py()
+        .import(intern!(value.py(), "afml_cache.files"))?
+        .call_method1(intern!(value.py(), "names_a_file"), (value,))?
+        .extract()
 }

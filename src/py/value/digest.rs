@@ -246,10 +246,14 @@ impl<'py> DigestSink<'py> {
             }
             return Ok(digest);
         }
-        let digest = if frame.low == frame.number {
-            self.number_cycle(frame)?
-        } else {
-            digest
+        let digest = match frame.low {
+            u64::MAX => digest,
+            low if low == frame.number => self.number_cycle(frame)?,
+            _ => {
+                return Err(Failure::unhandled(
+                    "a value whose parts changed while it was read",
+                ));
+            }
         };
         self.met
             .insert(address, (Met::Done(digest), frame.value.clone()));
@@ -267,12 +271,7 @@ impl<'py> DigestSink<'py> {
         self.encoder = outer;
         let numbering = self.numbering.take().unwrap_or_default();
         walked?;
-        for address in self
-            .hanging
-            .drain(..)
-            .skip(frame.hanging)
-            .collect::<Vec<_>>()
-        {
+        for address in self.hanging.split_off(frame.hanging) {
             let member = numbering.member(address, digest);
             match (member, self.met.get_mut(&address)) {
                 (Some(member), Some((met, _))) if self.gathering == 0 => *met = Met::Done(member),
@@ -298,10 +297,10 @@ impl<'py> DigestSink<'py> {
     }
 
     fn code(&mut self, value: &Bound<'py, PyAny>) -> Walk<()> {
-        let code = code_of(value)?;
         if self.seen(value)? {
             return Ok(());
         }
+        let code = code_of(value)?;
         self.open(value, Parts::Code(code.clone(), 0), None)?;
         self.encoder.tag(tag::CODE);
         self.encoder.digest(code.digest);

@@ -30,6 +30,7 @@ pub enum Class {
     Pandas(Pandas),
     PolarsFrame,
     PolarsSeries,
+    Arrow(Arrow),
 }
 
 /// Classes of pandas.
@@ -61,6 +62,19 @@ pub enum Pandas {
     ArrowArray,
     SparseArray,
     NumpyArray,
+}
+
+/// Classes of pyarrow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrow {
+    Array,
+    ChunkedArray,
+    Batch,
+    Table,
+    Scalar,
+    Schema,
+    Field,
+    Type,
 }
 
 type Known = Mutex<HashMap<usize, (Py<PyType>, Class)>>;
@@ -133,6 +147,7 @@ fn by_name(kind: &Bound<'_, PyType>, module: &str, name: &str) -> PyResult<Optio
         ("pandas", _) => pandas_class(name).map(Class::Pandas),
         ("polars", "DataFrame") => Some(Class::PolarsFrame),
         ("polars", "Series") => Some(Class::PolarsSeries),
+        ("pyarrow", _) if module == "pyarrow.lib" => arrow_class(kind)?.map(Class::Arrow),
         _ => None,
     })
 }
@@ -158,6 +173,27 @@ fn numpy_class(kind: &Bound<'_, PyType>) -> PyResult<Option<Class>> {
     Ok(kind
         .is_subclass(&numpy.getattr("dtype")?)?
         .then_some(Class::NumpyDtype))
+}
+
+/// pyarrow has a class for each type, all in one module.
+fn arrow_class(kind: &Bound<'_, PyType>) -> PyResult<Option<Arrow>> {
+    const BASES: [(&str, Arrow); 8] = [
+        ("Array", Arrow::Array),
+        ("ChunkedArray", Arrow::ChunkedArray),
+        ("RecordBatch", Arrow::Batch),
+        ("Table", Arrow::Table),
+        ("Scalar", Arrow::Scalar),
+        ("Schema", Arrow::Schema),
+        ("Field", Arrow::Field),
+        ("DataType", Arrow::Type),
+    ];
+    let pyarrow = kind.py().import(intern!(kind.py(), "pyarrow"))?;
+    for (name, class) in BASES {
+        if kind.is_subclass(&pyarrow.getattr(name)?)? {
+            return Ok(Some(class));
+        }
+    }
+    Ok(None)
 }
 
 fn pandas_class(name: &str) -> Option<Pandas> {

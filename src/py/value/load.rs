@@ -1,6 +1,6 @@
 //! A payload back to the value that it holds.
 
-use super::{numpy, pandas, polars, python, tag};
+use super::{arrow, numpy, pandas, polars, python, tag};
 use crate::format::{Head, Reader};
 use crate::py::error::{corrupt, raise};
 use crate::store::Bytes;
@@ -100,6 +100,7 @@ impl<'a, 'py> Loader<'a, 'py> {
             48..64 => numpy::load(self, tag),
             64..96 => pandas::load(self, tag),
             96..112 => polars::load(self, tag),
+            112..120 => arrow::load(self, tag),
             _ => Err(corrupt("an unknown type tag")),
         }
     }

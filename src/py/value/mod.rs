@@ -1,6 +1,7 @@
 //! Values: to a digest, to a payload, and back. One file a library.
 
 mod apart;
+mod arrow;
 mod cycle;
 mod digest;
 mod draft;
@@ -46,6 +47,10 @@ fn step<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> 
         Class::Pandas(class) => {
             sink.met(Packages::PANDAS);
             sink.composite(value, |sink| pandas::walk_pandas(sink, value, class))
+        }
+        Class::Arrow(class) => {
+            sink.met(Packages::PYARROW);
+            sink.composite(value, |sink| arrow::walk_arrow(sink, value, class))
         }
         Class::PolarsFrame | Class::PolarsSeries => {
             sink.met(Packages::POLARS);

@@ -36,6 +36,10 @@ pub fn walk_numpy<'py, S: Sink<'py>>(
         Class::NumpyDtype => {
             let dtype = value.cast::<PyArrayDescr>()?;
             sink.tag(tag::NUMPY_DTYPE);
+            // A payload has one with fields as a pickle.
+            if S::CANONICAL && (dtype.has_fields() || dtype.has_subarray()) {
+                return walk_dtype(sink, dtype);
+            }
             walk_plain_dtype(sink, dtype)
         }
         _ => walk_array(sink, value),
@@ -321,12 +325,23 @@ fn load_leaf<'py>(
     if items != Some(length) || shape.len() > 32 {
         return Err(corrupt("an array that does not fit its leaf"));
     }
-    let memory = loader.memory()?;
     let order = if columns_first {
         NPY_ARRAY_F_CONTIGUOUS
     } else {
         0
     };
+    over_leaf(loader, dtype, shape, data, order)
+}
+
+/// An array of this shape over `data`, which must hold it all.
+fn over_leaf<'py>(
+    loader: &mut Loader<'_, 'py>,
+    dtype: Bound<'py, PyArrayDescr>,
+    shape: &[isize],
+    data: *mut u8,
+    order: c_int,
+) -> PyResult<Bound<'py, PyAny>> {
+    let memory = loader.memory()?;
     let mut shape = shape.to_vec();
     // SAFETY: the leaf holds exactly the items of this shape, and `memory` keeps it for the array.
     unsafe {
@@ -348,4 +363,11 @@ fn load_leaf<'py>(
         }
         Ok(array)
     }
+}
+
+/// The next leaf as an array of bytes.
+pub fn load_bytes<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+    let (data, length) = loader.leaf()?;
+    let dtype = PyArrayDescr::new(loader.py, "u1")?;
+    over_leaf(loader, dtype, &[length.cast_signed()], data, 0)
 }

@@ -85,6 +85,7 @@ impl Packages {
     pub const NUMPY: Self = Self(1);
     pub const PANDAS: Self = Self(2);
     pub const POLARS: Self = Self(4);
+    pub const PYARROW: Self = Self(8);
 
     /// Takes the others in.
     pub fn add(&mut self, others: Self) {
@@ -97,6 +98,7 @@ impl Packages {
             (Self::NUMPY, "numpy"),
             (Self::PANDAS, "pandas"),
             (Self::POLARS, "polars"),
+            (Self::PYARROW, "pyarrow"),
         ];
         all.into_iter()
             .filter(move |(package, _)| self.0 & package.0 != 0)

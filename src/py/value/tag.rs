@@ -21,18 +21,20 @@ tags! {
     PERIOD = 78, INTERVAL = 79,
     DATETIME_ARRAY = 80, TIMEDELTA_ARRAY = 81, PERIOD_ARRAY = 82, INTERVAL_ARRAY = 83,
     CATEGORICAL = 84, MASKED_ARRAY = 85, STRING_ARRAY = 86, ARROW_ARRAY = 87, SPARSE_ARRAY = 88,
-    PANDAS_NUMPY_ARRAY = 89,
+    PANDAS_NUMPY_ARRAY = 89, PANDAS_ZONE = 90,
     POLARS_FRAME = 96, POLARS_SERIES = 97,
     /// A dictionary in no order.
-    UNORDERED_DICT = 112,
+    UNORDERED_DICT = 128,
     /// What `take_apart` made of a value.
-    OBJECT = 113,
+    OBJECT = 129,
     /// A function or a class.
-    CODE = 114,
+    CODE = 130,
     /// A value that holds itself.
-    CYCLE = 115,
+    CYCLE = 131,
     /// A value that leads back to one that holds itself.
-    CYCLE_MEMBER = 116,
+    CYCLE_MEMBER = 132,
+    PYARROW_ARRAY = 112, PYARROW_CHUNKED = 113, PYARROW_BATCH = 114, PYARROW_TABLE = 115,
+    PYARROW_SCALAR = 116, PYARROW_SCHEMA = 117, PYARROW_FIELD = 118, PYARROW_TYPE = 119,
     /// A value that stands behind its own digest.
     COMPOSITE = 240,
     /// An object that was met before, by its number.

@@ -1,13 +1,14 @@
 //! Scalars and extension arrays of pandas.
 
-use crate::py::value::library::Pandas;
+use crate::py::value::library::{Class, Pandas, class_of};
 use crate::py::value::numpy::walk_objects;
 use crate::py::value::sink::{Failure, Sink, Walk, not_handled};
-use crate::py::value::{tag, walk};
+use crate::py::value::{arrow, tag, walk};
 use numpy::PyUntypedArray;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyDict;
 
 /// Walks a scalar or an extension array.
 pub fn walk_extension<'py, S: Sink<'py>>(
@@ -21,7 +22,7 @@ pub fn walk_extension<'py, S: Sink<'py>>(
         Pandas::Na => Ok(sink.tag(tag::NA)),
         Pandas::Timestamp => {
             walk_instant(sink, value, tag::TIMESTAMP, "asm8")?;
-            walk(sink, &value.getattr("tz")?)
+            walk_zone(sink, &value.getattr("tz")?)
         }
         Pandas::Timedelta => walk_instant(sink, value, tag::PANDAS_TIMEDELTA, "asm8"),
         Pandas::Period => {
@@ -38,7 +39,7 @@ pub fn walk_extension<'py, S: Sink<'py>>(
         }
         Pandas::DatetimeArray => {
             walk_ticks(sink, value, tag::DATETIME_ARRAY)?;
-            walk(sink, &value.getattr(intern!(py, "tz"))?)
+            walk_zone(sink, &value.getattr(intern!(py, "tz"))?)
         }
         Pandas::TimedeltaArray => walk_ticks(sink, value, tag::TIMEDELTA_ARRAY),
         Pandas::PeriodArray => {
@@ -68,6 +69,38 @@ pub fn walk_extension<'py, S: Sink<'py>>(
             walk(sink, &value.call_method0("to_numpy")?)
         }
         _ => Err(not_handled(value)),
+    }
+}
+
+/// A time zone, in a digest by its name: which of the libraries for zones an index has depends on
+/// the version of pandas.
+pub fn walk_zone<'py, S: Sink<'py>>(sink: &mut S, zone: &Bound<'py, PyAny>) -> Walk<()> {
+    match zone_name(zone)? {
+        Some(name) if S::CANONICAL => {
+            sink.tag(tag::PANDAS_ZONE);
+            Ok(sink.text(&name))
+        }
+        _ => walk(sink, zone),
+    }
+}
+
+fn zone_name(zone: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    static UTC: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = zone.py();
+    if zone.is_none() {
+        return Ok(None);
+    }
+    let utc = UTC.get_or_try_init(py, || {
+        let class = py.import("datetime")?.getattr("timezone")?;
+        class.getattr("utc").map(Bound::unbind)
+    })?;
+    if zone.is(utc) {
+        return Ok(Some("UTC".into()));
+    }
+    match class_of(zone) {
+        Some(Class::ZoneInfo) => zone.getattr("key")?.extract(),
+        Some(Class::Pytz) => zone.getattr("zone")?.extract(),
+        _ => Ok(None),
     }
 }
 
@@ -150,42 +183,31 @@ fn walk_masked<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Wa
 
 fn walk_strings<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {
     let dtype = value.getattr("dtype")?;
+    let storage = dtype.getattr("storage")?.extract::<String>()?;
     sink.tag(tag::STRING_ARRAY);
-    sink.text(&dtype.getattr("storage")?.extract::<String>()?);
+    sink.text(&storage);
     // A missing string is NaN in one of the two dtypes, and `NA` in the other.
     let missing = dtype.getattr("na_value")?;
     sink.flag(missing.extract::<f64>().is_ok_and(f64::is_nan));
-    walk_cells(sink, value)
+    if !storage.starts_with("pyarrow") {
+        return walk_cells(sink, value);
+    }
+    let column = value.call_method0(intern!(value.py(), "__arrow_array__"))?;
+    if S::CANONICAL {
+        arrow::walk_text(sink, &column)
+    } else {
+        arrow::write_column(sink, &column)
+    }
 }
 
 fn walk_arrow<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {
     sink.tag(tag::ARROW_ARRAY);
+    let column = value.call_method0(intern!(value.py(), "__arrow_array__"))?;
     if S::CANONICAL {
-        sink.text(&value.getattr("dtype")?.str()?.to_string());
-        return walk_cells(sink, value);
+        arrow::walk_column(sink, &column)
+    } else {
+        arrow::write_column(sink, &column)
     }
-    let arrow = value.py().import("pyarrow")?;
-    let column = value.call_method0("__arrow_array__")?;
-    if column
-        .getattr("type")?
-        .str()?
-        .to_string()
-        .contains("extension")
-    {
-        return Err(Failure::unhandled("an Arrow column of an extension type"));
-    }
-    let table = arrow.call_method1("table", ([column], ["column"]))?;
-    let target = arrow.call_method0("BufferOutputStream")?;
-    let writer = arrow
-        .getattr("ipc")?
-        .call_method1("new_stream", (&target, table.getattr("schema")?))?;
-    writer.call_method1("write_table", (table,))?;
-    writer.call_method0("close")?;
-    let stream = target
-        .call_method0("getvalue")?
-        .call_method0("to_pybytes")?;
-    sink.bytes(stream.cast::<PyBytes>()?.as_bytes());
-    Ok(())
 }
 
 /// The values that are not the fill value, and where they stand.

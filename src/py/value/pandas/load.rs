@@ -2,12 +2,13 @@
 
 use super::load_frame::load_frame;
 use crate::py::error::corrupt;
+use crate::py::value::arrow;
 use crate::py::value::load::Loader;
 use crate::py::value::numpy::objects;
 use crate::py::value::pandas::arrays::to_offset;
 use crate::py::value::tag;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::PyDict;
 
 pub type Value<'py> = Bound<'py, PyAny>;
 
@@ -254,17 +255,21 @@ pub fn simple<'py>(
 
 fn load_strings<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Value<'py>> {
     let py = loader.py;
-    let storage = loader.text()?;
+    let storage = loader.text()?.to_owned();
     let missing_is_nan = loader.flag()?;
-    let count = loader.count()?;
-    let cells = objects(loader, count)?;
+    let cells = if storage.starts_with("pyarrow") {
+        arrow::read_table(loader)?.call_method1("column", (0,))?
+    } else {
+        let count = loader.count()?;
+        objects(loader, count)?
+    };
     let class = py.import("pandas")?.getattr("StringDtype")?;
     let dtype = if missing_is_nan && storage != "pyarrow_numpy" {
         let options = PyDict::new(py);
         options.set_item("na_value", f64::NAN)?;
-        class.call((storage,), Some(&options))?
+        class.call((&storage,), Some(&options))?
     } else {
-        class.call1((storage,))?
+        class.call1((&storage,))?
     };
     let options = PyDict::new(py);
     options.set_item("dtype", &dtype)?;
@@ -276,24 +281,10 @@ fn load_strings<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Value<'py>> {
 }
 
 fn load_arrow<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Value<'py>> {
-    const EXTENSION: &[u8] = b"ARROW:extension";
-    let stream = loader.bytes()?;
-    // An extension type can be code of somebody's; none was written without a seal.
-    if stream
-        .windows(EXTENSION.len())
-        .any(|window| window == EXTENSION)
-    {
-        return Err(corrupt("an Arrow column of an extension type"));
-    }
-    let py = loader.py;
-    let table = py
-        .import("pyarrow")?
-        .getattr("ipc")?
-        .call_method1("open_stream", (PyBytes::new(py, stream),))?;
-    let column = table
-        .call_method0("read_all")?
-        .call_method1("column", (0,))?;
-    py.import("pandas")?
+    let column = arrow::read_table(loader)?.call_method1("column", (0,))?;
+    loader
+        .py
+        .import("pandas")?
         .getattr("arrays")?
         .getattr("ArrowExtensionArray")?
         .call1((column,))

@@ -15,7 +15,7 @@ use crate::py::value::library::{Class, Pandas, class_of};
 use crate::py::value::numpy::{data, walk_array, walk_plain_dtype};
 use crate::py::value::sink::{Failure, Sink, Walk};
 use crate::py::value::{tag, walk};
-use arrays::{walk_extension, walk_frequency};
+use arrays::{walk_extension, walk_frequency, walk_zone};
 use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -109,7 +109,7 @@ fn walk_ticking_index<'py, S: Sink<'py>>(
     walk(sink, &index.getattr(intern!(py, "name"))?)?;
     walk_frequency(sink, &index.getattr(intern!(py, "freq"))?)?;
     sink.text(&index.getattr(intern!(py, "unit"))?.extract::<String>()?);
-    walk(
+    walk_zone(
         sink,
         &index
             .getattr_opt(intern!(py, "tz"))?
@@ -242,8 +242,10 @@ pub fn digest_columns<'py>(sink: &mut DigestSink<'py>, frame: &Bound<'py, PyAny>
         let walked = match column {
             Column::Value(value) => walk(sink, value),
             Column::Plain { array, zone, .. } => {
-                let walked = walk_plain_dtype(sink, &array.dtype())
-                    .and_then(|()| walk_zone(sink, zone.as_ref()));
+                let walked = walk_plain_dtype(sink, &array.dtype()).and_then(|()| match zone {
+                    Some(zone) => walk_zone(sink, zone),
+                    None => Ok(sink.tag(tag::NONE)),
+                });
                 if let Some((digest, view)) = digests.next() {
                     sink.buffer(*view, digest);
                 }
@@ -253,13 +255,6 @@ pub fn digest_columns<'py>(sink: &mut DigestSink<'py>, frame: &Bound<'py, PyAny>
         walked.map_err(|failure| failure.within(|| column_name(frame, *place)))?;
     }
     Ok(())
-}
-
-fn walk_zone<'py>(sink: &mut DigestSink<'py>, zone: Option<&Bound<'py, PyAny>>) -> Walk<()> {
-    match zone {
-        Some(zone) => walk(sink, zone),
-        None => Ok(sink.tag(tag::NONE)),
-    }
 }
 
 fn column_name(frame: &Bound<'_, PyAny>, place: usize) -> String {

@@ -1,0 +1,229 @@
+//! Arrow types whose slots stand for values that lie elsewhere: dictionaries, unions, runs.
+
+use super::bits::Bits;
+use super::canonical::{Buffer, Canonical, Window, length, validity};
+use super::ffi::{Array, Schema, malformed};
+use super::kind::{Kind, unknown};
+use super::spans::Span;
+use crate::digest::Digest;
+use crate::py::value::sink::Walk;
+use std::collections::HashMap;
+
+/// `ARROW_FLAG_DICTIONARY_ORDERED` of the interface.
+const ORDERED: u64 = 1;
+
+/// Distinct values, numbered as they come.
+struct Values<'a> {
+    schema: Schema<'a>,
+    numbers: HashMap<Digest, u32>,
+    rows: Vec<Window<'a>>,
+}
+
+impl<'a> Values<'a> {
+    fn new(schema: Schema<'a>) -> Self {
+        Self {
+            schema,
+            numbers: HashMap::new(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// The number of a value; `None` for a null.
+    fn number(&mut self, to: &Canonical<'a>, row: Window<'a>) -> Walk<Option<u32>> {
+        let slots = std::slice::from_ref(&row);
+        if Kind::of(self.schema.format()?)?.has_validity() && validity(slots)?.is_some() {
+            return Ok(None);
+        }
+        let mut single = to.single();
+        single.column(self.schema, slots)?;
+        let next = u32::try_from(self.rows.len()).map_err(|_| malformed("too many values"))?;
+        let number = *self.numbers.entry(single.digest()).or_insert(next);
+        if number == next {
+            self.rows.push(row);
+        }
+        Ok(Some(number))
+    }
+}
+
+/// Codes by the first appearance of their values; by the dictionary's order where that counts.
+pub fn dictionary<'a>(
+    to: &mut Canonical<'a>,
+    schema: Schema<'a>,
+    windows: &[Window<'a>],
+) -> Walk<()> {
+    let inner = schema
+        .dictionary()
+        .ok_or_else(|| malformed("no dictionary"))?;
+    let mut values = Values::new(inner);
+    let mut valid = match validity(windows)? {
+        Some(valid) => valid,
+        None => {
+            let mut all = Bits::default();
+            all.extend_set(length(windows));
+            all
+        }
+    };
+    let mut codes = Vec::with_capacity(length(windows) * 4);
+    let mut tables = Tables::default();
+    for window in windows {
+        let dictionary = window.array.dictionary()?;
+        let table = tables.of(dictionary)?;
+        if schema.flags() & ORDERED != 0 {
+            (0..table.len()).try_for_each(|code| {
+                table[code] = Some(values.number(to, entry(dictionary, code)?)?);
+                Ok::<_, crate::py::value::sink::Failure>(())
+            })?;
+        }
+        let numbers = Codes::of(schema.format()?, window)?;
+        for row in 0..window.rows.len() {
+            let place = codes.len() / 4;
+            let mut number = None;
+            if valid.get(place) {
+                let code = numbers.get(row)?;
+                let known = table
+                    .get_mut(code)
+                    .ok_or_else(|| malformed("a code without a value"))?;
+                if known.is_none() {
+                    *known = Some(values.number(to, entry(dictionary, code)?)?);
+                }
+                number = known.flatten();
+                if number.is_none() {
+                    valid.clear(place);
+                }
+            }
+            codes.extend(number.unwrap_or_default().to_le_bytes());
+        }
+    }
+    to.validity(Some(&valid).filter(|valid| !valid.all_set()));
+    to.buffer(Buffer::Made(codes));
+    to.u64(values.rows.len() as u64);
+    to.column(inner, &values.rows)
+}
+
+fn entry<'a>(dictionary: Array<'a>, code: usize) -> Walk<Window<'a>> {
+    Window::inside(dictionary, code..code + 1)
+}
+
+/// What the codes of each dictionary stand for, by where it lies.
+#[derive(Default)]
+struct Tables(HashMap<usize, Vec<Option<Option<u32>>>>);
+
+impl Tables {
+    fn of(&mut self, dictionary: Array<'_>) -> Walk<&mut Vec<Option<Option<u32>>>> {
+        let length = dictionary.length()?;
+        let table = self.0.entry(dictionary.address());
+        Ok(table.or_insert_with(|| vec![None; length]))
+    }
+}
+
+/// Integers of any width.
+struct Codes<'a> {
+    bytes: &'a [u8],
+    width: usize,
+}
+
+impl<'a> Codes<'a> {
+    fn of(format: &str, window: &Window<'a>) -> Walk<Self> {
+        let width = match format {
+            "c" | "C" => 1,
+            "s" | "S" => 2,
+            "i" | "I" => 4,
+            "l" | "L" => 8,
+            _ => return Err(unknown(format)),
+        };
+        Self::in_buffer(1, width, window)
+    }
+
+    fn in_buffer(number: usize, width: usize, window: &Window<'a>) -> Walk<Self> {
+        let bytes = window.array.items(number, width, window.rows.clone())?;
+        Ok(Self { bytes, width })
+    }
+
+    fn get(&self, row: usize) -> Walk<usize> {
+        let mut wide = [0; 8];
+        let bytes = &self.bytes[row * self.width..(row + 1) * self.width];
+        wide[..self.width].copy_from_slice(bytes);
+        // A negative code is beyond every dictionary, whatever its width.
+        usize::try_from(u64::from_le_bytes(wide)).map_err(|_| malformed("a code out of range"))
+    }
+}
+
+/// The type of each slot, then each type's slots in their order.
+pub fn union<'a>(
+    to: &mut Canonical<'a>,
+    schema: Schema<'a>,
+    windows: &[Window<'a>],
+    dense: bool,
+) -> Walk<()> {
+    let format = schema.format()?;
+    let (_, numbers) = format.split_once(':').ok_or_else(|| unknown(format))?;
+    let mut children = [None; 256];
+    for (child, number) in numbers
+        .split(',')
+        .filter(|text| !text.is_empty())
+        .enumerate()
+    {
+        children[usize::from(number.parse::<u8>().map_err(|_| unknown(format))?)] = Some(child);
+    }
+    let mut types = Vec::with_capacity(length(windows));
+    let mut spans: Vec<Vec<Span>> = vec![Vec::new(); schema.children()?];
+    for (number, window) in windows.iter().enumerate() {
+        let codes = window.array.items(0, 1, window.rows.clone())?;
+        let places = dense.then(|| Codes::in_buffer(1, 4, window)).transpose()?;
+        for (row, code) in codes.iter().enumerate() {
+            let spans = children[usize::from(*code)]
+                .and_then(|child| spans.get_mut(child))
+                .ok_or_else(|| malformed("a slot of no type"))?;
+            let place = match &places {
+                Some(places) => places.get(row)?,
+                None => window.rows.start + row,
+            };
+            super::spans::join(spans, number, place..place + 1);
+        }
+        types.extend_from_slice(codes);
+    }
+    to.buffer(Buffer::Made(types));
+    for (child, spans) in spans.into_iter().enumerate() {
+        to.u64(spans.iter().map(|span| span.rows.len() as u64).sum());
+        to.inside(schema, child, windows, spans)?;
+    }
+    Ok(())
+}
+
+/// The lengths of the runs, and a value for each; runs of one value side by side are one.
+pub fn runs<'a>(to: &mut Canonical<'a>, schema: Schema<'a>, windows: &[Window<'a>]) -> Walk<()> {
+    let mut lengths: Vec<u64> = Vec::new();
+    let mut values: Vec<Window<'a>> = Vec::new();
+    let mut last = None;
+    for window in windows {
+        window.array.check(&window.rows)?;
+        let ends = Window::of(window.array.child(0)?)?;
+        let numbers = Codes::of(schema.child(0)?.format()?, &ends)?;
+        let mut start = window.rows.start;
+        for run in 0..ends.rows.len() {
+            let end = numbers.get(run)?.min(window.rows.end);
+            if end <= start {
+                continue;
+            }
+            let row = Window::inside(window.array.child(1)?, run..run + 1)?;
+            let mut single = to.single();
+            single.column(schema.child(1)?, std::slice::from_ref(&row))?;
+            let digest = Some(single.digest());
+            match lengths.last_mut() {
+                Some(length) if last == digest => *length += (end - start) as u64,
+                _ => {
+                    lengths.push((end - start) as u64);
+                    values.push(row);
+                }
+            }
+            (last, start) = (digest, end);
+        }
+        if start != window.rows.end && !window.rows.is_empty() {
+            return Err(malformed("runs that end too early"));
+        }
+    }
+    to.u64(lengths.len() as u64);
+    let lengths = lengths.iter().flat_map(|length| length.to_le_bytes());
+    to.buffer(Buffer::Made(lengths.collect()));
+    to.column(schema.child(1)?, &values)
+}

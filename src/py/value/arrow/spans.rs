@@ -1,0 +1,265 @@
+//! Text and lists: where each slot's bytes or items lie.
+
+use super::bits::Bits;
+use super::canonical::{Buffer, Canonical, Window, length};
+use super::ffi::{Array, malformed};
+use crate::py::value::sink::Walk;
+use std::ops::Range;
+
+/// Bytes or items side by side, in the array of one window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub window: usize,
+    pub rows: Range<usize>,
+}
+
+/// Appends a span, joined to the last one where they touch.
+pub fn join(spans: &mut Vec<Span>, window: usize, rows: Range<usize>) {
+    if rows.is_empty() {
+        return;
+    }
+    match spans.last_mut() {
+        Some(last) if last.window == window && last.rows.end == rows.start => {
+            last.rows.end = rows.end;
+        }
+        _ => spans.push(Span { window, rows }),
+    }
+}
+
+/// The slots that are not null, `width` items each.
+pub fn shown(windows: &[Window<'_>], valid: Option<&Bits>, width: usize) -> Vec<Span> {
+    let (mut spans, mut place) = (Vec::new(), 0);
+    for (number, window) in windows.iter().enumerate() {
+        let rows = window.rows.clone();
+        match valid {
+            None => join(&mut spans, number, rows.start * width..rows.end * width),
+            Some(valid) => rows
+                .enumerate()
+                .filter(|(row, _)| valid.get(place + row))
+                .for_each(|(_, row)| join(&mut spans, number, row * width..(row + 1) * width)),
+        }
+        place += window.rows.len();
+    }
+    spans
+}
+
+/// Offsets of one of two widths.
+#[derive(Clone, Copy)]
+struct Offsets<'a> {
+    bytes: &'a [u8],
+    width: usize,
+}
+
+impl Offsets<'_> {
+    fn get(&self, place: usize) -> i64 {
+        let bytes = &self.bytes[place * self.width..(place + 1) * self.width];
+        match *bytes {
+            [a, b, c, d] => i32::from_le_bytes([a, b, c, d]).into(),
+            [a, b, c, d, e, f, g, h] => i64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            _ => -1,
+        }
+    }
+
+    fn range(&self, from: usize, to: usize) -> Walk<Range<usize>> {
+        let end = |place| usize::try_from(self.get(place));
+        match (end(from), end(to)) {
+            (Ok(start), Ok(end)) if start <= end => Ok(start..end),
+            _ => Err(malformed("offsets out of order")),
+        }
+    }
+}
+
+/// The offsets of the slots in canonical form, `wide` bytes each, and what lies between them.
+///
+/// Offsets count from zero, modulo their width; a null is as long as nothing.
+pub fn by_offsets<'a>(
+    width: usize,
+    wide: usize,
+    windows: &[Window<'a>],
+    valid: Option<&Bits>,
+) -> Walk<(Buffer<'a>, Vec<Span>)> {
+    if let [window] = windows
+        && width == wide
+        && let Some(whole) = as_it_lies(width, window, valid)?
+    {
+        return Ok(whole);
+    }
+    let mut made = Vec::with_capacity((length(windows) + 1) * wide);
+    put(&mut made, 0, wide);
+    let (mut spans, mut total, mut place) = (Vec::new(), 0, 0);
+    for (number, window) in windows.iter().enumerate() {
+        let rows = window.rows.len();
+        let bytes = window.array.offsets(width, window.rows.clone())?;
+        let offsets = Offsets { bytes, width };
+        if rows == 0 {
+            continue;
+        }
+        let all = offsets.range(0, rows)?;
+        if valid.is_none() || nulls_are_empty(offsets, valid, place, rows) {
+            let shift = total - offsets.get(0);
+            (1..=rows).for_each(|row| put(&mut made, offsets.get(row) + shift, wide));
+            total = offsets.get(rows) + shift;
+            join(&mut spans, number, all);
+        } else {
+            for row in 0..rows {
+                if valid.is_none_or(|valid| valid.get(place + row)) {
+                    let part = offsets.range(row, row + 1)?;
+                    if part.start < all.start || part.end > all.end {
+                        return Err(malformed("offsets out of order"));
+                    }
+                    total += part.len().cast_signed() as i64;
+                    join(&mut spans, number, part);
+                }
+                put(&mut made, total, wide);
+            }
+        }
+        place += rows;
+    }
+    Ok((Buffer::Made(made), spans))
+}
+
+fn put(made: &mut Vec<u8>, offset: i64, wide: usize) {
+    made.extend_from_slice(&offset.to_le_bytes()[..wide]);
+}
+
+/// The buffer itself, where it is canonical already.
+fn as_it_lies<'a>(
+    width: usize,
+    window: &Window<'a>,
+    valid: Option<&Bits>,
+) -> Walk<Option<(Buffer<'a>, Vec<Span>)>> {
+    let rows = window.rows.len();
+    if rows == 0 {
+        return Ok(None);
+    }
+    let bytes = window.array.offsets(width, window.rows.clone())?;
+    let offsets = Offsets { bytes, width };
+    if offsets.get(0) != 0 || !nulls_are_empty(offsets, valid, 0, rows) {
+        return Ok(None);
+    }
+    let mut spans = Vec::new();
+    join(&mut spans, 0, offsets.range(0, rows)?);
+    Ok(Some((Buffer::Whole(bytes), spans)))
+}
+
+fn nulls_are_empty(offsets: Offsets<'_>, valid: Option<&Bits>, place: usize, rows: usize) -> bool {
+    valid.is_none_or(|valid| {
+        valid
+            .unset(place..place + rows)
+            .all(|row| offsets.get(row - place) == offsets.get(row - place + 1))
+    })
+}
+
+/// As `by_offsets`, for lists that say where they begin and how long they are.
+pub fn by_sizes<'a>(
+    width: usize,
+    windows: &[Window<'a>],
+    valid: Option<&Bits>,
+) -> Walk<(Buffer<'a>, Vec<Span>)> {
+    let mut made = vec![0; 8];
+    let (mut spans, mut total, mut place) = (Vec::new(), 0_usize, 0);
+    for (number, window) in windows.iter().enumerate() {
+        let read = |buffer| {
+            let bytes = window.array.items(buffer, width, window.rows.clone())?;
+            Walk::Ok(Offsets { bytes, width })
+        };
+        let (starts, sizes) = (read(1)?, read(2)?);
+        for row in 0..window.rows.len() {
+            if valid.is_none_or(|valid| valid.get(place + row)) {
+                let bounds = (
+                    usize::try_from(starts.get(row)),
+                    usize::try_from(sizes.get(row)),
+                );
+                let (Ok(start), Ok(size)) = bounds else {
+                    return Err(malformed("a list of negative length"));
+                };
+                total += size;
+                join(&mut spans, number, start..start.saturating_add(size));
+            }
+            made.extend((total as u64).to_le_bytes());
+        }
+        place += window.rows.len();
+    }
+    Ok((Buffer::Made(made), spans))
+}
+
+/// Text or bytes behind offsets.
+pub fn text<'a>(
+    to: &mut Canonical<'a>,
+    width: usize,
+    wide: usize,
+    windows: &[Window<'a>],
+    valid: Option<&Bits>,
+) -> Walk<()> {
+    let (offsets, spans) = by_offsets(width, wide, windows, valid)?;
+    to.buffer(offsets);
+    let pieces = spans.into_iter().map(|span| {
+        // SAFETY: the interface promises the bytes between the first offset and the last, and no
+        // span leaves them.
+        unsafe { windows[span.window].array.bytes(2, span.rows) }
+    });
+    to.pieces(pieces.collect::<Walk<_>>()?);
+    Ok(())
+}
+
+/// Text or bytes in views of sixteen bytes.
+pub fn text_view<'a>(
+    to: &mut Canonical<'a>,
+    windows: &[Window<'a>],
+    valid: Option<&Bits>,
+) -> Walk<()> {
+    let rows = length(windows);
+    let (mut offsets, mut text) = (Vec::with_capacity(rows * 8 + 8), Vec::new());
+    put(&mut offsets, 0, 8);
+    let mut place = 0;
+    for window in windows {
+        let views = window.array.items(1, 16, window.rows.clone())?;
+        let heaps = heaps(window.array)?;
+        for (row, view) in views.chunks_exact(16).enumerate() {
+            if valid.is_none_or(|valid| valid.get(place + row)) {
+                text.extend_from_slice(viewed(view, &heaps)?);
+            }
+            offsets.extend((text.len() as u64).to_le_bytes());
+        }
+        place += window.rows.len();
+    }
+    to.buffer(Buffer::Made(offsets));
+    to.buffer(Buffer::Made(text));
+    Ok(())
+}
+
+/// The buffers that long views point into; the last buffer has their lengths.
+fn heaps<'a>(array: Array<'a>) -> Walk<Vec<&'a [u8]>> {
+    let last = array.buffers()?.saturating_sub(1);
+    let count = last.saturating_sub(2);
+    // SAFETY: the last buffer of such an array has a 64-bit length for each buffer behind the views.
+    let lengths = unsafe { array.bytes(last, 0..count * 8)? };
+    let lengths = Offsets {
+        bytes: lengths,
+        width: 8,
+    };
+    (0..count)
+        .map(|heap| {
+            let length = usize::try_from(lengths.get(heap))
+                .map_err(|_| malformed("a buffer of negative length"))?;
+            // SAFETY: as long as the interface says it is.
+            unsafe { array.bytes(2 + heap, 0..length) }
+        })
+        .collect()
+}
+
+fn viewed<'a>(view: &'a [u8], heaps: &[&'a [u8]]) -> Walk<&'a [u8]> {
+    let number = |place: usize| {
+        let bytes = view[place..place + 4].try_into().unwrap_or_default();
+        usize::try_from(i32::from_le_bytes(bytes)).map_err(|_| malformed("a negative view"))
+    };
+    let length = number(0)?;
+    if length <= 12 {
+        return Ok(&view[4..4 + length]);
+    }
+    let (heap, start) = (number(8)?, number(12)?);
+    heaps
+        .get(heap)
+        .and_then(|heap| heap.get(start..start + length))
+        .ok_or_else(|| malformed("a view of nothing"))
+}
