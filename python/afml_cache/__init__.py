@@ -17,6 +17,8 @@ from afml_cache.exceptions import (
     UncacheableArgumentWarning,
     UndeclaredFileWarning,
 )
+from afml_cache.files import File
+from afml_cache.hashers import register_hasher
 from afml_cache.info import CacheInfo, cache_status, clear_afml_cache, get_cache_stats
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "CacheWarning",
     "CacheWriteWarning",
     "EntryInfo",
+    "File",
     "Store",
     "TimeRangeWarning",
     "UncacheableArgumentError",
@@ -45,6 +48,7 @@ __all__ = [
     "get_cache_stats",
     "initialize_cache_system",
     "invalidate",
+    "register_hasher",
     "robust_cacheable",
     "time_aware_cacheable",
 ]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 import threading
-from functools import lru_cache
+from functools import partial
 from importlib import import_module
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache._kinds import callables, standard
-from afml_cache._kinds.instances import has_public_name, reduced
-from afml_cache._kinds.model import Apart, code, refusal
+from afml_cache._kinds.instances import has_public_name, instance, is_plain, reduced
+from afml_cache._kinds.model import Apart, code, defines, refusal
 from afml_cache._kinds.refusals import refuse_handle, refuse_stream
 from afml_cache._native import digest
 from afml_cache.exceptions import UncacheableArgumentError
@@ -20,9 +20,16 @@ from afml_cache.hashers import hasher_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    Taker = Callable[[Any], Apart | None]
+
 __all__ = ["Apart", "take_apart"]
 
-_TYPES: Final[dict[type, Callable[[Any], Apart]]] = {**callables.TYPES, **standard.TYPES}
+# By address, since a metaclass may define `__hash__`; the classes are held.
+_TYPES: Final[dict[int, Taker]] = {
+    id(kind): taker for kind, taker in (*callables.TYPES.items(), *standard.TYPES.items())
+}
+_REMEMBERED: Final = 4096
+_known: dict[int, tuple[type, Taker | None]] = {}
 # Modules of ours by the library that they are for: imported when an object of it turns up.
 _LIBRARIES: Final = {
     "array": "buffers",
@@ -76,11 +83,25 @@ def take_apart(value: object) -> Apart:
     if declared is not None:
         return declared
     refuse_handle(value, kind)
+    try:
+        return _known_by_class(value, kind) or _walked(value, kind)
+    except UncacheableArgumentError:
+        raise
+    except Exception as error:
+        why = f"which can't be looked at ({type(error).__name__}: {error})"
+        raise refusal(value, why) from error
+
+
+def _known_by_class(value: object, kind: type) -> Apart | None:
     taker = _taker(kind)
-    known = taker(value) if taker else None
-    if known is not None:
-        return known
-    if _defined(kind, "__dask_tokenize__"):
+    return taker(value) if taker else None
+
+
+def _walked(value: object, kind: type) -> Apart:
+    """Take apart an instance of a class that nothing is known of."""
+    if is_plain(kind):
+        return instance(value)
+    if defines(kind, "__dask_tokenize__"):
         return _keyed("dask", value, *_method(kind, "__dask_tokenize__"))
     if callable(value) and has_public_name(value):
         return code(value)
@@ -89,7 +110,7 @@ def take_apart(value: object) -> Apart:
 
 def _declared(value: object, kind: type) -> Apart | None:
     """Give the key that the user has said counts."""
-    if _defined(kind, "__cache_key__"):
+    if defines(kind, "__cache_key__"):
         return _keyed("cache key", value, *_method(kind, "__cache_key__"))
     hasher = hasher_of(kind)
     if hasher is not None:
@@ -145,32 +166,34 @@ def _equal(key: object, again: object) -> bool:
         _checking.active = False
 
 
-def _defined(kind: type, name: str) -> bool:
-    """Whether a class has a method, without asking its metaclass."""
-    return any(name in vars(base) for base in kind.__mro__)
+def _taker(kind: type) -> Taker | None:
+    """Find what takes the instances of a class apart, and remember it."""
+    known = _known.get(id(kind))
+    if known is None:
+        if len(_known) >= _REMEMBERED:
+            _known.clear()
+        known = _known[id(kind)] = (kind, _find(kind))
+    return known[1]
 
 
-@lru_cache(maxsize=4096)
-def _taker(kind: type) -> Callable[[Any], Apart | None] | None:
-    """Find what takes the instances of a class apart: that of its nearest base that is known."""
+def _find(kind: type) -> Taker | None:
+    """Find the taker of a class's nearest base that is known; built-in types come last."""
     for base in kind.__mro__:
-        taker = _TYPES.get(base) or _of_library(base)
+        taker = _TYPES.get(id(base)) or _of_library(base)
         if taker is not None:
             return taker
     for base in kind.__mro__:
-        if base in standard.BASES:
-            return lambda value: standard.subclass(value, base)
+        if id(base) in standard.BASES:
+            return partial(standard.subclass, base=base)
     return None
 
 
-def _of_library(base: type) -> Callable[[Any], Apart | None] | None:
+def _of_library(base: type) -> Taker | None:
     """Find what takes a library's class apart; the library must hold this very class."""
     module = _LIBRARIES.get(base.__module__.partition(".")[0])
     if module is None:
         return None
-    takers: dict[str, Callable[[Any], Apart | None]] = import_module(
-        f"afml_cache._kinds.{module}"
-    ).TYPES
+    takers: dict[str, Taker] = import_module(f"afml_cache._kinds.{module}").TYPES
     found = takers.get(base.__qualname__)
     if found is None:
         return None

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 _DERIVED: Final = frozenset(
     {
         *("__dict__", "__weakref__", "__module__", "__qualname__", "__doc__"),
-        *("__firstlineno__", "__static_attributes__"),
+        *("__firstlineno__", "__static_attributes__", "__slotnames__"),
         *("__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__"),
         *("__conditional_annotations__", "__classdictcell__", "__abstractmethods__", "_abc_impl"),
+        # pydantic makes these of the fields, with addresses in them, or fills them on the way
+        *("__pydantic_core_schema__", "__pydantic_serializer__", "__pydantic_validator__"),
+        *("__pydantic_setattr_handlers__", "__pydantic_parent_namespace__", "__signature__"),
         *("__protocol_attrs__", "__non_callable_proto_members__"),
         *("__callable_proto_members_only__", "__dataclass_params__"),
     }
@@ -27,6 +30,8 @@ _DERIVED: Final = frozenset(
 def members(cls: type) -> dict[str, object]:
     """Give what a class body defined, by name and sorted."""
     own = {name: value for name, value in vars(cls).items() if name not in _DERIVED}
+    if _is_salted(own.get("__hash__")):
+        del own["__hash__"]
     if issubclass(cls, enum.Enum):
         own = _enum_members(cls, own)
     if "__slots__" in own:
@@ -66,6 +71,12 @@ def _enum_members(cls: type[enum.Enum], own: dict[str, object]) -> dict[str, obj
     }
     values = {f"member {name}": member.value for name, member in cls.__members__.items()}
     return {**kept, "members": tuple(cls.__members__), **values}
+
+
+def _is_salted(method: object) -> bool:
+    """Whether `attrs` wrote a `__hash__`: it holds the hash of a text, which is never the same."""
+    code = getattr(method, "__code__", None)
+    return code is not None and code.co_filename.startswith("<attrs generated ")
 
 
 def _is_sunder(name: str) -> bool:

@@ -60,7 +60,8 @@ class File:
     __slots__ = ("_path",)
 
     def __init__(self, path: Path) -> None:
-        if not isinstance(path, str | bytes | os.PathLike):
+        given: object = path
+        if not isinstance(given, str | bytes | os.PathLike):
             message = f"`File` takes a path, not {path!r}"
             raise CacheConfigError(message)
         self._path = path
@@ -108,7 +109,7 @@ def names_a_file(value: object) -> bool:
     return isinstance(value, os.PathLike) and not declared and os.path.isfile(value)
 
 
-def content_of(path: Path | File) -> tuple[str, ...]:
+def content_of(path: Path) -> tuple[str, ...]:
     """Digest a file's content, unless it is known and the file has not been touched.
 
     Returns
@@ -121,9 +122,9 @@ def content_of(path: Path | File) -> tuple[str, ...]:
     UncacheableArgumentError
         There is no such file, it is none that holds content, or it can't be read.
     """
-    name = os.path.abspath(os.fspath(path))
+    name = os.path.abspath(os.fspath(path))  # noqa: PTH100 - links may change, and bytes are paths
     try:
-        before = _stamp(name, os.stat(name))
+        before = _stamp(name, os.stat(name))  # noqa: PTH116
         found = _known.get(before)
         if found is not None:
             return found

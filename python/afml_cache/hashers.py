@@ -17,12 +17,13 @@ __all__ = ["register_hasher"]
 H = TypeVar("H", bound="Callable[[Any], object]")
 
 _BUILT_IN: Final = frozenset(
-    {
+    id(kind)
+    for kind in (
         *(object, type(None), type(...), bool, int, float, complex, str, bytes, bytearray),
         *(tuple, list, dict, set, frozenset, range, slice),
         *(types.FunctionType, Function, types.GeneratorType, types.CoroutineType),
         types.AsyncGeneratorType,
-    }
+    )
 )
 # The classes of libraries that the native walk handles, by module and name.
 _NAMES: Final = {
@@ -46,7 +47,8 @@ _NAMES: Final = {
 # Subclasses of these that come with the library are handled as well.
 _FAMILIES: Final = frozenset({("numpy", "generic"), ("numpy", "dtype"), ("pyarrow", "Array")})
 
-_hashers: dict[type, Callable[[Any], object]] = {}
+# By address, since a metaclass may define `__hash__`; the class is held.
+_hashers: dict[int, tuple[type, Callable[[Any], object]]] = {}
 
 
 @overload
@@ -94,7 +96,8 @@ def register_hasher(kind: type, function: Any = None, /) -> Any:
     >>> digest(Feed("EURUSD")) == digest(Feed("GBPUSD"))
     False
     """
-    if not isinstance(kind, type):
+    given: object = kind
+    if not isinstance(given, type):
         message = f"register_hasher takes a class, not {kind!r}"
         raise CacheConfigError(message)
     if _is_native(kind):
@@ -108,7 +111,7 @@ def register_hasher(kind: type, function: Any = None, /) -> Any:
     if not callable(function):
         message = f"register_hasher takes a function of one argument, not {function!r}"
         raise CacheConfigError(message)
-    _hashers[kind] = function
+    _hashers[id(kind)] = (kind, function)
     return function
 
 
@@ -116,11 +119,12 @@ def hasher_of(kind: type) -> Callable[[Any], object] | None:
     """Give the hasher of a class or of the nearest of its bases."""
     if not _hashers:
         return None
-    return next((_hashers[base] for base in kind.__mro__ if base in _hashers), None)
+    found = (_hashers.get(id(base)) for base in kind.__mro__)
+    return next((entry[1] for entry in found if entry), None)
 
 
 def _is_native(kind: type) -> bool:
-    if kind in _BUILT_IN or issubclass(kind, type):
+    if id(kind) in _BUILT_IN or issubclass(kind, type):
         return True
     top = kind.__module__.partition(".")[0]
     if _is_named(kind, top):

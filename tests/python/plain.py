@@ -34,16 +34,18 @@ def fingerprint(value):
 
 
 def identity(function, **options):
-    return fingerprint(tuple(item.value for item in describe(function, **options).items))
+    return fingerprint(
+        tuple(item.value for item in describe(function, decorated=True, **options).items)
+    )
 
 
 def labels(function, **options):
-    return [item.label for item in describe(function, **options).items]
+    return [item.label for item in describe(function, decorated=True, **options).items]
 
 
 def texts(function):
-    return {item.label: item.text for item in describe(function).items if item.text}
+    return {item.label: item.text for item in describe(function, decorated=True).items if item.text}
 
 
 def mutables(function):
-    return dict(describe(function).mutables)
+    return dict(describe(function, decorated=True).mutables)

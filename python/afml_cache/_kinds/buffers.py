@@ -30,7 +30,7 @@ def mapped(value: Any) -> Apart:
 
 def file(value: Any) -> Apart:
     """Describe a file by its path as it was given, and by its content."""
-    return Apart("file", ((".path", value.path), (".content", content_of(value))))
+    return Apart("file", ((".path", value.path), (".content", content_of(value.path))))
 
 
 TYPES: Final[dict[str, Callable[[Any], Apart]]] = {"array": array, "mmap": mapped, "File": file}

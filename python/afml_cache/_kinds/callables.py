@@ -89,7 +89,7 @@ def cell(value: types.CellType) -> Apart:
 
 
 def module(value: types.ModuleType) -> Apart:
-    """Describe a module: one of the user's is code, another is its name and its package's version."""
+    """Describe a module: one of the user's is code, another is a name and a version."""
     name = module_name(value.__name__)
     whose = origin(name)
     if whose == "user":

@@ -7,8 +7,8 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from afml_cache._kinds.model import Apart, Part, refusal
-from afml_cache._origin import offered, origin
+from afml_cache._kinds.model import Apart, Part, defines, refusal
+from afml_cache._origin import offered, origin, top_level
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -17,7 +17,10 @@ _SHORTEST: Final = 2
 _LONGEST: Final = 6
 # `attrs` keeps an object's hash, which is another one in every process.
 _DERIVED: Final = frozenset({"_attrs_cached_hash"})
-_PLAIN_KEYS: Final = frozenset({str, int, float, bool, bytes, type(None)})
+# By address, since a metaclass may define `__hash__`.
+_PLAIN_KEYS: Final = frozenset(map(id, (str, int, float, bool, bytes, type(None))))
+_PICKLING: Final = ("__reduce_ex__", "__reduce__", "__getstate__")
+_GENERATORS: Final = frozenset({"dataclasses", "attr._make"})
 _NEWOBJ: Final = cast("Any", copyreg).__newobj__
 _NEWOBJ_EX: Final = cast("Any", copyreg).__newobj_ex__
 _RECONSTRUCTOR: Final = cast("Any", copyreg)._reconstructor  # noqa: SLF001
@@ -37,9 +40,42 @@ def instance(value: object, *content: Part, without: Collection[str] = ()) -> Ap
     return Apart("object", ((".__class__", type(value)), *content, *attributes(value, without)))
 
 
+def is_plain(kind: type) -> bool:
+    """Whether `attributes` are all that an instance of a dataclass or of an `attrs` class has.
+
+    These write a `__getstate__` that knows of their fields only; one of the user's is obeyed.
+    """
+    if not (defines(kind, "__dataclass_fields__") or defines(kind, "__attrs_attrs__")):
+        return False
+    return not any(_is_users(kind, name) for name in _PICKLING) and _is_pure(kind)
+
+
+def _is_users(kind: type, name: str) -> bool:
+    found = next((vars(base)[name] for base in kind.__mro__[:-1] if name in vars(base)), None)
+    return found is not None and getattr(found, "__module__", None) not in _GENERATORS
+
+
+def _is_pure(kind: type) -> bool:
+    """Whether no base of a class but `object` is compiled, and could keep more in its instances."""
+    for base in kind.__mro__:
+        if isinstance(vars(base).get("__new__"), types.BuiltinFunctionType):
+            return base is object
+    return False
+
+
+def library_class(value: object, library: str) -> Part:
+    """Give the class of an object: one of `library`'s own by its name, wherever it lies in it.
+
+    Versions have their classes in different modules; that of the library counts by its arrays.
+    """
+    kind = type(value)
+    own = top_level(kind.__module__) == library
+    return ".__class__", kind.__qualname__ if own else kind
+
+
 def items(pairs: Collection[tuple[object, object]]) -> object:
     """Give a mapping's items in their order, as a `dict` where no key has code of its own."""
-    if all(type(key) in _PLAIN_KEYS for key, _ in pairs):
+    if all(id(type(key)) in _PLAIN_KEYS for key, _ in pairs):
         return dict(pairs)
     return tuple(pairs)
 
@@ -100,8 +136,8 @@ def _slots(value: object, skipped: Collection[str]) -> Iterator[Part]:
 
 
 def _reduce(value: Any) -> object:
-    reducer = copyreg.dispatch_table.get(type(value))
     try:
+        reducer = copyreg.dispatch_table.get(type(value))
         return reducer(value) if reducer else value.__reduce_ex__(_PROTOCOL)
     except Exception as error:
         raise refusal(value, f"which can't be pickled ({_text(error)})") from error
@@ -120,10 +156,12 @@ def _made(value: object, function: object, arguments: object) -> tuple[str, list
     if function is _NEWOBJ_EX:
         return "object", _new(value, *arguments)
     if function is _RECONSTRUCTOR:
-        cls, base, state = arguments
+        cls, base, state = cast("tuple[Any, Any, Any]", arguments)
         content = [] if base is object else [(".__base__", base), ("", state)]
         return "object", [*_new(value, cls, (), {}), *content]
-    called: list[Part] = [] if function is type(value) else [(".__reduce__()[0]", function)]
+    called: list[Part] = (
+        [] if cast("object", function) is type(value) else [(".__reduce__()[0]", function)]
+    )
     return "reduced", [*called, (".__reduce__()[1]", arguments)]
 
 

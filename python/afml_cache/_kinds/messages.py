@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import re
 import struct
-from typing import Final
+from typing import Final, cast
 
-_NUMBERS: Final = {
-    0xCA: ">f",
-    0xCB: ">d",
-    0xCC: ">B",
-    0xCD: ">H",
-    0xCE: ">I",
-    0xCF: ">Q",
-    0xD0: ">b",
-    0xD1: ">h",
-    0xD2: ">i",
-    0xD3: ">q",
+# What a code stands for: a kind, and a value, a length, or the form in which one follows.
+_CODES: Final[dict[int, tuple[str, object]]] = {
+    **{code: ("constant", code) for code in range(0x80)},
+    **{0x80 + length: ("map", length) for length in range(0x10)},
+    **{0x90 + length: ("array", length) for length in range(0x10)},
+    **{0xA0 + length: ("text", length) for length in range(0x20)},
+    0xC0: ("constant", None),
+    0xC2: ("constant", False),
+    0xC3: ("constant", True),
+    **{0xC4 + place: ("bytes", form) for place, form in enumerate((">B", ">H", ">I"))},
+    **{0xCA + place: ("number", form) for place, form in enumerate((">f", ">d"))},
+    **{0xCC + place: ("number", form) for place, form in enumerate((">B", ">H", ">I", ">Q"))},
+    **{0xD0 + place: ("number", form) for place, form in enumerate((">b", ">h", ">i", ">q"))},
+    **{0xD9 + place: ("text", form) for place, form in enumerate((">B", ">H", ">I"))},
+    **{0xDC + place: ("array", form) for place, form in enumerate((">H", ">I"))},
+    **{0xDE + place: ("map", form) for place, form in enumerate((">H", ">I"))},
+    **{0x100 + number: ("constant", number) for number in range(-0x20, 0)},
 }
-_LENGTHS: Final = {
-    0xC4: ">B",
-    0xC5: ">H",
-    0xC6: ">I",  # bytes
-    0xD9: ">B",
-    0xDA: ">H",
-    0xDB: ">I",  # text
-    0xDC: ">H",
-    0xDD: ">I",  # arrays
-    0xDE: ">H",
-    0xDF: ">I",  # maps
-}
-_CONSTANTS: Final = {0xC0: None, 0xC2: False, 0xC3: True}
 _LONG: Final = 16
 _DEEPEST: Final = 400
-_LARGE_BYTE: Final = re.compile(rb"\xcc(.)", re.DOTALL)
+_LARGE: Final = b"\xcc"
+_HIGH: Final = bytes(range(0x80, 0x100))
 
 
 class Mapping(tuple[tuple[object, object], ...]):
@@ -74,38 +67,41 @@ class _Reader:
             message = f"more than {_DEEPEST} levels deep"
             raise ValueError(message)
         code = self._take(1)[0]
-        if code < 0x80 or code >= 0xE0:
-            return code if code < 0x80 else code - 0x100
-        if code in _CONSTANTS:
-            return _CONSTANTS[code]
-        if code in _NUMBERS:
-            return self._number(_NUMBERS[code])
-        if code < 0xC0:
-            length = code & (0x1F if code >= 0xA0 else 0x0F)
-        elif code in _LENGTHS:
-            length = int(self._number(_LENGTHS[code]))
-        else:
+        if code not in _CODES:
             message = f"unexpected code {code:#x}"
             raise ValueError(message)
-        return self._sized(code, length, depth)
+        kind, form = _CODES[code]
+        if kind == "constant":
+            return form
+        following = self._number(form) if isinstance(form, str) else form
+        return following if kind == "number" else self._sized(kind, cast("int", following), depth)
 
-    def _sized(self, code: int, length: int, depth: int) -> object:
-        if code in {0xC4, 0xC5, 0xC6}:
+    def _sized(self, kind: str, length: int, depth: int) -> object:
+        if kind == "bytes":
             return self._take(length)
-        if 0xA0 <= code < 0xC0 or code in {0xD9, 0xDA, 0xDB}:
+        if kind == "text":
             return self._take(length).decode()
-        if 0x90 <= code < 0xA0 or code in {0xDC, 0xDD}:
-            packed = self._packed(length) if length >= _LONG else None
-            return packed or [self.value(depth + 1) for _ in range(length)]
-        return Mapping((self.value(depth + 1), self.value(depth + 1)) for _ in range(length))
+        if kind == "map":
+            return Mapping((self.value(depth + 1), self.value(depth + 1)) for _ in range(length))
+        packed = self._packed(length) if length >= _LONG else None
+        return packed or [self.value(depth + 1) for _ in range(length)]
 
     def _packed(self, length: int) -> bytes | None:
-        """Read numbers below 256 at once."""
-        found = re.compile(rb"(?s:[\x00-\x7f]|\xcc.){%d}" % length).match(self._data, self.position)
-        if found is None:
+        """Read numbers below 256 at once: small ones are one byte, the others stand behind 0xCC."""
+        start, end, grown = self.position, self.position, self.position + length
+        while grown != end:
+            end = grown
+            doubled = self._data.count(_LARGE * 2, start, end)
+            grown = start + length + self._data.count(_LARGE, start, end) - doubled
+        # two in a row are the number 0xCC: no number before it ends with one
+        pieces = self._data[start:end].split(_LARGE * 2)
+        marks = sum(piece.count(_LARGE) for piece in pieces)
+        high = sum(len(piece) - len(piece.translate(None, _HIGH)) for piece in pieces)
+        read = _LARGE.join(piece.replace(_LARGE, b"") for piece in pieces)
+        if high != 2 * marks or len(read) != length:
             return None
-        self.position = found.end()
-        return _LARGE_BYTE.sub(rb"\1", found[0])
+        self.position = end
+        return read
 
     def _number(self, form: str) -> int:
         number: int = struct.unpack(form, self._take(struct.calcsize(form)))[0]

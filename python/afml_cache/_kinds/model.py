@@ -29,6 +29,11 @@ class Apart(NamedTuple):
     parts: tuple[Part, ...]
 
 
+def defines(kind: type, name: str) -> bool:
+    """Whether a class or one of its bases has a method, without asking its metaclass."""
+    return any(name in vars(base) for base in kind.__mro__)
+
+
 def name_of(kind: type) -> str:
     """Give a class's name as one would import it."""
     module = kind.__module__

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from afml_cache._kinds.instances import instance
+from afml_cache._kinds.instances import attributes, instance, library_class
 from afml_cache._kinds.model import Apart, code, refusal
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ _MASKED: Final = frozenset(
 def array(value: Any) -> Apart:
     """Describe an array of a subclass by what it is as an `ndarray`."""
     ndarray = sys.modules["numpy"].ndarray
-    return instance(value, ("", ndarray.view(value, ndarray)))
+    content = ("", ndarray.view(value, ndarray))
+    return Apart("array", (library_class(value, "numpy"), content, *attributes(value)))
 
 
 def masked(value: Any) -> Apart:
@@ -37,7 +38,8 @@ def masked(value: Any) -> Apart:
         (".fill_value", value.view().fill_value),
         (".hardmask", bool(value.hardmask)),
     )
-    return instance(value, ("", data), *hidden, without=_MASKED)
+    own = attributes(value, _MASKED)
+    return Apart("array", (library_class(value, "numpy"), ("", data), *hidden, *own))
 
 
 def scalar(value: Any) -> Apart:
@@ -51,9 +53,14 @@ def generator(value: Any) -> Apart:
 
 
 def bit_generator(value: Any) -> Apart:
-    """Describe a source of random bits: its state, and what it spawns others from."""
-    seeds = getattr(value, "seed_seq", None)
-    return instance(value, (".state", value.state), (".seed_seq", seeds))
+    """Describe a source of random bits: its state, and how often others were spawned from it.
+
+    The entropy that it began with is in the state. By itself it would tell apart what draws alike:
+    a jumped stream, or a copy that NumPy 1 has pickled, begin with another one each time.
+    """
+    found = getattr(value, "seed_seq", None)
+    spawned = getattr(found, "spawn_key", ()), getattr(found, "n_children_spawned", 0)
+    return instance(value, (".state", value.state), (".spawned", spawned))
 
 
 def seeds(value: Any) -> Apart:
@@ -75,12 +82,14 @@ def calendar(value: Any) -> Apart:
 
 def function(value: Any) -> Apart:
     """Describe a universal function by the name under which it is offered."""
+    name: str = value.__name__
     for module in ("numpy", "scipy.special"):
-        if getattr(sys.modules.get(module), value.__name__, None) is value:
-            return Apart("ufunc", ((".__class__", type(value)), ("", f"{module}.{value.__name__}")))
+        offered: object = getattr(sys.modules.get(module), name, None)
+        if offered is value:
+            return Apart("ufunc", ((".__class__", type(value)), ("", f"{module}.{name}")))
     raise refusal(
         value,
-        f"`{value.__name__}`, whose code is not at hand",
+        f"`{name}`, whose code is not at hand",
         "pass the Python function that it was made from",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from afml_cache._kinds.instances import attributes, instance
+from afml_cache._kinds.instances import attributes, instance, library_class
 from afml_cache._kinds.model import Apart, Part
 from afml_cache._origin import top_level
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _OWN: Final = frozenset(
     {
         *("_mgr", "_item_cache", "_attrs", "_flags", "_is_copy", "_name"),
-        *("_cacher", "_index", "_cache", "_hidden_attrs"),
+        *("_cacher", "_index", "_cache", "_hidden_attrs", "_typ", "_metadata"),
     }
 )
 # Attributes that came later, with what every older version does.
@@ -57,11 +57,10 @@ def _subclass(value: Any, base: Any) -> Apart:
 
 
 def _class_of(value: object) -> tuple[Part, ...]:
-    """Name a class of pandas alike in versions that have it in other modules."""
     if not _is_own(value):
         return ((".__class__", type(value)), *attributes(value, ("_offset", "_use_relativedelta")))
     # a value that every version has, so that the version counts
-    return (".__class__", type(value).__qualname__), (".__package__", sys.modules["pandas"].NaT)
+    return library_class(value, "pandas"), (".__package__", sys.modules["pandas"].NaT)
 
 
 def _is_own(value: object) -> bool:

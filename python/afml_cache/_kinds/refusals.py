@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import _io
 import _thread
-import io
 import socket
 import threading
 import types
 import weakref
 from typing import Final
 
-from afml_cache._kinds.model import refusal
+from afml_cache._kinds.model import defines, refusal
 
 _ONCE: Final = "which can be read only once"
 _LIST: Final = "pass a list"
@@ -20,10 +20,12 @@ _FILE: Final = "whose content and position lie outside of it"
 _PATH: Final = "pass its path as `afml_cache.File(path)`, or what was read from it"
 _LEFT_OUT: Final = "give the class that holds it a `__cache_key__()` that leaves it out"
 
+_READS: Final = ("read", "seek", "close")
+
 _STREAMS: Final[tuple[tuple[type | tuple[type, ...], str, str], ...]] = (
     ((types.GeneratorType, types.AsyncGeneratorType), _ONCE, _LIST),
     (types.CoroutineType, _AWAITED, _RESULT),
-    (io.IOBase, _FILE, _PATH),
+    (_io._IOBase, _FILE, _PATH),  # noqa: SLF001 - the base without an abstract metaclass
 )
 _HANDLES: Final[tuple[tuple[type | tuple[type, ...], str, str], ...]] = (
     ((_thread.LockType, _thread.RLock), "which belongs to one process", _LEFT_OUT),
@@ -40,6 +42,7 @@ _HANDLES: Final[tuple[tuple[type | tuple[type, ...], str, str], ...]] = (
         "pass what it refers to",
     ),
     ((types.FrameType, types.TracebackType), "which is a state of one process", _LEFT_OUT),
+    (super, "which is a view of another object", "pass that object"),
 )
 
 
@@ -54,12 +57,10 @@ def refuse_stream(value: object, kind: type) -> None:
     for classes, why, remedy in _STREAMS:
         if issubclass(kind, classes):
             raise refusal(value, why, remedy)
-    if hasattr(kind, "__next__") and hasattr(kind, "__iter__"):
+    if defines(kind, "__next__") and defines(kind, "__iter__"):
         raise refusal(value, f"an iterator, {_ONCE}", _LIST)
-    if hasattr(kind, "__anext__"):
+    if defines(kind, "__anext__"):
         raise refusal(value, f"an iterator, {_ONCE}", _LIST)
-    if hasattr(kind, "__await__"):
-        raise refusal(value, _AWAITED, _RESULT)
 
 
 def refuse_handle(value: object, kind: type) -> None:
@@ -79,5 +80,5 @@ def refuse_handle(value: object, kind: type) -> None:
     for classes, why, remedy in _HANDLES:
         if issubclass(kind, classes):
             raise refusal(value, why, remedy)
-    if kind.__module__ != "mmap" and all(hasattr(kind, name) for name in ("read", "seek", "close")):
+    if kind.__module__ != "mmap" and all(defines(kind, name) for name in _READS):
         raise refusal(value, _FILE, _PATH)

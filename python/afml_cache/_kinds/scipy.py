@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from afml_cache._kinds.instances import instance, reduced
-from afml_cache._kinds.model import Apart, Part
+from afml_cache._kinds.instances import instance, items, reduced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from afml_cache._kinds.model import Apart, Part
 
 # What the formats keep, and what was found out about it on the way.
 _SPARSE: Final = frozenset(
@@ -63,9 +64,16 @@ def estimator(value: Any) -> Apart:
     return reduced(value, without=("_sklearn_version",))
 
 
+def bunch(value: Any) -> Apart:
+    """Describe a dictionary of scikit-learn's, without what copies of it lose."""
+    content = ("", items(tuple(dict.items(value))))
+    return instance(value, content, without=("_deprecated_key_to_warnings",))
+
+
 TYPES: Final[dict[str, Callable[[Any], Apart]]] = {
     "_spbase": sparse,
     "spmatrix": sparse,
     "rv_generic": distribution,
     "BaseEstimator": estimator,
+    "Bunch": bunch,
 }

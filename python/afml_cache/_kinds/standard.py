@@ -16,7 +16,7 @@ from afml_cache._kinds.model import Apart, refusal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_VIEWS: Final = (
+_VIEWS: Final[tuple[type, ...]] = (
     *(type({}.keys()), type({}.values()), type({}.items())),
     *(type(collections.OrderedDict().keys()), type(collections.OrderedDict().values())),
     type(collections.OrderedDict().items()),
@@ -108,7 +108,7 @@ TYPES: Final[dict[type, Callable[[Any], Apart]]] = {
 }
 
 # What a subclass of these holds as one of them, read without the subclass's own methods.
-BASES: Final[dict[type, Callable[[Any], object]]] = {
+_BASES: Final[dict[type, Callable[[Any], object]]] = {
     dict: lambda value: items(tuple(dict.items(value))),
     list: lambda value: list.__getitem__(value, slice(None)),
     tuple: lambda value: tuple.__getitem__(value, slice(None)),
@@ -121,8 +121,10 @@ BASES: Final[dict[type, Callable[[Any], object]]] = {
     float: float.__pos__,
     complex: complex.__pos__,
 }
+# By address, since a metaclass may define `__hash__`.
+BASES: Final = {id(kind): read for kind, read in _BASES.items()}
 
 
 def subclass(value: object, base: type) -> Apart:
     """Describe an instance of a user's subclass of a built-in type."""
-    return instance(value, ("", BASES[base](value)))
+    return instance(value, ("", BASES[id(base)](value)))
