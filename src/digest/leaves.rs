@@ -208,7 +208,7 @@ fn run(plan: &Plan<'_>, threads: usize) -> Vec<(usize, Digest)> {
     })
 }
 
-fn cores() -> usize {
+pub(super) fn cores() -> usize {
     static CORES: OnceLock<usize> = OnceLock::new();
     *CORES.get_or_init(|| thread::available_parallelism().map_or(1, NonZero::get))
 }

@@ -3,11 +3,13 @@
 //! The bytes that go in are ours (`encode`), fixed-width little-endian and length-prefixed, so that
 //! a digest depends on content only: never on the process, the platform or the number of threads.
 
+mod cells;
 mod encode;
 mod leaves;
 mod pieces;
 mod strided;
 
+pub use cells::{BLOCK, Block, Text, digest_cells};
 pub use encode::Encoder;
 pub use leaves::{View, digest_all, digest_bytes, digest_views};
 pub use pieces::Pieces;

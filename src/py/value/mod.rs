@@ -1,6 +1,7 @@
 //! Values: to a digest, to a payload, and back. One file a library.
 
 mod arrow;
+mod cells;
 mod digest;
 mod draft;
 mod library;

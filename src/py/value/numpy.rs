@@ -1,9 +1,10 @@
 //! NumPy arrays, scalars and dtypes.
 
+use super::cells::walk_objects;
 use super::library::Class;
 use super::load::Loader;
 use super::sink::{Failure, Sink, Walk};
-use super::{tag, walk};
+use super::tag;
 use crate::digest::Strided;
 use crate::py::error::corrupt;
 use numpy::npyffi::{
@@ -83,36 +84,6 @@ pub fn walk_plain_dtype<'py, S: Sink<'py>>(
     }
     let name = dtype.getattr(intern!(dtype.py(), "str"))?;
     sink.text(name.cast::<PyString>()?.to_str()?);
-    Ok(())
-}
-
-/// Each cell of an object array, in row order.
-pub fn walk_objects<'py, S: Sink<'py>>(
-    sink: &mut S,
-    array: &Bound<'py, PyUntypedArray>,
-) -> Walk<()> {
-    let rows = in_rows(array)?;
-    #[allow(clippy::cast_ptr_alignment)] // read unaligned
-    let first = data(&rows).cast::<*mut pyo3::ffi::PyObject>();
-    for place in 0..rows.len() {
-        // SAFETY: a C-ordered object array is pointers side by side; a null one stands for None.
-        let cell = unsafe {
-            Bound::from_borrowed_ptr_or_opt(array.py(), first.add(place).read_unaligned())
-        };
-        let walked = match cell {
-            Some(cell) => walk(sink, &cell),
-            None => walk(sink, &array.py().None().into_bound(array.py())),
-        };
-        walked.map_err(|failure| {
-            failure.within(|| {
-                if array.ndim() == 1 {
-                    format!("[{place}]")
-                } else {
-                    format!(".flat[{place}]")
-                }
-            })
-        })?;
-    }
     Ok(())
 }
 
