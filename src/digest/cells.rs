@@ -1,10 +1,9 @@
 //! Cells that lie all over memory: taken down in blocks by one thread, hashed by others.
 
-use super::leaves::cores;
+use super::pool::{cores, together};
 use super::{Digest, Encoder};
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 /// Cells of a block: what it takes down stays in the second cache.
 pub const BLOCK: usize = 4096;
@@ -178,23 +177,23 @@ fn digest_with(blocks: usize, threads: usize, mut take_down: impl FnMut(&mut Blo
         }
     } else {
         let queue = Queue::default();
-        thread::scope(|scope| {
+        let helped = Mutex::new(Vec::new());
+        let help = || {
+            let done = queue.work(true);
+            let mut helped = helped.lock().unwrap_or_else(PoisonError::into_inner);
+            helped.extend(done);
+        };
+        let mut done = together(threads - 1, &help, || {
             let closing = Closing(&queue);
-            let workers: Vec<_> = (1..threads)
-                .map(|_| thread::Builder::new().spawn_scoped(scope, || queue.work(true)))
-                .collect();
             let mut done = queue.fill(blocks, &mut take_down);
             drop(closing);
-            done.extend(queue.work(false));
-            for worker in workers.into_iter().flatten() {
-                done.extend(worker.join().unwrap_or_else(|panic| {
-                    std::panic::resume_unwind(panic);
-                }));
-            }
-            for (place, digest) in done {
-                digests[place] = digest.0;
-            }
+            done.append(&mut queue.work(false));
+            done
         });
+        done.append(&mut helped.into_inner().unwrap_or_else(PoisonError::into_inner));
+        for (place, digest) in done {
+            digests[place] = digest.0;
+        }
     }
     Digest::of(digests.as_flattened())
 }

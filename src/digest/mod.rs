@@ -7,6 +7,7 @@ mod cells;
 mod encode;
 mod leaves;
 mod pieces;
+mod pool;
 mod strided;
 #[cfg(target_arch = "x86_64")]
 mod wide;
