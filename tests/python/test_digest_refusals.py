@@ -83,8 +83,6 @@ NOT_YET = {
     "matrix": lambda: np.zeros((1, 1)).view(np.matrix),
     "masked array": lambda: np.ma.masked_array([1, 2], [True, False]),
     "record array": lambda: np.rec.array([(1, 2.0)], dtype=[("a", int), ("b", float)]),
-    "long double": lambda: np.longdouble(1),
-    "long double array": lambda: np.zeros(2, np.longdouble),
     "generator state": lambda: np.random.default_rng(0),
 }
 
