@@ -176,12 +176,12 @@ impl Pool {
                 }
                 return Some(task);
             }
-            let (guard, waited) = self
+            let (again, wait) = self
                 .added
                 .wait_timeout(wanted, STAY)
                 .unwrap_or_else(PoisonError::into_inner);
-            wanted = guard;
-            if waited.timed_out() && wanted.is_empty() {
+            wanted = again;
+            if wait.timed_out() && wanted.is_empty() {
                 // Still under the lock: whoever adds a task now sees one helper less.
                 *lock(&self.alive) -= 1;
                 return None;

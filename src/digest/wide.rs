@@ -85,11 +85,11 @@ fn start() -> Lanes {
     let words = [
         PRIME32_3, PRIME64_1, PRIME64_2, PRIME64_3, PRIME64_4, PRIME32_2, PRIME64_5, PRIME32_1,
     ];
-    // SAFETY: eight words are twice 32 bytes.
-    unsafe {
-        let first = words.as_ptr().cast::<__m256i>();
-        [_mm256_loadu_si256(first), _mm256_loadu_si256(first.add(1))]
+    let mut bytes = [0; STRIPE];
+    for (place, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+        *place = word.to_le_bytes();
     }
+    halves(&bytes)
 }
 
 fn key(place: usize) -> &'static [u8; STRIPE] {
@@ -98,11 +98,9 @@ fn key(place: usize) -> &'static [u8; STRIPE] {
 
 #[target_feature(enable = "avx2")]
 fn halves(stripe: &[u8; STRIPE]) -> Lanes {
-    // SAFETY: a stripe is twice 32 bytes.
-    unsafe {
-        let first = stripe.as_ptr().cast::<__m256i>();
-        [_mm256_loadu_si256(first), _mm256_loadu_si256(first.add(1))]
-    }
+    let (halves, _) = stripe.as_chunks::<32>();
+    // SAFETY: each half is 32 bytes, and the load asks for no alignment.
+    [0, 1].map(|half| unsafe { _mm256_loadu_si256((&raw const halves[half]).cast()) })
 }
 
 #[target_feature(enable = "avx2")]
@@ -141,14 +139,19 @@ fn merge(words: &[u64; 8], place: usize, start: u64) -> u64 {
     let pairs = words.as_chunks::<2>().0.iter();
     let mut merged = start;
     for (pair, key) in pairs.zip(key(place).as_chunks::<16>().0) {
-        let key = u128::from_le_bytes(*key);
-        let (low, high) = (key as u64, (key >> 64) as u64);
-        let product = u128::from(pair[0] ^ low) * u128::from(pair[1] ^ high);
-        merged = merged.wrapping_add(product as u64 ^ (product >> 64) as u64);
+        let (low, high) = split(u128::from_le_bytes(*key));
+        let product = split(u128::from(pair[0] ^ low) * u128::from(pair[1] ^ high));
+        merged = merged.wrapping_add(product.0 ^ product.1);
     }
     merged ^= merged >> 37;
     merged = merged.wrapping_mul(0x1656_6791_9E37_79F9);
     merged ^ merged >> 32
+}
+
+/// The low and the high half.
+#[allow(clippy::cast_possible_truncation)] // that is what it does
+fn split(wide: u128) -> (u64, u64) {
+    (wide as u64, (wide >> 64) as u64)
 }
 
 #[cfg(test)]
@@ -168,7 +171,9 @@ mod tests {
 
     #[test]
     fn equals_the_crate_at_every_edge() {
-        let bytes: Vec<u8> = (0..5_000_u32).map(|byte| (byte * 31 % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..5_000_u32)
+            .map(|byte| (byte * 31 % 251).to_le_bytes()[0])
+            .collect();
         for length in 0..bytes.len() {
             if let Some(digest) = xxh3_128(&bytes[..length]) {
                 let expected = xxhash_rust::xxh3::xxh3_128(&bytes[..length]);
