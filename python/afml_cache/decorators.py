@@ -145,8 +145,8 @@ def time_aware_cacheable(function: Any = None, /, **options: Any) -> Any:
     first and last instant of time-indexed arguments (pandas objects with an index of instants or
     periods, polars objects with a column of datetimes or dates, or lists, tuples and dictionaries
     of these), and of the parameters that name its bounds. Without a zone, times are UTC; a text
-    covers its whole period, a date its day. `entries` lists results by it, and `invalidate` removes those
-    that looked at restated data.
+    covers its whole period, a date its day. `entries` lists results by it, and `invalidate` removes
+    those that looked at restated data.
 
     A result whose `end` had not come yet when it was computed is kept in memory only, and for
     `volatile_ttl`, so that a call for "until today" does not freeze today.

@@ -5,11 +5,10 @@
 
 use super::Digest;
 use super::pieces::Pieces;
+use super::pool::{cores, together};
 use super::strided::Strided;
-use std::num::NonZero;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::sync::{Mutex, PoisonError};
 
 /// Bytes of a leaf; every item width up to 64 divides it or is gathered at its own multiple.
 pub(super) const LEAF: usize = 64 * 1024;
@@ -190,27 +189,15 @@ impl<'a> Plan<'a> {
 
 fn run(plan: &Plan<'_>, threads: usize) -> Vec<(usize, Digest)> {
     let next = AtomicUsize::new(0);
-    if threads <= 1 {
-        return plan.work(&next);
-    }
-    thread::scope(|scope| {
-        let running: Vec<_> = (1..threads)
-            .map(|_| thread::Builder::new().spawn_scoped(scope, || plan.work(&next)))
-            .collect();
-        let mut digests = plan.work(&next);
-        for handle in running.into_iter().flatten() {
-            match handle.join() {
-                Ok(done) => digests.extend(done),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        digests
-    })
-}
-
-fn cores() -> usize {
-    static CORES: OnceLock<usize> = OnceLock::new();
-    *CORES.get_or_init(|| thread::available_parallelism().map_or(1, NonZero::get))
+    let helped = Mutex::new(Vec::new());
+    let help = || {
+        let done = plan.work(&next);
+        let mut helped = helped.lock().unwrap_or_else(PoisonError::into_inner);
+        helped.extend(done);
+    };
+    let mut done = together(threads.saturating_sub(1), &help, || plan.work(&next));
+    done.append(&mut helped.into_inner().unwrap_or_else(PoisonError::into_inner));
+    done
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod apart;
 mod arrow;
+mod cells;
 mod cycle;
 mod digest;
 mod draft;

@@ -1,5 +1,6 @@
 //! NumPy arrays, scalars and dtypes.
 
+use super::cells::walk_objects;
 use super::library::Class;
 use super::load::Loader;
 use super::sink::{Failure, Sink, Walk};
@@ -36,11 +37,11 @@ pub fn walk_numpy<'py, S: Sink<'py>>(
         Class::NumpyDtype => {
             let dtype = value.cast::<PyArrayDescr>()?;
             sink.tag(tag::NUMPY_DTYPE);
-            // A payload has one with fields as a pickle.
-            if S::CANONICAL && (dtype.has_fields() || dtype.has_subarray()) {
-                return walk_dtype(sink, dtype);
+            if S::CANONICAL {
+                walk_dtype(sink, dtype)
+            } else {
+                walk_plain_dtype(sink, dtype)
             }
-            walk_plain_dtype(sink, dtype)
         }
         _ => walk_array(sink, value),
     }
@@ -50,18 +51,87 @@ pub fn walk_numpy<'py, S: Sink<'py>>(
 pub fn walk_array<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {
     let array = value.cast::<PyUntypedArray>()?;
     let dtype = array.dtype();
-    if dtype.kind() == b'O' {
-        sink.tag(tag::NDARRAY_OBJECT);
-        walk_shape(sink, array);
+    match dtype.kind() {
+        b'O' => {
+            sink.tag(tag::NDARRAY_OBJECT);
+            walk_shape(sink, array);
+            walk_objects(sink, array)
+        }
+        b'T' => {
+            sink.tag(tag::NDARRAY_STRINGS);
+            walk_string_dtype(sink, &dtype)?;
+            walk_shape(sink, array);
+            walk_objects(sink, &as_objects(array)?)
+        }
+        _ if dtype.has_fields() => walk_record(sink, array, &dtype),
+        _ => {
+            sink.tag(tag::NDARRAY);
+            walk_plain_dtype(sink, &dtype)?;
+            walk_shape(sink, array);
+            walk_items(sink, array)
+        }
+    }
+}
+
+/// The items of an array that has neither fields nor a dtype of NumPy's strings.
+fn walk_items<'py, S: Sink<'py>>(sink: &mut S, array: &Bound<'py, PyUntypedArray>) -> Walk<()> {
+    if array.dtype().has_object() {
         return walk_objects(sink, array);
     }
-    if dtype.has_fields() {
-        return walk_record(sink, array, &dtype);
+    if !S::CANONICAL || !is_padded(&array.dtype()) {
+        return sink.array(array);
     }
-    sink.tag(tag::NDARRAY);
-    walk_plain_dtype(sink, &dtype)?;
-    walk_shape(sink, array);
-    sink.array(array)
+    let values = without_padding(&in_rows(array)?);
+    sink.borrowed(array.py(), values, |values| values);
+    Ok(())
+}
+
+/// Extended precision: ten bytes of value in sixteen, on the processors that have it.
+fn is_padded(dtype: &Bound<'_, PyArrayDescr>) -> bool {
+    cfg!(any(target_arch = "x86", target_arch = "x86_64"))
+        && matches!((dtype.kind(), dtype.itemsize()), (b'f', 16) | (b'c', 32))
+}
+
+fn without_padding(rows: &Bound<'_, PyUntypedArray>) -> Vec<u8> {
+    let length = rows.len() * rows.dtype().itemsize();
+    if length == 0 {
+        return Vec::new();
+    }
+    // SAFETY: the items of a C-ordered array lie side by side.
+    let bytes = unsafe { std::slice::from_raw_parts(data(rows), length) };
+    let value = if rows.dtype().byteorder() == b'>' {
+        6..16
+    } else {
+        0..10
+    };
+    bytes
+        .as_chunks::<16>()
+        .0
+        .iter()
+        .flat_map(|number| number[value.clone()].iter().copied())
+        .collect()
+}
+
+/// Whether the items are plain memory that is hashed as it lies.
+pub fn is_plain(dtype: &Bound<'_, PyArrayDescr>) -> bool {
+    !dtype.has_object() && !dtype.has_fields() && dtype.kind() != b'T' && !is_padded(dtype)
+}
+
+/// What a string dtype takes for missing, and whether it turns other values into strings.
+fn walk_string_dtype<'py, S: Sink<'py>>(
+    sink: &mut S,
+    dtype: &Bound<'py, PyArrayDescr>,
+) -> Walk<()> {
+    let py = dtype.py();
+    let missing = dtype.getattr_opt(intern!(py, "na_object"))?;
+    sink.flag(dtype.getattr(intern!(py, "coerce"))?.extract()?);
+    sink.flag(missing.is_some());
+    missing.map_or(Ok(()), |missing| walk(sink, &missing))
+}
+
+fn as_objects<'py>(array: &Bound<'py, PyUntypedArray>) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let objects = array.call_method1(intern!(array.py(), "astype"), ("O",))?;
+    Ok(objects.cast_into()?)
 }
 
 fn walk_shape<'py, S: Sink<'py>>(sink: &mut S, array: &Bound<'py, PyUntypedArray>) {
@@ -77,46 +147,16 @@ pub fn walk_plain_dtype<'py, S: Sink<'py>>(
     sink: &mut S,
     dtype: &Bound<'py, PyArrayDescr>,
 ) -> Walk<()> {
-    let padded = matches!((dtype.kind(), dtype.itemsize()), (b'f', 16) | (b'c', 32));
     let plain = matches!(
         dtype.kind(),
         b'b' | b'i' | b'u' | b'f' | b'c' | b'm' | b'M' | b'S' | b'U' | b'V'
     );
-    if !plain || dtype.has_fields() || dtype.has_subarray() || (padded && S::CANONICAL) {
+    let plain = plain || (dtype.kind() == b'O' && S::CANONICAL);
+    if !plain || dtype.has_fields() || dtype.has_subarray() {
         return Err(Failure::unhandled(format!("an array of dtype `{dtype}`")));
     }
     let name = dtype.getattr(intern!(dtype.py(), "str"))?;
     sink.text(name.cast::<PyString>()?.to_str()?);
-    Ok(())
-}
-
-/// Each cell of an object array, in row order.
-pub fn walk_objects<'py, S: Sink<'py>>(
-    sink: &mut S,
-    array: &Bound<'py, PyUntypedArray>,
-) -> Walk<()> {
-    let rows = in_rows(array)?;
-    #[allow(clippy::cast_ptr_alignment)] // read unaligned
-    let first = data(&rows).cast::<*mut pyo3::ffi::PyObject>();
-    for place in 0..rows.len() {
-        // SAFETY: a C-ordered object array is pointers side by side; a null one stands for None.
-        let cell = unsafe {
-            Bound::from_borrowed_ptr_or_opt(array.py(), first.add(place).read_unaligned())
-        };
-        let walked = match cell {
-            Some(cell) => walk(sink, &cell),
-            None => walk(sink, &array.py().None().into_bound(array.py())),
-        };
-        walked.map_err(|failure| {
-            failure.within(|| {
-                if array.ndim() == 1 {
-                    format!("[{place}]")
-                } else {
-                    format!(".flat[{place}]")
-                }
-            })
-        })?;
-    }
     Ok(())
 }
 
@@ -145,7 +185,7 @@ fn walk_fields<'py, S: Sink<'py>>(sink: &mut S, array: &Bound<'py, PyUntypedArra
         if field.dtype().has_fields() {
             walk_fields(sink, &field)?;
         } else {
-            sink.array(&field)?;
+            walk_items(sink, &field)?;
         }
     }
     Ok(())
@@ -156,6 +196,7 @@ mod form {
     pub const PLAIN: u8 = 0;
     pub const RECORD: u8 = 1;
     pub const SUBARRAY: u8 = 2;
+    pub const STRINGS: u8 = 3;
 }
 
 fn walk_dtype<'py, S: Sink<'py>>(sink: &mut S, dtype: &Bound<'py, PyArrayDescr>) -> Walk<()> {
@@ -165,6 +206,10 @@ fn walk_dtype<'py, S: Sink<'py>>(sink: &mut S, dtype: &Bound<'py, PyArrayDescr>)
         sink.u64(shape.len() as u64);
         shape.iter().for_each(|&length| sink.u64(length as u64));
         return walk_dtype(sink, &dtype.base());
+    }
+    if dtype.kind() == b'T' {
+        sink.tag(form::STRINGS);
+        return walk_string_dtype(sink, dtype);
     }
     let Some(names) = dtype.names() else {
         sink.tag(form::PLAIN);
@@ -220,6 +265,7 @@ pub fn load<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Bound<'py, P
             load_leaf(loader, dtype, &shape)
         }
         tag::NDARRAY_OBJECT => load_objects(loader),
+        tag::NDARRAY_STRINGS => load_strings(loader),
         tag::NDARRAY_RECORD => load_record(loader),
         tag::NUMPY_SCALAR => {
             let tag = loader.u8()?;
@@ -256,6 +302,17 @@ fn load_objects<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Bound<'py, PyAny>
     let cells = cells.ok_or_else(|| corrupt("a shape too large"))?;
     let flat = objects(loader, cells)?;
     flat.call_method1("reshape", (PyTuple::new(loader.py, shape)?,))
+}
+
+fn load_strings<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+    let options = PyDict::new(loader.py);
+    options.set_item("coerce", loader.flag()?)?;
+    if loader.flag()? {
+        options.set_item("na_object", loader.value()?)?;
+    }
+    let dtypes = loader.py.import("numpy")?.getattr("dtypes")?;
+    let dtype = dtypes.getattr("StringDType")?.call((), Some(&options))?;
+    load_objects(loader)?.call_method1("astype", (dtype,))
 }
 
 /// So many values, as an object array of one dimension.

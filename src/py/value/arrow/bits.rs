@@ -10,6 +10,13 @@ pub struct Bits {
 }
 
 impl Bits {
+    /// So many ones.
+    pub fn ones(count: usize) -> Self {
+        let mut bits = Self::default();
+        bits.extend_set(count);
+        bits
+    }
+
     /// The bits `start..start + count` of `source`.
     pub fn extend(&mut self, source: &[u8], start: usize, count: usize) {
         let mut done = 0;

@@ -19,6 +19,14 @@ struct Values<'a> {
     rows: Vec<Window<'a>>,
 }
 
+/// What a code stands for.
+#[derive(Clone, Copy)]
+enum Meaning {
+    Unseen,
+    Null,
+    Number(u32),
+}
+
 impl<'a> Values<'a> {
     fn new(schema: Schema<'a>) -> Self {
         Self {
@@ -28,11 +36,26 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// The number of a value; `None` for a null.
-    fn number(&mut self, to: &Canonical<'a>, row: Window<'a>) -> Walk<Option<u32>> {
+    /// What one code of a dictionary stands for, remembered in its table.
+    fn meaning(
+        &mut self,
+        to: &Canonical<'a>,
+        (dictionary, table): (Array<'a>, &mut [Meaning]),
+        code: usize,
+    ) -> Walk<Meaning> {
+        let meaning = table
+            .get_mut(code)
+            .ok_or_else(|| malformed("a code without a value"))?;
+        if matches!(meaning, Meaning::Unseen) {
+            *meaning = self.number(to, Window::inside(dictionary, code..code + 1)?)?;
+        }
+        Ok(*meaning)
+    }
+
+    fn number(&mut self, to: &Canonical<'a>, row: Window<'a>) -> Walk<Meaning> {
         let slots = std::slice::from_ref(&row);
         if Kind::of(self.schema.format()?)?.has_validity() && validity(slots)?.is_some() {
-            return Ok(None);
+            return Ok(Meaning::Null);
         }
         let mut single = to.single();
         single.column(self.schema, slots)?;
@@ -41,7 +64,7 @@ impl<'a> Values<'a> {
         if number == next {
             self.rows.push(row);
         }
-        Ok(Some(number))
+        Ok(Meaning::Number(number))
     }
 }
 
@@ -55,65 +78,36 @@ pub fn dictionary<'a>(
         .dictionary()
         .ok_or_else(|| malformed("no dictionary"))?;
     let mut values = Values::new(inner);
-    let mut valid = match validity(windows)? {
-        Some(valid) => valid,
-        None => {
-            let mut all = Bits::default();
-            all.extend_set(length(windows));
-            all
-        }
-    };
+    let mut valid = validity(windows)?.unwrap_or_else(|| Bits::ones(length(windows)));
     let mut codes = Vec::with_capacity(length(windows) * 4);
-    let mut tables = Tables::default();
+    // What the codes of each dictionary stand for, by where it lies.
+    let mut tables: HashMap<usize, Vec<Meaning>> = HashMap::new();
     for window in windows {
         let dictionary = window.array.dictionary()?;
-        let table = tables.of(dictionary)?;
+        let count = dictionary.length()?;
+        let table = tables.entry(dictionary.address());
+        let table = table.or_insert_with(|| vec![Meaning::Unseen; count]);
         if schema.flags() & ORDERED != 0 {
-            (0..table.len()).try_for_each(|code| {
-                table[code] = Some(values.number(to, entry(dictionary, code)?)?);
-                Ok::<_, crate::py::value::sink::Failure>(())
-            })?;
+            (0..count)
+                .try_for_each(|code| values.meaning(to, (dictionary, table), code).map(|_| ()))?;
         }
         let numbers = Codes::of(schema.format()?, window)?;
         for row in 0..window.rows.len() {
             let place = codes.len() / 4;
-            let mut number = None;
+            let mut number = 0;
             if valid.get(place) {
-                let code = numbers.get(row)?;
-                let known = table
-                    .get_mut(code)
-                    .ok_or_else(|| malformed("a code without a value"))?;
-                if known.is_none() {
-                    *known = Some(values.number(to, entry(dictionary, code)?)?);
-                }
-                number = known.flatten();
-                if number.is_none() {
-                    valid.clear(place);
+                match values.meaning(to, (dictionary, table), numbers.get(row)?)? {
+                    Meaning::Number(known) => number = known,
+                    _ => valid.clear(place),
                 }
             }
-            codes.extend(number.unwrap_or_default().to_le_bytes());
+            codes.extend(number.to_le_bytes());
         }
     }
     to.validity(Some(&valid).filter(|valid| !valid.all_set()));
     to.buffer(Buffer::Made(codes));
     to.u64(values.rows.len() as u64);
     to.column(inner, &values.rows)
-}
-
-fn entry<'a>(dictionary: Array<'a>, code: usize) -> Walk<Window<'a>> {
-    Window::inside(dictionary, code..code + 1)
-}
-
-/// What the codes of each dictionary stand for, by where it lies.
-#[derive(Default)]
-struct Tables(HashMap<usize, Vec<Option<Option<u32>>>>);
-
-impl Tables {
-    fn of(&mut self, dictionary: Array<'_>) -> Walk<&mut Vec<Option<Option<u32>>>> {
-        let length = dictionary.length()?;
-        let table = self.0.entry(dictionary.address());
-        Ok(table.or_insert_with(|| vec![None; length]))
-    }
 }
 
 /// Integers of any width.

@@ -52,11 +52,10 @@ struct Offsets<'a> {
 
 impl Offsets<'_> {
     fn get(&self, place: usize) -> i64 {
-        let bytes = &self.bytes[place * self.width..(place + 1) * self.width];
-        match *bytes {
-            [a, b, c, d] => i32::from_le_bytes([a, b, c, d]).into(),
-            [a, b, c, d, e, f, g, h] => i64::from_le_bytes([a, b, c, d, e, f, g, h]),
-            _ => -1,
+        let bytes = &self.bytes[place * self.width..];
+        match self.width {
+            4 => i32::from_le_bytes(bytes.first_chunk().copied().unwrap_or_default()).into(),
+            _ => i64::from_le_bytes(bytes.first_chunk().copied().unwrap_or_default()),
         }
     }
 
@@ -229,7 +228,7 @@ pub fn text_view<'a>(
 }
 
 /// The buffers that long views point into; the last buffer has their lengths.
-fn heaps<'a>(array: Array<'a>) -> Walk<Vec<&'a [u8]>> {
+fn heaps(array: Array<'_>) -> Walk<Vec<&[u8]>> {
     let last = array.buffers()?.saturating_sub(1);
     let count = last.saturating_sub(2);
     // SAFETY: the last buffer of such an array has a 64-bit length for each buffer behind the views.

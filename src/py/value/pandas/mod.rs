@@ -12,7 +12,7 @@ pub use load::load;
 use crate::digest::Strided;
 use crate::py::value::digest::DigestSink;
 use crate::py::value::library::{Class, Pandas, class_of};
-use crate::py::value::numpy::{data, walk_array, walk_plain_dtype};
+use crate::py::value::numpy::{data, is_plain, walk_array, walk_plain_dtype};
 use crate::py::value::sink::{Failure, Sink, Walk};
 use crate::py::value::{tag, walk};
 use arrays::{walk_extension, walk_frequency, walk_zone};
@@ -288,9 +288,7 @@ impl Column<'_> {
 
 fn split<'py>(block: &Block<'py>, columns: &mut Vec<(usize, Column<'py>)>) -> Walk<()> {
     let (array, zone) = memory_of(&block.values)?;
-    let plain = array
-        .as_ref()
-        .filter(|array| array.dtype().kind() != b'O' && !array.dtype().has_fields());
+    let plain = array.as_ref().filter(|array| is_plain(&array.dtype()));
     for (row, &place) in block.places.iter().enumerate() {
         let column = match (plain, &array) {
             (Some(array), _) => Column::Plain {

@@ -6,8 +6,8 @@ pub use load::load;
 
 use crate::py::value::library::Class;
 use crate::py::value::sink::{Failure, Sink, Walk};
-use crate::py::value::tag;
-use polars::prelude::{DataType, Series, TimeUnit};
+use crate::py::value::{tag, walk};
+use polars::prelude::{DataType, Field, Series, TimeUnit};
 use polars_arrow::array::builder::{ShareStrategy, make_builder};
 use polars_arrow::array::{
     Array, BinaryViewArray, BooleanArray, FixedSizeListArray, ListArray, PrimitiveArray,
@@ -18,6 +18,7 @@ use polars_arrow::datatypes::PhysicalType;
 use polars_arrow::types::{NativeType, PrimitiveType};
 use polars_buffer::Buffer;
 use polars_utils::float16::pf16;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3_polars::{PyDataFrame, PySeries};
 
@@ -28,42 +29,73 @@ pub fn walk_polars<'py, S: Sink<'py>>(
     class: Class,
 ) -> Walk<()> {
     let py = value.py();
-    refuse_objects(value, class)?;
     if class == Class::PolarsSeries {
         sink.tag(tag::POLARS_SERIES);
-        return walk_series(sink, py, taken::<PySeries>(value)?.0);
+        return walk_column(sink, value);
     }
-    let frame = taken::<PyDataFrame>(value)?.0;
     sink.tag(tag::POLARS_FRAME);
-    let (height, columns): (u64, Vec<_>) =
-        (value.getattr("height")?.extract()?, frame.into_columns());
+    let height: u64 = value.getattr(intern!(py, "height"))?.extract()?;
     sink.u64(height);
-    sink.u64(columns.len() as u64);
-    for column in columns {
+    let dtypes = value.getattr(intern!(py, "dtypes"))?;
+    let dtypes = dtypes.try_iter()?.collect::<PyResult<Vec<_>>>()?;
+    sink.u64(dtypes.len() as u64);
+    let within = |name: &str, walked: Walk<()>| {
+        walked.map_err(|failure| failure.within(|| format!("[{name:?}]")))
+    };
+    for dtype in &dtypes {
+        if holds_objects(dtype)? {
+            // The others could be handed over at once, were it not for this one.
+            return value
+                .call_method0(intern!(py, "get_columns"))?
+                .try_iter()?
+                .try_for_each(|column| {
+                    let column = column?;
+                    let name: String = column.getattr(intern!(py, "name"))?.extract()?;
+                    within(&name, walk_column(sink, &column))
+                });
+        }
+    }
+    for column in taken::<PyDataFrame>(value)?.0.into_columns() {
         let name = column.name().clone();
-        walk_series(sink, py, column.take_materialized_series())
-            .map_err(|failure| failure.within(|| format!("[{:?}]", name.as_str())))?;
+        let walked = walk_series(sink, py, column.take_materialized_series());
+        within(name.as_str(), walked)?;
     }
     Ok(())
 }
 
-/// Columns of Python objects are handed over as addresses.
-fn refuse_objects(value: &Bound<'_, PyAny>, class: Class) -> Walk<()> {
-    let dtypes = match class {
-        Class::PolarsSeries => vec![value.getattr("dtype")?],
-        _ => value
-            .getattr("dtypes")?
-            .try_iter()?
-            .collect::<PyResult<Vec<_>>>()?,
-    };
-    for dtype in dtypes {
-        if dtype.str()?.to_string().contains("Object") {
-            return Err(Failure::unhandled(format!(
-                "a polars column of dtype `{dtype}`"
-            )));
-        }
+/// A column of Python objects cell by cell, any other by its memory.
+fn walk_column<'py, S: Sink<'py>>(sink: &mut S, series: &Bound<'py, PyAny>) -> Walk<()> {
+    let py = series.py();
+    let dtype = series.getattr(intern!(py, "dtype"))?;
+    if !holds_objects(&dtype)? {
+        return walk_series(sink, py, taken::<PySeries>(series)?.0);
     }
-    Ok(())
+    if !S::CANONICAL || dtype.get_type().name()? != "Object" {
+        return Err(Failure::unhandled(format!(
+            "a polars column of dtype `{dtype}`"
+        )));
+    }
+    sink.text(&series.getattr(intern!(py, "name"))?.extract::<String>()?);
+    sink.tag(kind::OBJECT);
+    walk(sink, &series.call_method0(intern!(py, "to_list"))?)
+}
+
+/// Whether there are columns of Python objects, which are handed over as addresses.
+fn holds_objects(dtype: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = dtype.py();
+    match dtype.get_type().name()?.to_str()? {
+        "Object" => Ok(true),
+        "List" | "Array" => holds_objects(&dtype.getattr(intern!(py, "inner"))?),
+        "Struct" => {
+            for field in dtype.getattr(intern!(py, "fields"))?.try_iter()? {
+                if holds_objects(&field?.getattr(intern!(py, "dtype"))?)? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        }
+        _ => Ok(false),
+    }
 }
 
 fn taken<'a, 'py, T: FromPyObject<'a, 'py, Error = PyErr>>(
@@ -85,13 +117,29 @@ fn walk_series<'py, S: Sink<'py>>(sink: &mut S, py: Python<'py>, series: Series)
     walk_chunk(sink, py, &*chunk)
 }
 
+/// The dtype that a column is stored under: categories are stored by their names.
+pub fn stored_as(dtype: &DataType) -> DataType {
+    match dtype {
+        DataType::Categorical(..) | DataType::Enum(..) => DataType::String,
+        DataType::List(inner) => DataType::List(Box::new(stored_as(inner))),
+        DataType::Array(inner, width) => DataType::Array(Box::new(stored_as(inner)), *width),
+        DataType::Struct(fields) => DataType::Struct(
+            fields
+                .iter()
+                .map(|field| Field::new(field.name().clone(), stored_as(field.dtype())))
+                .collect(),
+        ),
+        other => other.clone(),
+    }
+}
+
 /// Categories by their names, lists cut to what they show, nulls all the way down.
 fn plain(series: Series) -> Walk<Series> {
-    let series = match series.dtype() {
-        DataType::Categorical(..) | DataType::Enum(..) => {
-            series.cast(&DataType::String).map_err(odd)?
-        }
-        _ => series,
+    let stored = stored_as(series.dtype());
+    let series = if stored == *series.dtype() {
+        series
+    } else {
+        series.cast(&stored).map_err(odd)?
     };
     if !series.dtype().is_nested() {
         return Ok(series);
@@ -117,6 +165,7 @@ pub mod kind {
     pub const DATETIME: u8 = 37;
     pub const DURATION: u8 = 38;
     pub const DECIMAL: u8 = 39;
+    pub const OBJECT: u8 = 40;
 }
 
 /// Kinds of column with nothing to add, by number.
@@ -186,19 +235,19 @@ fn walk_dtype<'py, S: Sink<'py>>(sink: &mut S, dtype: &DataType) -> Walk<()> {
         }
         DataType::List(inner) => {
             sink.tag(kind::LIST);
-            walk_inner(sink, inner)?;
+            walk_dtype(sink, inner)?;
         }
         DataType::Array(inner, width) => {
             sink.tag(kind::ARRAY);
             sink.u64(*width as u64);
-            walk_inner(sink, inner)?;
+            walk_dtype(sink, inner)?;
         }
         DataType::Struct(fields) => {
             sink.tag(kind::STRUCT);
             sink.u64(fields.len() as u64);
             for field in fields {
                 sink.text(field.name());
-                walk_inner(sink, field.dtype())?;
+                walk_dtype(sink, field.dtype())?;
             }
         }
         other => {
@@ -208,15 +257,6 @@ fn walk_dtype<'py, S: Sink<'py>>(sink: &mut S, dtype: &DataType) -> Walk<()> {
         }
     }
     Ok(())
-}
-
-fn walk_inner<'py, S: Sink<'py>>(sink: &mut S, dtype: &DataType) -> Walk<()> {
-    match dtype {
-        DataType::Categorical(..) | DataType::Enum(..) => Err(Failure::unhandled(format!(
-            "a nested polars column of dtype `{dtype}`"
-        ))),
-        _ => walk_dtype(sink, dtype),
-    }
 }
 
 macro_rules! of {
