@@ -20,7 +20,7 @@ pub use apart::refused;
 pub use digest::DigestSink;
 pub use draft::{DraftSink, Drafted};
 pub use load::{Memory, load};
-pub use sink::{Failure, Walk};
+pub use sink::{Failure, Unhandled, Walk};
 
 use library::{Class, class_of};
 use pyo3::prelude::*;
