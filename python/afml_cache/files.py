@@ -103,10 +103,10 @@ def file_key(value: object) -> Any:
 def names_a_file(value: object) -> bool:
     """Whether a path, or a text that looks like one, names a file that exists."""
     if isinstance(value, str):
-        looks = os.sep in value or bool(os.path.splitext(value)[1])
-        return looks and os.path.isfile(value)
+        looks = os.sep in value or bool(os.path.splitext(value)[1])  # noqa: PTH122 - a text
+        return looks and os.path.isfile(value)  # noqa: PTH113
     declared = isinstance(value, File) or hasattr(type(value), "__cache_key__")
-    return isinstance(value, os.PathLike) and not declared and os.path.isfile(value)
+    return isinstance(value, os.PathLike) and not declared and os.path.isfile(value)  # noqa: PTH113
 
 
 def content_of(path: Path) -> tuple[str, ...]:

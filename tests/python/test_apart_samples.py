@@ -1,4 +1,4 @@
-"""Values that are taken apart: alike for copies and in other processes, unlike for anything else."""
+"""Values taken apart: alike for copies and in other processes, unlike for anything else."""
 
 import copy
 import json
