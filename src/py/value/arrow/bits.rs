@@ -69,14 +69,16 @@ impl Bits {
         self.bytes[place / 8] >> (place % 8) & 1 == 1
     }
 
+    /// The eight bits from `place` on; zeroes behind the last one.
+    pub fn eight(&self, place: usize) -> u8 {
+        window(&self.bytes, place)
+    }
+
     /// Whether there is no zero.
     pub fn all_set(&self) -> bool {
-        let set: usize = self
-            .bytes
-            .iter()
-            .map(|byte| byte.count_ones() as usize)
-            .sum();
-        set == self.length
+        let (whole, rest) = self.bytes.split_at(self.length / 8);
+        whole.iter().all(|byte| *byte == u8::MAX)
+            && rest.iter().all(|byte| *byte == mask(self.length % 8))
     }
 
     /// The places of the zeroes within `range`.
@@ -118,7 +120,7 @@ fn mask(many: usize) -> u8 {
 
 /// The eight bits from `place` on; zeroes behind the end.
 fn window(source: &[u8], place: usize) -> u8 {
-    let low = u16::from(source[place / 8]);
+    let low = u16::from(source.get(place / 8).copied().unwrap_or_default());
     let high = u16::from(source.get(place / 8 + 1).copied().unwrap_or_default());
     ((high << 8 | low) >> (place % 8)).to_le_bytes()[0]
 }
