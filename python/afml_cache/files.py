@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from afml_cache._native import digest
 from afml_cache.exceptions import CacheConfigError, UncacheableArgumentError
@@ -132,7 +132,7 @@ def content_of(path: Path) -> tuple[str, ...]:
         with open(name, "rb", buffering=0) as file:  # noqa: PTH123 - bytes are paths, too
             if _stamp(name, os.fstat(file.fileno())) != before:
                 began = 0
-            content = tuple(digest(piece) for piece in iter(lambda: file.read(_PIECE), b""))
+            content = tuple(map(digest, _read(file, before[3])))
             settled = _stamp(name, os.fstat(file.fileno())) == before
     except OSError as error:
         raise UncacheableArgumentError(_reason(name, error)) from error
@@ -144,6 +144,13 @@ def content_of(path: Path) -> tuple[str, ...]:
 def digest_pieces(view: memoryview) -> tuple[str, ...]:
     """Digest memory piece by piece, so that no more than one is copied at a time."""
     return tuple(digest(bytes(piece)) for piece in _pieces(view.cast("B")))
+
+
+def _read(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """Give a file's pieces up to the size that it had, however it grows."""
+    while size > 0 and (piece := file.read(min(size, _PIECE))):
+        yield piece
+        size -= len(piece)
 
 
 def _pieces(view: memoryview) -> Iterator[memoryview]:

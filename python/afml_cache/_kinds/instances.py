@@ -136,8 +136,10 @@ def _slots(value: object, skipped: Collection[str]) -> Iterator[Part]:
 
 
 def _reduce(value: Any) -> object:
+    kind = type(value)
+    plain = cast("Any", type(kind)).__hash__ is type.__hash__
     try:
-        reducer = copyreg.dispatch_table.get(type(value))
+        reducer = copyreg.dispatch_table.get(kind) if plain else None
         return reducer(value) if reducer else value.__reduce_ex__(_PROTOCOL)
     except Exception as error:
         raise refusal(value, f"which can't be pickled ({_text(error)})") from error

@@ -53,7 +53,10 @@ def series(value: Any) -> Apart:
 def _subclass(value: Any, base: Any) -> Apart:
     plain = base(value, copy=False)
     plain.attrs = value.attrs
-    return instance(value, ("", plain), without=_OWN)
+    # copies have each of these, be it `None`; a column of the same name is none of them
+    names = [name for name in type(value)._metadata if name not in _OWN]  # noqa: SLF001
+    added = ((f".{name}", value.__dict__.get(name)) for name in names)
+    return instance(value, ("", plain), *added, without=_OWN.union(names))
 
 
 def _class_of(value: object) -> tuple[Part, ...]:

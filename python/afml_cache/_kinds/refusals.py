@@ -25,6 +25,11 @@ _READS: Final = ("read", "seek", "close")
 _STREAMS: Final[tuple[tuple[type | tuple[type, ...], str, str], ...]] = (
     ((types.GeneratorType, types.AsyncGeneratorType), _ONCE, _LIST),
     (types.CoroutineType, _AWAITED, _RESULT),
+    (
+        (weakref.ReferenceType, *weakref.ProxyTypes),
+        "which is a weak reference",
+        "pass what it refers to",
+    ),
     (_io._IOBase, _FILE, _PATH),  # noqa: SLF001 - the base without an abstract metaclass
 )
 _HANDLES: Final[tuple[tuple[type | tuple[type, ...], str, str], ...]] = (
@@ -36,11 +41,6 @@ _HANDLES: Final[tuple[tuple[type | tuple[type, ...], str, str], ...]] = (
     ),
     ((threading.Thread, _thread._local), "which belongs to one process", _LEFT_OUT),  # noqa: SLF001
     (socket.socket, "which is a connection of one process", _LEFT_OUT),
-    (
-        (weakref.ReferenceType, *weakref.ProxyTypes),
-        "which is a weak reference",
-        "pass what it refers to",
-    ),
     ((types.FrameType, types.TracebackType), "which is a state of one process", _LEFT_OUT),
     (super, "which is a view of another object", "pass that object"),
 )
@@ -52,7 +52,7 @@ def refuse_stream(value: object, kind: type) -> None:
     Raises
     ------
     UncacheableArgumentError
-        It is an iterator, a generator, a coroutine or an open file.
+        It is an iterator, a generator, a coroutine, an open file or a weak reference.
     """
     for classes, why, remedy in _STREAMS:
         if issubclass(kind, classes):
@@ -69,7 +69,7 @@ def refuse_handle(value: object, kind: type) -> None:
     Raises
     ------
     UncacheableArgumentError
-        It is a lock, a socket, a weak reference, a bare `object()`, or reads like a file.
+        It is a lock, a socket, a bare `object()`, or reads like a file.
     """
     if kind is object:
         raise refusal(
