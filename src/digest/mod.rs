@@ -3,6 +3,7 @@
 //! The bytes that go in are ours (`encode`), fixed-width little-endian and length-prefixed, so that
 //! a digest depends on content only: never on the process, the platform or the number of threads.
 
+mod bits;
 mod cells;
 mod encode;
 mod leaves;
@@ -12,6 +13,7 @@ mod strided;
 #[cfg(target_arch = "x86_64")]
 mod wide;
 
+pub use bits::Bits;
 pub use cells::{BLOCK, Block, Text, digest_cells};
 pub use encode::Encoder;
 pub use leaves::{View, Write, digest_all, digest_bytes, digest_views};

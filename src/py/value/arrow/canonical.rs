@@ -3,11 +3,10 @@
 //! What a type is made of is written as it is met; its buffers are collected, and hashed together
 //! at the end. Slots inside of a null are left out, so that whatever they hold can't show.
 
-use super::bits::Bits;
 use super::ffi::{Array, Schema, malformed};
 use super::kind::Kind;
 use super::{coded, spans};
-use crate::digest::{Digest, View, Write, digest_views};
+use crate::digest::{Bits, Digest, View, Write, digest_views};
 use crate::py::value::sink::{Sink, Walk};
 use pyo3::prelude::*;
 use std::ops::Range;

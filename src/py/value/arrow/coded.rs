@@ -1,11 +1,10 @@
 //! Arrow types whose slots stand for values that lie elsewhere: dictionaries, unions, runs.
 
-use super::bits::Bits;
 use super::canonical::{Buffer, Canonical, Window, length, validity};
 use super::ffi::{Schema, malformed};
 use super::kind::{Kind, unknown};
 use super::spans::Span;
-use crate::digest::Digest;
+use crate::digest::{Bits, Digest};
 use crate::py::value::sink::Walk;
 use std::collections::HashMap;
 

@@ -1,8 +1,8 @@
 //! Text and lists: where each slot's bytes or items lie.
 
-use super::bits::Bits;
 use super::canonical::{Buffer, Canonical, Window, length};
 use super::ffi::{Array, malformed};
+use crate::digest::Bits;
 use crate::py::value::sink::Walk;
 use std::ops::Range;
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Bits, the last byte filled with zeroes.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Bits {
     bytes: Vec<u8>,
     length: usize,
@@ -11,6 +11,7 @@ pub struct Bits {
 
 impl Bits {
     /// So many ones.
+    #[must_use]
     pub fn ones(count: usize) -> Self {
         let mut bits = Self::default();
         bits.extend_set(count);
@@ -65,16 +66,19 @@ impl Bits {
     }
 
     /// One of the bits.
+    #[must_use]
     pub fn get(&self, place: usize) -> bool {
         self.bytes[place / 8] >> (place % 8) & 1 == 1
     }
 
     /// The eight bits from `place` on; zeroes behind the last one.
+    #[must_use]
     pub fn eight(&self, place: usize) -> u8 {
         window(&self.bytes, place)
     }
 
     /// Whether there is no zero.
+    #[must_use]
     pub fn all_set(&self) -> bool {
         let (whole, rest) = self.bytes.split_at(self.length / 8);
         whole.iter().all(|byte| *byte == u8::MAX)
@@ -104,11 +108,13 @@ impl Bits {
     }
 
     /// The bytes that hold them.
+    #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 
     /// The bytes that hold them.
+    #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
