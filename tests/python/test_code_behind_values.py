@@ -167,6 +167,17 @@ def test_an_edit_of_other_code_does_too(module: Callable, what: str) -> None:
     assert digest(make(module(STRATEGIES))) == before
 
 
+def test_what_hangs_on_a_function_counts(module: Callable) -> None:
+    def tagged(**attributes: object) -> Callable:
+        smooth = module(STRATEGIES).smooth
+        vars(smooth).update(attributes)
+        return smooth
+
+    digests = [digest(tagged()), digest(tagged(tag=1)), digest(tagged(tag=2))]
+    assert len(set(digests)) == 3
+    assert digest(tagged(tag=1)) == digests[1]
+
+
 def test_what_a_closure_holds_counts(module: Callable) -> None:
     make = module(STRATEGIES).make
     assert digest(make(1)) == digest(make(1)) != digest(make(2))

@@ -9,8 +9,9 @@ use super::frame::{Frame, Parts};
 use super::sink::{Container, Failure, Packages, Sink, Walk};
 use super::{apart, numpy, pandas, step, tag};
 use crate::digest::{Digest, Encoder, Strided, digest_all};
-use crate::py::code::{Code, code_of, is_code};
+use crate::py::code::{Code, code_of, is_code, is_function};
 use ::numpy::{PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::intern;
 use pyo3::prelude::*;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -19,8 +20,9 @@ use std::sync::Arc;
 const DETACH: usize = 256 * 1024;
 /// Frames and arrays inside each other, which are walked on the thread's stack.
 const DEEPEST_NATIVE: usize = 100;
-/// A value that makes new parts whenever it is asked would never end.
-const DEEPEST: usize = 5_000_000;
+/// Objects inside each other that Python takes apart. One that makes new parts whenever it is asked
+/// would never end; a list of objects that know the next one may be long.
+const DEEPEST_APART: usize = 250_000;
 /// How many parts are walked between two looks for Ctrl-C.
 const PATIENCE: u32 = 1 << 16;
 
@@ -46,6 +48,7 @@ pub struct DigestSink<'py> {
     numbering: Option<Numbering<'py>>,
     gathering: usize,
     native: usize,
+    taken_apart: usize,
     steps: u32,
     unordered: bool,
     packages: Packages,
@@ -133,11 +136,6 @@ impl<'py> DigestSink<'py> {
         parts: Parts<'py>,
         gathered: Option<u8>,
     ) -> Walk<()> {
-        if self.frames.len() >= DEEPEST {
-            return Err(Failure::unhandled(format!(
-                "more than {DEEPEST} levels deep, as if it made new parts without end"
-            )));
-        }
         let (address, number) = (self.address(value), self.entered);
         self.entered += 1;
         let unordered = self.unordered;
@@ -147,6 +145,7 @@ impl<'py> DigestSink<'py> {
         }
         let encoder = self.spare.pop().unwrap_or_default();
         self.gathering += usize::from(gathered.is_some());
+        self.taken_apart += usize::from(matches!(parts, Parts::Apart(..)));
         self.frames.push(Frame {
             value: value.clone(),
             address,
@@ -222,6 +221,7 @@ impl<'py> DigestSink<'py> {
             }
         }
         let digest = self.encoder.finish();
+        self.taken_apart -= usize::from(matches!(frame.parts, Parts::Apart(..)));
         self.unordered = frame.unordered;
         std::mem::swap(&mut self.encoder, &mut frame.outer);
         let digest = match self.numbering {
@@ -290,6 +290,7 @@ impl<'py> DigestSink<'py> {
                 self.encoder = frame.outer;
                 self.unordered = frame.unordered;
                 self.gathering -= usize::from(frame.gathered.is_some());
+                self.taken_apart -= usize::from(matches!(frame.parts, Parts::Apart(..)));
                 failure = failure.within(|| frame.parts.segment());
             }
         }
@@ -301,13 +302,25 @@ impl<'py> DigestSink<'py> {
             return Ok(());
         }
         let code = code_of(value)?;
-        self.open(value, Parts::Code(code.clone(), 0), None)?;
+        let attributes = attributes_of(value)?;
+        let has_attributes = attributes.is_some();
+        self.open(value, Parts::Code(code.clone(), 0, attributes), None)?;
         self.encoder.tag(tag::CODE);
+        self.flag(has_attributes);
         self.encoder.digest(code.digest);
         self.encoder.u64(code.mutables.len() as u64);
         self.codes.push(code);
         Ok(())
     }
+}
+
+/// What hangs on a function, which whoever is given it may read.
+fn attributes_of<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    if !is_function(value) {
+        return Ok(None);
+    }
+    let attributes = value.getattr(intern!(value.py(), "__dict__"))?;
+    Ok(Some(attributes).filter(|attributes| !attributes.is_empty().unwrap_or(true)))
 }
 
 impl<'py> Sink<'py> for DigestSink<'py> {
@@ -417,6 +430,11 @@ impl<'py> Sink<'py> for DigestSink<'py> {
         }
         if self.seen(value)? {
             return Ok(());
+        }
+        if self.taken_apart >= DEEPEST_APART {
+            return Err(Failure::unhandled(format!(
+                "more than {DEEPEST_APART} objects inside each other, as if it made new ones without end"
+            )));
         }
         let (kind, parts) = apart::take_apart(value)?;
         if kind == "code" {

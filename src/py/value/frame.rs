@@ -21,8 +21,8 @@ pub enum Parts<'py> {
     Members(Bound<'py, PyIterator>),
     /// What `take_apart` made of a value: pairs of a segment of the path and a part.
     Apart(Bound<'py, PyTuple>, usize),
-    /// What a piece of code reads and that can change in place.
-    Code(Arc<Code>, usize),
+    /// What a piece of code reads and that can change in place; last a function's own attributes.
+    Code(Arc<Code>, usize, Option<Bound<'py, PyAny>>),
     /// Parts that are walked by a function of their own, on the stack of the thread.
     Native,
 }
@@ -128,11 +128,12 @@ impl<'py> Parts<'py> {
                 encoder.bytes(segment.to_str()?.as_bytes());
                 Ok(Some(part))
             }
-            Self::Code(code, next) if *next < code.mutables.len() => {
+            Self::Code(code, next, _) if *next < code.mutables.len() => {
                 *next += 1;
                 Ok(Some(code.mutables[*next - 1].value.bind(py).clone()))
             }
-            Self::Tuple(..) | Self::Apart(..) | Self::Code(..) | Self::Native => Ok(None),
+            Self::Code(_, _, attributes) => Ok(attributes.take()),
+            Self::Tuple(..) | Self::Apart(..) | Self::Native => Ok(None),
         }
     }
 
@@ -148,7 +149,7 @@ impl<'py> Parts<'py> {
                 .get_item(next.saturating_sub(1))
                 .and_then(|pair| pair.get_item(0)?.extract())
                 .unwrap_or_default(),
-            Self::Code(code, next) => code
+            Self::Code(code, next, _) => code
                 .mutables
                 .get(next.saturating_sub(1))
                 .map(|mutable| format!(" > {}", mutable.label))
