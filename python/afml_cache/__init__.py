@@ -3,6 +3,7 @@
 from afml_cache._native import Store, __version__, digest
 from afml_cache.config import CACHE_DIRS, configure, initialize_cache_system
 from afml_cache.decorators import cacheable, robust_cacheable, time_aware_cacheable
+from afml_cache.entries import EntryInfo, entries, invalidate
 from afml_cache.exceptions import (
     CacheConfigError,
     CacheCorruptError,
@@ -11,6 +12,7 @@ from afml_cache.exceptions import (
     CacheStoreError,
     CacheWarning,
     CacheWriteWarning,
+    TimeRangeWarning,
     UncacheableArgumentError,
     UncacheableArgumentWarning,
     UndeclaredFileWarning,
@@ -29,8 +31,10 @@ __all__ = [
     "CacheStoreError",
     "CacheWarning",
     "CacheWriteWarning",
+    "EntryInfo",
     "File",
     "Store",
+    "TimeRangeWarning",
     "UncacheableArgumentError",
     "UncacheableArgumentWarning",
     "UndeclaredFileWarning",
@@ -40,8 +44,10 @@ __all__ = [
     "clear_afml_cache",
     "configure",
     "digest",
+    "entries",
     "get_cache_stats",
     "initialize_cache_system",
+    "invalidate",
     "register_hasher",
     "robust_cacheable",
     "time_aware_cacheable",

@@ -5,6 +5,7 @@ from typing import Any, final
 
 from afml_cache.explanation import Explanation
 from afml_cache.info import CacheInfo
+from afml_cache.time_ranges import Timing
 
 __all__ = [
     "Function",
@@ -33,6 +34,9 @@ class Store:
     @property
     def size_bytes(self) -> int: ...
     def clear(self) -> int: ...
+    def select(
+        self, time_range: tuple[int, int] | None, function: str | None, *, remove: bool
+    ) -> list[tuple[str, str, int | None, int | None, int, float, int]]: ...
     def __len__(self) -> int: ...
     def __bool__(self) -> bool: ...
 
@@ -49,7 +53,7 @@ class Function:
         version: str,
         options: dict[str, Any],
         raises: bool,
-        time_aware: bool,
+        timing: Timing | None,
         store: Store | None,
     ) -> Function: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, overload
 from afml_cache import info
 from afml_cache._native import Function, Store
 from afml_cache.exceptions import CacheConfigError
+from afml_cache.time_ranges import make_timing
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -53,6 +54,28 @@ class Options(TypedDict, total=False):
     ignore_deps: str | Iterable[str]
     on_uncacheable: str
     store: Store | str | os.PathLike[str] | None
+
+
+class TimeOptions(Options, total=False):
+    """Options of `time_aware_cacheable`, beside those of every decorator.
+
+    Attributes
+    ----------
+    start, end : str
+        Names of the parameters that bound the time range; without them those named `start`,
+        `start_date` or `from_`, and `end`, `end_date` or `to`.
+    settle : timedelta, float or str
+        How long after an instant what happened is known for good, as a timedelta, in seconds, or as
+        a text of pandas such as "5min"; 0 by default.
+    volatile_ttl : timedelta, float or str
+        How long a result is kept whose `end` is yet to come; by default one bar, which is the usual
+        distance of the instants of a time-indexed pandas argument, else one minute.
+    """
+
+    start: str
+    end: str
+    settle: Any
+    volatile_ttl: Any
 
 
 @overload
@@ -114,32 +137,54 @@ def cacheable(function: Any = None, /, **options: Any) -> Any:
 @overload
 def time_aware_cacheable(function: F, /) -> F: ...
 @overload
-def time_aware_cacheable(**options: Unpack[Options]) -> Callable[[F], F]: ...
+def time_aware_cacheable(**options: Unpack[TimeOptions]) -> Callable[[F], F]: ...
 def time_aware_cacheable(function: Any = None, /, **options: Any) -> Any:
     """Keep the results of a function, and with each the time range that it looked at.
 
-    The key is that of `robust_cacheable`: another time range is other content. The first and last
-    instant of the arguments with a pandas `DatetimeIndex` are stored with the entry, in
-    nanoseconds UTC. See `robust_cacheable` for parameters and what is raised.
+    The key is that of `robust_cacheable`: another time range is other content. The range is the
+    first and last instant of time-indexed arguments (pandas objects with an index of instants or
+    periods, polars objects with a column of datetimes or dates, or lists, tuples and dictionaries
+    of these), and of the parameters that name its bounds. Without a zone, times are UTC; a text
+    covers its whole period, a date its day. `entries` lists results by it, and `invalidate` removes
+    those that looked at restated data.
+
+    A result whose `end` had not come yet when it was computed is kept in memory only, and for
+    `volatile_ttl`, so that a call for "until today" does not freeze today.
+
+    See `TimeOptions` for the options that it has beside those of `robust_cacheable`, and there for
+    what is raised.
+
+    Examples
+    --------
+    >>> from afml_cache import entries, invalidate, time_aware_cacheable
+    >>> @time_aware_cacheable
+    ... def volume(symbol, start, end):
+    ...     return 1000
+    >>> volume("EURUSD", "2024-05-01", "2024-05-31"), volume("EURUSD", "2024-06", "2024-06")
+    (1000, 1000)
+    >>> [str(entry.start) for entry in invalidate(("2024-05-03", "2024-05-04"))]
+    ['2024-05-01 00:00:00+00:00']
+    >>> len(entries(("2024", "2024"), function=volume))
+    1
     """
-    return _decorate("time_aware_cacheable", function, options, time_aware=True)
+    return _decorate("time_aware_cacheable", function, options, TimeOptions)
 
 
-def _decorate(
-    decorator: str, function: Any, options: dict[str, Any], *, time_aware: bool = False
-) -> Any:
-    unknown = [f"`{name}`" for name in options if name not in Options.__annotations__]
+def _decorate(decorator: str, function: Any, options: dict[str, Any], kind: type = Options) -> Any:
+    unknown = [f"`{name}`" for name in options if name not in kind.__annotations__]
     if unknown:
-        known = ", ".join(f"`{name}`" for name in Options.__annotations__)
+        known = ", ".join(f"`{name}`" for name in kind.__annotations__)
         message = f"{decorator} has no option {', '.join(unknown)}; it has {known}"
         raise TypeError(message)
-    settings = _settings(options, time_aware=time_aware)
+    settings = _settings(options)
+    if kind is TimeOptions:
+        settings["timing"] = make_timing(options)
     if function is None:
         return lambda function: _wrap(decorator, function, settings)
     return _wrap(decorator, function, settings)
 
 
-def _settings(options: dict[str, Any], *, time_aware: bool) -> dict[str, Any]:
+def _settings(options: dict[str, Any]) -> dict[str, Any]:
     """Check the options, and bring them into the form of the native function's."""
     reaction = options.get("on_uncacheable", "warn")
     if reaction not in {"warn", "raise"}:
@@ -160,7 +205,7 @@ def _settings(options: dict[str, Any], *, time_aware: bool) -> dict[str, Any]:
         "version": version,
         "options": names,
         "raises": reaction == "raise",
-        "time_aware": time_aware,
+        "timing": None,
         "store": store,
     }
 
@@ -179,8 +224,11 @@ def _wrap(decorator: str, function: Any, settings: dict[str, Any]) -> Any:
         return type(function)(_wrap(decorator, function.__func__, settings))
     _check(decorator, function)
     parameters = inspect.signature(function, follow_wrapped=False).parameters
-    for role in _ROLES:
-        for name in settings["options"][role]:
+    named = {role: settings["options"][role] for role in _ROLES}
+    if settings["timing"] is not None:
+        named |= settings["timing"].chosen
+    for role, names in named.items():
+        for name in names:
             if name not in parameters:
                 message = f"`{role}` names `{name}`, and `{_name(function)}` has no such parameter"
                 raise CacheConfigError(message)

@@ -13,6 +13,7 @@ __all__ = [
     "CacheStoreError",
     "CacheWarning",
     "CacheWriteWarning",
+    "TimeRangeWarning",
     "UncacheableArgumentError",
     "UncacheableArgumentWarning",
     "UndeclaredFileWarning",
@@ -55,6 +56,10 @@ class CacheReadWarning(CacheWarning):
 
 class UncacheableArgumentWarning(CacheWarning):
     """A call runs without the cache, since an argument can't be keyed."""
+
+
+class TimeRangeWarning(CacheWarning):
+    """The time range that a call looks at can't be told."""
 
 
 class UndeclaredFileWarning(CacheWarning):

@@ -9,10 +9,21 @@ const FLUSH: usize = 16 * 1024;
 /// Collects canonical bytes and digests them.
 ///
 /// Short inputs are hashed in one go from the buffer; XXH3 gives the same digest either way.
-#[derive(Default)]
 pub struct Encoder {
     buffer: Vec<u8>,
     stream: Option<Box<Xxh3>>,
+}
+
+/// What a few small arguments take: they are written without growing the buffer.
+const USUAL: usize = 192;
+
+impl Default for Encoder {
+    fn default() -> Self {
+        Self {
+            buffer: Vec::with_capacity(USUAL),
+            stream: None,
+        }
+    }
 }
 
 impl Encoder {

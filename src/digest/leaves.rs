@@ -5,11 +5,11 @@
 
 use super::Digest;
 use super::pieces::Pieces;
+use super::pool::{cores, together};
 use super::strided::Strided;
-use std::num::NonZero;
-use std::sync::OnceLock;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::sync::{Mutex, PoisonError};
 
 /// Bytes of a leaf; every item width up to 64 divides it or is gathered at its own multiple.
 pub(super) const LEAF: usize = 64 * 1024;
@@ -18,16 +18,20 @@ const PARALLEL: usize = 1024 * 1024;
 /// Columns of a matrix that are gathered at once: their leaves stay in the second cache.
 const TOGETHER: usize = 16;
 
+/// Writes some of the bytes of a buffer behind those that are there.
+pub type Write<'a> = dyn Fn(Range<usize>, &mut Vec<u8>) + Send + Sync + 'a;
+
 /// Memory to be hashed as one buffer.
-#[derive(Debug)]
-pub enum View {
+pub enum View<'a> {
     /// At a fixed distance.
     Strided(Strided),
     /// In pieces.
     Pieces(Pieces),
+    /// So many bytes, written when they are hashed; leaves begin at multiples of 64 KiB.
+    Written(usize, Box<Write<'a>>),
 }
 
-impl View {
+impl View<'_> {
     /// Contiguous bytes.
     ///
     /// # Safety
@@ -54,6 +58,7 @@ impl View {
         match self {
             Self::Strided(view) => view.byte_length(),
             Self::Pieces(view) => view.byte_length(),
+            Self::Written(length, _) => *length,
         }
     }
 
@@ -61,6 +66,7 @@ impl View {
         match self {
             Self::Strided(view) => view.leaves(),
             Self::Pieces(view) => view.leaves(),
+            Self::Written(length, _) => length.div_ceil(LEAF).max(1),
         }
     }
 
@@ -68,6 +74,11 @@ impl View {
         match self {
             Self::Strided(view) => view.leaf(number, scratch),
             Self::Pieces(view) => view.leaf(number, scratch),
+            Self::Written(length, write) => {
+                scratch.clear();
+                write(number * LEAF..(number * LEAF + LEAF).min(*length), scratch);
+                Digest::of(scratch)
+            }
         }
     }
 }
@@ -88,13 +99,13 @@ pub fn digest_all(views: &[Strided]) -> Vec<Digest> {
 
 /// The digest of each view, on all cores where that pays.
 #[must_use]
-pub fn digest_views(views: &[View]) -> Vec<Digest> {
+pub fn digest_views(views: &[View<'_>]) -> Vec<Digest> {
     let total: usize = views.iter().map(View::byte_length).sum();
     let threads = if total < PARALLEL { 1 } else { cores() };
     digest_with(views, threads)
 }
 
-fn digest_with(views: &[View], threads: usize) -> Vec<Digest> {
+fn digest_with(views: &[View<'_>], threads: usize) -> Vec<Digest> {
     let plan = Plan::new(views);
     let mut slots = vec![[0; Digest::SIZE]; plan.slots];
     for (slot, digest) in run(&plan, threads.min(plan.jobs.len())) {
@@ -118,7 +129,7 @@ struct Group<'a> {
     /// The strided views of a matrix; empty for a view by itself.
     columns: Vec<Strided>,
     /// The view by itself, or the first column.
-    view: &'a View,
+    view: &'a View<'a>,
     /// Where the leaves of each go.
     slots: Vec<usize>,
 }
@@ -132,7 +143,7 @@ struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    fn new(views: &'a [View]) -> Self {
+    fn new(views: &'a [View<'a>]) -> Self {
         let mut slots = 0;
         let mut groups: Vec<Group<'a>> = Vec::with_capacity(views.len());
         let mut grids = Vec::new();
@@ -190,27 +201,15 @@ impl<'a> Plan<'a> {
 
 fn run(plan: &Plan<'_>, threads: usize) -> Vec<(usize, Digest)> {
     let next = AtomicUsize::new(0);
-    if threads <= 1 {
-        return plan.work(&next);
-    }
-    thread::scope(|scope| {
-        let running: Vec<_> = (1..threads)
-            .map(|_| thread::Builder::new().spawn_scoped(scope, || plan.work(&next)))
-            .collect();
-        let mut digests = plan.work(&next);
-        for handle in running.into_iter().flatten() {
-            match handle.join() {
-                Ok(done) => digests.extend(done),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        digests
-    })
-}
-
-fn cores() -> usize {
-    static CORES: OnceLock<usize> = OnceLock::new();
-    *CORES.get_or_init(|| thread::available_parallelism().map_or(1, NonZero::get))
+    let helped = Mutex::new(Vec::new());
+    let help = || {
+        let done = plan.work(&next);
+        let mut helped = helped.lock().unwrap_or_else(PoisonError::into_inner);
+        helped.extend(done);
+    };
+    let mut done = together(threads.saturating_sub(1), &help, || plan.work(&next));
+    done.append(&mut helped.into_inner().unwrap_or_else(PoisonError::into_inner));
+    done
 }
 
 #[cfg(test)]

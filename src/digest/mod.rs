@@ -3,13 +3,20 @@
 //! The bytes that go in are ours (`encode`), fixed-width little-endian and length-prefixed, so that
 //! a digest depends on content only: never on the process, the platform or the number of threads.
 
+mod bits;
+mod cells;
 mod encode;
 mod leaves;
 mod pieces;
+mod pool;
 mod strided;
+#[cfg(target_arch = "x86_64")]
+mod wide;
 
+pub use bits::Bits;
+pub use cells::{BLOCK, Block, Text, digest_cells};
 pub use encode::Encoder;
-pub use leaves::{View, digest_all, digest_bytes, digest_views};
+pub use leaves::{View, Write, digest_all, digest_bytes, digest_views};
 pub use pieces::Pieces;
 pub use strided::Strided;
 
@@ -27,6 +34,10 @@ impl Digest {
     /// The digest of some bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(digest) = wide::xxh3_128(bytes) {
+            return Self(digest.to_le_bytes());
+        }
         Self(xxh3_128(bytes).to_le_bytes())
     }
 

@@ -6,7 +6,7 @@ use super::leaves::LEAF;
 /// Bytes in pieces.
 #[derive(Debug)]
 pub struct Pieces {
-    pieces: Vec<(*const u8, usize)>,
+    places: Vec<(*const u8, usize)>,
     /// Where each piece begins.
     starts: Vec<usize>,
     length: usize,
@@ -27,9 +27,9 @@ impl Pieces {
             length - piece.len()
         });
         let starts = starts.collect();
-        let pieces = pieces.iter().map(|piece| (piece.as_ptr(), piece.len()));
+        let places = pieces.iter().map(|piece| (piece.as_ptr(), piece.len()));
         Self {
-            pieces: pieces.collect(),
+            places: places.collect(),
             starts,
             length,
         }
@@ -48,8 +48,8 @@ impl Pieces {
         let (start, end) = (number * LEAF, self.length.min((number + 1) * LEAF));
         let first = self.starts.partition_point(|&begin| begin <= start);
         scratch.clear();
-        for place in first.saturating_sub(1)..self.pieces.len() {
-            let (pointer, length) = self.pieces[place];
+        for place in first.saturating_sub(1)..self.places.len() {
+            let (pointer, length) = self.places[place];
             let begin = self.starts[place];
             if begin >= end {
                 break;

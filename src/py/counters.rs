@@ -117,6 +117,7 @@ impl Counters {
     }
 }
 
-fn nanoseconds(time: Duration) -> u64 {
+/// A length of time that fits any counter.
+pub fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

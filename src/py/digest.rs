@@ -1,7 +1,7 @@
 //! `digest(value)`.
 
 use super::error::exception;
-use super::value::{DigestSink, Failure};
+use super::value::{DigestSink, Failure, Unhandled};
 use pyo3::prelude::*;
 
 /// Adds what this file has to the module.
@@ -43,12 +43,13 @@ pub fn uncacheable(root: &str, failure: Failure) -> PyErr {
     match failure {
         Failure::Python(error) => error,
         Failure::Unhandled(unhandled) => {
-            let (path, reason) = (unhandled.path(), unhandled.reason);
+            let path = unhandled.path();
+            let Unhandled { reason, cause, .. } = *unhandled;
             let error = exception(
                 "UncacheableArgumentError",
                 &format!("`{root}{path}` can't be keyed by its content: {reason}"),
             );
-            Python::attach(|py| error.set_cause(py, unhandled.cause));
+            Python::attach(|py| error.set_cause(py, cause));
             error
         }
     }

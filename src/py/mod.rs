@@ -11,6 +11,7 @@ mod identity;
 mod method;
 mod store;
 mod value;
+mod volatile;
 mod watch;
 
 use pyo3::prelude::*;

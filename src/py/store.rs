@@ -2,13 +2,15 @@
 
 use super::error::{corrupt, exception, raise, warn};
 use super::value::{Drafted, load};
+use super::volatile::Volatile;
 use crate::clock;
 use crate::digest::Digest;
 use crate::error::{Error, Kind};
 use crate::format::{Draft, Head, Meta, Secret};
-use crate::store::{Bytes, Flights, MemoryTier, Put, Store, Weighed};
+use crate::store::{Bytes, Flights, Listed, MemoryTier, Put, Selection, Store, Weighed};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyComplex, PyFloat, PyInt, PyString, PyTuple};
+use std::any::Any;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -82,6 +84,7 @@ pub struct PyStore {
     unsealed: Mutex<Option<String>>,
     /// The store's count of changes when memory was last known to be up to date.
     seen: AtomicU64,
+    volatile: Volatile,
 }
 
 #[pymethods]
@@ -103,6 +106,7 @@ impl PyStore {
             told: Mutex::default(),
             unsealed: Mutex::default(),
             seen: AtomicU64::new(0),
+            volatile: Volatile::default(),
         })
     }
 
@@ -142,6 +146,35 @@ impl PyStore {
     /// Remove every entry; returns how many there were.
     fn clear(&self, py: Python<'_>) -> PyResult<usize> {
         self.clear_entries(py, None).map_err(raise)
+    }
+
+    /// What the entries of a time range and a function are, for `afml_cache.entries`; removed if so
+    /// asked. Rows of function, key, first, last, created (ns UTC), seconds, bytes.
+    #[pyo3(signature = (time_range, function, *, remove))]
+    fn select(
+        &self,
+        py: Python<'_>,
+        time_range: Option<(i64, i64)>,
+        function: Option<&str>,
+        remove: bool,
+    ) -> PyResult<Vec<Selected>> {
+        let selection = Selection {
+            function,
+            time_range,
+        };
+        let store = self.open(py).map_err(raise)?;
+        let found = py.detach(|| {
+            if remove {
+                store.invalidate(selection)
+            } else {
+                store.list(selection)
+            }
+        });
+        if remove {
+            self.memory.clear();
+            self.volatile.drop_matching(function, time_range);
+        }
+        Ok(found.map_err(raise)?.into_iter().map(selected).collect())
     }
 
     fn __repr__(&self) -> String {
@@ -269,18 +302,50 @@ impl PyStore {
                 seconds,
                 in_memory: true,
             }),
-            Hot::Payload(payload) => {
-                let bytes = Bytes::copy(&payload);
-                let head = Head::read(bytes.slice()).ok()?;
-                let seconds = head.seconds;
-                let value = load(py, &head, bytes).ok()?;
-                Some(Hit {
-                    value,
-                    seconds,
-                    in_memory: true,
-                })
-            }
+            Hot::Payload(payload) => decoded(py, &payload),
         }
+    }
+
+    /// A result that is kept for a while.
+    pub fn recall_volatile<'py>(
+        &self,
+        py: Python<'py>,
+        store: &Store,
+        key: Digest,
+    ) -> Option<Hit<'py>> {
+        let payload = py.detach(|| self.volatile.get(store, key))?;
+        decoded(py, &payload)
+    }
+
+    /// Whether a result is kept for a while.
+    pub fn is_volatile(&self, py: Python<'_>, store: &Store, key: Digest) -> bool {
+        py.detach(|| self.volatile.contains(store, key))
+    }
+
+    /// Keeps a result in memory only, for so long.
+    pub fn keep_volatile(
+        &self,
+        py: Python<'_>,
+        store: &Store,
+        drafted: Drafted,
+        entry: Entry,
+        ttl: Duration,
+    ) -> Result<bool, Error> {
+        let (epoch, changes) = (entry.epoch, store.changes());
+        let (draft, keep) = drafted_entry(drafted, entry);
+        let kept = py.detach(|| -> Result<bool, Error> {
+            if store.epoch(&draft.meta.function)? != epoch {
+                return Ok(false);
+            }
+            let payload = store.payload(&draft, epoch)?;
+            let range = draft.meta.time_range.unwrap_or((i64::MIN, i64::MAX));
+            let of = (draft.meta.function.as_str(), range);
+            Ok(self
+                .volatile
+                .put(draft.key, payload, ttl, of, (epoch, changes)))
+        });
+        drop((draft, keep));
+        kept
     }
 
     /// A result that is on disk.
@@ -373,27 +438,8 @@ impl PyStore {
         drafted: Drafted,
         entry: Entry,
     ) -> Result<Option<usize>, Error> {
-        let Entry {
-            key,
-            meta,
-            seconds,
-            epoch,
-        } = entry;
-        let Drafted {
-            tree,
-            leaves,
-            code_bearing,
-            keep,
-        } = drafted;
-        let draft = Draft {
-            key,
-            created_ns: clock::wall_ns(),
-            seconds,
-            meta,
-            tree,
-            leaves,
-            code_bearing,
-        };
+        let (key, seconds, epoch) = (entry.key, entry.seconds, entry.epoch);
+        let (draft, keep) = drafted_entry(drafted, entry);
         let changes = store.changes();
         let put = py.detach(|| store.put(&draft, epoch));
         drop((draft, keep));
@@ -421,8 +467,51 @@ impl PyStore {
         let store = self.open(py)?;
         let cleared = py.detach(|| store.clear(function));
         self.memory.clear();
+        self.volatile.drop_matching(function, None);
         cleared
     }
+}
+
+type Selected = (String, String, Option<i64>, Option<i64>, i64, f64, i64);
+
+fn selected(one: Listed) -> Selected {
+    let (first, last) = one.time_range.unzip();
+    let (created, seconds, size) = (one.created_ns, one.seconds, one.size);
+    (
+        one.function,
+        one.key.to_string(),
+        first,
+        last,
+        created,
+        seconds,
+        size,
+    )
+}
+
+/// A payload that memory holds, decoded anew.
+fn decoded<'py>(py: Python<'py>, payload: &[u8]) -> Option<Hit<'py>> {
+    let bytes = Bytes::copy(payload);
+    let head = Head::read(bytes.slice()).ok()?;
+    let seconds = head.seconds;
+    Some(Hit {
+        value: load(py, &head, bytes).ok()?,
+        seconds,
+        in_memory: true,
+    })
+}
+
+/// A payload to be, and what keeps its leaves in place.
+fn drafted_entry(drafted: Drafted, entry: Entry) -> (Draft, Vec<Box<dyn Any + Send + Sync>>) {
+    let draft = Draft {
+        key: entry.key,
+        created_ns: clock::wall_ns(),
+        seconds: entry.seconds,
+        meta: entry.meta,
+        tree: drafted.tree,
+        leaves: drafted.leaves,
+        code_bearing: drafted.code_bearing,
+    };
+    (draft, drafted.keep)
 }
 
 /// What memory may hold of a result.

@@ -29,9 +29,12 @@ CREATE TABLE entries (
     size INTEGER NOT NULL,
     nonce BLOB,
     stamp BLOB,
-    inline BLOB
+    inline BLOB,
+    first INTEGER,
+    last INTEGER
 ) STRICT;
 CREATE INDEX entries_of_function ON entries (function, created);
+CREATE INDEX entries_of_time ON entries (last, first) WHERE last IS NOT NULL;
 PRAGMA user_version = 1;
 ";
 
@@ -59,6 +62,35 @@ pub struct Entry<'a> {
     pub size: usize,
     /// Where it is.
     pub place: &'a Place,
+    /// First and last instant that the call looked at, ns UTC.
+    pub time_range: Option<(i64, i64)>,
+}
+
+/// What the index says of an entry.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    /// `module.qualname` of the function.
+    pub function: String,
+    /// The key that it answers.
+    pub key: Digest,
+    /// First and last instant that the call looked at, ns UTC.
+    pub time_range: Option<(i64, i64)>,
+    /// When it was computed, ns UTC.
+    pub created_ns: i64,
+    /// How long that took.
+    pub seconds: f64,
+    /// Bytes of the payload.
+    pub size: i64,
+    nonce: Option<Nonce>,
+}
+
+/// Which entries are asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Selection<'a> {
+    /// Only those of this function.
+    pub function: Option<&'a str>,
+    /// Only those whose time range overlaps this one, both ends included.
+    pub time_range: Option<(i64, i64)>,
 }
 
 /// An open index.
@@ -135,8 +167,9 @@ impl Index {
                 Place::Inline(bytes) => (None, None, Some(bytes)),
                 Place::File(nonce, stamp) => (Some(nonce), stamp.as_ref(), None),
             };
-            let mut insert = change
-                .prepare_cached("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?;
+            let mut insert = change.prepare_cached(
+                "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?;
             let (created, seconds, size) = (
                 entry.created_ns,
                 entry.seconds,
@@ -150,7 +183,9 @@ impl Index {
                 size,
                 nonce,
                 stamp,
-                inline
+                inline,
+                entry.time_range.map(|(first, _)| first),
+                entry.time_range.map(|(_, last)| last)
             ])?;
             Ok(entered)
         })
@@ -204,17 +239,45 @@ impl Index {
         unlink: impl Fn(Digest, Nonce),
     ) -> Result<usize> {
         self.change(|change| {
-            let function = function.map(|name| function_id(change, name)).transpose()?;
-            match function {
-                Some(id) => change.execute("UPDATE functions SET epoch = epoch + 1 WHERE id = ?", [id])?,
-                None => change.execute("UPDATE store SET epoch = epoch + 1", [])?,
-            };
+            let function = move_on(change, function)?;
             let mut files = change.prepare("SELECT key, nonce FROM entries WHERE nonce IS NOT NULL AND function = coalesce(?, function)")?;
             for file in files.query_map([function], |row| Ok((Digest(row.get(0)?), row.get(1)?)))? {
                 let (key, nonce) = file?;
                 unlink(key, nonce);
             }
             change.execute("DELETE FROM entries WHERE function = coalesce(?, function)", [function])
+        })
+    }
+
+    /// The entries that are asked for.
+    ///
+    /// # Errors
+    /// The query fails.
+    pub fn list(&self, selection: Selection<'_>) -> Result<Vec<Listed>> {
+        self.ask(|index| list(index, selection))
+    }
+
+    /// Drops the entries that are asked for, and moves the epochs on so that what is being computed
+    /// is not stored; `unlink` is called as in `clear`.
+    ///
+    /// # Errors
+    /// The transaction fails.
+    pub fn invalidate(
+        &mut self,
+        selection: Selection<'_>,
+        unlink: impl Fn(Digest, Nonce),
+    ) -> Result<Vec<Listed>> {
+        self.change(|change| {
+            move_on(change, selection.function)?;
+            let dropped = list(change, selection)?;
+            let mut delete = change.prepare_cached("DELETE FROM entries WHERE key = ?")?;
+            for one in &dropped {
+                if let Some(nonce) = one.nonce {
+                    unlink(one.key, nonce);
+                }
+                delete.execute([one.key.0])?;
+            }
+            Ok(dropped)
         })
     }
 
@@ -336,6 +399,39 @@ fn epoch(index: &Connection, function: &str) -> rusqlite::Result<u64> {
     query
         .query_one([function], |row| row.get::<_, i64>(0))
         .map(i64::unsigned_abs)
+}
+
+/// Moves the epoch of a function on, or that of all; gives the function's number.
+fn move_on(change: &Connection, function: Option<&str>) -> rusqlite::Result<Option<i64>> {
+    let function = function.map(|name| function_id(change, name)).transpose()?;
+    match function {
+        Some(id) => change.execute("UPDATE functions SET epoch = epoch + 1 WHERE id = ?", [id])?,
+        None => change.execute("UPDATE store SET epoch = epoch + 1", [])?,
+    };
+    Ok(function)
+}
+
+fn list(index: &Connection, selection: Selection<'_>) -> rusqlite::Result<Vec<Listed>> {
+    const COLUMNS: &str = "SELECT name, key, first, last, created, seconds, size, nonce FROM entries JOIN functions ON functions.id = function";
+    let (first, last) = selection.time_range.unzip();
+    let condition = match selection.time_range {
+        Some(_) => "last >= ?1 AND first <= ?2 AND name = coalesce(?3, name)",
+        None => "?1 IS ?2 AND name = coalesce(?3, name)",
+    };
+    let mut query = index.prepare_cached(&format!("{COLUMNS} WHERE {condition}"))?;
+    let rows = query.query_map(params![first, last, selection.function], |row| {
+        let (first, last): (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
+        Ok(Listed {
+            function: row.get(0)?,
+            key: Digest(row.get(1)?),
+            time_range: first.zip(last),
+            created_ns: row.get(4)?,
+            seconds: row.get(5)?,
+            size: row.get(6)?,
+            nonce: row.get(7)?,
+        })
+    })?;
+    rows.collect()
 }
 
 fn function_id(index: &Connection, name: &str) -> rusqlite::Result<i64> {

@@ -20,10 +20,11 @@ pub use memory::{MemoryTier, Weighed};
 use crate::clock;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
-use crate::format::{Draft, Head, Meta, Seal, Secret};
+use crate::format::{Draft, Head, Leaf, Meta, Seal, Secret, Source};
 use changes::Changes;
 use files::{Nonce, Root, StoreId};
 use index::{Entered, Entry, Index, Place};
+pub use index::{Listed, Selection};
 use session::Session;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -221,13 +222,7 @@ impl Store {
     pub fn put(&self, draft: &Draft, epoch: u64) -> Result<Put> {
         let (head, leaves) = draft.head(epoch, self.seal())?;
         let size = leaves.last().map_or(head.len(), |leaf| leaf.range.end);
-        let mut parts = vec![(0, &head[..])];
-        parts.extend(
-            leaves
-                .iter()
-                .zip(&draft.leaves)
-                .map(|(leaf, source)| (leaf.range.start, source.bytes())),
-        );
+        let parts = in_places(&head, &leaves, draft);
         let place = if size <= INLINE {
             Place::Inline(join(&parts, size))
         } else {
@@ -240,6 +235,7 @@ impl Store {
             seconds: draft.seconds,
             size,
             place: &place,
+            time_range: draft.meta.time_range,
         };
         let entered = self.with_index(|index| index.enter(&entry, epoch));
         let unwanted = match &entered {
@@ -280,6 +276,36 @@ impl Store {
             .with_index(|index| index.clear(function, |key, nonce| self.root.remove(key, nonce)));
         self.changes.count();
         cleared
+    }
+
+    /// The entries that are asked for, in no order.
+    ///
+    /// # Errors
+    /// The index can't be asked.
+    pub fn list(&self, selection: Selection<'_>) -> Result<Vec<Listed>> {
+        self.with_index(|index| index.list(selection))
+    }
+
+    /// Drops the entries that are asked for; says which.
+    ///
+    /// # Errors
+    /// The index can't be changed.
+    pub fn invalidate(&self, selection: Selection<'_>) -> Result<Vec<Listed>> {
+        let dropped = self.with_index(|index| {
+            index.invalidate(selection, |key, nonce| self.root.remove(key, nonce))
+        });
+        self.changes.count();
+        dropped
+    }
+
+    /// The bytes that `put` would store, for a result that stays in memory.
+    ///
+    /// # Errors
+    /// There is no secret for a result that needs one.
+    pub fn payload(&self, draft: &Draft, epoch: u64) -> Result<Vec<u8>> {
+        let (head, leaves) = draft.head(epoch, self.seal())?;
+        let size = leaves.last().map_or(head.len(), |leaf| leaf.range.end);
+        Ok(join(&in_places(&head, &leaves, draft), size))
     }
 
     /// How often an entry was replaced or dropped, by whichever process: what memory holds of
@@ -347,6 +373,15 @@ impl Store {
             }
         }
     }
+}
+
+/// The parts of a payload, each with the place where it begins.
+fn in_places<'a>(head: &'a [u8], leaves: &[Leaf], draft: &'a Draft) -> Vec<(usize, &'a [u8])> {
+    let places = leaves.iter().map(|leaf| leaf.range.start);
+    let sources = draft.leaves.iter().map(Source::bytes);
+    std::iter::once((0, head))
+        .chain(places.zip(sources))
+        .collect()
 }
 
 fn join(parts: &[(usize, &[u8])], size: usize) -> Vec<u8> {

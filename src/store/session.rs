@@ -126,6 +126,7 @@ fn adopt(root: &Root, index: &mut Index) -> Result<()> {
             seconds: head.seconds,
             size: head.length,
             place: &place,
+            time_range: meta.time_range,
         };
         index.enter(&entry, 0)?;
     }

@@ -29,7 +29,7 @@ class Model:
         self.name = name
 
 
-def echoed(name: str, value: object) -> object:  # noqa: ARG001 - the key
+def echoed(name: str, value: object) -> object:
     """Give the value; only the name is in the key."""
     return value
 

@@ -32,7 +32,7 @@ def bodies() -> Iterator[Bodies]:
 
 
 @robust_cacheable
-def documented(bars: list, window: int = 20, *, side: str = "both") -> float:  # noqa: ARG001
+def documented(bars: list, window: int = 20, *, side: str = "both") -> float:
     """Count what lies within the window."""
     return len(bars) / window
 
@@ -214,7 +214,7 @@ def test_another_version_misses_and_the_first_one_hits_again(store: Store, bodie
 
 def test_an_ignored_argument_is_not_in_the_key(store: Store, bodies: Bodies) -> None:
     @robust_cacheable(store=store, ignore=("verbose", "n_jobs"))
-    def fit(a: int, verbose: object = 0, *, n_jobs: object = 1) -> int:  # noqa: ARG001
+    def fit(a: int, verbose: object = 0, *, n_jobs: object = 1) -> int:
         RAN.warning("fit")
         return a
 
@@ -230,7 +230,7 @@ def test_an_argument_that_cannot_be_keyed_warns_once_per_place(
     store: Store, bodies: Bodies
 ) -> None:
     @robust_cacheable(store=store)
-    def run(params: dict, extra: object = None) -> str:  # noqa: ARG001
+    def run(params: dict, extra: object = None) -> str:
         RAN.warning("run")
         return str(sorted(params))
 
@@ -254,7 +254,7 @@ def test_an_argument_that_cannot_be_keyed_warns_once_per_place(
 
 def test_an_argument_that_cannot_be_keyed_raises_where_asked(store: Store, bodies: Bodies) -> None:
     @robust_cacheable(store=store, on_uncacheable="raise")
-    def run(params: dict) -> None:  # noqa: ARG001
+    def run(params: dict) -> None:
         RAN.warning("run")
 
     with pytest.raises(UncacheableArgumentError, match=r"params\['model'\]\[1\]"):

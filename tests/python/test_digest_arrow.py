@@ -1,7 +1,11 @@
 """`digest` of pyarrow values and of what lies in Arrow's memory: content, never layout."""
 
+import itertools
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from afml_cache import digest
 
@@ -218,3 +222,38 @@ def test_large_text_equals_however_it_is_cut() -> None:
         left = pa.chunked_array([whole.cast(kind)])
         right = pa.chunked_array([chunk.cast(kind) for chunk in chunks])
         assert digest(left) == digest(right)
+
+
+WORDS = st.none() | st.text(max_size=3) | st.just(LONG)
+NESTED = st.lists(st.none() | st.lists(WORDS, max_size=3), max_size=12)
+KINDS = [
+    pa.list_(pa.string()),
+    pa.large_list(pa.large_string()),
+    pa.list_view(pa.string_view()),
+    pa.large_list_view(pa.dictionary(pa.int16(), pa.string())),
+    pa.struct({"a": pa.list_(pa.binary()), "b": pa.dictionary(pa.int8(), pa.string())}),
+]
+
+
+def nested(values: list, kind: pa.DataType) -> pa.Array:
+    if pa.types.is_struct(kind):
+        values = [
+            {"a": [word and word.encode() for word in row], "b": row[0]} if row else None
+            for row in values
+        ]
+    return pa.array(values, kind)
+
+
+@given(NESTED, NESTED, st.sampled_from(KINDS), st.lists(st.integers(0, 12), max_size=4))
+def test_nested_values_equal_exactly_when_their_digests_do(
+    left: list, right: list, kind: pa.DataType, cuts: list[int]
+) -> None:
+    one, other = nested(left, kind), nested(right, kind)
+    assert (digest(one) == digest(other)) == (one.to_pylist() == other.to_pylist())
+    sliced = pa.concat_arrays([other, one, other]).slice(len(other), len(one))
+    assert digest(sliced) == digest(one)
+    bounds = [0, *sorted(min(cut, len(one)) for cut in cuts), len(one)]
+    chunks = [sliced.slice(start, end - start) for start, end in itertools.pairwise(bounds)]
+    assert digest(pa.chunked_array(chunks)) == digest(pa.chunked_array([one]))
+    again = one.take(pa.array(range(len(one)), pa.int64()))
+    assert digest(again) == digest(one)

@@ -248,12 +248,13 @@ def test_a_refused_cell_label_or_attribute_is_named() -> None:
             digest({"frame": value})
 
 
-def test_a_subclass_of_a_frame_is_refused() -> None:
+def test_a_subclass_of_a_frame_keeps_its_class_and_its_content() -> None:
     class Bars(pd.DataFrame):
         pass
 
-    with pytest.raises(UncacheableArgumentError):
-        digest(Bars({"a": [1]}))
+    plain = pd.DataFrame({"a": [1]})
+    assert digest(Bars(plain)) == digest(Bars(plain)) != digest(plain)
+    assert digest(Bars(plain)) != digest(Bars(plain + 1))
 
 
 def test_ten_thousand_columns_digest() -> None:

@@ -15,7 +15,7 @@ pd = pytest.importorskip("pandas")
 from arrows import NAMES, TEXT, TYPES, cut  # noqa: E402 - needs pyarrow
 
 
-def kept(name: str, value: Any) -> Any:  # noqa: ARG001 - the key
+def kept(name: str, value: Any) -> Any:
     """Give the value; only the name is in the key."""
     return value
 

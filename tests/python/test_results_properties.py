@@ -28,7 +28,7 @@ parts = st.one_of(
 )
 
 
-def echoed(name: int, value: object) -> object:  # noqa: ARG001 - the key
+def echoed(name: int, value: object) -> object:
     return value
 
 

@@ -9,7 +9,7 @@ use crate::py::counters::Counters;
 use crate::py::error::is_interrupt;
 use crate::py::identity::Call;
 use crate::py::store::Entry;
-use crate::py::value::{DraftSink, time_range};
+use crate::py::value::DraftSink;
 use crate::store::{Lead, Outcome, Ticket};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -97,6 +97,10 @@ impl PyFunction {
         let (store, key) = (ready.store.bind(py).get(), ready.keyed.key);
         let hit = store
             .recall(py, &ready.opened, key)
+            .or_else(|| {
+                self.timing.as_ref()?;
+                store.recall_volatile(py, &ready.opened, key)
+            })
             .or_else(|| store.fetch(py, &ready.opened, key))?;
         self.counters.hit(hit.in_memory, hit.seconds);
         Some(hit.value)
@@ -188,14 +192,11 @@ impl PyFunction {
                 return false;
             }
         };
+        let timed = self.timed(py, ready, arguments, seconds);
         let meta = Meta {
             function: self.name.clone(),
             parts: ready.identity.parts(&ready.keyed, arguments),
-            time_range: if self.time_aware {
-                covered(arguments)
-            } else {
-                None
-            },
+            time_range: timed.range,
         };
         let entry = Entry {
             key: ready.keyed.key,
@@ -203,6 +204,13 @@ impl PyFunction {
             seconds,
             epoch,
         };
+        if let Some(ttl) = timed.ttl {
+            let kept = store.keep_volatile(py, &ready.opened, drafted, entry, ttl);
+            return kept.unwrap_or_else(|error| {
+                self.tell_unstored(py, ready, &error);
+                false
+            });
+        }
         match store.keep(py, &ready.opened, value, drafted, entry) {
             Ok(Some(size)) => {
                 self.counters.stored_bytes.fetch_add(size as u64, Relaxed);
@@ -215,10 +223,4 @@ impl PyFunction {
             }
         }
     }
-}
-
-/// First and last instant of all time-indexed arguments.
-fn covered(arguments: &Arguments<'_>) -> Option<(i64, i64)> {
-    let ranges = arguments.iter().filter_map(time_range);
-    ranges.reduce(|all, next| (all.0.min(next.0), all.1.max(next.1)))
 }

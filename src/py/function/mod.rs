@@ -3,6 +3,7 @@
 mod call;
 mod notices;
 mod ready;
+mod timed;
 
 use super::counters::Counters;
 use super::error::raise;
@@ -41,7 +42,8 @@ pub struct PyFunction {
     /// `ignore` and `ignore_deps`, for `describe`.
     options: Py<PyDict>,
     raises: bool,
-    time_aware: bool,
+    /// An `afml_cache.time_ranges.Timing`, for functions that keep their time range.
+    timing: Option<Py<PyAny>>,
     store: Option<Py<PyStore>>,
     identity: Mutex<Option<Arc<Identity>>>,
     counters: Counters,
@@ -51,14 +53,14 @@ pub struct PyFunction {
 #[pymethods]
 impl PyFunction {
     #[new]
-    #[pyo3(signature = (function, name, *, version, options, raises, time_aware, store))]
+    #[pyo3(signature = (function, name, *, version, options, raises, timing, store))]
     fn new(
         function: Py<PyAny>,
         name: String,
         version: String,
         options: Py<PyDict>,
         raises: bool,
-        time_aware: bool,
+        timing: Option<Py<PyAny>>,
         store: Option<Py<PyStore>>,
     ) -> Self {
         Self {
@@ -67,7 +69,7 @@ impl PyFunction {
             version,
             options,
             raises,
-            time_aware,
+            timing,
             store,
             identity: Mutex::default(),
             counters: Counters::default(),
@@ -108,7 +110,7 @@ impl PyFunction {
         settings.set_item("version", &self.version)?;
         settings.set_item("options", &self.options)?;
         settings.set_item("raises", self.raises)?;
-        settings.set_item("time_aware", self.time_aware)?;
+        settings.set_item("timing", &self.timing)?;
         settings.set_item("store", &self.store)?;
         Ok(settings)
     }
@@ -166,8 +168,11 @@ impl PyFunction {
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<bool> {
         let (_, _, keyed) = self.keyed_or_raise(py, &Call { args, kwargs })?;
-        let store = self.place(py)?.bind(py).get().open(py).map_err(raise)?;
-        py.detach(|| store.contains(keyed.key)).map_err(raise)
+        let place = self.place(py)?;
+        let place = place.bind(py).get();
+        let store = place.open(py).map_err(raise)?;
+        let stored = py.detach(|| store.contains(keyed.key)).map_err(raise)?;
+        Ok(stored || self.timing.is_some() && place.is_volatile(py, &store, keyed.key))
     }
 
     /// Compute a call whatever is stored, and store the new result.

@@ -223,12 +223,12 @@ impl<'py> DigestSink<'py> {
         }
         let digest = self.encoder.finish();
         self.unordered = frame.unordered;
-        let outer = std::mem::take(&mut frame.outer);
-        self.spare.push(std::mem::replace(&mut self.encoder, outer));
+        std::mem::swap(&mut self.encoder, &mut frame.outer);
         let digest = match self.numbering {
             None => self.settle(&frame, digest)?,
             Some(_) => digest,
         };
+        self.spare.push(frame.outer);
         self.encoder.tag(tag::COMPOSITE);
         self.encoder.digest(digest);
         Ok(())

@@ -58,7 +58,7 @@ pub struct Frame<'py> {
     pub begun: bool,
 }
 
-impl<'py> Frame<'py> {
+impl Frame<'_> {
     /// Whether the next part begins one whose order does not count.
     pub fn at_boundary(&self) -> bool {
         match &self.parts {
@@ -186,7 +186,7 @@ impl<'py> Pairs<'py> {
     }
 
     fn segment(&self) -> String {
-        let key = self.key.as_ref().map(|key| key.repr());
+        let key = self.key.as_ref().map(PyAnyMethods::repr);
         match key {
             Some(Ok(key)) => format!("[{key}]"),
             _ => "[?]".into(),

@@ -2,6 +2,7 @@
 
 mod apart;
 mod arrow;
+mod cells;
 mod cycle;
 mod digest;
 mod draft;
@@ -19,8 +20,7 @@ pub use apart::refused;
 pub use digest::DigestSink;
 pub use draft::{DraftSink, Drafted};
 pub use load::{Memory, load};
-pub use pandas::time_range;
-pub use sink::{Failure, Walk};
+pub use sink::{Failure, Unhandled, Walk};
 
 use library::{Class, class_of};
 use pyo3::prelude::*;

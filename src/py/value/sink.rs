@@ -7,7 +7,7 @@ use pyo3::types::{PyDict, PyList, PyTuple};
 #[derive(Debug)]
 pub enum Failure {
     /// It is of a kind that is not handled; the path leads from the argument to it.
-    Unhandled(Unhandled),
+    Unhandled(Box<Unhandled>),
     /// Looking at it raised.
     Python(PyErr),
 }
@@ -49,11 +49,11 @@ impl Failure {
 
     /// The same, for a reason that an exception gave.
     pub fn refused(reason: impl Into<String>, cause: Option<PyErr>) -> Self {
-        Self::Unhandled(Unhandled {
+        Self::Unhandled(Box::new(Unhandled {
             path: Vec::new(),
             reason: reason.into(),
             cause,
-        })
+        }))
     }
 
     /// The same, seen from the value that holds this one.

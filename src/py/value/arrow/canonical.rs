@@ -3,14 +3,14 @@
 //! What a type is made of is written as it is met; its buffers are collected, and hashed together
 //! at the end. Slots inside of a null are left out, so that whatever they hold can't show.
 
-use super::bits::Bits;
 use super::ffi::{Array, Schema, malformed};
 use super::kind::Kind;
 use super::{coded, spans};
-use crate::digest::{Digest, View, digest_views};
+use crate::digest::{Bits, Digest, View, Write, digest_views};
 use crate::py::value::sink::{Sink, Walk};
 use pyo3::prelude::*;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// From this many bytes on, other Python threads run while we hash.
 const DETACH: usize = 256 * 1024;
@@ -31,6 +31,8 @@ pub enum Buffer<'a> {
     Whole(&'a [u8]),
     Pieces(Vec<&'a [u8]>),
     Made(Vec<u8>),
+    /// So many bytes, written when they are hashed.
+    Written(usize, Box<Write<'a>>),
 }
 
 /// Takes arrays and gives their canonical bytes.
@@ -64,13 +66,14 @@ pub fn length(windows: &[Window<'_>]) -> usize {
 }
 
 impl Buffer<'_> {
-    fn view(&self) -> View {
+    fn view(&self) -> View<'_> {
         // SAFETY: the buffer outlives the view, which is used and dropped in `finish`.
         unsafe {
             match self {
                 Self::Whole(bytes) => View::contiguous(bytes),
                 Self::Made(bytes) => View::contiguous(bytes),
                 Self::Pieces(pieces) => View::pieces(pieces),
+                Self::Written(length, write) => View::Written(*length, Box::new(write)),
             }
         }
     }
@@ -162,11 +165,12 @@ impl<'a> Canonical<'a> {
         } else {
             None
         };
-        let valid = valid.as_ref();
+        let shared = valid.map(Arc::new);
+        let valid = shared.as_deref();
         match kind {
             Kind::Null => Ok(()),
             Kind::Bits => self.bits(windows, valid),
-            Kind::Fixed(width) => self.fixed(width, windows, valid),
+            Kind::Fixed(width) => self.fixed(width, windows, shared),
             Kind::Text(width) => spans::text(self, width, width, windows, valid),
             Kind::TextView => spans::text_view(self, windows, valid),
             Kind::List(width) => {
@@ -229,14 +233,24 @@ impl<'a> Canonical<'a> {
         Ok(())
     }
 
-    fn fixed(&mut self, width: usize, windows: &[Window<'a>], valid: Option<&Bits>) -> Walk<()> {
+    fn fixed(
+        &mut self,
+        width: usize,
+        windows: &[Window<'a>],
+        valid: Option<Arc<Bits>>,
+    ) -> Walk<()> {
         let items = windows
             .iter()
             .map(|window| window.array.items(1, width, window.rows.clone()))
             .collect::<Walk<Vec<_>>>()?;
-        match valid {
-            None => self.pieces(items),
-            Some(valid) => {
+        match (valid, items.as_slice()) {
+            (None, _) => self.pieces(items),
+            (Some(valid), &[only]) if matches!(width, 1 | 2 | 4 | 8 | 16) => {
+                let write =
+                    move |range, out: &mut Vec<u8>| shown_items(only, width, &valid, range, out);
+                self.buffer(Buffer::Written(only.len(), Box::new(write)));
+            }
+            (Some(valid), _) => {
                 let mut made = items.concat();
                 valid
                     .unset(0..made.len().checked_div(width).unwrap_or_default())
@@ -245,6 +259,29 @@ impl<'a> Canonical<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// Items with zeroes for those that are null.
+fn shown_items(items: &[u8], width: usize, valid: &Bits, range: Range<usize>, out: &mut Vec<u8>) {
+    fn masked<const WIDTH: usize>(items: &mut [u8], flags: u8) {
+        for (bit, item) in items.as_chunks_mut::<WIDTH>().0.iter_mut().enumerate() {
+            let mask = 0_u8.wrapping_sub(flags >> bit & 1);
+            *item = item.map(|byte| byte & mask);
+        }
+    }
+    let start = out.len();
+    out.extend_from_slice(&items[range.clone()]);
+    let rows = (range.start / width..).step_by(8);
+    for (items, row) in out[start..].chunks_mut(8 * width).zip(rows) {
+        match (width, valid.eight(row)) {
+            (_, u8::MAX) => {}
+            (1, flags) => masked::<1>(items, flags),
+            (2, flags) => masked::<2>(items, flags),
+            (4, flags) => masked::<4>(items, flags),
+            (8, flags) => masked::<8>(items, flags),
+            (_, flags) => masked::<16>(items, flags),
+        }
     }
 }
 

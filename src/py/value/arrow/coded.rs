@@ -1,11 +1,10 @@
 //! Arrow types whose slots stand for values that lie elsewhere: dictionaries, unions, runs.
 
-use super::bits::Bits;
 use super::canonical::{Buffer, Canonical, Window, length, validity};
-use super::ffi::{Array, Schema, malformed};
+use super::ffi::{Schema, malformed};
 use super::kind::{Kind, unknown};
 use super::spans::Span;
-use crate::digest::Digest;
+use crate::digest::{Bits, Digest};
 use crate::py::value::sink::Walk;
 use std::collections::HashMap;
 
@@ -19,6 +18,10 @@ struct Values<'a> {
     rows: Vec<Window<'a>>,
 }
 
+/// What a code stands for: a number, or one of these.
+const UNSEEN: u32 = u32::MAX;
+const NULL: u32 = u32::MAX - 1;
+
 impl<'a> Values<'a> {
     fn new(schema: Schema<'a>) -> Self {
         Self {
@@ -28,20 +31,23 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// The number of a value; `None` for a null.
-    fn number(&mut self, to: &Canonical<'a>, row: Window<'a>) -> Walk<Option<u32>> {
+    /// The number of a value, or `NULL`.
+    fn number(&mut self, to: &Canonical<'a>, row: Window<'a>) -> Walk<u32> {
         let slots = std::slice::from_ref(&row);
         if Kind::of(self.schema.format()?)?.has_validity() && validity(slots)?.is_some() {
-            return Ok(None);
+            return Ok(NULL);
         }
         let mut single = to.single();
         single.column(self.schema, slots)?;
-        let next = u32::try_from(self.rows.len()).map_err(|_| malformed("too many values"))?;
+        let next = u32::try_from(self.rows.len())
+            .ok()
+            .filter(|&next| next < NULL)
+            .ok_or_else(|| malformed("too many values"))?;
         let number = *self.numbers.entry(single.digest()).or_insert(next);
         if number == next {
             self.rows.push(row);
         }
-        Ok(Some(number))
+        Ok(number)
     }
 }
 
@@ -55,64 +61,53 @@ pub fn dictionary<'a>(
         .dictionary()
         .ok_or_else(|| malformed("no dictionary"))?;
     let mut values = Values::new(inner);
-    let mut valid = match validity(windows)? {
-        Some(valid) => valid,
-        None => {
-            let mut all = Bits::default();
-            all.extend_set(length(windows));
-            all
-        }
-    };
-    let mut codes = Vec::with_capacity(length(windows) * 4);
-    let mut tables = Tables::default();
+    let mut valid = validity(windows)?;
+    let mut codes = Vec::with_capacity(length(windows));
+    // What the codes of each dictionary stand for, by where it lies.
+    let mut tables: HashMap<usize, Vec<u32>> = HashMap::new();
     for window in windows {
         let dictionary = window.array.dictionary()?;
-        let table = tables.of(dictionary)?;
+        let count = dictionary.length()?;
+        let table = tables.entry(dictionary.address());
+        let table = table.or_insert_with(|| vec![UNSEEN; count]);
+        let mut number = |code: usize| {
+            let known = table
+                .get_mut(code)
+                .ok_or_else(|| malformed("a code without a value"))?;
+            if *known == UNSEEN {
+                *known = values.number(to, Window::inside(dictionary, code..code + 1)?)?;
+            }
+            Walk::Ok(*known)
+        };
         if schema.flags() & ORDERED != 0 {
-            (0..table.len()).try_for_each(|code| {
-                table[code] = Some(values.number(to, entry(dictionary, code)?)?);
-                Ok::<_, crate::py::value::sink::Failure>(())
-            })?;
+            (0..count).try_for_each(|code| number(code).map(|_| ()))?;
         }
         let numbers = Codes::of(schema.format()?, window)?;
-        for row in 0..window.rows.len() {
-            let place = codes.len() / 4;
-            let mut number = None;
-            if valid.get(place) {
-                let code = numbers.get(row)?;
-                let known = table
-                    .get_mut(code)
-                    .ok_or_else(|| malformed("a code without a value"))?;
-                if known.is_none() {
-                    *known = Some(values.number(to, entry(dictionary, code)?)?);
-                }
-                number = known.flatten();
-                if number.is_none() {
-                    valid.clear(place);
-                }
-            }
-            codes.extend(number.unwrap_or_default().to_le_bytes());
-        }
+        numbers.each(|code| {
+            let shown = valid.as_ref().is_none_or(|valid| valid.get(codes.len()));
+            codes.push(if shown { number(code)? } else { NULL });
+            Ok(())
+        })?;
     }
-    to.validity(Some(&valid).filter(|valid| !valid.all_set()));
-    to.buffer(Buffer::Made(codes));
+    hide(&mut codes, &mut valid);
+    to.validity(valid.as_ref());
+    to.buffer(Buffer::Made(
+        codes.into_iter().flat_map(u32::to_le_bytes).collect(),
+    ));
     to.u64(values.rows.len() as u64);
     to.column(inner, &values.rows)
 }
 
-fn entry<'a>(dictionary: Array<'a>, code: usize) -> Walk<Window<'a>> {
-    Window::inside(dictionary, code..code + 1)
-}
-
-/// What the codes of each dictionary stand for, by where it lies.
-#[derive(Default)]
-struct Tables(HashMap<usize, Vec<Option<Option<u32>>>>);
-
-impl Tables {
-    fn of(&mut self, dictionary: Array<'_>) -> Walk<&mut Vec<Option<Option<u32>>>> {
-        let length = dictionary.length()?;
-        let table = self.0.entry(dictionary.address());
-        Ok(table.or_insert_with(|| vec![None; length]))
+/// Nulls of the dictionary are nulls of the column, and a null has no code.
+fn hide(codes: &mut [u32], valid: &mut Option<Bits>) {
+    let slots = codes.len();
+    for (place, code) in codes
+        .iter_mut()
+        .enumerate()
+        .filter(|(_, code)| **code == NULL)
+    {
+        *code = 0;
+        valid.get_or_insert_with(|| Bits::ones(slots)).clear(place);
     }
 }
 
@@ -143,9 +138,27 @@ impl<'a> Codes<'a> {
         let mut wide = [0; 8];
         let bytes = &self.bytes[row * self.width..(row + 1) * self.width];
         wide[..self.width].copy_from_slice(bytes);
-        // A negative code is beyond every dictionary, whatever its width.
-        usize::try_from(u64::from_le_bytes(wide)).map_err(|_| malformed("a code out of range"))
+        index(u64::from_le_bytes(wide))
     }
+
+    /// Hands over one after the other.
+    fn each(&self, mut take: impl FnMut(usize) -> Walk<()>) -> Walk<()> {
+        match self.width {
+            1 => self.bytes.iter().try_for_each(|&code| take(code.into())),
+            4 => {
+                let (codes, _) = self.bytes.as_chunks::<4>();
+                codes
+                    .iter()
+                    .try_for_each(|&code| take(index(u32::from_le_bytes(code).into())?))
+            }
+            _ => (0..self.bytes.len() / self.width).try_for_each(|row| take(self.get(row)?)),
+        }
+    }
+}
+
+/// A negative code is beyond every dictionary, whatever its width.
+fn index(code: u64) -> Walk<usize> {
+    usize::try_from(code).map_err(|_| malformed("a code out of range"))
 }
 
 /// The type of each slot, then each type's slots in their order.

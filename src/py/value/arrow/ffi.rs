@@ -52,22 +52,31 @@ pub struct Schema<'a>(&'a RawSchema);
 #[derive(Clone, Copy)]
 pub struct Array<'a>(&'a RawArray);
 
+/// What a value gives of itself by one of the methods of the interface.
+fn exported<'py>(value: &Bound<'py, PyAny>, method: &str) -> Walk<Bound<'py, PyAny>> {
+    match value.getattr_opt(method)? {
+        Some(export) => Ok(export.call0()?),
+        None => Err(Failure::unhandled(
+            "an Arrow value of pyarrow before version 14",
+        )),
+    }
+}
+
 /// Whatever has `__arrow_c_array__`.
-pub fn export_array<'py>(
-    value: &Bound<'py, PyAny>,
-) -> PyResult<(OwnedSchema<'py>, OwnedArray<'py>)> {
-    let pair = value.call_method0(pyo3::intern!(value.py(), "__arrow_c_array__"))?;
+pub fn export_array<'py>(value: &Bound<'py, PyAny>) -> Walk<(OwnedSchema<'py>, OwnedArray<'py>)> {
+    let pair = exported(value, "__arrow_c_array__")?;
     let pair = pair.cast::<PyTuple>()?;
+    let (schema, array) = (pair.get_item(0)?, pair.get_item(1)?);
     Ok((
-        OwnedSchema(pair.get_item(0)?.cast_into()?),
-        OwnedArray(pair.get_item(1)?.cast_into()?),
+        OwnedSchema(schema.cast_into().map_err(PyErr::from)?),
+        OwnedArray(array.cast_into().map_err(PyErr::from)?),
     ))
 }
 
 /// Whatever has `__arrow_c_schema__`.
-pub fn export_schema<'py>(value: &Bound<'py, PyAny>) -> PyResult<OwnedSchema<'py>> {
-    let capsule = value.call_method0(pyo3::intern!(value.py(), "__arrow_c_schema__"))?;
-    Ok(OwnedSchema(capsule.cast_into()?))
+pub fn export_schema<'py>(value: &Bound<'py, PyAny>) -> Walk<OwnedSchema<'py>> {
+    let capsule = exported(value, "__arrow_c_schema__")?;
+    Ok(OwnedSchema(capsule.cast_into().map_err(PyErr::from)?))
 }
 
 /// An array that is not as the interface says.

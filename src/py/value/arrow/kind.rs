@@ -33,8 +33,9 @@ impl Kind {
             "c" | "C" => Self::Fixed(1),
             "s" | "S" | "e" => Self::Fixed(2),
             "i" | "I" | "f" | "tdD" | "tts" | "ttm" | "tiM" => Self::Fixed(4),
-            "l" | "L" | "g" | "tdm" | "ttu" | "ttn" | "tiD" => Self::Fixed(8),
-            "tDs" | "tDm" | "tDu" | "tDn" => Self::Fixed(8),
+            "l" | "L" | "g" | "tdm" | "ttu" | "ttn" | "tiD" | "tDs" | "tDm" | "tDu" | "tDn" => {
+                Self::Fixed(8)
+            }
             "tin" => Self::Fixed(16),
             "z" | "u" => Self::Text(4),
             "Z" | "U" => Self::Text(8),

@@ -1,6 +1,5 @@
 //! Arrow: values of pyarrow, and the columns of pandas that lie in its memory.
 
-mod bits;
 mod canonical;
 mod coded;
 mod ffi;
@@ -97,7 +96,7 @@ fn walk_table<'py, S: Sink<'py>>(sink: &mut S, table: &Bound<'py, PyAny>) -> Wal
     let columns = columns
         .try_iter()?
         .map(|column| Chunks::of(&column?))
-        .collect::<PyResult<Vec<_>>>()?;
+        .collect::<Walk<Vec<_>>>()?;
     let mut canonical = Canonical::default();
     for (place, column) in columns.iter().enumerate() {
         let walked = canonical.column(schema.child(place)?, &column.windows()?);
@@ -117,7 +116,7 @@ struct Chunks<'py> {
 }
 
 impl<'py> Chunks<'py> {
-    fn of(column: &Bound<'py, PyAny>) -> PyResult<Self> {
+    fn of(column: &Bound<'py, PyAny>) -> Walk<Self> {
         let py = column.py();
         let Some(count) = column.getattr_opt(intern!(py, "num_chunks"))? else {
             let (schema, array) = export_array(column)?;

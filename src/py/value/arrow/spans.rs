@@ -1,8 +1,8 @@
 //! Text and lists: where each slot's bytes or items lie.
 
-use super::bits::Bits;
 use super::canonical::{Buffer, Canonical, Window, length};
 use super::ffi::{Array, malformed};
+use crate::digest::Bits;
 use crate::py::value::sink::Walk;
 use std::ops::Range;
 
@@ -52,11 +52,10 @@ struct Offsets<'a> {
 
 impl Offsets<'_> {
     fn get(&self, place: usize) -> i64 {
-        let bytes = &self.bytes[place * self.width..(place + 1) * self.width];
-        match *bytes {
-            [a, b, c, d] => i32::from_le_bytes([a, b, c, d]).into(),
-            [a, b, c, d, e, f, g, h] => i64::from_le_bytes([a, b, c, d, e, f, g, h]),
-            _ => -1,
+        let bytes = &self.bytes[place * self.width..];
+        match self.width {
+            4 => i32::from_le_bytes(bytes.first_chunk().copied().unwrap_or_default()).into(),
+            _ => i64::from_le_bytes(bytes.first_chunk().copied().unwrap_or_default()),
         }
     }
 
@@ -69,6 +68,16 @@ impl Offsets<'_> {
     }
 }
 
+/// The offsets of one window.
+struct Part<'a> {
+    window: usize,
+    offsets: Offsets<'a>,
+    rows: usize,
+    /// Slots of the windows before.
+    place: usize,
+    all: Range<usize>,
+}
+
 /// The offsets of the slots in canonical form, `wide` bytes each, and what lies between them.
 ///
 /// Offsets count from zero, modulo their width; a null is as long as nothing.
@@ -78,76 +87,132 @@ pub fn by_offsets<'a>(
     windows: &[Window<'a>],
     valid: Option<&Bits>,
 ) -> Walk<(Buffer<'a>, Vec<Span>)> {
-    if let [window] = windows
-        && width == wide
-        && let Some(whole) = as_it_lies(width, window, valid)?
-    {
-        return Ok(whole);
-    }
-    let mut made = Vec::with_capacity((length(windows) + 1) * wide);
-    put(&mut made, 0, wide);
-    let (mut spans, mut total, mut place) = (Vec::new(), 0, 0);
+    let (mut parts, mut place) = (Vec::new(), 0);
     for (number, window) in windows.iter().enumerate() {
         let rows = window.rows.len();
         let bytes = window.array.offsets(width, window.rows.clone())?;
-        let offsets = Offsets { bytes, width };
-        if rows == 0 {
-            continue;
-        }
-        let all = offsets.range(0, rows)?;
-        if valid.is_none() || nulls_are_empty(offsets, valid, place, rows) {
-            let shift = total - offsets.get(0);
-            (1..=rows).for_each(|row| put(&mut made, offsets.get(row) + shift, wide));
-            total = offsets.get(rows) + shift;
-            join(&mut spans, number, all);
-        } else {
-            for row in 0..rows {
-                if valid.is_none_or(|valid| valid.get(place + row)) {
-                    let part = offsets.range(row, row + 1)?;
-                    if part.start < all.start || part.end > all.end {
-                        return Err(malformed("offsets out of order"));
-                    }
-                    total += part.len().cast_signed() as i64;
-                    join(&mut spans, number, part);
-                }
-                put(&mut made, total, wide);
-            }
+        if rows > 0 {
+            let offsets = Offsets { bytes, width };
+            parts.push(Part {
+                window: number,
+                offsets,
+                rows,
+                place,
+                all: offsets.range(0, rows)?,
+            });
         }
         place += rows;
     }
-    Ok((Buffer::Made(made), spans))
+    let tight = valid.is_none_or(|valid| parts.iter().all(|part| part.nulls_are_empty(valid)));
+    match valid {
+        Some(valid) if !tight => row_by_row(&parts, wide, valid),
+        _ => Ok(shifted(parts, wide)),
+    }
 }
 
-fn put(made: &mut Vec<u8>, offset: i64, wide: usize) {
-    made.extend_from_slice(&offset.to_le_bytes()[..wide]);
+impl Part<'_> {
+    fn nulls_are_empty(&self, valid: &Bits) -> bool {
+        fn check<const WIDTH: usize>(bytes: &[u8], flags: impl Iterator<Item = u8>) -> bool {
+            let (offsets, _) = bytes.as_chunks::<WIDTH>();
+            let groups = (0..offsets.len() - 1).step_by(8).zip(flags);
+            groups.into_iter().all(|(first, flags)| {
+                let group = &offsets[first..offsets.len().min(first + 9)];
+                let pairs = group.windows(2).enumerate();
+                let there = u8::MAX >> (9 - group.len());
+                let fine = pairs.fold(flags, |fine, (bit, pair)| {
+                    fine | u8::from(pair[0] == pair[1]) << bit
+                });
+                fine & there == there
+            })
+        }
+        let flags = (self.place..).step_by(8).map(|row| valid.eight(row));
+        match self.offsets.width {
+            4 => check::<4>(self.offsets.bytes, flags),
+            _ => check::<8>(self.offsets.bytes, flags),
+        }
+    }
 }
 
-/// The buffer itself, where it is canonical already.
-fn as_it_lies<'a>(
-    width: usize,
-    window: &Window<'a>,
-    valid: Option<&Bits>,
-) -> Walk<Option<(Buffer<'a>, Vec<Span>)>> {
-    let rows = window.rows.len();
-    if rows == 0 {
-        return Ok(None);
-    }
-    let bytes = window.array.offsets(width, window.rows.clone())?;
-    let offsets = Offsets { bytes, width };
-    if offsets.get(0) != 0 || !nulls_are_empty(offsets, valid, 0, rows) {
-        return Ok(None);
-    }
+/// Offsets where everything between the first and the last one shows.
+fn shifted(parts: Vec<Part<'_>>, wide: usize) -> (Buffer<'_>, Vec<Span>) {
     let mut spans = Vec::new();
-    join(&mut spans, 0, offsets.range(0, rows)?);
-    Ok(Some((Buffer::Whole(bytes), spans)))
+    parts
+        .iter()
+        .for_each(|part| join(&mut spans, part.window, part.all.clone()));
+    let mut total = 0;
+    let shifts = parts.iter().map(|part| {
+        let shift = total - part.all.start.cast_signed() as i64;
+        total += part.all.len().cast_signed() as i64;
+        shift
+    });
+    let shifts: Vec<i64> = shifts.collect();
+    let buffer = match parts.as_slice() {
+        [] => Buffer::Made(vec![0; wide]),
+        [only] if only.all.start == 0 && only.offsets.width == wide => {
+            Buffer::Whole(only.offsets.bytes)
+        }
+        [.., last] => {
+            let count = last.place + last.rows + 1;
+            let write = move |range: Range<usize>, out: &mut Vec<u8>| {
+                let mut row = range.start / wide;
+                let first = parts.partition_point(|part| part.place <= row);
+                for (part, shift) in parts.iter().zip(&shifts).skip(first.saturating_sub(1)) {
+                    let end = (range.end / wide).min(part.place + part.rows + 1);
+                    if row < end {
+                        put(
+                            part.offsets,
+                            row - part.place..end - part.place,
+                            *shift,
+                            wide,
+                            out,
+                        );
+                        row = end;
+                    }
+                }
+            };
+            Buffer::Written(count * wide, Box::new(write))
+        }
+    };
+    (buffer, spans)
 }
 
-fn nulls_are_empty(offsets: Offsets<'_>, valid: Option<&Bits>, place: usize, rows: usize) -> bool {
-    valid.is_none_or(|valid| {
-        valid
-            .unset(place..place + rows)
-            .all(|row| offsets.get(row - place) == offsets.get(row - place + 1))
-    })
+/// Appends some of the offsets, moved by `shift`, `wide` bytes each.
+fn put(offsets: Offsets<'_>, rows: Range<usize>, shift: i64, wide: usize, out: &mut Vec<u8>) {
+    let bytes = &offsets.bytes[rows.start * offsets.width..rows.end * offsets.width];
+    match (offsets.width, wide) {
+        (4, 4) => bytes.as_chunks::<4>().0.iter().for_each(|offset| {
+            let moved = i64::from(i32::from_le_bytes(*offset)) + shift;
+            out.extend_from_slice(&moved.to_le_bytes()[..4]);
+        }),
+        (4, _) => bytes.as_chunks::<4>().0.iter().for_each(|offset| {
+            let moved = i64::from(i32::from_le_bytes(*offset)) + shift;
+            out.extend_from_slice(&moved.to_le_bytes());
+        }),
+        _ => bytes.as_chunks::<8>().0.iter().for_each(|offset| {
+            let moved = i64::from_le_bytes(*offset).wrapping_add(shift);
+            out.extend_from_slice(&moved.to_le_bytes());
+        }),
+    }
+}
+
+/// Offsets where something lies under a null.
+fn row_by_row<'a>(parts: &[Part<'a>], wide: usize, valid: &Bits) -> Walk<(Buffer<'a>, Vec<Span>)> {
+    let mut made = vec![0; wide];
+    let (mut spans, mut total) = (Vec::new(), 0_usize);
+    for part in parts {
+        for row in 0..part.rows {
+            if valid.get(part.place + row) {
+                let span = part.offsets.range(row, row + 1)?;
+                if span.start < part.all.start || span.end > part.all.end {
+                    return Err(malformed("offsets out of order"));
+                }
+                total += span.len();
+                join(&mut spans, part.window, span);
+            }
+            made.extend_from_slice(&(total as u64).to_le_bytes()[..wide]);
+        }
+    }
+    Ok((Buffer::Made(made), spans))
 }
 
 /// As `by_offsets`, for lists that say where they begin and how long they are.
@@ -210,7 +275,7 @@ pub fn text_view<'a>(
 ) -> Walk<()> {
     let rows = length(windows);
     let (mut offsets, mut text) = (Vec::with_capacity(rows * 8 + 8), Vec::new());
-    put(&mut offsets, 0, 8);
+    offsets.resize(8, 0);
     let mut place = 0;
     for window in windows {
         let views = window.array.items(1, 16, window.rows.clone())?;
@@ -229,7 +294,7 @@ pub fn text_view<'a>(
 }
 
 /// The buffers that long views point into; the last buffer has their lengths.
-fn heaps<'a>(array: Array<'a>) -> Walk<Vec<&'a [u8]>> {
+fn heaps(array: Array<'_>) -> Walk<Vec<&[u8]>> {
     let last = array.buffers()?.saturating_sub(1);
     let count = last.saturating_sub(2);
     // SAFETY: the last buffer of such an array has a 64-bit length for each buffer behind the views.

@@ -1,7 +1,7 @@
 //! Scalars and extension arrays of pandas.
 
+use crate::py::value::cells::walk_objects;
 use crate::py::value::library::{Class, Pandas, class_of};
-use crate::py::value::numpy::walk_objects;
 use crate::py::value::sink::{Failure, Sink, Walk, not_handled};
 use crate::py::value::{arrow, tag, walk};
 use numpy::PyUntypedArray;

@@ -12,7 +12,7 @@ pub use load::load;
 use crate::digest::Strided;
 use crate::py::value::digest::DigestSink;
 use crate::py::value::library::{Class, Pandas, class_of};
-use crate::py::value::numpy::{data, walk_array, walk_plain_dtype};
+use crate::py::value::numpy::{data, is_plain, walk_array, walk_plain_dtype};
 use crate::py::value::sink::{Failure, Sink, Walk};
 use crate::py::value::{tag, walk};
 use arrays::{walk_extension, walk_frequency, walk_zone};
@@ -288,9 +288,7 @@ impl Column<'_> {
 
 fn split<'py>(block: &Block<'py>, columns: &mut Vec<(usize, Column<'py>)>) -> Walk<()> {
     let (array, zone) = memory_of(&block.values)?;
-    let plain = array
-        .as_ref()
-        .filter(|array| array.dtype().kind() != b'O' && !array.dtype().has_fields());
+    let plain = array.as_ref().filter(|array| is_plain(&array.dtype()));
     for (row, &place) in block.places.iter().enumerate() {
         let column = match (plain, &array) {
             (Some(array), _) => Column::Plain {
@@ -365,26 +363,4 @@ pub fn store_blocks<'py, S: Sink<'py>>(sink: &mut S, frame: &Bound<'py, PyAny>) 
         }
     }
     Ok(())
-}
-
-/// First and last instant, in nanoseconds UTC, of a value with a time index.
-pub fn time_range(value: &Bound<'_, PyAny>) -> Option<(i64, i64)> {
-    let index = match class_of(value)? {
-        Class::Pandas(Pandas::Frame | Pandas::Series) => value.getattr("index").ok()?,
-        Class::Pandas(Pandas::DatetimeIndex) => value.clone(),
-        _ => return None,
-    };
-    let Some(Class::Pandas(Pandas::DatetimeIndex)) = class_of(&index) else {
-        return None;
-    };
-    let instant = |which: &str| {
-        index
-            .call_method0(which)
-            .ok()?
-            .getattr("value")
-            .ok()?
-            .extract::<i64>()
-            .ok()
-    };
-    Some((instant("min")?, instant("max")?)).filter(|(first, _)| *first != i64::MIN)
 }

@@ -1,6 +1,6 @@
 //! A payload back to polars.
 
-use super::{SIMPLE, kind};
+use super::{SIMPLE, kind, stored_as};
 use crate::py::error::corrupt;
 use crate::py::value::load::Loader;
 use crate::py::value::tag;
@@ -53,10 +53,7 @@ fn load_series(loader: &mut Loader<'_, '_>) -> PyResult<Series> {
     let name = loader.text()?.to_owned();
     let dtype = load_dtype(loader, 0)?;
     let rows = loader.length()?;
-    let stored = match &dtype {
-        DataType::Categorical(..) | DataType::Enum(..) => DataType::String,
-        other => other.clone(),
-    };
+    let stored = stored_as(&dtype);
     let chunk = load_chunk(
         loader,
         &stored.to_physical().to_arrow(CompatLevel::newest()),

@@ -1,23 +1,16 @@
 //! polars frames and series: content without chunks, hidden slots or physical codes.
 
+mod chunk;
 mod load;
 
 pub use load::load;
 
 use crate::py::value::library::Class;
 use crate::py::value::sink::{Failure, Sink, Walk};
-use crate::py::value::tag;
-use polars::prelude::{DataType, Series, TimeUnit};
-use polars_arrow::array::builder::{ShareStrategy, make_builder};
-use polars_arrow::array::{
-    Array, BinaryViewArray, BooleanArray, FixedSizeListArray, ListArray, PrimitiveArray,
-    StructArray, Utf8ViewArray,
-};
-use polars_arrow::bitmap::Bitmap;
-use polars_arrow::datatypes::PhysicalType;
-use polars_arrow::types::{NativeType, PrimitiveType};
-use polars_buffer::Buffer;
-use polars_utils::float16::pf16;
+use crate::py::value::{tag, walk};
+use chunk::walk_chunk;
+use polars::prelude::{DataType, Field, Series, TimeUnit};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3_polars::{PyDataFrame, PySeries};
 
@@ -28,42 +21,73 @@ pub fn walk_polars<'py, S: Sink<'py>>(
     class: Class,
 ) -> Walk<()> {
     let py = value.py();
-    refuse_objects(value, class)?;
     if class == Class::PolarsSeries {
         sink.tag(tag::POLARS_SERIES);
-        return walk_series(sink, py, taken::<PySeries>(value)?.0);
+        return walk_column(sink, value);
     }
-    let frame = taken::<PyDataFrame>(value)?.0;
     sink.tag(tag::POLARS_FRAME);
-    let (height, columns): (u64, Vec<_>) =
-        (value.getattr("height")?.extract()?, frame.into_columns());
+    let height: u64 = value.getattr(intern!(py, "height"))?.extract()?;
     sink.u64(height);
-    sink.u64(columns.len() as u64);
-    for column in columns {
+    let dtypes = value.getattr(intern!(py, "dtypes"))?;
+    let dtypes = dtypes.try_iter()?.collect::<PyResult<Vec<_>>>()?;
+    sink.u64(dtypes.len() as u64);
+    let within = |name: &str, walked: Walk<()>| {
+        walked.map_err(|failure| failure.within(|| format!("[{name:?}]")))
+    };
+    for dtype in &dtypes {
+        if holds_objects(dtype)? {
+            // The others could be handed over at once, were it not for this one.
+            return value
+                .call_method0(intern!(py, "get_columns"))?
+                .try_iter()?
+                .try_for_each(|column| {
+                    let column = column?;
+                    let name: String = column.getattr(intern!(py, "name"))?.extract()?;
+                    within(&name, walk_column(sink, &column))
+                });
+        }
+    }
+    for column in taken::<PyDataFrame>(value)?.0.into_columns() {
         let name = column.name().clone();
-        walk_series(sink, py, column.take_materialized_series())
-            .map_err(|failure| failure.within(|| format!("[{:?}]", name.as_str())))?;
+        let walked = walk_series(sink, py, column.take_materialized_series());
+        within(name.as_str(), walked)?;
     }
     Ok(())
 }
 
-/// Columns of Python objects are handed over as addresses.
-fn refuse_objects(value: &Bound<'_, PyAny>, class: Class) -> Walk<()> {
-    let dtypes = match class {
-        Class::PolarsSeries => vec![value.getattr("dtype")?],
-        _ => value
-            .getattr("dtypes")?
-            .try_iter()?
-            .collect::<PyResult<Vec<_>>>()?,
-    };
-    for dtype in dtypes {
-        if dtype.str()?.to_string().contains("Object") {
-            return Err(Failure::unhandled(format!(
-                "a polars column of dtype `{dtype}`"
-            )));
-        }
+/// A column of Python objects cell by cell, any other by its memory.
+fn walk_column<'py, S: Sink<'py>>(sink: &mut S, series: &Bound<'py, PyAny>) -> Walk<()> {
+    let py = series.py();
+    let dtype = series.getattr(intern!(py, "dtype"))?;
+    if !holds_objects(&dtype)? {
+        return walk_series(sink, py, taken::<PySeries>(series)?.0);
     }
-    Ok(())
+    if !S::CANONICAL || dtype.get_type().name()? != "Object" {
+        return Err(Failure::unhandled(format!(
+            "a polars column of dtype `{dtype}`"
+        )));
+    }
+    sink.text(&series.getattr(intern!(py, "name"))?.extract::<String>()?);
+    sink.tag(kind::OBJECT);
+    walk(sink, &series.call_method0(intern!(py, "to_list"))?)
+}
+
+/// Whether there are columns of Python objects, which are handed over as addresses.
+fn holds_objects(dtype: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = dtype.py();
+    match dtype.get_type().name()?.to_str()? {
+        "Object" => Ok(true),
+        "List" | "Array" => holds_objects(&dtype.getattr(intern!(py, "inner"))?),
+        "Struct" => {
+            for field in dtype.getattr(intern!(py, "fields"))?.try_iter()? {
+                if holds_objects(&field?.getattr(intern!(py, "dtype"))?)? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        }
+        _ => Ok(false),
+    }
 }
 
 fn taken<'a, 'py, T: FromPyObject<'a, 'py, Error = PyErr>>(
@@ -85,13 +109,29 @@ fn walk_series<'py, S: Sink<'py>>(sink: &mut S, py: Python<'py>, series: Series)
     walk_chunk(sink, py, &*chunk)
 }
 
+/// The dtype that a column is stored under: categories are stored by their names.
+pub fn stored_as(dtype: &DataType) -> DataType {
+    match dtype {
+        DataType::Categorical(..) | DataType::Enum(..) => DataType::String,
+        DataType::List(inner) => DataType::List(Box::new(stored_as(inner))),
+        DataType::Array(inner, width) => DataType::Array(Box::new(stored_as(inner)), *width),
+        DataType::Struct(fields) => DataType::Struct(
+            fields
+                .iter()
+                .map(|field| Field::new(field.name().clone(), stored_as(field.dtype())))
+                .collect(),
+        ),
+        other => other.clone(),
+    }
+}
+
 /// Categories by their names, lists cut to what they show, nulls all the way down.
 fn plain(series: Series) -> Walk<Series> {
-    let series = match series.dtype() {
-        DataType::Categorical(..) | DataType::Enum(..) => {
-            series.cast(&DataType::String).map_err(odd)?
-        }
-        _ => series,
+    let stored = stored_as(series.dtype());
+    let series = if stored == *series.dtype() {
+        series
+    } else {
+        series.cast(&stored).map_err(odd)?
     };
     if !series.dtype().is_nested() {
         return Ok(series);
@@ -117,6 +157,7 @@ pub mod kind {
     pub const DATETIME: u8 = 37;
     pub const DURATION: u8 = 38;
     pub const DECIMAL: u8 = 39;
+    pub const OBJECT: u8 = 40;
 }
 
 /// Kinds of column with nothing to add, by number.
@@ -186,19 +227,19 @@ fn walk_dtype<'py, S: Sink<'py>>(sink: &mut S, dtype: &DataType) -> Walk<()> {
         }
         DataType::List(inner) => {
             sink.tag(kind::LIST);
-            walk_inner(sink, inner)?;
+            walk_dtype(sink, inner)?;
         }
         DataType::Array(inner, width) => {
             sink.tag(kind::ARRAY);
             sink.u64(*width as u64);
-            walk_inner(sink, inner)?;
+            walk_dtype(sink, inner)?;
         }
         DataType::Struct(fields) => {
             sink.tag(kind::STRUCT);
             sink.u64(fields.len() as u64);
             for field in fields {
                 sink.text(field.name());
-                walk_inner(sink, field.dtype())?;
+                walk_dtype(sink, field.dtype())?;
             }
         }
         other => {
@@ -208,171 +249,4 @@ fn walk_dtype<'py, S: Sink<'py>>(sink: &mut S, dtype: &DataType) -> Walk<()> {
         }
     }
     Ok(())
-}
-
-fn walk_inner<'py, S: Sink<'py>>(sink: &mut S, dtype: &DataType) -> Walk<()> {
-    match dtype {
-        DataType::Categorical(..) | DataType::Enum(..) => Err(Failure::unhandled(format!(
-            "a nested polars column of dtype `{dtype}`"
-        ))),
-        _ => walk_dtype(sink, dtype),
-    }
-}
-
-macro_rules! of {
-    ($array:expr, $kind:ty) => {
-        $array
-            .as_any()
-            .downcast_ref::<$kind>()
-            .ok_or_else(|| odd("an array of another kind than it says"))?
-    };
-}
-
-fn walk_chunk<'py, S: Sink<'py>>(sink: &mut S, py: Python<'py>, array: &dyn Array) -> Walk<()> {
-    let validity = array.validity().filter(|bits| bits.unset_bits() > 0);
-    sink.flag(validity.is_some());
-    if let Some(bits) = validity {
-        walk_bits(sink, py, bits);
-    }
-    match array.dtype().to_physical_type() {
-        PhysicalType::Null => {}
-        PhysicalType::Boolean => {
-            let array = of!(array, BooleanArray);
-            let bits =
-                validity.map_or_else(|| array.values().clone(), |valid| array.values() & valid);
-            walk_bits(sink, py, &bits);
-        }
-        PhysicalType::Primitive(kind) => walk_primitive(sink, py, array, kind, validity)?,
-        PhysicalType::Utf8View => {
-            let array = of!(array, Utf8ViewArray);
-            walk_strings(sink, py, array.len(), |row| {
-                array.is_valid(row).then(|| array.value(row).as_bytes())
-            });
-        }
-        PhysicalType::BinaryView => {
-            let array = of!(array, BinaryViewArray);
-            walk_strings(sink, py, array.len(), |row| {
-                array.is_valid(row).then(|| array.value(row))
-            });
-        }
-        PhysicalType::LargeList => {
-            let array = of!(array, ListArray<i64>);
-            let (lengths, items) = shown_items(array);
-            sink.borrowed(py, lengths, |bytes| bytes);
-            sink.u64(items.len() as u64);
-            walk_chunk(sink, py, &*items)?;
-        }
-        PhysicalType::FixedSizeList => {
-            let array = of!(array, FixedSizeListArray);
-            sink.u64(array.values().len() as u64);
-            walk_chunk(sink, py, &**array.values())?;
-        }
-        PhysicalType::Struct => {
-            let array = of!(array, StructArray);
-            array
-                .values()
-                .iter()
-                .try_for_each(|field| walk_chunk(sink, py, &**field))?;
-        }
-        other => return Err(odd(format!("a chunk of kind {other:?}"))),
-    }
-    Ok(())
-}
-
-/// The length of each list, and the items of those that are not null, end to end.
-fn shown_items(array: &ListArray<i64>) -> (Vec<u8>, Box<dyn Array>) {
-    let mut lengths = Vec::with_capacity(array.len() * 8);
-    let mut items = make_builder(array.values().dtype());
-    for row in 0..array.len() {
-        let (start, end) = array.offsets().start_end(row);
-        let length = if array.is_valid(row) { end - start } else { 0 };
-        lengths.extend((length as u64).to_le_bytes());
-        items.subslice_extend(&**array.values(), start, length, ShareStrategy::Always);
-    }
-    (lengths, items.freeze_reset())
-}
-
-/// Bits from the first one on, the last byte filled with zeroes.
-fn walk_bits<'py, S: Sink<'py>>(sink: &mut S, py: Python<'py>, bits: &Bitmap) {
-    let mut bytes = vec![0_u8; bits.len().div_ceil(8)];
-    for (place, bit) in bits.iter().enumerate() {
-        bytes[place / 8] |= u8::from(bit) << (place % 8);
-    }
-    sink.borrowed(py, bytes, |bytes| bytes);
-}
-
-fn walk_primitive<'py, S: Sink<'py>>(
-    sink: &mut S,
-    py: Python<'py>,
-    array: &dyn Array,
-    kind: PrimitiveType,
-    validity: Option<&Bitmap>,
-) -> Walk<()> {
-    macro_rules! by_kind {
-        ($($kind:ident = $native:ty),*) => {
-            match kind {
-                $(PrimitiveType::$kind => walk_native(sink, py, of!(array, PrimitiveArray<$native>), validity),)*
-                other => return Err(odd(format!("numbers of kind {other:?}"))),
-            }
-        };
-    }
-    by_kind!(
-        Int8 = i8,
-        Int16 = i16,
-        Int32 = i32,
-        Int64 = i64,
-        Int128 = i128,
-        UInt8 = u8,
-        UInt16 = u16,
-        UInt32 = u32,
-        UInt64 = u64,
-        UInt128 = u128,
-        Float16 = pf16,
-        Float32 = f32,
-        Float64 = f64
-    );
-    Ok(())
-}
-
-/// Numbers as they lie in memory; what lies under a null is an accident and is written as zero.
-fn walk_native<'py, S: Sink<'py>, T: NativeType>(
-    sink: &mut S,
-    py: Python<'py>,
-    array: &PrimitiveArray<T>,
-    validity: Option<&Bitmap>,
-) {
-    let values = match validity {
-        None => array.values().clone(),
-        Some(valid) => {
-            let shown = array.values().iter().zip(valid.iter());
-            Buffer::from(
-                shown
-                    .map(|(value, valid)| if valid { *value } else { T::default() })
-                    .collect::<Vec<T>>(),
-            )
-        }
-    };
-    sink.borrowed(py, values, |values| {
-        // SAFETY: a native type is plain bytes without padding.
-        unsafe {
-            std::slice::from_raw_parts(values.as_ptr().cast::<u8>(), values.len() * size_of::<T>())
-        }
-    });
-}
-
-/// The lengths of all strings, then the strings end to end.
-fn walk_strings<'py, 'a, S: Sink<'py>>(
-    sink: &mut S,
-    py: Python<'py>,
-    rows: usize,
-    row: impl Fn(usize) -> Option<&'a [u8]>,
-) {
-    let (mut lengths, mut text) = (Vec::with_capacity(rows * 8), Vec::new());
-    for place in 0..rows {
-        let bytes = row(place).unwrap_or_default();
-        lengths.extend((bytes.len() as u64).to_le_bytes());
-        text.extend_from_slice(bytes);
-    }
-    sink.borrowed(py, lengths, |bytes| bytes);
-    sink.borrowed(py, text, |bytes| bytes);
 }

@@ -3,13 +3,21 @@
 use std::ops::Range;
 
 /// Bits, the last byte filled with zeroes.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Bits {
     bytes: Vec<u8>,
     length: usize,
 }
 
 impl Bits {
+    /// So many ones.
+    #[must_use]
+    pub fn ones(count: usize) -> Self {
+        let mut bits = Self::default();
+        bits.extend_set(count);
+        bits
+    }
+
     /// The bits `start..start + count` of `source`.
     pub fn extend(&mut self, source: &[u8], start: usize, count: usize) {
         let mut done = 0;
@@ -58,18 +66,23 @@ impl Bits {
     }
 
     /// One of the bits.
+    #[must_use]
     pub fn get(&self, place: usize) -> bool {
         self.bytes[place / 8] >> (place % 8) & 1 == 1
     }
 
+    /// The eight bits from `place` on; zeroes behind the last one.
+    #[must_use]
+    pub fn eight(&self, place: usize) -> u8 {
+        window(&self.bytes, place)
+    }
+
     /// Whether there is no zero.
+    #[must_use]
     pub fn all_set(&self) -> bool {
-        let set: usize = self
-            .bytes
-            .iter()
-            .map(|byte| byte.count_ones() as usize)
-            .sum();
-        set == self.length
+        let (whole, rest) = self.bytes.split_at(self.length / 8);
+        whole.iter().all(|byte| *byte == u8::MAX)
+            && rest.iter().all(|byte| *byte == mask(self.length % 8))
     }
 
     /// The places of the zeroes within `range`.
@@ -95,11 +108,13 @@ impl Bits {
     }
 
     /// The bytes that hold them.
+    #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 
     /// The bytes that hold them.
+    #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -111,7 +126,7 @@ fn mask(many: usize) -> u8 {
 
 /// The eight bits from `place` on; zeroes behind the end.
 fn window(source: &[u8], place: usize) -> u8 {
-    let low = u16::from(source[place / 8]);
+    let low = u16::from(source.get(place / 8).copied().unwrap_or_default());
     let high = u16::from(source.get(place / 8 + 1).copied().unwrap_or_default());
     ((high << 8 | low) >> (place % 8)).to_le_bytes()[0]
 }

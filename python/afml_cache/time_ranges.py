@@ -1,0 +1,193 @@
+"""The time range that a call looks at: of its time-indexed arguments, and of its parameters."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from afml_cache.exceptions import CacheConfigError, warn
+from afml_cache.instants import EARLIEST, LATEST, Span, nanoseconds, span
+
+_STARTS: Final = ("start", "start_date", "from_")
+_ENDS: Final = ("end", "end_date", "to")
+_BAR: Final = 60 * 10**9
+_DAY: Final = 86_400 * 10**9
+_SEVERAL: Final = 2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Arguments = list[tuple[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How a function's time range is found, and how long an unfinished one is kept.
+
+    Attributes
+    ----------
+    starts, ends
+        Names of the parameters that bound the range.
+    settle
+        Nanoseconds after which what happened is known for good.
+    ttl
+        Nanoseconds that an unfinished result is kept in memory; `None` for one bar.
+    """
+
+    starts: tuple[str, ...]
+    ends: tuple[str, ...]
+    settle: int
+    ttl: int | None
+
+    @property
+    def chosen(self) -> dict[str, tuple[str, ...]]:
+        """Names of parameters that were chosen by `start` and `end`."""
+        chosen = {"start": self.starts, "end": self.ends}
+        return {role: names for role, names in chosen.items() if names not in {_STARTS, _ENDS}}
+
+    def range_of(self, function: str, arguments: Arguments) -> tuple[int, int] | None:
+        """Give the first and the last instant that a call looks at, open ends as the extremes."""
+        found = [each for _, value in arguments for each in _spans(value)]
+        lower = self._bound(function, arguments, self.starts)
+        upper = self._bound(function, arguments, self.ends)
+        if not found and lower is None and upper is None:
+            return None
+        firsts = [each.first for each in found] + ([lower.first] if lower else [])
+        lasts = [each.last for each in found] + ([upper.last] if upper else [])
+        return min(firsts, default=EARLIEST), max(lasts, default=LATEST)
+
+    def expires_after(self, function: str, arguments: Arguments, now: int) -> int | None:
+        """Give the nanoseconds that a result may be kept whose end is yet to come, else `None`."""
+        upper = self._bound(function, arguments, self.ends)
+        if upper is None or upper.last <= now - self.settle:
+            return None
+        if self.ttl is not None:
+            return self.ttl
+        bars = (_bar(value) for _, value in arguments)
+        return next((bar for bar in bars if bar), _BAR)
+
+    def _bound(self, function: str, arguments: Arguments, names: tuple[str, ...]) -> Span | None:
+        for name, value in arguments:
+            if name in names and value is not None:
+                bound = span(value)
+                if bound is not None:
+                    return bound
+                if not _is_table(value):
+                    _tell(function, name, value)
+        return None
+
+
+_told: set[tuple[str, str]] = set()
+
+
+def _tell(function: str, name: str, value: object) -> None:
+    if (function, name) not in _told:
+        _told.add((function, name))
+        warn(
+            "TimeRangeWarning",
+            f"`{function}` was given {value!r} as `{name}`, which is no instant, so its result has "
+            "no bound there for `entries` and `invalidate`; pass a date, a datetime, or a text "
+            'such as "2024-05-03", or name other parameters with start= and end=',
+        )
+
+
+def make_timing(options: dict[str, Any]) -> Timing:
+    """Check the options of `time_aware_cacheable`."""
+    settle = _length("settle", options.get("settle", 0))
+    ttl = options.get("volatile_ttl")
+    return Timing(
+        starts=_named("start", options.get("start"), _STARTS),
+        ends=_named("end", options.get("end"), _ENDS),
+        settle=settle,
+        ttl=None if ttl is None else _length("volatile_ttl", ttl),
+    )
+
+
+def _named(option: str, name: object, usual: tuple[str, ...]) -> tuple[str, ...]:
+    if name is None:
+        return usual
+    if not isinstance(name, str):
+        message = f"`{option}` takes the name of a parameter, not {name!r}"
+        raise CacheConfigError(message)
+    return (name,)
+
+
+def _length(option: str, value: object) -> int:
+    length = nanoseconds(value)
+    if length is None or length < 0:
+        message = (
+            f"`{option}` takes a length of time that is not negative: a timedelta, seconds, or a "
+            f'text such as "5min"; not {value!r}'
+        )
+        raise CacheConfigError(message)
+    return length
+
+
+def _spans(value: object, *, inside: bool = True) -> Iterator[Span]:
+    """Give the spans of a time-indexed value, or of those in a list, tuple or dictionary."""
+    if inside and type(value) in {list, tuple, dict}:
+        parts: Any = value.values() if isinstance(value, dict) else value
+        for part in parts:
+            yield from _spans(part, inside=False)
+    elif _is_table(value):
+        whole = _of_pandas(value) or _of_polars(value)
+        if whole is not None:
+            yield whole
+
+
+def _is_table(value: object) -> bool:
+    return type(value).__module__.partition(".")[0] in {"pandas", "polars"} or any(
+        base.__module__.startswith(("pandas.core", "polars.")) for base in type(value).__mro__
+    )
+
+
+def _time_index(value: Any) -> Any:
+    """Give the index of instants or periods that a value of pandas is, or has."""
+    pandas: Any = sys.modules.get("pandas")
+    if pandas is None:
+        return None
+    index = value.index if isinstance(value, pandas.DataFrame | pandas.Series) else value
+    if isinstance(index, pandas.MultiIndex):
+        levels = (index.get_level_values(level) for level in range(index.nlevels))
+        return next((level for level in levels if _time_index(level) is not None), None)
+    times = (pandas.DatetimeIndex, pandas.PeriodIndex)
+    return index if isinstance(index, times) and len(index) else None
+
+
+def _of_pandas(value: object) -> Span | None:
+    index = _time_index(value)
+    if index is None:
+        return None
+    first, last = span(index.min()), span(index.max())
+    return Span(first.first, last.last) if first and last else None
+
+
+def _times(value: Any) -> Any:
+    """Give the first column of instants or dates of a value of polars."""
+    polars: Any = sys.modules.get("polars")
+    if polars is None or not isinstance(value, polars.DataFrame | polars.Series):
+        return None
+    columns = value.get_columns() if isinstance(value, polars.DataFrame) else [value]
+    kinds = (polars.Datetime, polars.Date)
+    return next((column for column in columns if isinstance(column.dtype, kinds)), None)
+
+
+def _of_polars(value: object) -> Span | None:
+    times = _times(value)
+    if times is None or times.null_count() == len(times):
+        return None
+    counted = times.dt.epoch("ns")
+    days = type(times.dtype).__name__ == "Date"
+    return Span(counted.min(), counted.max() + (_DAY - 1 if days else 0))
+
+
+def _bar(value: object) -> int | None:
+    """Give the usual distance of a value's instants, in nanoseconds."""
+    index = _time_index(value) if _is_table(value) else None
+    if index is None or len(index) < _SEVERAL:
+        return None
+    instants = index.to_timestamp() if hasattr(index, "to_timestamp") else index
+    counted = instants.as_unit("ns").asi8
+    distance = int(sorted(abs(counted[1:] - counted[:-1]))[(len(counted) - 1) // 2])
+    return distance or None

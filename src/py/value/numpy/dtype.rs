@@ -1,0 +1,86 @@
+//! Dtypes of NumPy.
+
+use crate::py::value::sink::{Failure, Sink, Walk};
+use crate::py::value::walk;
+use numpy::{PyArrayDescr, PyArrayDescrMethods};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+/// How the dtype of a field is put together.
+pub mod form {
+    pub const PLAIN: u8 = 0;
+    pub const RECORD: u8 = 1;
+    pub const SUBARRAY: u8 = 2;
+    pub const STRINGS: u8 = 3;
+}
+
+/// Any dtype, with fields, subarrays and objects.
+pub fn walk_dtype<'py, S: Sink<'py>>(sink: &mut S, dtype: &Bound<'py, PyArrayDescr>) -> Walk<()> {
+    if dtype.has_subarray() {
+        sink.tag(form::SUBARRAY);
+        let shape = dtype.shape();
+        sink.u64(shape.len() as u64);
+        shape.iter().for_each(|&length| sink.u64(length as u64));
+        return walk_dtype(sink, &dtype.base());
+    }
+    if dtype.kind() == b'T' {
+        sink.tag(form::STRINGS);
+        return walk_string_dtype(sink, dtype);
+    }
+    let Some(names) = dtype.names() else {
+        sink.tag(form::PLAIN);
+        return walk_plain_dtype(sink, dtype);
+    };
+    sink.tag(form::RECORD);
+    sink.u64(names.len() as u64);
+    sink.u64(dtype.itemsize() as u64);
+    for name in &names {
+        let (field, offset) = dtype.get_field(name)?;
+        sink.text(name);
+        sink.u64(offset as u64);
+        walk_dtype(sink, &field)?;
+    }
+    Ok(())
+}
+
+/// A dtype whose items are their bytes and nothing else.
+pub fn walk_plain_dtype<'py, S: Sink<'py>>(
+    sink: &mut S,
+    dtype: &Bound<'py, PyArrayDescr>,
+) -> Walk<()> {
+    let plain = matches!(
+        dtype.kind(),
+        b'b' | b'i' | b'u' | b'f' | b'c' | b'm' | b'M' | b'S' | b'U' | b'V'
+    );
+    let plain = plain || (dtype.kind() == b'O' && S::CANONICAL);
+    if !plain || dtype.has_fields() || dtype.has_subarray() {
+        return Err(Failure::unhandled(format!("an array of dtype `{dtype}`")));
+    }
+    let name = dtype.getattr(intern!(dtype.py(), "str"))?;
+    sink.text(name.cast::<PyString>()?.to_str()?);
+    Ok(())
+}
+
+/// What a string dtype takes for missing, and whether it turns other values into strings.
+pub fn walk_string_dtype<'py, S: Sink<'py>>(
+    sink: &mut S,
+    dtype: &Bound<'py, PyArrayDescr>,
+) -> Walk<()> {
+    let py = dtype.py();
+    let missing = dtype.getattr_opt(intern!(py, "na_object"))?;
+    sink.flag(dtype.getattr(intern!(py, "coerce"))?.extract()?);
+    sink.flag(missing.is_some());
+    missing.map_or(Ok(()), |missing| walk(sink, &missing))
+}
+
+/// Whether the items are plain memory that is hashed as it lies.
+pub fn is_plain(dtype: &Bound<'_, PyArrayDescr>) -> bool {
+    !dtype.has_object() && !dtype.has_fields() && dtype.kind() != b'T' && !is_padded(dtype)
+}
+
+/// Extended precision: ten bytes of value in sixteen, on the processors that have it.
+pub fn is_padded(dtype: &Bound<'_, PyArrayDescr>) -> bool {
+    cfg!(any(target_arch = "x86", target_arch = "x86_64"))
+        && matches!((dtype.kind(), dtype.itemsize()), (b'f', 16) | (b'c', 32))
+}
