@@ -366,3 +366,26 @@ def test_what_a_key_shares_with_its_object_is_not_digested_more_than_once(monkey
     data = np.zeros(3)
     assert digest(Keyed(lambda: (data, "a"))) == digest(Keyed(lambda: (data, "a")))
     assert asked == []
+
+
+def test_a_chain_of_100_000_objects_is_walked() -> None:
+    chain = None
+    for _ in range(100_000):
+        chain = Reduced(chain)
+    assert len(digest(chain)) == 32
+    while chain is not None:
+        chain = chain.value
+
+
+def test_objects_that_lead_back_to_each_other_are_walked() -> None:
+    def pair(value):
+        first, second = Reduced(None), Reduced(None)
+        first.value, second.value = second, [first, value]
+        return first
+
+    assert digest(pair(1)) == digest(pair(1)) != digest(pair(2))
+
+
+class Reduced:
+    def __init__(self, value):
+        self.value = value
