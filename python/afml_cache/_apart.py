@@ -119,6 +119,15 @@ def _declared(value: object, kind: type) -> Apart | None:
     return None
 
 
+def _evidently_equal(key: object, again: object) -> bool:
+    """Whether two keys are the same objects, so that no large one is digested three times."""
+    if type(key) is tuple and type(again) is tuple and len(key) == len(again):
+        return all(map(_evidently_equal, key, again))
+    if type(key) is str and type(again) is str:
+        return key == again
+    return key is again
+
+
 def _method(kind: type, name: str) -> tuple[str, Callable[[Any], object]]:
     return f"{kind.__qualname__}.{name}", methodcaller(name)
 
@@ -155,7 +164,7 @@ def _key(value: object, called: str, function: Callable[[Any], object]) -> objec
 
 def _equal(key: object, again: object) -> bool:
     """Whether two keys have the same content; keys inside them are taken as they come."""
-    if key is again or (type(key) is type(again) is str and key == again):
+    if _evidently_equal(key, again):
         return True
     _checking.active = True
     try:

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import random
 
 import attrs
 import numpy as np
@@ -228,6 +229,25 @@ def test_scalars_and_types_of_arrow_are_told_apart() -> None:
         *(pa.schema([("a", pa.int8())]), pa.schema([("a", pa.int8())], {"k": "v"})),
     )
     assert distinct(pa.scalar(5, pa.timestamp("ns")), pa.scalar(6, pa.timestamp("ns")))
+
+
+def test_the_first_call_of_a_vectorized_function_does_not_count() -> None:
+    vectorized = np.vectorize(abs, otypes=[float])
+    before = digest(vectorized)
+    vectorized([1])
+    assert digest(vectorized) == before
+    assert distinct(vectorized, np.vectorize(abs), np.vectorize(round, otypes=[float]))
+
+
+def test_functions_that_draw_on_the_process_are_their_names() -> None:
+    drawn = [random.random, random.gauss, np.random.normal, np.random.rand]
+    before = [digest(each) for each in drawn]
+    drawn[1](0, 1)
+    drawn[2]()
+    assert [digest(each) for each in drawn] == before
+    assert len(set(before)) == 4
+    own = random.Random(0).gauss
+    assert digest(own) == digest(random.Random(0).gauss) != digest(random.Random(1).gauss)
 
 
 def test_a_ufunc_of_a_library_is_its_name_and_one_of_the_user_is_refused() -> None:

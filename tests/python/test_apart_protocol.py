@@ -11,7 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from afml_cache import CacheConfigError, UncacheableArgumentError, digest, hashers, register_hasher
+from afml_cache import (
+    CacheConfigError,
+    UncacheableArgumentError,
+    _apart,
+    digest,
+    hashers,
+    register_hasher,
+)
 
 
 class Feed:
@@ -325,3 +332,60 @@ def test_the_order_of_attributes_counts() -> None:
 
 class Setting:
     pass
+
+
+class OpenTable(dict):
+    """Its items are its attributes, and the other way round."""
+
+    def __init__(self, **items):
+        super().__init__(items)
+        self.__dict__ = self
+
+
+@dataclasses.dataclass
+class Renamed:
+    width: int
+
+    def __post_init__(self):
+        self.__dict__ = collections.OrderedDict(self.__dict__)
+
+
+def test_attributes_in_an_unusual_dict_count() -> None:
+    assert digest(OpenTable(a=1)) == digest(OpenTable(a=1)) != digest(OpenTable(a=2))
+    assert digest(Renamed(1)) == digest(Renamed(1)) != digest(Renamed(2))
+
+
+def test_memory_that_holds_addresses_is_refused() -> None:
+    with pytest.raises(UncacheableArgumentError, match="addresses"):
+        digest(memoryview(np.array(["a", None], dtype=object)))
+
+
+def test_what_a_key_shares_with_its_object_is_not_digested_more_than_once(monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(_apart, "digest", asked.append)
+    data = np.zeros(3)
+    assert digest(Keyed(lambda: (data, "a"))) == digest(Keyed(lambda: (data, "a")))
+    assert asked == []
+
+
+def test_a_chain_of_100_000_objects_is_walked() -> None:
+    chain = None
+    for _ in range(100_000):
+        chain = Reduced(chain)
+    assert len(digest(chain)) == 32
+    while chain is not None:
+        chain = chain.value
+
+
+def test_objects_that_lead_back_to_each_other_are_walked() -> None:
+    def pair(value):
+        first, second = Reduced(None), Reduced(None)
+        first.value, second.value = second, [first, value]
+        return first
+
+    assert digest(pair(1)) == digest(pair(1)) != digest(pair(2))
+
+
+class Reduced:
+    def __init__(self, value):
+        self.value = value

@@ -19,7 +19,9 @@ _LRU: Final = type(functools.lru_cache(int))
 
 
 def method(value: types.MethodType) -> Apart:
-    """Describe a method bound to an object."""
+    """Describe a method bound to an object; a library's own object, such as `random`'s, by name."""
+    if has_public_name(value):
+        return code(value)
     return Apart("method", ((".__func__", value.__func__), (".__self__", value.__self__)))
 
 

@@ -11,7 +11,7 @@ from afml_cache._kinds.model import Apart, Part, defines, refusal
 from afml_cache._origin import offered, origin, top_level
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator
 
 _SHORTEST: Final = 2
 _LONGEST: Final = 6
@@ -31,7 +31,7 @@ def attributes(value: object, without: Collection[str] = ()) -> tuple[Part, ...]
     """Give an instance's attributes: its `__dict__` in its order, then its slots."""
     skipped = _DERIVED.union(without)
     found = getattr(value, "__dict__", None)
-    own = tuple(_named(found, skipped)) if type(found) is dict else ()
+    own = tuple(_named(found, skipped)) if isinstance(found, dict) else ()
     return own + tuple(_slots(value, skipped))
 
 
@@ -112,8 +112,8 @@ def reduced(value: object, *, without: Collection[str] = ()) -> Apart:
     return Apart(kind, tuple(parts))
 
 
-def _named(found: Mapping[Any, object], skipped: Collection[str]) -> Iterator[Part]:
-    for name, part in found.items():
+def _named(found: dict[Any, object], skipped: Collection[str]) -> Iterator[Part]:
+    for name, part in dict.items(found):  # a subclass may have methods of its own
         if type(name) is not str:
             yield ".__dict__", (name, part)
         elif name not in skipped:

@@ -94,6 +94,11 @@ def function(value: Any) -> Apart:
     )
 
 
+def vectorize(value: Any) -> Apart:
+    """Describe a function made to take arrays, without what its first call leaves behind."""
+    return instance(value, without=("_ufunc",))
+
+
 def compiled(value: Any) -> Apart:
     """Describe a function that numba compiles, by its Python code."""
     return code(value)
@@ -116,6 +121,7 @@ TYPES: Final[dict[str, Callable[[Any], Apart]]] = {
     "RandomState": random_state,
     "busdaycalendar": calendar,
     "ufunc": function,
+    "vectorize": vectorize,
     "Dispatcher": compiled,
     "DUFunc": vectorized,
 }

@@ -88,6 +88,8 @@ def memory(value: memoryview) -> Apart:
         content = value.tobytes()
     except ValueError as error:
         raise refusal(value, "which has been released", "pass the bytes") from error
+    if "O" in value.format:
+        raise refusal(value, "which holds addresses of objects", "pass the array")
     return Apart("memoryview", ((".format", value.format), (".shape", value.shape), ("", content)))
 
 
