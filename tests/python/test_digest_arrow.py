@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afml_cache import digest
+from afml_cache import UncacheableArgumentError, digest
 
 pa = pytest.importorskip("pyarrow")
 pd = pytest.importorskip("pandas")
@@ -257,3 +257,18 @@ def test_nested_values_equal_exactly_when_their_digests_do(
     assert digest(pa.chunked_array(chunks)) == digest(pa.chunked_array([one]))
     again = one.take(pa.array(range(len(one)), pa.int64()))
     assert digest(again) == digest(one)
+
+
+def test_an_array_that_reaches_beyond_its_buffers_is_refused() -> None:
+    short = pa.py_buffer(bytes(16))
+    schema, array = pa.array([1, 2]).__arrow_c_array__()
+    long = pa.Array._import_from_c_capsule(schema, array)
+    assert digest(long) == digest(pa.array([1, 2]))
+    with pytest.raises((UncacheableArgumentError, pa.ArrowInvalid)):
+        digest(pa.Array.from_buffers(pa.int64(), 1_000_000, [None, short]))
+    offsets = pa.py_buffer(np.array([0, 5, 3], "int32"))
+    crooked = pa.Array.from_buffers(pa.string(), 2, [None, offsets, pa.py_buffer(b"abc")])
+    try:
+        assert digest(crooked) == digest(crooked)
+    except UncacheableArgumentError as error:
+        assert "Arrow array" in str(error)  # noqa: PT017

@@ -157,3 +157,19 @@ busy.join()
 """
     )
     assert shown.strip() == "True"
+
+
+@pytest.mark.parametrize("kind", ["Int8", "UInt16", "Float32", "Int64", "Float64", "boolean"])
+def test_a_masked_column_equals_however_it_lies(kind: str) -> None:
+    pd = pytest.importorskip("pandas")
+    array = pd.array([1, None, 0, 1] * 20_000, dtype=kind)
+    expected = digest(array)
+    dirty = array.copy()
+    dirty._data[dirty._mask] = 1
+    assert digest(dirty) == expected
+    assert digest(array.repeat(2)[::2]) == expected
+    assert digest(array[1:]) != expected
+    for place, value in ((1, 0), (2, None), (3, 0)):
+        changed = array.copy()
+        changed[place] = bool(value) if kind == "boolean" and value is not None else value
+        assert digest(changed) != expected

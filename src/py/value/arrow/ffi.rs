@@ -64,6 +64,12 @@ fn exported<'py>(value: &Bound<'py, PyAny>, method: &str) -> Walk<Bound<'py, PyA
 
 /// Whatever has `__arrow_c_array__`.
 pub fn export_array<'py>(value: &Bound<'py, PyAny>) -> Walk<(OwnedSchema<'py>, OwnedArray<'py>)> {
+    // Its owner knows how long the buffers are, which the interface does not tell.
+    if let Some(validate) = value.getattr_opt(pyo3::intern!(value.py(), "validate"))? {
+        validate
+            .call0()
+            .map_err(|error| malformed(&error.to_string()))?;
+    }
     let pair = exported(value, "__arrow_c_array__")?;
     let pair = pair.cast::<PyTuple>()?;
     let (schema, array) = (pair.get_item(0)?, pair.get_item(1)?);

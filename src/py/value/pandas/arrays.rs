@@ -1,5 +1,6 @@
 //! Scalars and extension arrays of pandas.
 
+use super::masked::walk_masked;
 use crate::py::value::cells::walk_objects;
 use crate::py::value::library::{Class, Pandas, class_of};
 use crate::py::value::sink::{Failure, Sink, Walk, not_handled};
@@ -163,22 +164,6 @@ pub fn walk_frequency<'py, S: Sink<'py>>(sink: &mut S, frequency: &Bound<'py, Py
 pub fn to_offset<'py>(py: Python<'py>, short: &str) -> PyResult<Bound<'py, PyAny>> {
     py.import("pandas.tseries.frequencies")?
         .call_method1("to_offset", (short,))
-}
-
-/// Values and mask; what lies under the mask is an accident and is written as zeroes.
-fn walk_masked<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {
-    let (mut values, mask) = (value.getattr("_data")?, value.getattr("_mask")?);
-    if mask.call_method0("any")?.is_truthy()? {
-        values = values.call_method0("copy")?;
-        values.set_item(
-            &mask,
-            values.getattr("dtype")?.getattr("type")?.call1((0,))?,
-        )?;
-    }
-    sink.tag(tag::MASKED_ARRAY);
-    sink.text(&value.get_type().name()?.to_string());
-    walk(sink, &values)?;
-    walk(sink, &mask)
 }
 
 fn walk_strings<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {

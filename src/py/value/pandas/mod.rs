@@ -6,6 +6,7 @@
 mod arrays;
 mod load;
 mod load_frame;
+mod masked;
 
 pub use load::load;
 
