@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dis
 import sys
-from dataclasses import dataclass, field
 from types import CodeType
 from typing import TYPE_CHECKING, Final
+
+from afml_cache._reads import Reads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,32 +44,7 @@ _ATTRIBUTES: Final = {
 
 # The compiler writes these into a class body: where it stands in its file, or in no fixed order.
 _POSITIONAL: Final = frozenset({"__firstlineno__", "__static_attributes__"})
-_DOCUMENTATION: Final = frozenset({"__doc__", "getdoc"})
 _HAS_DOCSTRING: Final = 0x4000000
-
-
-@dataclass(slots=True)
-class Reads:
-    """The names that a code object and the code inside it read, in the order of the bytecode.
-
-    Attributes
-    ----------
-    chains
-        `("features", "smooth")` for `features.smooth`, `features` being a global.
-    attributes
-        Every attribute name, and every string that could be one for `getattr`.
-    imports
-        Level, module and names of every import statement.
-    """
-
-    chains: dict[tuple[str, ...], None] = field(default_factory=dict)
-    attributes: dict[str, None] = field(default_factory=dict)
-    imports: dict[tuple[int, str, tuple[str, ...]], None] = field(default_factory=dict)
-
-    @property
-    def documentation(self) -> bool:
-        """Whether docstrings are read."""
-        return not _DOCUMENTATION.isdisjoint(self.attributes) or ("__doc__",) in self.chains
 
 
 def reads(code: CodeType) -> Reads:

@@ -9,8 +9,12 @@ import sys
 import sysconfig
 from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
-from pathlib import PurePath
+from pathlib import Path, PurePath
+from types import ModuleType
 from typing import TYPE_CHECKING, Final, Literal
+
+from afml_cache._native import digest
+from afml_cache._values import attribute
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
@@ -28,7 +32,7 @@ _FOLDERS: Final = frozenset({"site-packages", "dist-packages"})
 
 def module_name(name: object) -> str:
     """Give a module's name, the same in the parent process and in a spawned worker."""
-    if not isinstance(name, str):
+    if type(name) is not str:
         return "<unknown>"
     return "__main__" if name == "__mp_main__" else name
 
@@ -81,30 +85,57 @@ def load(module: str) -> object:
     return sys.modules.get(module)
 
 
-def compiled(module: str) -> bool:
-    """Whether a module is an extension, whose code can't be read."""
-    return (_file(module) or "").endswith(tuple(EXTENSION_SUFFIXES))
+def compiled(module: str) -> str | None:
+    """Give the digest of the file of an extension, whose code can't be read; `None` for others."""
+    file = _file(module) or ""
+    if not file.endswith(tuple(EXTENSION_SUFFIXES)):
+        return None
+    try:
+        state = Path(file).stat()
+        return _digest_of(file, state.st_mtime_ns, state.st_size)
+    except OSError:
+        return ""
+
+
+def public(module: str, name: str, value: object) -> str:
+    """Give `module:name`, the module being the outermost package that offers this very object.
+
+    Libraries move their classes between inner modules: `pathlib._local`, `pandas.core.frame`.
+    """
+    packages = module.split(".")
+    for length in range(1, len(packages)):
+        outer = ".".join(packages[:length])
+        if _resolve(outer, name) is value:
+            return f"{outer}:{name}"
+    return f"{module}:{name}"
 
 
 def offered(value: object, name: str, own: str) -> str | None:
     """Give `module:name` under which a module that is not the user's offers this very object."""
-    owner = type(getattr(value, "__self__", None))
-    modules = (getattr(value, "__module__", None), type(value).__module__, owner.__module__)
-    names = (getattr(value, "__qualname__", None), getattr(value, "__name__", None), name)
+    owner = type(attribute(value, "__self__"))
+    modules = (attribute(value, "__module__"), type(value).__module__, owner.__module__)
+    names = (attribute(value, "__qualname__"), attribute(value, "__name__"), name)
     for module in modules:
-        if not isinstance(module, str) or origin(module, own) == "user":
+        if type(module) is not str or origin(module, own) == "user":
             continue
         for candidate in names:
-            if isinstance(candidate, str) and _resolve(module, candidate) is value:
-                return f"{module}:{candidate}"
+            if type(candidate) is str and _resolve(module, candidate) is value:
+                return public(module, candidate, value)
     return None
 
 
 def _resolve(module: str, path: str) -> object:
     value: object = sys.modules.get(module)
     for name in path.split("."):
-        value = getattr(value, name, None)
+        # what a module would make up for a name is no such thing
+        space = vars(value) if type(value) is ModuleType else None
+        value = space.get(name) if space is not None else attribute(value, name)
     return value
+
+
+@lru_cache(maxsize=4096)
+def _digest_of(file: str, _changed: int, _size: int) -> str:
+    return digest(Path(file).read_bytes())
 
 
 def _file(module: str) -> str | None:

@@ -25,18 +25,14 @@ def reduce(function: Function) -> Reduced:
     if not _by_value() or _importable(function):
         return function.__qualname__
     wrapped = function.__wrapped__
-    return rebuild, (
-        wrapped,
-        function.settings(),
-        getattr(code, "sources_of", lambda _: {})(wrapped),
-    )
+    return rebuild, (wrapped, function.settings(), code.sources_of(wrapped))
 
 
 def rebuild(function: Any, settings: dict[str, Any], sources: dict[bytes, Any]) -> Function:
     """Put a cached function together again."""
     from afml_cache.decorators import assemble
 
-    getattr(code, "learn_sources", lambda _: None)(sources)
+    code.learn_sources(sources)
     return assemble(function, settings)
 
 

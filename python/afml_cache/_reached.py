@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from afml_cache._packages import version
+
 if TYPE_CHECKING:
-    from types import CellType, CodeType, FunctionType
+    from types import CellType, CodeType, FunctionType, ModuleType
 
     Cells = tuple[tuple[CellType, object], ...]
     Defaults = tuple[object, ...] | None
@@ -52,12 +54,17 @@ class Code:
         its cells with their contents or `MISSING`.
     classes
         Every user class reached, with the names and objects of its `__dict__`. It has changed when
-        an object is another one, or when `__dict__` has more or fewer names.
+        an object is another one, or when `__dict__` has more or fewer names. Modules that are
+        part of the identity as a whole stand here too.
+    bases
+        Every user class reached, with its `__bases__`. It has changed when that is another tuple.
     mutables
         Label and object for every value that can change in place. Not in `items`: their contents
         count at each call.
     packages
         Top-level names of the third-party packages reached, sorted.
+    versions
+        Their full versions; those that have none are left out.
     inert
         What was seen and deliberately left out: modules, loggers, locks, `ignore_deps`.
     """
@@ -65,9 +72,11 @@ class Code:
     items: tuple[Item, ...]
     names: tuple[tuple[dict[str, object], str, object], ...]
     functions: tuple[Watched, ...]
-    classes: tuple[tuple[type, tuple[tuple[str, object], ...]], ...]
+    classes: tuple[tuple[type | ModuleType, tuple[tuple[str, object], ...]], ...]
+    bases: tuple[tuple[type, tuple[type, ...]], ...]
     mutables: tuple[tuple[str, object], ...]
     packages: tuple[str, ...]
+    versions: dict[str, str]
     inert: tuple[str, ...]
 
 
@@ -93,7 +102,10 @@ class Reached:
         default_factory=dict
     )
     functions: list[Watched] = field(default_factory=list)
-    classes: list[tuple[type, tuple[tuple[str, object], ...]]] = field(default_factory=list)
+    classes: list[tuple[type | ModuleType, tuple[tuple[str, object], ...]]] = field(
+        default_factory=list
+    )
+    bases: list[tuple[type, tuple[type, ...]]] = field(default_factory=list)
     mutables: dict[str, tuple[str, object]] = field(default_factory=dict)
     packages: set[str] = field(default_factory=set)
     inert: set[str] = field(default_factory=set)
@@ -124,6 +136,11 @@ class Reached:
             (function, function.__code__, function.__defaults__, function.__kwdefaults__, cells)
         )
 
+    def watch_class(self, cls: type) -> None:
+        """Remember a class's attributes and bases."""
+        self.classes.append((cls, tuple(vars(cls).items())))
+        self.bases.append((cls, cls.__bases__))
+
     def add_constant(self, place: Place, value: object, text: str) -> tuple[object, ...]:
         """Add a constant as an item; give the reference to it."""
         identity = self.identify(place.key, place.identity)
@@ -145,10 +162,17 @@ class Reached:
             names=tuple(self.names.values()),
             functions=tuple(self.functions),
             classes=tuple(self.classes),
+            bases=tuple(self.bases),
             mutables=tuple(self.mutables[identity] for identity in sorted(self.mutables)),
             packages=tuple(sorted(self.packages)),
+            versions=_versions(self.packages),
             inert=tuple(sorted(self.inert)),
         )
+
+
+def _versions(packages: set[str]) -> dict[str, str]:
+    found = ((package, version(package)) for package in sorted(packages))
+    return {package: stated for package, stated in found if stated is not None}
 
 
 def contents(cell: CellType) -> object:

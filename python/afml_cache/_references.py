@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import enum
 import functools
 from collections import deque
 from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
-from typing import cast
+from typing import Any, cast
 
+from afml_cache import _numba
 from afml_cache._origin import (
     Origin,
     compiled,
@@ -18,10 +20,11 @@ from afml_cache._origin import (
     offered,
     origin,
     origin_of_import,
+    public,
     top_level,
 )
 from afml_cache._reached import MISSING, Place, Reached
-from afml_cache._values import DEPTH, constant, inert, inside, parts, text, unwrap
+from afml_cache._values import DEPTH, attribute, constant, inert, is_a, parts, text, unwrap
 
 Reference = tuple[object, ...]
 
@@ -34,17 +37,25 @@ class Holder:
     label: str
     namespace: dict[str, object]
     edges: dict[str, Reference] = field(default_factory=dict)
+    whole: bool = False
 
 
 class References:
-    """Gives every value reached a reference, and queues the functions and classes among them."""
+    """Gives every value reached a reference, and queues the functions and classes among them.
 
-    def __init__(self, own: str, ignored: tuple[str, ...]) -> None:
+    `own` is a top-level package that counts as the user's wherever it is installed; `only`, where
+    it is given, has the ids of the only functions to enter.
+    """
+
+    def __init__(self, own: str, ignored: tuple[str, ...], only: set[int] | None = None) -> None:
         self.reached = Reached()
         self.own = own
         self.pending: deque[tuple[FunctionType | type, str]] = deque()
         self.holders: list[Holder] = []
+        self.dispatchers: list[object] = []
         self._ignored = ignored
+        self._only = only
+        self._split: dict[int, tuple[object, Reference]] = {}
 
     def whose(self, module: str, *, imported: bool = True) -> Origin:
         """Tell whose code a module is, and note the package it comes from."""
@@ -58,8 +69,9 @@ class References:
         if not self._ignored:
             return False
         names = [place.identity.replace(":", ".")]
-        if isinstance(value, (FunctionType, type)):
-            names.append(f"{value.__module__}.{value.__qualname__}")
+        if is_a(value, (FunctionType, type)):
+            found = cast("type", value)
+            names.append(f"{found.__module__}.{found.__qualname__}")
         if any(f".{name}".endswith(f".{ignored}") for name in names for ignored in self._ignored):
             self.reached.inert.add(f"{place.where} (in `ignore_deps`)")
             return True
@@ -72,7 +84,7 @@ class References:
             return None
         if constant(value):
             return self.reached.add_constant(place, value, text(value))
-        if issubclass(type(value), enum.Enum):
+        if is_a(value, enum.Enum):
             return self.reached.add_constant(place, self.refer(value, place), text(value))
         return self.refer(value, place)
 
@@ -94,10 +106,48 @@ class References:
         reference = self._refer_code(value, place)
         if reference is not None:
             return reference
-        split = parts(value) if depth else None
+        known = self._split.get(id(value))
+        if known is not None:
+            return known[1]
+        split = _numba.parts(value) or parts(value) if depth else None
         if split is None:
-            return self._refer_mutable(value, place)
-        if isinstance(value, functools.partial):
+            return self.reached.add_mutable(place, value)
+        reference = self._refer_parts(value, split, place, depth)
+        # held, so that no other value takes its address
+        self._split[id(value)] = (value, reference)
+        return reference
+
+    def refer_module(self, module: ModuleType, *, whole: bool = True) -> Reference:
+        """Refer to a module; of a `whole` one, every attribute may be read."""
+        name = module_name(attribute(module, "__name__"))
+        self.reached.inert.add(f"module `{name}`")
+        if self.whose(name) != "user" or not whole or self._only is not None:
+            return ("module", name)
+        code = compiled(name)
+        if code is not None:
+            return ("compiled", name, code)
+        return self._hold_attributes(module, vars(module), f"module {name}", f"module `{name}`")
+
+    def refer_annotation(self, form: object, namespace: dict[str, Any], place: Place) -> Reference:
+        """Refer to an annotation: to what it is, or what the names in its text stand for."""
+        if type(form) is not str:
+            return self.refer(form, place)
+        try:
+            nodes = list(ast.walk(ast.parse(form, mode="eval")))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            nodes = []
+        names = sorted({node.id for node in nodes if isinstance(node, ast.Name)} & set(namespace))
+        found = (
+            (name, self.hold_name(namespace, name, place_in(namespace, name))) for name in names
+        )
+        return ("text", form, tuple(found))
+
+    def _refer_parts(
+        self, value: Any, split: tuple[Reference, Reference], place: Place, depth: int
+    ) -> Reference:
+        if _numba.is_dispatcher(value):
+            self.dispatchers.append(value)
+        if is_a(value, functools.partial):
             for name, keyword in value.keywords.items():
                 self.reached.watch_name(value.keywords, name, keyword)
         head, elements = split
@@ -107,28 +157,22 @@ class References:
         )
         return ("parts", head, tuple(references))
 
-    def refer_module(self, module: ModuleType, *, whole: bool = True) -> Reference:
-        """Refer to a module; of a `whole` one, every attribute may be read."""
-        name = module_name(module.__name__)
-        self.reached.inert.add(f"module `{name}`")
-        if self.whose(name) != "user" or not whole:
-            return ("module", name)
-        return self._hold_attributes(module, vars(module), f"module {name}", f"module `{name}`")
-
     def _refer_code(self, value: object, place: Place) -> Reference | None:
         """Refer to what has a name of its own, or is inert."""
-        if isinstance(value, FunctionType):
-            return self._refer_function(value, place)
-        if issubclass(type(value), type):
-            return self._refer_class(cast("type", value), place)
-        if isinstance(value, ModuleType):
-            return self.refer_module(value)
+        if is_a(value, FunctionType):
+            return self._refer_function(cast("FunctionType", value), place)
+        if is_a(value, type):
+            return self._refer_class(cast("type", value))
+        if is_a(value, ModuleType):
+            return self.refer_module(cast("ModuleType", value))
         if inert(value):
             self.reached.inert.add(place.where)
             return ("inert", type(value).__qualname__)
         if type(value) is object:
             return ("sentinel", self.reached.identify(("object", id(value)), place.identity))
-        return self._refer_offered(value, place) if callable(value) else None
+        if type(value).__module__ == "typing" or callable(value):
+            return self._refer_offered(value, place) or self._refer_compiled(value)
+        return None
 
     def _refer_offered(self, value: object, place: Place) -> Reference | None:
         """Refer by name to what a module outside the user's code offers under that name."""
@@ -138,15 +182,27 @@ class References:
             self.whose(name.partition(":")[0])
         return None if name is None else ("named", name)
 
+    def _refer_compiled(self, value: object) -> Reference | None:
+        """Refer to what an extension module of the user's defines by that module's content."""
+        module, name = attribute(value, "__module__"), attribute(value, "__qualname__")
+        if type(module) is not str or type(name) is not str or self.whose(module) != "user":
+            return None
+        code = compiled(module)
+        return None if code is None else ("compiled", f"{module_name(module)}:{name}", code)
+
     def _refer_function(self, function: FunctionType, place: Place) -> Reference:
         """Queue a function; one outside the user's code only if it may hold some of theirs."""
         module = module_of(function)
         name = f"{module}:{function.__qualname__}"
+        if module == "functools" and "registry" in function.__dict__:  # singledispatch
+            return self._refer_registry(function, place)
         if self.whose(module) != "user":
             holds = function.__closure__ or function.__defaults__ or function.__kwdefaults__
             named = self._refer_offered(function, place)
             if named is not None or not (holds or is_generated(function)):
                 return named or ("named", name)
+        if self._only is not None and id(function) not in self._only:
+            return ("named", name)
         reference = self._queue(function, name)
         if function.__dict__:
             identity, where = str(reference[1]), f"`{function.__qualname__}`"
@@ -155,21 +211,24 @@ class References:
             )
         return reference
 
-    def _refer_class(self, cls: type, place: Place) -> Reference:
-        """Queue a user's class; one whose code can't be read is left for the digest to refuse."""
-        module = module_name(cls.__module__)
-        if self.whose(module) != "user":
-            return ("named", f"{module}:{cls.__qualname__}")
-        if compiled(module):
-            return self.reached.add_mutable(place, cls)
-        return self._queue(cls, f"{module}:{cls.__qualname__}")
+    def _refer_registry(self, function: FunctionType, place: Place) -> Reference:
+        """Refer to what `functools.singledispatch` made: its memory of classes is no part of it."""
+        registry = self.reached.add_mutable(place, attribute(function, "registry"))
+        wrapped = self.refer(attribute(function, "__wrapped__"), place.part(0))
+        return ("singledispatch", registry, wrapped)
 
-    def _refer_mutable(self, value: object, place: Place) -> Reference:
-        """Leave the contents for each call, but walk the code that they bring."""
-        self._refer_class(type(value), place)
-        for found in inside(value):
-            self.refer(found, place)
-        return self.reached.add_mutable(place, value)
+    def _refer_class(self, cls: type) -> Reference:
+        """Queue a user's class; one of a library is known by its name."""
+        module = module_name(cls.__module__)
+        name = f"{module}:{cls.__qualname__}"
+        if self.whose(module) != "user":
+            # so it was called up to Python 3.10
+            named = "EnumMeta" if cls is type(enum.Enum) else cls.__qualname__
+            return ("named", public(module, named, cls))
+        if self._only is not None:
+            return ("named", name)
+        code = compiled(module)
+        return self._queue(cls, name) if code is None else ("compiled", name, code)
 
     def _queue(self, value: FunctionType | type, name: str) -> Reference:
         identity, new = self.reached.introduce(("object", id(value)), name)

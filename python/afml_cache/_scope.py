@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 from afml_cache._origin import file_name, load, namespace_name, origin
 from afml_cache._reached import MISSING, Place, contents
 from afml_cache._references import Reference, References, place_in
+from afml_cache._values import attribute, is_a
 
 if TYPE_CHECKING:
-    from afml_cache._bytecode import Reads
+    from afml_cache._reads import Reads
 
 
 @dataclass(slots=True)
@@ -132,9 +133,9 @@ class Scope:
         )
 
     def _is_users_module(self, value: object) -> bool:
-        if not isinstance(value, ModuleType):
+        if not is_a(value, ModuleType):
             return False
-        return origin(value.__name__, self.references.own) == "user"
+        return origin(attribute(value, "__name__", ""), self.references.own) == "user"
 
     def _absolute(self, level: int, name: str) -> str:
         if not level:

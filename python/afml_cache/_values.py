@@ -37,7 +37,7 @@ _ATOMS: Final = frozenset(
         *(pathlib.PosixPath, pathlib.WindowsPath),
     }
 )
-_CONTAINERS: Final = frozenset({dict, list, tuple, set, frozenset})
+_CONTAINERS: Final = frozenset({list, tuple, set, frozenset})
 _INERT: Final = (
     *(logging.Logger, logging.LoggerAdapter, _thread.LockType, _thread.RLock),
     *(threading.Condition, threading.Semaphore),
@@ -50,21 +50,49 @@ _DESCRIPTORS: Final = (
     *(types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType),
 )
 _LRU: Final = type(functools.lru_cache(int))
+_PROXIES: Final = frozenset({"wrapt", "_wrappers"})
 _TUPLE_FIELD: Final = "_tuplegetter"
 
 
-def constant(value: object, depth: int = DEPTH) -> bool:
+def is_a(value: object, kind: type | tuple[type, ...]) -> bool:
+    """Do as `isinstance`, without asking the object, which may answer for another one."""
+    return issubclass(type(value), kind)
+
+
+def attribute(value: object, name: str, default: Any = None) -> Any:
+    """Give an attribute of any object, whatever it raises instead."""
+    try:
+        return getattr(value, name, default)
+    except Exception:  # noqa: BLE001 - the code of others, which may raise anything
+        return default
+
+
+def constant(value: object) -> bool:
     """Whether a value can't change and is digested as it is."""
+    level = {id(value): value}
+    for _ in range(DEPTH):
+        elements: dict[int, object] = {}
+        for element in level.values():
+            if type(element) is tuple or type(element) is frozenset:
+                elements.update((id(part), part) for part in element)
+            elif not _atomic(element):
+                return False
+        # each once, in however many tuples of a level it stands
+        level = elements
+        if not level:
+            return True
+    return False
+
+
+def _atomic(value: object) -> bool:
     kind = type(value)
     if kind in _ATOMS:
         return True
-    if isinstance(value, (dt.datetime, dt.time)):
-        return kind in {dt.datetime, dt.time} and _known_zone(value.tzinfo)
-    if isinstance(value, slice):
-        return all(type(part) in _ATOMS for part in (value.start, value.stop, value.step))
-    if depth and (kind is tuple or kind is frozenset):
-        elements = cast("tuple[object, ...]", value)
-        return all(constant(element, depth - 1) for element in elements)
+    if kind is dt.datetime or kind is dt.time:
+        return _known_zone(cast("dt.datetime", value).tzinfo)
+    if kind is slice:
+        bounds = cast("slice", value)
+        return all(type(part) in _ATOMS for part in (bounds.start, bounds.stop, bounds.step))
     return False
 
 
@@ -92,12 +120,13 @@ def unwrap(value: object) -> object:
     while True:
         kind = type(value)
         ours = kind.__module__ == "afml_cache._native" and kind.__name__ == "Function"
-        if isinstance(value, types.FunctionType):
-            module = value.__globals__.get("__name__")
-            ours = isinstance(module, str) and module.startswith("afml_cache.")
-        if not ours or not hasattr(value, "__wrapped__"):
+        if kind is types.FunctionType:
+            module = cast("types.FunctionType", value).__globals__.get("__name__")
+            ours = type(module) is str and module.startswith("afml_cache.")
+        inner = attribute(value, "__wrapped__", value) if ours else value
+        if inner is value:
             return value
-        value = value.__wrapped__
+        value = inner
 
 
 def parts(value: object) -> Parts | None:
@@ -109,42 +138,25 @@ def parts(value: object) -> Parts | None:
     if issubclass(kind, enum.Enum):
         member = cast("enum.Enum", value)
         return ("enum", member.name), (kind, member.value)
-    return _typing_parts(value) or _bound_parts(value)
+    return _typing_parts(value) or _bound_parts(value) or _proxy_parts(value)
 
 
-def inside(container: object) -> Iterator[object]:
-    """Give every function and class inside plain containers, however deep."""
-    pending, seen = [container], set[int]()
+def inside(value: object) -> Iterator[object]:
+    """Give every function and class inside plain containers and instances, however deep."""
+    pending, seen = [value], set[int]()
     while pending:
-        value = pending.pop()
-        if type(value) in _CONTAINERS:
-            if id(value) not in seen:
-                seen.add(id(value))
-                pending.extend(_elements(value))
-        elif type(value) not in _ATOMS:
-            value = unwrap(value)
-            if isinstance(value, types.FunctionType) or issubclass(type(value), type):
-                yield value
-
-
-def annotation(value: object) -> object:
-    """Give a form of an annotation that is the same in every process."""
-    if constant(value):
-        return value
-    if typing.get_origin(value) is not None:
-        arguments = map(_frozen, typing.get_args(value))
-        return ("generic", annotation(typing.get_origin(value)), *map(annotation, arguments))
-    if isinstance(value, tuple):
-        return tuple(map(annotation, value))
-    named = value if hasattr(value, "__qualname__") else type(value)
-    module = getattr(named, "__module__", "")
-    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
-    name = cast("enum.Enum", value).name if issubclass(type(value), enum.Enum) else name
-    return (
-        "__main__" if module == "__mp_main__" else str(module),
-        type(value).__qualname__,
-        name if isinstance(name, str) else "",
-    )
+        current = unwrap(pending.pop())
+        if id(current) in seen or type(current) in _ATOMS:
+            continue
+        seen.add(id(current))
+        if is_a(current, (types.FunctionType, type)):
+            yield current
+        elif is_a(current, dict):
+            pending.extend(cast("dict[object, object]", current).values())
+        elif type(current) in _CONTAINERS:
+            pending.extend(cast("list[object]", current))
+        else:
+            pending.extend((type(current), attribute(current, "__dict__")))
 
 
 def _known_zone(zone: dt.tzinfo | None) -> bool:
@@ -152,7 +164,7 @@ def _known_zone(zone: dt.tzinfo | None) -> bool:
 
 
 def _has_key(zone: object) -> bool:
-    return isinstance(zone, zoneinfo.ZoneInfo) and zone.key is not None
+    return is_a(zone, zoneinfo.ZoneInfo) and cast("zoneinfo.ZoneInfo", zone).key is not None
 
 
 def _frozen(argument: object) -> object:
@@ -162,40 +174,44 @@ def _frozen(argument: object) -> object:
 def _typing_parts(value: object) -> Parts | None:
     """Split what `typing` and `dataclasses` make."""
     kind = type(value)
-    if typing.get_origin(value) is not None:
-        return ("generic",), (typing.get_origin(value), *map(_frozen, typing.get_args(value)))
-    if kind.__module__ in {"typing", "typing_extensions"}:
-        return ("typing", kind.__name__, getattr(value, "__name__", "")), ()
+    alias = kind is types.GenericAlias or kind is types.UnionType
+    if alias or kind.__module__ in {"typing", "typing_extensions", "collections.abc"}:
+        origin = typing.get_origin(value)
+        if origin is not None:
+            # since Python 3.14 one and the same
+            union = origin in {typing.Union, types.UnionType}
+            head = ("union",) if union else ("generic",)
+            first = () if union else (origin,)
+            return head, (*first, *map(_frozen, typing.get_args(value)))
+    if kind.__module__ in {"typing", "typing_extensions", "annotationlib"}:
+        name = attribute(value, "__name__") or attribute(value, "__forward_arg__", "")
+        inner = attribute(value, "__supertype__"), attribute(value, "__bound__")
+        return ("typing", kind.__name__, str(name)), (*inner, attribute(value, "__constraints__"))
     if kind.__module__ == "dataclasses":
         return ("dataclass", kind.__name__), ()
     return None
 
 
-def _bound_parts(value: object) -> Parts | None:
+def _bound_parts(value: Any) -> Parts | None:
     """Split what C code makes: methods of an object, and descriptors in a class."""
-    if isinstance(value, (types.BuiltinFunctionType, types.MethodWrapperType)):
+    if is_a(value, (types.BuiltinFunctionType, types.MethodWrapperType)):
         owner: object = value.__self__
-        if owner is None or isinstance(owner, types.ModuleType):
+        if owner is None or is_a(owner, types.ModuleType):
             return None
         return ("bound", value.__name__), (owner,)
-    if isinstance(value, _DESCRIPTORS):
+    if is_a(value, _DESCRIPTORS):
         return ("descriptor", value.__name__), (value.__objclass__,)
     if type(value).__name__ == _TUPLE_FIELD:
-        return ("field", cast("Any", value).__reduce__()[1][0]), ()
+        return ("field", value.__reduce__()[1][0]), ()
     return None
 
 
-def _elements(container: Any) -> list[object]:
-    if isinstance(container, dict):
-        return [*container.keys(), *container.values()]
-    elements = [element for element in container if type(element) not in _ATOMS]
-    if isinstance(container, (set, frozenset)):
-        elements.sort(key=_name_of)
-    return elements
-
-
-def _name_of(value: object) -> str:
-    return f"{getattr(value, '__module__', '')}:{getattr(value, '__qualname__', '')}"
+def _proxy_parts(value: object) -> Parts | None:
+    """Split a proxy of `wrapt`, which answers for what it wraps and can't be taken apart."""
+    if not any(base.__module__.partition(".")[0] in _PROXIES for base in type(value).__mro__):
+        return None
+    names = ("__wrapped__", "_self_wrapper", "_self_instance", "_self_enabled", "_self_binding")
+    return ("proxy",), (type(value), *(attribute(value, name) for name in names))
 
 
 def _partial(value: Any) -> Parts:
@@ -205,7 +221,7 @@ def _partial(value: Any) -> Parts:
 
 
 def _field(value: Any) -> Parts:
-    head = ("field", value.name, value.init, value.repr, value.hash, value.compare)
+    head = ("field", value.name, value.init, value.repr, value.hash, value.compare, value.kw_only)
     return head, (value.default, value.default_factory, tuple(value.metadata.items()))
 
 

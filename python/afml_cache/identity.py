@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from afml_cache import code
+from afml_cache._origin import module_name, origin, top_level
+from afml_cache._packages import version
+from afml_cache._values import attribute, unwrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,9 +22,9 @@ def describe(
     ignore: tuple[str, ...] = (),
     unordered: tuple[str, ...] = (),
     files: tuple[str, ...] = (),
-    ignore_deps: tuple[str, ...] = (),
+    **options: Any,
 ) -> tuple[code.Code, list[Row]]:
-    """Describe a function's code and its parameters.
+    """Describe a function's code and its parameters; `options` are those of `code.describe`.
 
     Returns
     -------
@@ -39,17 +41,15 @@ def describe(
         default = parameter.default if has_default else None
         role = roles.get(parameter.name, "")
         rows.append((parameter.name, int(parameter.kind), default, has_default, role))
-    return code.describe(function, ignore_deps=ignore_deps, decorated=True), rows
+    return code.describe(function, own=own_package(function), **options), rows
+
+
+def own_package(function: object) -> str:
+    """Give the package of a decorated function, which is user code wherever it is installed."""
+    module = module_name(attribute(unwrap(function), "__module__"))
+    return "" if origin(module) == "standard" else top_level(module)
 
 
 def major(package: str) -> str:
     """Give the major version of an installed package; the empty string where it has none."""
-    # Takes milliseconds to import, and code that reaches no package never needs it.
-    import importlib.metadata
-
-    try:
-        version = importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        # A module whose distribution has another name, or none.
-        version = str(getattr(sys.modules.get(package), "__version__", ""))
-    return version.split(".", maxsplit=1)[0]
+    return (version(package) or "").split(".", maxsplit=1)[0]

@@ -7,6 +7,7 @@ import pathlib
 import uuid
 
 from afml_cache.code import describe
+from afml_cache.identity import own_package
 
 PLAIN = {
     *(type(None), bool, float, complex, str, bytes, type(...), decimal.Decimal, uuid.UUID),
@@ -35,17 +36,17 @@ def fingerprint(value):
 
 def identity(function, **options):
     return fingerprint(
-        tuple(item.value for item in describe(function, decorated=True, **options).items)
+        tuple(item.value for item in describe(function, own=own_package(function), **options).items)
     )
 
 
 def labels(function, **options):
-    return [item.label for item in describe(function, decorated=True, **options).items]
+    return [item.label for item in describe(function, own=own_package(function), **options).items]
 
 
 def texts(function):
-    return {item.label: item.text for item in describe(function, decorated=True).items if item.text}
+    return {item.label: item.text for item in describe(function, own=own_package(function)).items if item.text}
 
 
 def mutables(function):
-    return dict(describe(function, decorated=True).mutables)
+    return dict(describe(function, own=own_package(function)).mutables)
