@@ -96,8 +96,12 @@ def _attrs(_cls: type, own: dict[str, object]) -> dict[str, object]:
         tuple(attribute(field, part) for part in _ATTRS)
         for field in cast("Any", own["__attrs_attrs__"])
     )
-    properties = repr(own.pop("__attrs_props__", None))
-    return {**_without_generated(own), "__attrs_attrs__": fields, "__attrs_props__": properties}
+    properties = own.pop("__attrs_props__", None)
+    named = sorted(field.name for field in attribute(type(properties), "__attrs_attrs__", ()))
+    made = {"__attrs_attrs__": fields} | {
+        f"__attrs_props__.{name}": attribute(properties, name) for name in named
+    }
+    return {**_without_generated(own), **made}
 
 
 def _named_tuple(cls: type, own: dict[str, object]) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import re
 import sys
 import sysconfig
 from functools import lru_cache
@@ -27,6 +28,7 @@ _STANDARD: Final = tuple(
     PurePath(path)
     for path in (_PATHS["stdlib"], _PATHS["platstdlib"], str(PurePath(os.__file__).parent))
 )
+_COMPREHENSION: Final = re.compile(r"<(list|set|dict)comp>\.(<locals>\.)?")
 _FOLDERS: Final = frozenset({"site-packages", "dist-packages"})
 
 
@@ -46,6 +48,15 @@ def file_name(namespace: dict[str, object]) -> str:
     """Give the base name of a module's file, or the module's name where there is no file."""
     file = namespace.get("__file__")
     return PurePath(file).name if isinstance(file, str) else namespace_name(namespace)
+
+
+def qualified_name(value: object) -> str:
+    """Give a function's or class's qualified name, without the comprehensions that it stands in.
+
+    Since Python 3.12 these are no functions of their own.
+    """
+    name = attribute(value, "__qualname__")
+    return _COMPREHENSION.sub("", name) if type(name) is str else type(value).__qualname__
 
 
 def top_level(module: str) -> str:
@@ -103,8 +114,8 @@ def public(module: str, name: str, value: object) -> str:
     Libraries move their classes between inner modules: `pathlib._local`, `pandas.core.frame`.
     """
     packages = module.split(".")
-    for length in range(1, len(packages)):
-        outer = ".".join(packages[:length])
+    outers = (".".join(packages[:length]) for length in range(1, len(packages)))
+    for outer in ("builtins", module.lstrip("_"), *outers):
         if _resolve(outer, name) is value:
             return f"{outer}:{name}"
     return f"{module}:{name}"

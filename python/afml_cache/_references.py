@@ -21,6 +21,7 @@ from afml_cache._origin import (
     origin,
     origin_of_import,
     public,
+    qualified_name,
     top_level,
 )
 from afml_cache._reached import MISSING, Place, Reached
@@ -71,7 +72,7 @@ class References:
         names = [place.identity.replace(":", ".")]
         if is_a(value, (FunctionType, type)):
             found = cast("type", value)
-            names.append(f"{found.__module__}.{found.__qualname__}")
+            names.append(f"{found.__module__}.{qualified_name(found)}")
         if any(f".{name}".endswith(f".{ignored}") for name in names for ignored in self._ignored):
             self.reached.inert.add(f"{place.where} (in `ignore_deps`)")
             return True
@@ -159,20 +160,18 @@ class References:
 
     def _refer_code(self, value: object, place: Place) -> Reference | None:
         """Refer to what has a name of its own, or is inert."""
+        found = cast("Any", value)
         if is_a(value, FunctionType):
-            return self._refer_function(cast("FunctionType", value), place)
-        if is_a(value, type):
-            return self._refer_class(cast("type", value))
-        if is_a(value, ModuleType):
-            return self.refer_module(cast("ModuleType", value))
+            return self._refer_function(found, place)
+        if is_a(value, (type, ModuleType)):
+            return self._refer_class(found) if is_a(value, type) else self.refer_module(found)
         if inert(value):
             self.reached.inert.add(place.where)
             return ("inert", type(value).__qualname__)
         if type(value) is object:
             return ("sentinel", self.reached.identify(("object", id(value)), place.identity))
-        if type(value).__module__ == "typing" or callable(value):
-            return self._refer_offered(value, place) or self._refer_compiled(value)
-        return None
+        named = type(value).__module__ == "typing" or callable(value)
+        return self._refer_offered(value, place) or self._refer_compiled(value) if named else None
 
     def _refer_offered(self, value: object, place: Place) -> Reference | None:
         """Refer by name to what a module outside the user's code offers under that name."""
@@ -193,7 +192,7 @@ class References:
     def _refer_function(self, function: FunctionType, place: Place) -> Reference:
         """Queue a function; one outside the user's code only if it may hold some of theirs."""
         module = module_of(function)
-        name = f"{module}:{function.__qualname__}"
+        name = f"{module}:{qualified_name(function)}"
         if module == "functools" and "registry" in function.__dict__:  # singledispatch
             return self._refer_registry(function, place)
         if self.whose(module) != "user":
@@ -205,7 +204,7 @@ class References:
             return ("named", name)
         reference = self._queue(function, name)
         if function.__dict__:
-            identity, where = str(reference[1]), f"`{function.__qualname__}`"
+            identity, where = str(reference[1]), f"`{qualified_name(function)}`"
             self._hold_attributes(
                 function, function.__dict__, f"{identity} attributes", f"attributes of {where}"
             )
@@ -220,10 +219,10 @@ class References:
     def _refer_class(self, cls: type) -> Reference:
         """Queue a user's class; one of a library is known by its name."""
         module = module_name(cls.__module__)
-        name = f"{module}:{cls.__qualname__}"
+        name = f"{module}:{qualified_name(cls)}"
         if self.whose(module) != "user":
             # so it was called up to Python 3.10
-            named = "EnumMeta" if cls is type(enum.Enum) else cls.__qualname__
+            named = "EnumMeta" if cls is type(enum.Enum) else qualified_name(cls)
             return ("named", public(module, named, cls))
         if self._only is not None:
             return ("named", name)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
-from afml_cache._origin import file_name, load, namespace_name, origin
+from afml_cache._origin import file_name, load, namespace_name, origin, qualified_name
 from afml_cache._reached import MISSING, Place, contents
 from afml_cache._references import Reference, References, place_in
 from afml_cache._values import attribute, is_a
@@ -125,11 +125,12 @@ class Scope:
             self.edges[text] = reference
 
     def _place(self, noun: str, name: str) -> Place:
+        file = file_name(self.function.__globals__)
         return Place(
             (noun, id(self.function), name),
             f"{self.identity}.{name}",
             noun,
-            f"`{name}` of `{self.function.__qualname__}` in {file_name(self.function.__globals__)}",
+            f"`{name}` of `{qualified_name(self.function)}` in {file}",
         )
 
     def _is_users_module(self, value: object) -> bool:

@@ -12,7 +12,7 @@ import warnings
 from functools import lru_cache
 from types import CodeType
 from typing import TYPE_CHECKING, Final, NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 from afml_cache._bytecode import canonical
 from afml_cache._names import reads_of
@@ -67,7 +67,8 @@ class Body(NamedTuple):
 
 
 _lock: Final = threading.RLock()
-_found: Final[WeakKeyDictionary[CodeType, Body]] = WeakKeyDictionary()
+# by address: equal code of another file may be spelled otherwise
+_found: Final[dict[int, tuple[ref[CodeType], Body]]] = {}
 _learned: Final[dict[bytes, Body]] = {}
 
 
@@ -98,12 +99,14 @@ def body_of(code: CodeType, namespace: dict[str, object]) -> Body | None:
         The function's globals: a loader in them may have the source.
     """
     with _lock:
+        known = _found.get(id(code))
+        if known is not None:
+            return known[1]
         body = _learned.get(name_of(code)) if _learned else None
-        body = body or _found.get(code)
-        if body is None:
-            body = _search(code, namespace)
-            if body is not None:
-                _found[code] = body
+        body = body or _search(code, namespace)
+        if body is not None:
+            address = id(code)
+            _found[address] = (ref(code, lambda _: _found.pop(address, None)), body)
         return body
 
 

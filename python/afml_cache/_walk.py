@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from afml_cache import _numba
 from afml_cache._bytecode import PYTHON, canonical, reads
 from afml_cache._classes import annotations_of, members
-from afml_cache._origin import file_name, module_name, origin
+from afml_cache._origin import file_name, module_name, origin, qualified_name
 from afml_cache._reached import Code, Item, Place
 from afml_cache._references import Reference, References, is_generated, module_of, place_in
 from afml_cache._scope import Scope
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Walked(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Walked:
     """A function reached: its code where that counts, what its source says, and what it names."""
 
     identity: str
@@ -154,28 +156,29 @@ class Walk:
         found: Mapping[str, object] = {"metaclass": type(cls), "bases": cls.__bases__}
         edges = {}
         for name, value in (*found.items(), *members(cls).items()):
-            where = f"`{cls.__qualname__}.{name}` in {_file_of(cls)}"
+            where = f"`{qualified_name(cls)}.{name}` in {_file_of(cls)}"
             place = Place(("class", id(cls), name), f"{identity}.{name}", "class attribute", where)
             reference = self._references.hold(place, value)
             if reference is not None:
                 edges[name] = reference
         self._classes.append((identity, cls, edges))
-        self._add_annotations(cls, identity, cls.__qualname__)
+        self._add_annotations(cls, identity, qualified_name(cls))
 
     def _add_annotations(self, owner: FunctionType | type, identity: str, name: str) -> None:
         """Add an item of a function's or class's annotations, with the classes that they name."""
-        is_class = isinstance(owner, type)
-        module = vars(sys.modules.get(owner.__module__, object)) if is_class else None
-        namespace = dict(module or {}) if is_class else owner.__globals__
+        namespace = _namespace_of(owner)
         edges = []
         for field, form in annotations_of(owner):
-            where = f"`{field}` of `{name}`"
             place = Place(
-                ("annotation", id(owner), field), f"{identity}@{field}", "annotation", where
+                ("annotation", id(owner), field),
+                f"{identity}@{field}",
+                "annotation",
+                f"`{field}` of `{name}`",
             )
             edges.append((field, self._references.refer_annotation(form, namespace, place)))
         if edges:
-            label = f"annotations of `{name}`" + (f" in {_file_of(owner)}" if is_class else "")
+            where = f" in {_file_of(owner)}" if isinstance(owner, type) else ""
+            label = f"annotations of `{name}`{where}"
             self.add(f"{identity} annotations", label, "annotations", tuple(edges))
 
     def _follow_attributes(self) -> None:
@@ -194,7 +197,7 @@ class Walk:
 
     def _add_function(self, walked: Walked) -> None:
         function, body = walked.function, walked.body
-        name = f"`{function.__qualname__}`"
+        name = f"`{qualified_name(function)}`"
         is_root = function is self._root
         label = f"function {name}" if is_root else f"helper {name} in {_file(function)}"
         said: tuple[object, ...] | None = None
@@ -206,7 +209,7 @@ class Walk:
         self.add(walked.identity, label, "function", (said, _sorted(walked.edges), words))
 
     def _add_class(self, identity: str, cls: type, edges: dict[str, Reference]) -> None:
-        label = f"class `{cls.__qualname__}` in {_file_of(cls)}"
+        label = f"class `{qualified_name(cls)}` in {_file_of(cls)}"
         self.add(identity, label, "class", (_sorted(edges), self._documentation_of(cls)))
 
     def _documentation_of(self, value: object) -> str | None:
@@ -235,6 +238,12 @@ def own_functions(root: object) -> set[int]:
             split = None if is_a(value, FunctionType) else _numba.parts(value) or parts(value)
             pending.extend(split[1] if split else ())
     return found
+
+
+def _namespace_of(owner: FunctionType | type) -> dict[str, object]:
+    if isinstance(owner, type):
+        return getattr(sys.modules.get(owner.__module__), "__dict__", {})
+    return owner.__globals__
 
 
 def _noun(value: object) -> str:

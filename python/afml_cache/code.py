@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from afml_cache._packages import checked_dependencies, checked_versions
 from afml_cache._reached import MISSING, Code, Item
 from afml_cache._source import learn_sources, name_of
-from afml_cache._values import inside, is_a, unwrap
+from afml_cache._values import inside, unwrap
 from afml_cache._walk import Walk, own_functions
 
 if TYPE_CHECKING:
@@ -92,11 +92,5 @@ def sources_of(value: object) -> dict[bytes, tuple[object, ...]]:
             if walked.body is not None:
                 found[name_of(walked.function.__code__)] = tuple(walked.body)
         for _, mutable in code.mutables:
-            pending.extend(part for part in inside(mutable) if not is_a(part, type) or _users(part))
+            pending.extend(inside(mutable))
     return found
-
-
-def _users(cls: object) -> bool:
-    from afml_cache._origin import origin
-
-    return origin(str(getattr(cls, "__module__", ""))) == "user"

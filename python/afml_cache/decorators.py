@@ -7,9 +7,9 @@ import inspect
 import os
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, overload
 
-from afml_cache import info
+from afml_cache import _packages, info
 from afml_cache._native import Function, Store
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.time_ranges import make_timing
@@ -40,6 +40,13 @@ class Options(TypedDict, total=False):
         Parameters that name a file, or a list of files, whose content counts with the name.
     ignore_deps : iterable of str
         Helpers, constants, classes and modules that are left out of the code's digest.
+    deps : iterable
+        Functions, classes, modules and values that count as part of the code.
+    track_code : {"deep", "own", False}
+        The function's code with all that it reaches; its own body, defaults and closure alone; or
+        no code at all.
+    track_packages : iterable of str
+        Packages whose full version is part of the key.
     on_uncacheable : {"warn", "raise"}
         What to do with an argument that can't be keyed: run without the cache and say so once, or
         raise `UncacheableArgumentError`.
@@ -52,6 +59,9 @@ class Options(TypedDict, total=False):
     unordered: str | Iterable[str]
     files: str | Iterable[str]
     ignore_deps: str | Iterable[str]
+    deps: Iterable[object]
+    track_code: Literal["deep", "own", False]
+    track_packages: str | Iterable[str]
     on_uncacheable: str
     store: Store | str | os.PathLike[str] | None
 
@@ -200,14 +210,28 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
     elif store is not None and not isinstance(store, Store):
         message = f"`store` must be a Store or a path, not {store!r}"
         raise CacheConfigError(message)
-    names = {name: _names(name, options.get(name, ())) for name in (*_ROLES, "ignore_deps")}
     return {
         "version": version,
-        "options": names,
+        "options": _code_options(options),
         "raises": reaction == "raise",
         "timing": None,
         "store": store,
     }
+
+
+def _code_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Check the options that say what the code is."""
+    checked: dict[str, Any] = {
+        name: _names(name, options.get(name, ()))
+        for name in (*_ROLES, "ignore_deps", "track_packages")
+    }
+    _packages.checked_versions(checked["track_packages"])
+    tracked = options.get("track_code", "deep")
+    if tracked is not False and tracked not in ("deep", "own"):
+        message = f'`track_code` is "deep", "own" or False, not {tracked!r}'
+        raise CacheConfigError(message)
+    dependencies = _packages.checked_dependencies(options.get("deps", ()))
+    return {**checked, "track_code": tracked, "deps": dependencies}
 
 
 def _names(option: str, names: Any) -> tuple[str, ...]:

@@ -160,11 +160,6 @@ def f(x): return g(x)
 STEPS = (lambda x: <<x|-x>>, abs)
 def f(x): return [step(x) for step in STEPS]
 """,
-    "function in a registry": """
-def g(x): return <<x|-x>>
-BY = {"fast": [g]}
-def f(x): return BY["fast"][0](x)
-""",
     "global that hides a builtin": "<<|def sum(x): return 0>>\ndef f(x): return sum(x)",
     "global that comes": "<<|N = 1>>\ndef f(): return N",
     "docstring that is read": "def g(): '<<one|two>>'\ndef f(): return g.__doc__",
@@ -212,13 +207,6 @@ def g(): return <<1|2>>
 class A:
     def m(self): return g()
 def f(): return A().m()
-""",
-    "class of a bound method": """
-class A:
-    def m(self): return self.n()
-    def n(self): return <<1|2>>
-g = A().m
-def f(): return g()
 """,
     "default of a field": """
 import dataclasses

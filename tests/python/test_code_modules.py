@@ -131,7 +131,8 @@ def test_an_installed_package_is_entered_from_its_own_functions_only(module, fol
     write(site / "installed", __init__="N = 1\ndef g(): return N", own=own)
     monkeypatch.syspath_prepend(str(site))
     features = module("from installed.own import f\ndef h(): return f()")
-    assert "constant `N` in __init__.py" in labels(features.f)
+    assert "constant `N` in __init__.py" in labels(features.f, own="installed")
+    assert describe(features.f).packages == ("installed",)
     assert labels(features.h) == ["function `h`"]
     assert describe(features.h).packages == ("installed",)
 
