@@ -35,18 +35,21 @@ def fingerprint(value):
 
 
 def identity(function, **options):
-    return fingerprint(
-        tuple(item.value for item in describe(function, own=own_package(function), **options).items)
-    )
+    return fingerprint(tuple(item.value for item in described(function, **options).items))
 
 
 def labels(function, **options):
-    return [item.label for item in describe(function, own=own_package(function), **options).items]
+    return [item.label for item in described(function, **options).items]
 
 
 def texts(function):
-    return {item.label: item.text for item in describe(function, own=own_package(function)).items if item.text}
+    return {item.label: item.text for item in described(function).items if item.text}
 
 
 def mutables(function):
-    return dict(describe(function, own=own_package(function)).mutables)
+    return dict(described(function).mutables)
+
+
+def described(function, **options):
+    """Describe a function as a decorated one is."""
+    return describe(function, **{"own": own_package(function), **options})
