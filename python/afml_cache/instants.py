@@ -18,16 +18,14 @@ _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 _MICROSECOND: Final = 1000
 _SECOND: Final = 1_000_000_000
 _DAY: Final = 86_400 * _SECOND
-_TEXT: Final = re.compile(
-    r"""\s*(?P<year>\d{4})
+# Compiled when the first text is read: that takes longer than the rest of this module.
+_TEXT: Final = r"""\s*(?P<year>\d{4})
     (?:-?Q(?P<quarter>[1-4])
      | -(?P<month>\d{1,2})(?:-(?P<day>\d{1,2})
        (?:[T\s]+(?P<hour>\d{1,2})(?::(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.(?P<fraction>\d{1,9}))?)?)?
           \s*(?P<zone>Z|UTC|[+-]\d{2}:?\d{2})?)?)?
      | (?P<compact>\d{4})
-    )?\s*""",
-    re.VERBOSE,
-)
+    )?\s*"""
 _SIZES: Final = {"hour": 3600 * _SECOND, "minute": 60 * _SECOND, "second": _SECOND}
 _COARSE: Final = frozenset("YMWD")
 
@@ -126,7 +124,7 @@ def _of_datetime64(value: Any, numpy: Any) -> Span | None:
 
 
 def _of_text(text: str) -> Span | None:
-    found = _TEXT.fullmatch(text)
+    found = re.fullmatch(_TEXT, text, re.VERBOSE)
     if found is None:
         return None
     parts = {name: part for name, part in found.groupdict().items() if part is not None}
