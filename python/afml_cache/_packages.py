@@ -58,7 +58,7 @@ def checked_dependencies(dependencies: object) -> tuple[object, ...]:
     """
     given = dependencies if isinstance(dependencies, str) else _listed(dependencies)
     for dependency in (given,) if isinstance(given, str) else given:
-        if isinstance(dependency, str):
+        if issubclass(type(dependency), str):  # an object may answer for another class
             message = (
                 f"`deps` takes objects, not names: pass `{dependency}` itself instead of "
                 f"{dependency!r}, or a text of your own as `version`"

@@ -12,6 +12,7 @@ import logging
 import operator
 import pathlib
 import re
+import reprlib
 import threading
 import types
 import typing
@@ -28,6 +29,10 @@ Parts = tuple[tuple[object, ...], tuple[object, ...]]
 # Values nested deeper than this are taken as they are, not looked into.
 DEPTH: Final = 50
 _TEXT: Final = 60
+
+_SHORT: Final = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxtuple, _SHORT.maxfrozenset = 3, 12, 12
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = _TEXT
 
 _ATOMS: Final = frozenset(
     {
@@ -99,10 +104,12 @@ def _atomic(value: object) -> bool:
 def text(value: object) -> str:
     """Give a short `repr` of a constant."""
     try:
-        if isinstance(value, frozenset):
-            return f"frozenset({{{', '.join(sorted(map(repr, value)))}}})"[:_TEXT]
+        if type(value) is frozenset:
+            return f"frozenset({{{', '.join(sorted(map(_SHORT.repr, value)))}}})"[:_TEXT]
         if issubclass(type(value), enum.Enum):
             return f"{type(value).__name__}.{cast('enum.Enum', value).name}"[:_TEXT]
+        if type(value) is tuple:
+            return _SHORT.repr(value)[:_TEXT]
         short = value[:_TEXT] if isinstance(value, (str, bytes)) else value
         return repr(short)[:_TEXT]
     except ValueError:  # an integer of more digits than Python prints

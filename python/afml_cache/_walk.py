@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from afml_cache import _numba
 from afml_cache._bytecode import PYTHON, canonical, reads
@@ -60,6 +60,7 @@ class Walk:
     def run(self, *, check: bool = True) -> Code:
         """Walk, then put the items together."""
         pending = self._references.pending
+        self._follow_attributes()
         while pending:
             while pending:
                 value, identity = pending.popleft()
@@ -86,13 +87,13 @@ class Walk:
         noun = _noun(root)
         reference = self._references.refer(root, Place(("root",), "root", noun, f"`{name}`"))
         if is_a(root, ModuleType):
-            self._include_whole(root)
+            self._include_whole(cast("ModuleType", root))
         elif noun == "function" and self._only is None:
             self._refer_owner(name.split(".")[:-1])
-        if not isinstance(root, FunctionType) or reference[0] != "item":
+        if not is_a(root, FunctionType) or reference[0] != "item":
             self.add("root", f"{noun} `{name}`", "root", reference)
         else:
-            self._add_annotations(root, str(reference[1]), name)
+            self._add_annotations(cast("FunctionType", root), str(reference[1]), name)
 
     def depend(self, values: tuple[object, ...]) -> None:
         """Take in what `deps` has."""
@@ -103,7 +104,7 @@ class Walk:
             )
             edges.append(self._references.hold(place, value))
             if is_a(value, ModuleType):
-                self._include_whole(value)
+                self._include_whole(cast("ModuleType", value))
         if edges:
             self.add("dependencies", "`deps`", "dependencies", tuple(edges))
 
@@ -111,12 +112,11 @@ class Walk:
         """Add an item."""
         self._reached.items[identity] = Item(label, (kind, identity, value), text)
 
-    def _include_whole(self, module: object) -> None:
+    def _include_whole(self, module: ModuleType) -> None:
         """Have every name of a user's module count, and see new ones."""
         for holder in self._references.holders:
             if holder.namespace is vars(module):
                 holder.whole = True
-                assert isinstance(module, ModuleType)  # noqa: S101 - for the type checker
                 self._reached.classes.append((module, tuple(vars(module).items())))
 
     def _refer_owner(self, names: list[str]) -> None:
@@ -220,7 +220,8 @@ class Walk:
         return "\n".join(line.strip() for line in documentation.strip().splitlines())
 
     def _check_dispatchers(self) -> None:
-        for dispatcher in self._references.dispatchers:
+        # the innermost first: machine code may have the machine code of others in it
+        for dispatcher in reversed(self._references.dispatchers):
             walk = Walk(*self._options)
             walk.begin(_numba.python_function(dispatcher))
             code = walk.run(check=False)
