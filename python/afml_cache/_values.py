@@ -55,7 +55,6 @@ _DESCRIPTORS: Final = (
     *(types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType),
 )
 _LRU: Final = type(functools.lru_cache(int))
-_PROXIES: Final = frozenset({"wrapt", "_wrappers"})
 _TUPLE_FIELD: Final = "_tuplegetter"
 
 
@@ -215,7 +214,7 @@ def _bound_parts(value: Any) -> Parts | None:
 
 def _proxy_parts(value: object) -> Parts | None:
     """Split a proxy of `wrapt`, which answers for what it wraps and can't be taken apart."""
-    if not any(base.__module__.partition(".")[0] in _PROXIES for base in type(value).__mro__):
+    if not any(base.__name__ == "ObjectProxy" for base in type(value).__mro__):
         return None
     names = ("__wrapped__", "_self_wrapper", "_self_instance", "_self_enabled", "_self_binding")
     return ("proxy",), (type(value), *(attribute(value, name) for name in names))

@@ -8,6 +8,9 @@ Part = tuple[str, str, str]
 """Label, digest, and a short text for values that fit one."""
 
 
+_INSTALLED = "installed "
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Explanation:
     """Why a call hits or misses.
@@ -22,12 +25,17 @@ class Explanation:
         Whether its result is stored.
     reasons
         What differs from the nearest earlier call; empty for a hit.
+    versions
+        Packages that the call reaches, as "pandas 3.0.1"; one that the nearest earlier result was
+        made with another version of, as "pandas 3.0.1 (3.0.0 then)". Only their major versions are
+        in the key.
     """
 
     function: str
     key: str
     cached: bool
     reasons: tuple[str, ...]
+    versions: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         if self.cached:
@@ -39,14 +47,32 @@ def compare(
     function: str, key: str, cached: bool, parts: list[Part], earlier: list[list[Part]]
 ) -> Explanation:
     """Compare a call with the nearest of the earlier ones, the latest first among equals."""
+    differences = [_differences(parts, other) for other in earlier]
+    reasons = min(differences, key=len, default=["never called before"])
+    nearest = earlier[differences.index(reasons)] if earlier else parts
     if cached:
-        return Explanation(function, key, cached=True, reasons=())
-    if not earlier:
-        return Explanation(function, key, cached=False, reasons=("never called before",))
-    reasons = min((_differences(parts, other) for other in earlier), key=len)
-    if not reasons:
+        reasons = []
+    elif not reasons:
         reasons = ["its version= or its options changed"]
-    return Explanation(function, key, cached=False, reasons=tuple(reasons))
+    return Explanation(function, key, cached, tuple(reasons), _versions(parts, nearest))
+
+
+def _versions(parts: list[Part], nearest: list[Part]) -> tuple[str, ...]:
+    """Say which versions are installed, and which were when the nearest result was made."""
+    now, then = (
+        {label.removeprefix(_INSTALLED): text for label, _, text in some if _is_told(label)}
+        for some in (parts, nearest)
+    )
+    return tuple(
+        f"{name} {version}"
+        + (f" ({then[name]} then)" if then.get(name, version) != version else "")
+        for name, version in now.items()
+    )
+
+
+def _is_told(label: str) -> bool:
+    """Whether a part is told and not in the key."""
+    return label.startswith(_INSTALLED)
 
 
 def _differences(parts: list[Part], other: list[Part]) -> list[str]:
@@ -66,7 +92,8 @@ def _differences(parts: list[Part], other: list[Part]) -> list[str]:
 def _by_label(parts: list[Part]) -> dict[str, list[tuple[str, str]]]:
     grouped: dict[str, list[tuple[str, str]]] = {}
     for label, digest, text in parts:
-        grouped.setdefault(label, []).append((digest, text))
+        if not _is_told(label):
+            grouped.setdefault(label, []).append((digest, text))
     return grouped
 
 

@@ -50,6 +50,11 @@ def own_package(function: object) -> str:
     return "" if origin(module) == "standard" else top_level(module)
 
 
+def installed(package: str) -> str:
+    """Give the version of an installed package; the empty string where it has none."""
+    return version(package) or ""
+
+
 def major(package: str) -> str:
     """Give the major version of an installed package; the empty string where it has none."""
     return (version(package) or "").split(".", maxsplit=1)[0]

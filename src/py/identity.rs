@@ -10,6 +10,8 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
 use std::collections::HashSet;
 use std::sync::Arc;
 
+/// Begins the label of a part that is told and no part of the key.
+const INSTALLED: &str = "installed";
 /// Longer texts of values are cut in descriptions.
 const TEXT: usize = 60;
 
@@ -173,7 +175,7 @@ impl Identity {
     }
 
     /// The parts of a key, in words.
-    pub fn parts(&self, keyed: &Keyed, arguments: &Arguments<'_>) -> Vec<Part> {
+    pub fn parts(&self, py: Python<'_>, keyed: &Keyed, arguments: &Arguments<'_>) -> Vec<Part> {
         let mut parts = self.code.parts.clone();
         for ((parameter, value), digest) in self.keyed(arguments).zip(&keyed.arguments) {
             parts.push(Part {
@@ -198,6 +200,13 @@ impl Identity {
                 digest,
                 text: version.to_owned(),
             });
+            if let Some(text) = installed(py, name) {
+                parts.push(Part {
+                    label: format!("{INSTALLED} {name}"),
+                    digest: Digest::of(text.as_bytes()),
+                    text,
+                });
+            }
         }
         parts
     }
@@ -237,6 +246,15 @@ fn behind(codes: &[Arc<Code>]) -> Vec<Part> {
         .filter(|part| seen.insert(part.digest))
         .cloned()
         .collect()
+}
+
+/// The version of an installed package, to be told.
+fn installed(py: Python<'_>, package: &str) -> Option<String> {
+    let version: String = py
+        .import("afml_cache.identity")
+        .and_then(|identity| identity.call_method1("installed", (package,))?.extract())
+        .ok()?;
+    (!version.is_empty()).then_some(version)
 }
 
 /// `name=major` of an installed package; asked for once in a process.

@@ -33,12 +33,20 @@ struct Class {
     members: Vec<(Py<PyString>, Py<PyAny>)>,
 }
 
+/// A class, and the tuple of its bases, which is another one once they were assigned.
+#[derive(Debug)]
+struct Bases {
+    class: Py<PyAny>,
+    bases: Py<PyAny>,
+}
+
 /// Everything that one function's code reached.
 #[derive(Debug)]
 pub struct Watch {
     names: Vec<Name>,
     bodies: Vec<Body>,
     classes: Vec<Class>,
+    bases: Vec<Bases>,
 }
 
 impl Watch {
@@ -60,6 +68,10 @@ impl Watch {
                 .iter()
                 .map(Class::read)
                 .collect::<PyResult<_>>()?,
+            bases: rows("bases")?
+                .iter()
+                .map(Bases::read)
+                .collect::<PyResult<_>>()?,
         })
     }
 
@@ -77,6 +89,11 @@ impl Watch {
         }
         for class in &self.classes {
             if !class.holds(py)? {
+                return Ok(false);
+            }
+        }
+        for bases in &self.bases {
+            if !bases.holds(py)? {
                 return Ok(false);
             }
         }
@@ -176,5 +193,17 @@ impl Class {
             }
         }
         Ok(true)
+    }
+}
+
+impl Bases {
+    fn read(row: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let (class, bases) = row.extract()?;
+        Ok(Self { class, bases })
+    }
+
+    fn holds(&self, py: Python<'_>) -> PyResult<bool> {
+        let now = self.class.bind(py).getattr(intern!(py, "__bases__"))?;
+        Ok(now.is(&self.bases))
     }
 }

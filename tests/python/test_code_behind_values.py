@@ -231,3 +231,23 @@ def test_an_object_that_knows_itself_through_its_methods_is_digested(module: Cal
     assert digest(one) == digest(other)
     other.callback = other.cost
     assert digest(one) != digest(other)
+
+
+def test_assigned_bases_are_seen(bodies: Bodies) -> None:
+    class Long:
+        def signal(self, price: float) -> float:
+            return price
+
+    class Short:
+        def signal(self, price: float) -> float:
+            return -price
+
+    class Strategy(Long):
+        pass
+
+    assert run(Strategy(), 1.0) == 1.0
+    Strategy.__bases__ = (Short,)
+    assert run(Strategy(), 1.0) == -1.0
+    Strategy.__bases__ = (Long,)
+    assert run(Strategy(), 1.0) == 1.0
+    assert len(bodies) == 2

@@ -195,7 +195,7 @@ impl PyFunction {
         let timed = self.timed(py, ready, arguments, seconds);
         let meta = Meta {
             function: self.name.clone(),
-            parts: ready.identity.parts(&ready.keyed, arguments),
+            parts: ready.identity.parts(py, &ready.keyed, arguments),
             time_range: timed.range,
         };
         let entry = Entry {

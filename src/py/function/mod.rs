@@ -216,7 +216,7 @@ impl PyFunction {
                 .collect()
         };
         let earlier: Vec<_> = earlier.iter().map(|meta| rows(&meta.parts)).collect();
-        let ours = rows(&identity.parts(&keyed, &arguments));
+        let ours = rows(&identity.parts(py, &keyed, &arguments));
         let compare = py.import("afml_cache.explanation")?.getattr("compare")?;
         compare.call1((&self.name, keyed.key.to_string(), cached, ours, earlier))
     }
