@@ -3,10 +3,8 @@
 mod apart;
 mod arrow;
 mod cells;
-mod cycle;
 mod digest;
 mod draft;
-mod frame;
 mod library;
 mod load;
 mod numpy;

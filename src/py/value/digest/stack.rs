@@ -1,101 +1,19 @@
-//! A value to its digest.
-//!
-//! Containers, instances and code are walked on a stack of our own, so that depth costs memory and
-//! never the thread's stack. A value with parts is digested once in a walk, and stands in its holder
-//! by that digest, so that sharing does not show.
+//! The stack of a digest: values are entered, their parts walked, and left with a digest.
 
-use super::cycle::{Hanging, Numbering};
+use super::cycle::Numbering;
 use super::frame::{Frame, Parts};
-use super::sink::{Container, Failure, Packages, Sink, Walk};
-use super::{apart, numpy, pandas, step, tag};
-use crate::digest::{Digest, Encoder, Strided, digest_all};
-use crate::py::code::{Code, code_of, is_code, is_function};
-use ::numpy::{PyUntypedArray, PyUntypedArrayMethods};
+use super::{DigestSink, Met};
+use crate::digest::Digest;
+use crate::py::code::{code_of, is_function};
+use crate::py::value::sink::{Failure, Sink, Walk};
+use crate::py::value::{step, tag};
 use pyo3::intern;
 use pyo3::prelude::*;
-use rustc_hash::FxHashMap;
-use std::sync::Arc;
 
-/// From this many bytes on, other Python threads run while we hash.
-const DETACH: usize = 256 * 1024;
-/// Frames and arrays inside each other, which are walked on the thread's stack.
-const DEEPEST_NATIVE: usize = 100;
-/// Objects inside each other that Python takes apart. One that makes new parts whenever it is asked
-/// would never end; a list of objects that know the next one may be long.
-const DEEPEST_APART: usize = 250_000;
 /// How many parts are walked between two looks for Ctrl-C.
 const PATIENCE: u32 = 1 << 16;
 
-enum Met {
-    /// It is on the stack, entered as this number.
-    Open(u64),
-    /// It leads back to a value that is on the stack; the lowest number that it reaches.
-    Hanging(u64),
-    Done(Digest),
-}
-
-/// Takes a value's canonical bytes and gives their digest.
-#[derive(Default)]
-pub struct DigestSink<'py> {
-    encoder: Encoder,
-    /// By address; the object is held, so that no address is used twice within one walk.
-    met: FxHashMap<usize, (Met, Bound<'py, PyAny>)>,
-    frames: Vec<Frame<'py>>,
-    /// Writers that are free.
-    spare: Vec<Encoder>,
-    entered: u64,
-    hanging: Hanging,
-    numbering: Option<Numbering<'py>>,
-    gathering: usize,
-    native: usize,
-    taken_apart: usize,
-    steps: u32,
-    unordered: bool,
-    packages: Packages,
-    codes: Vec<Arc<Code>>,
-}
-
 impl<'py> DigestSink<'py> {
-    /// The digest of one value. Values met before in the same sink are not hashed again.
-    pub fn digest(&mut self, value: &Bound<'py, PyAny>) -> Walk<Digest> {
-        let walked = self.value(value);
-        let digest = self.encoder.finish();
-        walked.map(|()| digest)
-    }
-
-    /// The same, without the order of the dictionaries that it is made of.
-    pub fn digest_unordered(&mut self, value: &Bound<'py, PyAny>) -> Walk<Digest> {
-        self.unordered = true;
-        let digest = self.digest(value);
-        self.unordered = false;
-        digest
-    }
-
-    /// Packages whose objects were met so far.
-    pub fn packages(&self) -> Packages {
-        self.packages
-    }
-
-    /// The code behind the values met so far.
-    pub fn codes(&self) -> &[Arc<Code>] {
-        &self.codes
-    }
-
-    /// The digests of several buffers, hashed together.
-    pub fn views(&self, py: Python<'py>, views: &[Strided]) -> Vec<Digest> {
-        if views.iter().map(Strided::byte_length).sum::<usize>() >= DETACH {
-            py.detach(|| digest_all(views))
-        } else {
-            digest_all(views)
-        }
-    }
-
-    /// A buffer's length and digest.
-    pub fn buffer(&mut self, view: Strided, digest: Digest) {
-        self.encoder.u64(view.byte_length() as u64);
-        self.encoder.digest(digest);
-    }
-
     /// What tells a value apart from all others, as long as it is held: objects lie at even
     /// addresses, and the lowest bit says whether the order of dictionaries counts.
     fn address(&self, value: &Bound<'py, PyAny>) -> usize {
@@ -103,7 +21,7 @@ impl<'py> DigestSink<'py> {
     }
 
     /// Whether a value with parts was met before; if so, it is written.
-    fn seen(&mut self, value: &Bound<'py, PyAny>) -> Walk<bool> {
+    pub(super) fn seen(&mut self, value: &Bound<'py, PyAny>) -> Walk<bool> {
         let address = self.address(value);
         let met = self.met.get(&address).map(|(met, _)| met);
         if let Some(Met::Done(digest)) = met {
@@ -130,12 +48,12 @@ impl<'py> DigestSink<'py> {
     }
 
     /// Enters a value that was not seen.
-    fn open(
+    pub(super) fn open(
         &mut self,
         value: &Bound<'py, PyAny>,
         parts: Parts<'py>,
         gathered: Option<u8>,
-    ) -> Walk<()> {
+    ) {
         let (address, number) = (self.address(value), self.entered);
         self.entered += 1;
         let unordered = self.unordered;
@@ -158,11 +76,10 @@ impl<'py> DigestSink<'py> {
             hanging: self.hanging.len(),
             begun: false,
         });
-        Ok(())
     }
 
     /// Walks what lies on the stack above `floor`.
-    fn finish(&mut self, py: Python<'py>, floor: usize) -> Walk<()> {
+    pub(super) fn finish(&mut self, py: Python<'py>, floor: usize) -> Walk<()> {
         while self.frames.len() > floor {
             self.steps = self.steps.wrapping_add(1);
             if self.steps.is_multiple_of(PATIENCE) {
@@ -204,7 +121,7 @@ impl<'py> DigestSink<'py> {
     }
 
     /// Leaves the value on top of the stack, and writes its digest into its holder.
-    fn close(&mut self) -> Walk<()> {
+    pub(super) fn close(&mut self) -> Walk<()> {
         let Some(mut frame) = self.frames.pop() else {
             return Ok(());
         };
@@ -284,7 +201,7 @@ impl<'py> DigestSink<'py> {
     }
 
     /// Leaves everything above `floor` after a failure, and gives it the path to where it was.
-    fn unwind(&mut self, floor: usize, mut failure: Failure) -> Failure {
+    pub(super) fn unwind(&mut self, floor: usize, mut failure: Failure) -> Failure {
         while self.frames.len() > floor {
             if let Some(frame) = self.frames.pop() {
                 self.encoder = frame.outer;
@@ -297,14 +214,14 @@ impl<'py> DigestSink<'py> {
         failure
     }
 
-    fn code(&mut self, value: &Bound<'py, PyAny>) -> Walk<()> {
+    pub(super) fn code(&mut self, value: &Bound<'py, PyAny>) -> Walk<()> {
         if self.seen(value)? {
             return Ok(());
         }
         let code = code_of(value)?;
         let attributes = attributes_of(value)?;
         let has_attributes = attributes.is_some();
-        self.open(value, Parts::Code(code.clone(), 0, attributes), None)?;
+        self.open(value, Parts::Code(code.clone(), 0, attributes), None);
         self.encoder.tag(tag::CODE);
         self.flag(has_attributes);
         self.encoder.digest(code.digest);
@@ -321,135 +238,4 @@ fn attributes_of<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, P
     }
     let attributes = value.getattr(intern!(value.py(), "__dict__"))?;
     Ok(Some(attributes).filter(|attributes| !attributes.is_empty().unwrap_or(true)))
-}
-
-impl<'py> Sink<'py> for DigestSink<'py> {
-    const CANONICAL: bool = true;
-
-    fn tag(&mut self, tag: u8) {
-        self.encoder.tag(tag);
-    }
-
-    fn u64(&mut self, value: u64) {
-        self.encoder.u64(value);
-    }
-
-    fn i64(&mut self, value: i64) {
-        self.encoder.i64(value);
-    }
-
-    fn f64(&mut self, value: f64) {
-        self.encoder.f64(value);
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.encoder.bytes(bytes);
-    }
-
-    fn value(&mut self, value: &Bound<'py, PyAny>) -> Walk<()> {
-        let floor = self.frames.len();
-        step(self, value)
-            .and_then(|()| self.finish(value.py(), floor))
-            .map_err(|failure| self.unwind(floor, failure))
-    }
-
-    fn composite(
-        &mut self,
-        value: &Bound<'py, PyAny>,
-        body: impl FnOnce(&mut Self) -> Walk<()>,
-    ) -> Walk<()> {
-        if self.seen(value)? {
-            return Ok(());
-        }
-        if self.native >= DEEPEST_NATIVE {
-            return Err(Failure::unhandled(format!(
-                "more than {DEEPEST_NATIVE} frames and arrays inside each other"
-            )));
-        }
-        self.open(value, Parts::Native, None)?;
-        self.native += 1;
-        let walked = body(self);
-        self.native -= 1;
-        walked?;
-        self.close()
-    }
-
-    fn container(&mut self, value: &Bound<'py, PyAny>, container: Container<'_, 'py>) -> Walk<()> {
-        if self.seen(value)? {
-            return Ok(());
-        }
-        let (tag, length, parts) = match container {
-            Container::Tuple(items) => (tag::TUPLE, items.len(), Parts::Tuple(items.clone(), 0)),
-            Container::List(items) => (tag::LIST, items.len(), Parts::of_list(items)),
-            Container::Dict(items) if self.unordered => {
-                return self.open(value, Parts::of_dict(items), Some(tag::UNORDERED_DICT));
-            }
-            Container::Dict(items) => (tag::DICT, items.len(), Parts::of_dict(items)),
-            Container::Set(tag) => {
-                return self.open(value, Parts::Members(value.try_iter()?), Some(tag));
-            }
-        };
-        self.open(value, parts, None)?;
-        self.encoder.tag(tag);
-        self.encoder.u64(length as u64);
-        Ok(())
-    }
-
-    fn array(&mut self, array: &Bound<'py, PyUntypedArray>) -> Walk<()> {
-        let laid_out = if array.ndim() == 1 {
-            array.clone()
-        } else {
-            numpy::in_rows(array)?
-        };
-        let view = numpy::view(&laid_out);
-        let digest = self.views(array.py(), &[view])[0];
-        self.buffer(view, digest);
-        Ok(())
-    }
-
-    fn cells(&mut self, frame: &Bound<'py, PyAny>) -> Walk<()> {
-        pandas::digest_columns(self, frame)
-    }
-
-    fn borrowed<O: Send + Sync + 'static>(
-        &mut self,
-        py: Python<'py>,
-        owner: O,
-        bytes: impl FnOnce(&O) -> &[u8],
-    ) {
-        // SAFETY: the view is used within this call, and `owner` lives to its end.
-        let view = unsafe { Strided::contiguous(bytes(&owner)) };
-        let digest = self.views(py, &[view])[0];
-        self.buffer(view, digest);
-    }
-
-    /// Code by its identity, anything else by what `take_apart` makes of it.
-    fn other(&mut self, value: &Bound<'py, PyAny>) -> Walk<()> {
-        if is_code(value) {
-            return self.code(value);
-        }
-        if self.seen(value)? {
-            return Ok(());
-        }
-        if self.taken_apart >= DEEPEST_APART {
-            return Err(Failure::unhandled(format!(
-                "more than {DEEPEST_APART} objects inside each other, as if it made new ones without end"
-            )));
-        }
-        let (kind, parts) = apart::take_apart(value)?;
-        if kind == "code" {
-            let (_, code): (Bound<'py, PyAny>, Bound<'py, PyAny>) = parts.get_item(0)?.extract()?;
-            return self.code(&code);
-        }
-        let count = parts.len();
-        self.open(value, Parts::Apart(parts, 0), None)?;
-        self.encoder.tag(tag::OBJECT);
-        self.encoder.bytes(kind.to_str()?.as_bytes());
-        self.encoder.u64(count as u64);
-        Ok(())
-    }
-
-    fn met(&mut self, package: Packages) {
-        self.packages.add(package);
-    }
 }

@@ -1,8 +1,8 @@
 //! A value that is being digested, and how far we are with its parts.
 
-use super::sink::{Failure, Walk};
 use crate::digest::{Digest, Encoder};
 use crate::py::code::Code;
+use crate::py::value::sink::{Failure, Walk};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyIterator, PyList, PyString, PyTuple};

@@ -4,9 +4,9 @@
 //! back to one still open hangs until that one is left. Then the component is walked once more from
 //! there, each of its values by the number under which it is first met.
 
-use super::sink::{Failure, Walk};
-use super::tag;
 use crate::digest::{Digest, Encoder};
+use crate::py::value::sink::{Failure, Walk};
+use crate::py::value::tag;
 use pyo3::prelude::*;
 use rustc_hash::FxHashMap;
 
