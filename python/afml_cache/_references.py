@@ -58,6 +58,11 @@ class References:
         self._only = only
         self._split: dict[int, tuple[object, Reference]] = {}
 
+    def lift_limit(self) -> None:
+        """Enter every function of the user's from now on."""
+        self._only = None
+        self._split.clear()
+
     def whose(self, module: str, *, imported: bool = True) -> Origin:
         """Tell whose code a module is, and note the package it comes from."""
         whose = (origin if imported else origin_of_import)(module, self.own)

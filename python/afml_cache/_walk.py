@@ -59,16 +59,7 @@ class Walk:
 
     def run(self, *, check: bool = True) -> Code:
         """Walk, then put the items together."""
-        pending = self._references.pending
-        self._follow_attributes()
-        while pending:
-            while pending:
-                value, identity = pending.popleft()
-                if isinstance(value, FunctionType):
-                    self._visit_function(value, identity)
-                else:
-                    self._visit_class(value, identity)
-            self._follow_attributes()
+        self._drain()
         for function in self.functions:
             self._add_function(function)
         for cls in self._classes:
@@ -96,7 +87,11 @@ class Walk:
             self._add_annotations(cast("FunctionType", root), str(reference[1]), name)
 
     def depend(self, values: tuple[object, ...]) -> None:
-        """Take in what `deps` has."""
+        """Take in what `deps` has, with all that it reaches."""
+        if self._only is not None:
+            self._drain()
+            self._only = None
+            self._references.lift_limit()
         edges = []
         for index, value in enumerate(map(unwrap, values)):
             place = Place(
@@ -111,6 +106,18 @@ class Walk:
     def add(self, identity: str, label: str, kind: str, value: object, text: str = "") -> None:
         """Add an item."""
         self._reached.items[identity] = Item(label, (kind, identity, value), text)
+
+    def _drain(self) -> None:
+        pending = self._references.pending
+        self._follow_attributes()
+        while pending:
+            while pending:
+                value, identity = pending.popleft()
+                if isinstance(value, FunctionType):
+                    self._visit_function(value, identity)
+                else:
+                    self._visit_class(value, identity)
+            self._follow_attributes()
 
     def _include_whole(self, module: ModuleType) -> None:
         """Have every name of a user's module count, and see new ones."""
