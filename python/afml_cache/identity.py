@@ -23,14 +23,15 @@ def describe(
     unordered: tuple[str, ...] = (),
     files: tuple[str, ...] = (),
     **options: Any,
-) -> tuple[code.Code, list[Row]]:
+) -> tuple[code.Code, list[Row], str]:
     """Describe a function's code and its parameters; `options` are those of `code.describe`.
 
     Returns
     -------
     tuple
         The code, and per parameter: name, kind as `inspect.Parameter` numbers it, default, whether
-        it has one, and the option that names it, or the empty string.
+        it has one, and the option that names it, or the empty string; and the package that counts
+        as user code wherever it is installed.
     """
     parameters = inspect.signature(function, follow_wrapped=False).parameters.values()
     roles = dict.fromkeys(unordered, "unordered") | dict.fromkeys(files, "files")
@@ -41,7 +42,8 @@ def describe(
         default = parameter.default if has_default else None
         role = roles.get(parameter.name, "")
         rows.append((parameter.name, int(parameter.kind), default, has_default, role))
-    return code.describe(function, own=own_package(function), **options), rows
+    own = own_package(function)
+    return code.describe(function, own=own, **options), rows, own
 
 
 def own_package(function: object) -> str:

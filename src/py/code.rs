@@ -7,7 +7,7 @@ use crate::format::Part;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyType;
+use pyo3::types::{PyDict, PyType};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -101,13 +101,14 @@ pub fn is_function(value: &Bound<'_, PyAny>) -> bool {
     function.is_ok_and(|function| value.get_type().is(function))
 }
 
-type Known = Mutex<HashMap<usize, (Py<PyAny>, Arc<Code>)>>;
+/// By address and the package that counts.
+type Known = Mutex<HashMap<(usize, String), (Py<PyAny>, Arc<Code>)>>;
 
-/// The code of a value, as it is now.
+/// The code of a value, as it is now; the package `own` counts wherever it is installed.
 ///
 /// What has a name of its own is remembered. A function made within another one is not: it may be
 /// made anew at each call, and would be kept alive with all that its closure holds.
-pub fn code_of(value: &Bound<'_, PyAny>) -> Walk<Arc<Code>> {
+pub fn code_of(value: &Bound<'_, PyAny>, own: &str) -> Walk<Arc<Code>> {
     static KNOWN: PyOnceLock<Known> = PyOnceLock::new();
     let py = value.py();
     let known = || {
@@ -116,23 +117,25 @@ pub fn code_of(value: &Bound<'_, PyAny>) -> Walk<Arc<Code>> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     };
-    let address = value.as_ptr().addr();
-    let found = known().get(&address).map(|(_, code)| code.clone());
+    let name = (value.as_ptr().addr(), own.to_owned());
+    let found = known().get(&name).map(|(_, code)| code.clone());
     if let Some(code) = found
         && code.holds(py)?
     {
         return Ok(code);
     }
+    let options = PyDict::new(py);
+    options.set_item("own", own)?;
     let described = py
         .import(intern!(py, "afml_cache.code"))?
-        .call_method1(intern!(py, "describe"), (value,))
+        .call_method(intern!(py, "describe"), (value,), Some(&options))
         .map_err(|error| refused(py, error))?;
     let code = Arc::new(Code::read(&described)?);
     if has_a_name(value)? {
         let mut all = known();
         let full = all.len() >= REMEMBERED;
         let dropped = full.then(|| std::mem::take(&mut *all));
-        let replaced = all.insert(address, (value.clone().unbind(), code.clone()));
+        let replaced = all.insert(name, (value.clone().unbind(), code.clone()));
         // Dropping may run code of Python's, which may come back here.
         drop(all);
         drop((dropped, replaced));

@@ -20,6 +20,8 @@ const TEXT: usize = 60;
 pub struct Identity {
     code: Code,
     pub signature: Signature,
+    /// The package whose code counts wherever it is installed.
+    own: Arc<str>,
     /// Format, name, code and version; what every key begins with.
     prefix: Digest,
 }
@@ -55,7 +57,8 @@ impl Identity {
             (function,),
             Some(options),
         )?;
-        let (code, rows): (Bound<'_, PyAny>, Bound<'_, PyAny>) = described.extract()?;
+        let (code, rows, own): (Bound<'_, PyAny>, Bound<'_, PyAny>, String) =
+            described.extract()?;
         let code = Code::read(&code)?;
         let mut encoder = Encoder::new();
         encoder.raw(&KEY_VERSION.to_le_bytes());
@@ -70,6 +73,7 @@ impl Identity {
         }
         Ok(Self {
             signature,
+            own: own.into(),
             prefix: encoder.finish(),
             code,
         })
@@ -86,7 +90,7 @@ impl Identity {
         py: Python<'_>,
         arguments: &Arguments<'_>,
     ) -> PyResult<Result<Keyed, Refused>> {
-        let mut sink = DigestSink::default();
+        let mut sink = DigestSink::for_package(self.own.clone());
         let keyed = (|| {
             let arguments = self.keyed(arguments).map(|(parameter, value)| {
                 refusing(

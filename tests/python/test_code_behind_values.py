@@ -1,6 +1,10 @@
 """The code behind arguments and constants: classes, functions, registries."""
 
+import os
+import shutil
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -251,3 +255,28 @@ def test_assigned_bases_are_seen(bodies: Bodies) -> None:
     Strategy.__bases__ = (Long,)
     assert run(Strategy(), 1.0) == 1.0
     assert len(bodies) == 2
+
+
+def test_the_package_of_the_decorated_function_counts_behind_its_arguments_wherever_it_is(
+    run_python: Callable, tmp_path: Path
+) -> None:
+    package = tmp_path / "site-packages" / "strategies"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(
+        "from afml_cache import robust_cacheable\n"
+        "from strategies.models import Model\n"
+        "@robust_cacheable\n"
+        "def run(model):\n    return model.signal()\n"
+    )
+    script = "import strategies; print(strategies.run(strategies.Model()))"
+    said = []
+    for value in (1, 2, 1):
+        code = f"class Model:\n    def signal(self): return {value}\n"
+        (package / "models.py").write_text(code)
+        shutil.rmtree(package / "__pycache__", ignore_errors=True)
+        said.append(
+            run_python(
+                script, env={"PYTHONPATH": os.pathsep.join([str(package.parent), *sys.path[1:]])}
+            )
+        )
+    assert said == ["1\n", "2\n", "1\n"]

@@ -54,9 +54,19 @@ pub struct DigestSink<'py> {
     unordered: bool,
     packages: Packages,
     codes: Vec<Arc<Code>>,
+    /// A package whose code counts wherever it is installed.
+    own: Option<Arc<str>>,
 }
 
 impl<'py> DigestSink<'py> {
+    /// A sink for which the code of this package counts wherever it is installed.
+    pub fn for_package(own: Arc<str>) -> Self {
+        Self {
+            own: Some(own).filter(|own| !own.is_empty()),
+            ..Self::default()
+        }
+    }
+
     /// The digest of one value. Values met before in the same sink are not hashed again.
     pub fn digest(&mut self, value: &Bound<'py, PyAny>) -> Walk<Digest> {
         let walked = self.value(value);

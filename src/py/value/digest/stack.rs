@@ -218,7 +218,7 @@ impl<'py> DigestSink<'py> {
         if self.seen(value)? {
             return Ok(());
         }
-        let code = code_of(value)?;
+        let code = code_of(value, self.own.as_deref().unwrap_or_default())?;
         let attributes = attributes_of(value)?;
         let has_attributes = attributes.is_some();
         self.open(value, Parts::Code(code.clone(), 0, attributes), None);
