@@ -5,7 +5,7 @@ from plain import identity
 
 KINDS = {
     "a method": "@dataclasses.dataclass\nclass A:\n    x: int = 1\n    def m(self): return {0}",
-    "an equality": "@dataclasses.dataclass\nclass A:\n    x: int\n    def __eq__(self, o): return {0}",
+    "an equality": "@dataclasses.dataclass\nclass A:\n    x: int\n    def __eq__(*_): return {0}",
     "a guarded repr": (
         "@dataclasses.dataclass\nclass A:\n    x: int = 1\n"
         "    @reprlib.recursive_repr()\n    def __repr__(self): return '{0}'"
@@ -18,7 +18,7 @@ KINDS = {
         "    def __new__(cls, v):\n        o = object.__new__(cls)\n"
         "        o._value_ = v\n        o.y = {0}\n        return o"
     ),
-    "a slot": "@dataclasses.dataclass(slots=True)\nclass A:\n    x: int\n    def m(self): return {0}",
+    "a slot": "@dataclasses.dataclass(slots=True)\nclass A:\n    x: int\n    def m(_): return {0}",
 }
 
 
