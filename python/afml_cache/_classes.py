@@ -7,6 +7,7 @@ import sys
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from afml_cache._reached import contents
 from afml_cache._values import attribute, is_a
 
 if TYPE_CHECKING:
@@ -23,14 +24,14 @@ _DERIVED: Final = frozenset(
         *("__callable_proto_members_only__", "__dataclass_params__", "__match_args__"),
     }
 )
-_GENERATED: Final = ("<string>", "<attrs generated", "<namedtuple")
-_PARAMETERS: Final = ("init", "repr", "eq", "order", "unsafe_hash", "frozen")
-_NAMED_TUPLE: Final = frozenset(
+_MAKERS: Final = frozenset({"dataclasses", "attr._make"})
+_MADE: Final = frozenset(
     {
-        *("__new__", "__slots__", "__repr__", "__getnewargs__", "__orig_bases__", "__replace__"),
-        *("_make", "_replace", "_asdict"),
+        *("__init__", "__repr__", "__eq__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__"),
+        *("__setattr__", "__delattr__"),
     }
 )
+_PARAMETERS: Final = ("init", "repr", "eq", "order", "unsafe_hash", "frozen")
 _TYPED_DICT: Final = frozenset({"__required_keys__", "__optional_keys__", "__total__"})
 _ATTRS: Final = (
     *("name", "default", "validator", "converter", "on_setattr", "init", "kw_only", "repr"),
@@ -72,14 +73,33 @@ def _without_generated(own: dict[str, object]) -> dict[str, object]:
 
 
 def _is_generated(value: object) -> bool:
-    function = attribute(value, "__wrapped__", value) if is_a(value, FunctionType) else value
-    while is_a(function, (classmethod, staticmethod)):
-        function = attribute(function, "__func__")
+    function = _innermost(value)
     if not is_a(function, FunctionType):
         return False
     found = cast("FunctionType", function)
-    made = found.__globals__.get("__name__") in {"dataclasses", "attr._make", "reprlib"}
-    return made or found.__code__.co_filename.startswith(_GENERATED)
+    if found.__globals__.get("__name__") in _MAKERS:
+        return True
+    code = found.__code__
+    if code.co_filename.startswith("<attrs generated"):
+        return True
+    # the user's own text may be a "<string>" as well
+    if sys.version_info >= (3, 11):
+        return code.co_qualname.startswith("__create_fn__.")
+    made = code.co_name in _MADE and code.co_filename == "<string>"
+    return made and isinstance(found.__globals__.get("__file__"), str)
+
+
+def _innermost(value: object) -> object:
+    """Give the function in a descriptor, and that below the guard against a `repr` of itself."""
+    while is_a(value, (classmethod, staticmethod)):
+        value = attribute(value, "__func__")
+    if not is_a(value, FunctionType):
+        return value
+    function = cast("FunctionType", value)
+    cells = dict(
+        zip(function.__code__.co_freevars, map(contents, function.__closure__ or ()), strict=True)
+    )
+    return cells.get("user_function", function)
 
 
 def _dataclass(cls: type, own: dict[str, object]) -> dict[str, object]:
@@ -105,9 +125,19 @@ def _attrs(_cls: type, own: dict[str, object]) -> dict[str, object]:
 
 
 def _named_tuple(cls: type, own: dict[str, object]) -> dict[str, object]:
-    fields = cast("Any", cls)._fields
-    dropped = _NAMED_TUPLE | set(fields)
-    return {name: value for name, value in own.items() if name not in dropped}
+    """Leave out what `collections` made; the fields are told by their names."""
+    dropped = {"__slots__", "__orig_bases__", *cast("Any", cls)._fields}
+    return {
+        name: value
+        for name, value in own.items()
+        if name not in dropped and not _is_from_collections(value)
+    }
+
+
+def _is_from_collections(value: object) -> bool:
+    space = attribute(_innermost(value), "__globals__", {})
+    made_in = str(space.get("__name__"))
+    return made_in == "collections" or made_in.startswith("namedtuple_")
 
 
 def _typed_dict(_cls: type, own: dict[str, object]) -> dict[str, object]:
