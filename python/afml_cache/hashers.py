@@ -39,7 +39,8 @@ _NAMES: Final = {
         "CategoricalIndex MultiIndex Timestamp Timedelta NaTType NAType Period Interval "
         "DatetimeArray TimedeltaArray PeriodArray IntervalArray Categorical IntegerArray "
         "FloatingArray BooleanArray StringArray StringArrayNumpySemantics ArrowStringArray "
-        "ArrowStringArrayNumpySemantics SparseArray ArrowExtensionArray NumpyExtensionArray"
+        "ArrowStringArrayNumpySemantics SparseArray ArrowExtensionArray NumpyExtensionArray "
+        "PandasArray"
     ),
     "polars": "DataFrame Series",
     "pyarrow": "Array ChunkedArray RecordBatch Table",
@@ -127,7 +128,7 @@ def _is_native(kind: type) -> bool:
     if id(kind) in _BUILT_IN or issubclass(kind, type):
         return True
     top = kind.__module__.partition(".")[0]
-    if _is_named(kind, top):
+    if top == "pytz" or _is_named(kind, top):
         return True
     families = (base for base in kind.__mro__ if (top, base.__qualname__) in _FAMILIES)
     return any(_is_named(base, top) for base in families)
