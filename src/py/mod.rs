@@ -7,6 +7,7 @@ mod counters;
 mod digest;
 mod error;
 mod function;
+mod hot;
 mod identity;
 mod method;
 mod store;

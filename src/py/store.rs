@@ -1,15 +1,15 @@
 //! `Store`: a folder of results, opened when it is first needed.
 
 use super::error::{corrupt, exception, raise, warn};
+use super::hot::{Hit, Hot, decoded, is_unchangeable};
 use super::value::{Drafted, load};
 use super::volatile::Volatile;
 use crate::clock;
 use crate::digest::Digest;
 use crate::error::{Error, Kind};
-use crate::format::{Draft, Head, Meta, Secret};
-use crate::store::{Bytes, Flights, Listed, MemoryTier, Put, Selection, Store, Weighed};
+use crate::format::{Draft, Meta, Secret};
+use crate::store::{Flights, Listed, MemoryTier, Put, Selection, Store};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyComplex, PyFloat, PyInt, PyString, PyTuple};
 use std::any::Any;
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -29,32 +29,6 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyStore>()?;
     module.add_function(wrap_pyfunction!(default_store, module)?)?;
     module.add_function(wrap_pyfunction!(set_default_store, module)?)
-}
-
-/// What the memory tier holds of a result.
-#[derive(Clone)]
-pub enum Hot {
-    /// A value that nobody can change: handed out as it is.
-    Value(Arc<Py<PyAny>>, f64, u64),
-    /// A payload: decoded anew for everybody.
-    Payload(Arc<[u8]>),
-}
-
-impl Weighed for Hot {
-    fn weight(&self) -> u64 {
-        const OVERHEAD: u64 = 128;
-        match self {
-            Self::Value(_, _, bytes) => OVERHEAD + bytes,
-            Self::Payload(bytes) => OVERHEAD + bytes.len() as u64,
-        }
-    }
-}
-
-/// A result from memory or disk, with the seconds that it once took.
-pub struct Hit<'py> {
-    pub value: Bound<'py, PyAny>,
-    pub seconds: f64,
-    pub in_memory: bool,
 }
 
 type Opened = Result<Arc<Store>, (Kind, String, Instant)>;
@@ -488,18 +462,6 @@ fn selected(one: Listed) -> Selected {
     )
 }
 
-/// A payload that memory holds, decoded anew.
-fn decoded<'py>(py: Python<'py>, payload: &[u8]) -> Option<Hit<'py>> {
-    let bytes = Bytes::copy(payload);
-    let head = Head::read(bytes.slice()).ok()?;
-    let seconds = head.seconds;
-    Some(Hit {
-        value: load(py, &head, bytes).ok()?,
-        seconds,
-        in_memory: true,
-    })
-}
-
 /// A payload to be, and what keeps its leaves in place.
 fn drafted_entry(drafted: Drafted, entry: Entry) -> (Draft, Vec<Box<dyn Any + Send + Sync>>) {
     let draft = Draft {
@@ -527,20 +489,6 @@ pub struct Entry {
     pub meta: Meta,
     pub seconds: f64,
     pub epoch: u64,
-}
-
-/// Scalars, text, bytes, and tuples of them.
-fn is_unchangeable(value: &Bound<'_, PyAny>) -> bool {
-    if let Ok(items) = value.cast_exact::<PyTuple>() {
-        return items.iter().all(|item| is_unchangeable(&item));
-    }
-    value.is_none()
-        || value.is_exact_instance_of::<PyBool>()
-        || value.is_exact_instance_of::<PyInt>()
-        || value.is_exact_instance_of::<PyFloat>()
-        || value.is_exact_instance_of::<PyString>()
-        || value.is_exact_instance_of::<PyBytes>()
-        || value.is_exact_instance_of::<PyComplex>()
 }
 
 static DEFAULT: RwLock<Option<Py<PyStore>>> = RwLock::new(None);
