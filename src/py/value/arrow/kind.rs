@@ -82,19 +82,3 @@ impl Kind {
 pub fn unknown(format: &str) -> Failure {
     Failure::unhandled(format!("an Arrow array of a type written `{format}`"))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::Kind;
-
-    #[test]
-    fn parameters_are_read() {
-        let kind = |format| Kind::of(format).ok();
-        assert_eq!(kind("w:12"), Some(Kind::Fixed(12)));
-        assert_eq!(kind("d:19,10"), Some(Kind::Fixed(16)));
-        assert_eq!(kind("d:76,10,256"), Some(Kind::Fixed(32)));
-        assert_eq!(kind("tsn:Europe/Berlin"), Some(Kind::Fixed(8)));
-        assert_eq!(kind("+w:3"), Some(Kind::FixedList(3)));
-        assert_eq!(kind("?"), None);
-    }
-}
