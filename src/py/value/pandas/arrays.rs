@@ -11,6 +11,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
+/// So many texts, as column labels are, are read back faster one by one than as a stream of Arrow's.
+const FEW: usize = 64;
+
 /// Walks a scalar or an extension array.
 pub fn walk_extension<'py, S: Sink<'py>>(
     sink: &mut S,
@@ -177,11 +180,16 @@ fn walk_strings<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> W
     if !storage.starts_with("pyarrow") {
         return walk_cells(sink, value);
     }
-    let column = value.call_method0(intern!(value.py(), "__arrow_array__"))?;
+    let column = || value.call_method0(intern!(value.py(), "__arrow_array__"));
     if S::CANONICAL {
-        arrow::walk_text(sink, &column)
+        return arrow::walk_text(sink, &column()?);
+    }
+    let few = value.len()? <= FEW;
+    sink.flag(few);
+    if few {
+        walk_cells(sink, value)
     } else {
-        arrow::write_column(sink, &column)
+        arrow::write_column(sink, &column()?)
     }
 }
 

@@ -257,7 +257,7 @@ fn load_strings<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Value<'py>> {
     let py = loader.py;
     let storage = loader.text()?.to_owned();
     let missing_is_nan = loader.flag()?;
-    let cells = if storage.starts_with("pyarrow") {
+    let cells = if storage.starts_with("pyarrow") && !loader.flag()? {
         arrow::read_table(loader)?.call_method1("column", (0,))?
     } else {
         let count = loader.count()?;
