@@ -9,7 +9,7 @@ from afml_cache._values import attribute, constant
 from afml_cache.exceptions import UncacheableArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from afml_cache._values import Parts
 
@@ -75,6 +75,24 @@ def check(dispatcher: object, described: Mapping[str, object]) -> None:
         f"changed; call `{name}.recompile()`"
     )
     raise UncacheableArgumentError(reason)
+
+
+def check_arrays(dispatcher: object, mutables: Iterable[tuple[str, object]]) -> None:
+    """Refuse global arrays that numba has compiled in, and that may change in place afterwards.
+
+    Raises
+    ------
+    UncacheableArgumentError
+        There is one: the machine code would go on with what it held.
+    """
+    for label, value in mutables:
+        if attribute(attribute(value, "flags"), "writeable", default=False) is True:
+            name = attribute(python_function(dispatcher), "__qualname__", "dispatcher")
+            reason = (
+                f"the numba function `{name}`, which has {label} compiled in and would not see it "
+                f"change; pass the array as an argument, or set its `flags.writeable` to False"
+            )
+            raise UncacheableArgumentError(reason)
 
 
 def _fresh(compiled: tuple[object, ...], stale: tuple[object, ...]) -> bool:

@@ -232,6 +232,7 @@ class Walk:
             walk = Walk(*self._options)
             walk.begin(_numba.python_function(dispatcher))
             code = walk.run(check=False)
+            _numba.check_arrays(dispatcher, code.mutables)
             _numba.check(dispatcher, {item.label: item.value for item in code.items})
 
 

@@ -62,3 +62,23 @@ def test_a_global_that_changed_before_compilation_is_no_harm(module):
     assert identity(features.f) != before
     features.f(1.0)
     assert identity(features.f) != before
+
+
+ARRAY = """
+import numba
+import numpy
+WEIGHTS = numpy.ones(3)
+WEIGHTS.flags.writeable = {writeable}
+@numba.njit
+def g(x): return (WEIGHTS * x).sum()
+def f(x): return g(x)
+"""
+
+
+def test_a_global_array_that_may_change_under_the_machine_code_is_refused(module):
+    with pytest.raises(UncacheableArgumentError, match=r"`g`.*`WEIGHTS`.*writeable"):
+        describe(module(ARRAY.format(writeable=True)).f)
+    read_only = module(ARRAY.format(writeable=False)).f
+    assert [label for label, _ in describe(read_only).mutables] == [
+        "global `WEIGHTS` in features.py"
+    ]
