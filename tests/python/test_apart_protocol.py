@@ -3,8 +3,11 @@
 import collections
 import copyreg
 import dataclasses
+import decimal
+import fractions
 import functools
 import itertools
+import pathlib
 import threading
 
 import numpy as np
@@ -389,3 +392,48 @@ def test_objects_that_lead_back_to_each_other_are_walked() -> None:
 class Reduced:
     def __init__(self, value):
         self.value = value
+
+
+class Price(decimal.Decimal):
+    currency: str
+
+
+class Ratio(fractions.Fraction):
+    currency: str
+
+
+class Place(pathlib.PurePosixPath):
+    currency: str
+
+
+class Marked:
+    def __init__(self, cached: int) -> None:
+        self._attrs_cached_hash = cached
+
+
+class Many:
+    """A mapping that may have a key twice."""
+
+    def __init__(self, *pairs: tuple[int, int]) -> None:
+        self.pairs = pairs
+
+    def __reduce_ex__(self, _: object) -> tuple:
+        return Many, (), None, None, iter(self.pairs)
+
+
+@pytest.mark.parametrize(("kind", "content"), [(Price, "1"), (Ratio, 1), (Place, "a")])
+def test_attributes_count_that_an_inherited_pickle_leaves_out(kind: type, content: object) -> None:
+    def made(currency: str) -> object:
+        value = kind(content)
+        value.currency = currency
+        return value
+
+    assert digest(made("USD")) == digest(made("USD")) != digest(made("EUR"))
+
+
+def test_what_only_attrs_would_leave_out_counts() -> None:
+    assert digest(Marked(1)) != digest(Marked(2))
+
+
+def test_a_key_that_is_there_twice_counts_twice() -> None:
+    assert digest(Many((1, 2), (1, 3))) != digest(Many((1, 3)))

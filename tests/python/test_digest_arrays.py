@@ -266,3 +266,12 @@ def test_any_array_equals_its_copies_and_differs_by_one_element(
         assert digest(changed) != before
     assert digest(array.reshape(1, *array.shape)) != before
     assert digest(np.concatenate([array, array])) != before
+
+
+def test_the_manners_of_a_structured_dtype_count() -> None:
+    plain = np.zeros(2, [("x", "i4")])
+    record = plain.astype(np.dtype((np.record, [("x", "i4")])))
+    titled = np.zeros(2, [(("Title", "x"), "i4")])
+    assert type(record) is type(plain)
+    assert len({digest(plain), digest(record), digest(titled)}) == 3
+    assert len({digest(array.dtype) for array in (plain, record, titled)}) == 3

@@ -60,3 +60,33 @@ def test_a_multiindex_does_not_depend_on_how_it_was_built() -> None:
     assert digest(pd.MultiIndex.from_tuples(list(built), names=["x", "y"])) == digest(built)
     assert digest(pd.MultiIndex.from_frame(built.to_frame())) == digest(built)
     assert digest(built[[1, 0, 3, 2]][[1, 0, 3, 2]]) == digest(built)
+
+
+@pytest.mark.parametrize(
+    "offset",
+    [
+        pd.offsets.CustomBusinessDay(holidays=["2024-01-01"]),
+        pd.offsets.CustomBusinessDay(holidays=["2024-01-02"]),
+        pd.offsets.CustomBusinessDay(weekmask="Mon Tue"),
+        pd.DateOffset(days=1),
+        pd.offsets.Easter(),
+        pd.offsets.BusinessHour(start="10:00"),
+        pd.offsets.MonthEnd(normalize=True),
+        pd.offsets.LastWeekOfMonth(weekday=4),
+        pd.offsets.Week(),
+    ],
+)
+def test_a_frequency_that_its_name_does_not_tell_counts(offset: "pd.DateOffset") -> None:
+    index = pd.date_range("2024-01-01 10:00", periods=4, freq=offset)
+    series = pd.Series(1.0, index=index)
+    assert digest(series) == digest(series.copy())
+    assert digest(index) != digest(pd.DatetimeIndex(index, freq=None)._with_freq(None))
+
+
+def test_calendars_are_told_apart() -> None:
+    days = [
+        pd.date_range("2024-03-01", periods=4, freq=pd.offsets.CustomBusinessDay(holidays=holidays))
+        for holidays in ([], ["2024-01-01"], ["2024-01-02"])
+    ]
+    assert len({tuple(day.asi8) for day in days}) == 1
+    assert len({digest(day) for day in days}) == 3

@@ -195,3 +195,17 @@ def test_two_stores_know_nothing_of_each_other(store: Store, tmp_path: Path) -> 
     assert here.cache_clear() == 1
     assert there("a", None) == 2
     assert (len(store), len(other)) == (0, 1)
+
+
+def test_a_record_array_comes_back_with_its_manners(store: Store) -> None:
+    echo = cached(store)
+    for name, dtype in (
+        ("record", np.dtype((np.record, [("x", "i4")]))),
+        ("titled", np.dtype([(("Title", "x"), "i4")])),
+    ):
+        value = np.zeros(2, dtype)
+        echo(name, value)
+        again = cached(Store(store.path))(name, None)
+        assert again.dtype == dtype
+        assert again.dtype.type is dtype.type
+        assert again.dtype.fields == dtype.fields

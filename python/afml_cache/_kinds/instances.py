@@ -29,7 +29,7 @@ _PROTOCOL: Final = 2
 
 def attributes(value: object, without: Collection[str] = ()) -> tuple[Part, ...]:
     """Give an instance's attributes: its `__dict__` in its order, then its slots."""
-    skipped = _DERIVED.union(without)
+    skipped = _skipped(value, without)
     found = getattr(value, "__dict__", None)
     own = tuple(_named(found, skipped)) if isinstance(found, dict) else ()
     return own + tuple(_slots(value, skipped))
@@ -76,7 +76,9 @@ def library_class(value: object, library: str) -> Part:
 def items(pairs: Collection[tuple[object, object]]) -> object:
     """Give a mapping's items in their order, as a `dict` where no key has code of its own."""
     if all(id(type(key)) in _PLAIN_KEYS for key, _ in pairs):
-        return dict(pairs)
+        found = dict(pairs)
+        if len(found) == len(pairs):  # a mapping may have a key twice
+            return found
     return tuple(pairs)
 
 
@@ -102,7 +104,9 @@ def reduced(value: object, *, without: Collection[str] = ()) -> Apart:
         raise refusal(value, "whose `__reduce_ex__` gave no tuple of two to six elements")
     function, arguments, state, elements, pairs, setter = (*found, *(None,) * 4)[:_LONGEST]
     kind, made = _made(value, function, arguments)
-    parts = [(".__class__", type(value)), *made, *_state(state, _DERIVED.union(without))]
+    parts = [(".__class__", type(value)), *made, *_state(state, _skipped(value, without))]
+    if state is None and not _says_all(type(value)):
+        parts.extend(attributes(value, without))
     if elements is not None:
         parts.append(("", list(elements)))
     if pairs is not None:
@@ -110,6 +114,25 @@ def reduced(value: object, *, without: Collection[str] = ()) -> Apart:
     if setter is not None:
         parts.append((".__reduce__()[5]", setter))
     return Apart(kind, tuple(parts))
+
+
+def _skipped(value: object, without: Collection[str]) -> Collection[str]:
+    made_by_attrs = any("__attrs_attrs__" in vars(base) for base in type(value).__mro__)
+    return _DERIVED.union(without) if made_by_attrs else frozenset(without)
+
+
+def _says_all(kind: type) -> bool:
+    """Whether what pickle gets is all there is: a library's own objects, or the user says so.
+
+    A user's class inherits from `Decimal` what leaves out the attributes that it adds.
+    """
+    registered = any(kind is one for one in copyreg.dispatch_table)
+    if registered or origin(str(kind.__module__)) != "user":
+        return True
+    for base in kind.__mro__:
+        if "__reduce_ex__" in vars(base) or "__reduce__" in vars(base):
+            return origin(str(base.__module__)) == "user"
+    return True
 
 
 def _named(found: dict[Any, object], skipped: Collection[str]) -> Iterator[Part]:

@@ -5,7 +5,7 @@ use crate::py::value::walk;
 use numpy::{PyArrayDescr, PyArrayDescrMethods};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyList, PyString};
 
 /// How the dtype of a field is put together.
 pub mod form {
@@ -33,6 +33,7 @@ pub fn walk_dtype<'py, S: Sink<'py>>(sink: &mut S, dtype: &Bound<'py, PyArrayDes
         return walk_plain_dtype(sink, dtype);
     };
     sink.tag(form::RECORD);
+    walk_manners(sink, dtype, &names)?;
     sink.u64(names.len() as u64);
     sink.u64(dtype.itemsize() as u64);
     for name in &names {
@@ -42,6 +43,39 @@ pub fn walk_dtype<'py, S: Sink<'py>>(sink: &mut S, dtype: &Bound<'py, PyArrayDes
         walk_dtype(sink, &field)?;
     }
     Ok(())
+}
+
+/// What a structured dtype has beside its fields: the class of its scalars (`np.record` has fields as
+/// attributes), and titles for fields. A payload has none of these, and is pickled instead.
+fn walk_manners<'py, S: Sink<'py>>(
+    sink: &mut S,
+    dtype: &Bound<'py, PyArrayDescr>,
+    names: &[String],
+) -> Walk<()> {
+    let py = dtype.py();
+    let class = dtype
+        .getattr(intern!(py, "type"))?
+        .getattr(intern!(py, "__name__"))?;
+    let fields = dtype.getattr(intern!(py, "fields"))?;
+    let titles = PyList::empty(py);
+    for name in names {
+        let field = fields.get_item(name)?;
+        titles.append(if field.len()? > 2 {
+            field.get_item(2)?
+        } else {
+            py.None().into_bound(py)
+        })?;
+    }
+    if S::CANONICAL {
+        walk(sink, &class)?;
+        return walk(sink, titles.as_any());
+    }
+    let plain = class.extract::<String>()? == "void" && titles.iter().all(|title| title.is_none());
+    if plain {
+        Ok(())
+    } else {
+        Err(Failure::unhandled(format!("an array of dtype `{dtype}`")))
+    }
 }
 
 /// A dtype whose items are their bytes and nothing else.

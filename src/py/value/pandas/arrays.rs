@@ -138,7 +138,8 @@ fn walk_ticks<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>, tag: u
     walk(sink, &value.getattr(intern!(py, "asi8"))?)
 }
 
-/// A frequency. Its short name moved between versions of pandas, so digests take it apart.
+/// A frequency. Its short name moved between versions of pandas and does not tell holidays, so
+/// digests take it apart.
 pub fn walk_frequency<'py, S: Sink<'py>>(sink: &mut S, frequency: &Bound<'py, PyAny>) -> Walk<()> {
     const TICKS: [&str; 7] = ["Day", "Hour", "Minute", "Second", "Milli", "Micro", "Nano"];
     let py = frequency.py();
@@ -146,21 +147,25 @@ pub fn walk_frequency<'py, S: Sink<'py>>(sink: &mut S, frequency: &Bound<'py, Py
         return Ok(sink.tag(tag::NONE));
     }
     let kind = frequency.get_type().name()?.to_string();
+    let tick = TICKS.contains(&kind.as_str());
+    if S::CANONICAL {
+        if !tick {
+            return walk(sink, frequency);
+        }
+        sink.tag(tag::STR);
+        sink.text(&kind);
+        sink.i64(frequency.getattr(intern!(py, "n"))?.extract()?);
+        return Ok(());
+    }
     let short: String = frequency.getattr(intern!(py, "freqstr"))?.extract()?;
-    if !TICKS.contains(&kind.as_str()) && !to_offset(py, &short)?.eq(frequency)? {
+    let told = || to_offset(py, &short)?.eq(frequency);
+    if !tick && !told().unwrap_or(false) {
         return Err(Failure::unhandled(format!(
             "a frequency that its name `{short}` does not tell"
         )));
     }
     sink.tag(tag::STR);
-    if S::CANONICAL {
-        sink.text(&kind);
-        sink.i64(frequency.getattr(intern!(py, "n"))?.extract()?);
-        sink.text(short.split_once('-').map_or("", |(_, anchor)| anchor));
-    } else {
-        sink.text(&short);
-    }
-    Ok(())
+    Ok(sink.text(&short))
 }
 
 /// The frequency of a short name.
