@@ -135,7 +135,12 @@ def _method(kind: type, name: str) -> tuple[str, Callable[[Any], object]]:
 def _keyed(kind: str, value: object, called: str, function: Callable[[Any], object]) -> Apart:
     key = _key(value, called, function)
     if not _checking.active:
-        again = _key(value, called, function)
+        # keys that are asked for on the way, as by `digest` in a key, are not checked once more
+        _checking.active = True
+        try:
+            again = _key(value, called, function)
+        finally:
+            _checking.active = False
         if not _equal(key, again):
             raise refusal(value, f"of which `{called}` gave two different keys", _STABLE)
     return Apart(kind, ((".__class__", type(value)), (f".<{kind}>", key)))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import stat
 import time
+from collections import deque
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from afml_cache._native import digest
 from afml_cache.exceptions import CacheConfigError, UncacheableArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["File", "file_key"]
 
@@ -84,20 +87,44 @@ def file_key(value: object) -> Any:
     Parameters
     ----------
     value
-        A path, or a list, tuple or dictionary of paths; anything else counts as it is.
+        A path or `None`, or a list, tuple, set, deque or mapping of these.
 
     Returns
     -------
     object
-        A `File`, or the same kind of container with a `File` for each path.
+        A `File`; a list, tuple or dictionary with a `File` for each path; for any other container
+        its class beside these.
+
+    Raises
+    ------
+    UncacheableArgumentError
+        It is neither: a file behind it would be left out of the key without a word.
     """
-    if type(value) is list or type(value) is tuple:
-        return type(value)(map(file_key, value))
-    if type(value) is dict:
-        return {name: file_key(path) for name, path in value.items()}
-    if isinstance(value, str | bytes | os.PathLike) and not isinstance(value, File):
+    if value is None or isinstance(value, File):
+        return value
+    if isinstance(value, str | bytes | os.PathLike):
         return File(value)
-    return value
+    found: Any
+    if isinstance(value, Mapping):
+        found = {name: file_key(path) for name, path in value.items()}
+    elif isinstance(value, list | tuple | deque):
+        found = type(value)(map(file_key, value)) if type(value) is tuple else _each(value)
+    elif isinstance(value, AbstractSet):
+        found = frozenset(map(file_key, value))
+    else:
+        raise UncacheableArgumentError(_nameless(value))
+    return found if type(found) is type(value) else (type(value), found)
+
+
+def _each(paths: Iterable[object]) -> list[Any]:
+    return [file_key(path) for path in paths]
+
+
+def _nameless(value: object) -> str:
+    return (
+        f"a `{type(value).__qualname__}`, which names no file; pass a path, or a list, tuple, set "
+        "or dictionary of paths"
+    )
 
 
 def names_a_file(value: object) -> bool:

@@ -124,7 +124,6 @@ def test_paths_in_containers_become_files(path) -> None:
     kept = File(path)
     assert files.file_key(kept) is kept
     assert files.file_key(None) is None
-    assert files.file_key(3) == 3
 
 
 def test_a_mapped_file_counts_by_content_and_position(path) -> None:

@@ -437,3 +437,18 @@ def test_what_only_attrs_would_leave_out_counts() -> None:
 
 def test_a_key_that_is_there_twice_counts_twice() -> None:
     assert digest(Many((1, 2), (1, 3))) != digest(Many((1, 3)))
+
+
+class Nested:
+    def __init__(self, parts: list) -> None:
+        self.parts = parts
+
+    def __cache_key__(self) -> str:
+        return digest(self.parts)
+
+
+def test_keys_that_digest_what_has_keys_take_no_time_without_end() -> None:
+    value = Nested([])
+    for _ in range(40):
+        value = Nested([value])
+    assert digest(value) == digest(value)

@@ -107,6 +107,24 @@ def test_a_set_may_stand_in_a_cycle_as_long_as_its_members_do_not_know_each_othe
         digest(family("abc", siblings=True))
 
 
+def test_the_order_in_which_a_set_gives_the_values_of_a_cycle_does_not_show() -> None:
+    class Node:
+        def __init__(self, name: str) -> None:
+            self.name = name
+            self.others: list[Node] = []
+
+    digests = set()
+    kept = []
+    for _ in range(50):  # sets order such objects by their addresses
+        parent, child = Node("parent"), Node("child")
+        parent.others, child.others = [child], [parent]
+        kept.append(object())
+        digests.add(digest({parent, child}))
+        digests.add(digest({child, parent}))
+        kept.append((parent, child))
+    assert len(digests) == 1
+
+
 def test_sharing_does_not_show() -> None:
     part = [1, (2, 3), {"x": "y"}]
     other = copy.deepcopy(part)

@@ -1,6 +1,8 @@
 """Arguments that name files: counted by content where they are declared, told of where not."""
 
+import collections
 import os
+import typing
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +10,12 @@ from pathlib import Path
 import pytest
 from bodies import RAN, Bodies, counted
 
-from afml_cache import CacheConfigError, UndeclaredFileWarning, robust_cacheable
+from afml_cache import (
+    CacheConfigError,
+    UncacheableArgumentError,
+    UndeclaredFileWarning,
+    robust_cacheable,
+)
 
 
 @pytest.fixture
@@ -100,3 +107,37 @@ def test_naming_a_parameter_that_is_not_there_is_an_error() -> None:
         robust_cacheable(files=("file",))(lambda path: path)
     with pytest.raises(CacheConfigError, match="`unordered` names `options`"):
         robust_cacheable(unordered=("options",))(lambda params: params)
+
+
+class Pair(typing.NamedTuple):
+    one: str
+    other: str
+
+
+CONTAINERS = {
+    "named tuple": Pair,
+    "set": lambda *paths: set(paths),
+    "deque": lambda *paths: collections.deque(paths),
+    "ordered dictionary": lambda *paths: collections.OrderedDict(enumerate(paths)),
+    "list in a dictionary": lambda *paths: {"all": list(paths)},
+}
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_files_count_in_every_container(tmp_path: Path, kind: str) -> None:
+    @robust_cacheable(files="paths")
+    def count(paths: object) -> int:
+        return len(paths)  # type: ignore[arg-type]
+
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_text("1")
+    keys = []
+    for text in ("x", "y", "x"):
+        other.write_text(text)
+        keys.append(count.cache_key(CONTAINERS[kind](str(one), str(other))))
+    assert keys[0] == keys[2] != keys[1]
+
+
+def test_what_names_no_file_is_refused() -> None:
+    with pytest.raises(UncacheableArgumentError, match="names no file"):
+        load.cache_key(5)

@@ -27,8 +27,17 @@ def buffer(value: Any) -> Apart:
     return Apart("arrow buffer", ((".__class__", type(value)), ("", value.to_pybytes())))
 
 
+def dataset(value: Any) -> Apart:
+    """Refuse a dataset: pickle knows its files by their names, which do not tell their content."""
+    remedy = "pass `.to_table()`, or its `.files` as a parameter named in files=(...)"
+    raise refusal(value, "which reads files when it is used", remedy)
+
+
 TYPES: Final[dict[str, Callable[[Any], Apart]]] = {
     "Scalar": scalar,
     "Buffer": buffer,
     "DataType": reduced,
+    "Dataset": dataset,
+    "Scanner": dataset,
+    "Fragment": dataset,
 }

@@ -34,6 +34,8 @@ def _check(value: Any) -> None:
         raise refusal(value, where, remedy)
     if value.layout is not sys.modules["torch"].strided:
         raise refusal(value, f"of the layout `{value.layout}`", "pass `.to_dense()`")
+    if value.grad_fn is not None:
+        raise refusal(value, "which stands in a graph of gradients", "pass `.detach()`")
     if value.is_quantized or value.is_nested:
         raise refusal(value, "which is quantized or nested", "pass `.dequantize()` or its parts")
 

@@ -165,6 +165,13 @@ impl<'py> DigestSink<'py> {
         }
         let digest = match frame.low {
             u64::MAX => digest,
+            low if low == frame.number && self.gathering > 0 => {
+                // The order in which a set gives its members must not say which of a cycle's values
+                // is its first: each is digested from where it stands.
+                let digest = self.number_cycle(frame)?;
+                self.met.remove(&address);
+                return Ok(digest);
+            }
             low if low == frame.number => self.number_cycle(frame)?,
             _ => {
                 return Err(Failure::unhandled(
