@@ -13,8 +13,10 @@ import pytest
 import scipy.sparse
 import scipy.stats
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
 from afml_cache import UncacheableArgumentError, digest
@@ -254,3 +256,20 @@ def test_a_ufunc_of_a_library_is_its_name_and_one_of_the_user_is_refused() -> No
     assert distinct(np.sqrt, np.exp, scipy.special.expit, scipy.special.erf)
     with pytest.raises(UncacheableArgumentError, match="the Python function"):
         digest(np.frompyfunc(float, 1, 1))
+
+
+@pytest.mark.parametrize("algorithm", ["kd_tree", "ball_tree"])
+def test_asking_for_neighbours_changes_nothing(algorithm: str) -> None:
+    model = KNeighborsClassifier(algorithm=algorithm).fit(FEATURES, LABELS)
+    before = digest(model)
+    model.predict(FEATURES)
+    assert digest(model) == before
+    assert digest(KNeighborsClassifier(algorithm=algorithm).fit(FEATURES + 1, LABELS)) != before
+
+
+def test_a_fitted_vectorizer_keeps_no_address() -> None:
+    def fitted(words: list[str]) -> TfidfVectorizer:
+        return TfidfVectorizer(stop_words=["and"]).fit(words)
+
+    assert digest(fitted(["bid cat", "cat dog"])) == digest(fitted(["bid cat", "cat dog"]))
+    assert digest(fitted(["bid cat", "cat dog"])) != digest(fitted(["bid cat", "cat elk"]))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache._kinds.instances import instance, items, reduced
+from afml_cache._kinds.model import Apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from afml_cache._kinds.model import Apart, Part
+    from afml_cache._kinds.model import Part
 
 # What the formats keep, and what was found out about it on the way.
 _SPARSE: Final = frozenset(
@@ -19,6 +20,8 @@ _SPARSE: Final = frozenset(
         *("_has_canonical_format", "has_sorted_indices", "_has_sorted_indices"),
     }
 )
+# Elements of the state of a `KDTree` or a `BallTree`.
+_TREE: Final = 13
 _FRESH: Final = frozenset({"__doc__"})
 
 
@@ -60,8 +63,21 @@ def distribution(value: Any) -> Apart:
 
 
 def estimator(value: Any) -> Apart:
-    """Describe an estimator: parameters and fitted state, without the version that pickles note."""
-    return reduced(value, without=("_sklearn_version",))
+    """Describe an estimator by parameters and fitted state.
+
+    Left out are the version that pickles note, and the address that vectorizers keep.
+    """
+    return reduced(value, without=("_sklearn_version", "_stop_words_id"))
+
+
+def tree(value: Any) -> Apart:
+    """Describe a tree of neighbours without its counts of what was asked of it."""
+    state = value.__getstate__()
+    if len(state) != _TREE:
+        return reduced(value)
+    counts = slice(7, 11)
+    kept = (*state[: counts.start], *state[counts.stop :])
+    return Apart("object", ((".__class__", type(value)), (".__getstate__()", kept)))
 
 
 def bunch(value: Any) -> Apart:
@@ -76,4 +92,8 @@ TYPES: Final[dict[str, Callable[[Any], Apart]]] = {
     "rv_generic": distribution,
     "BaseEstimator": estimator,
     "Bunch": bunch,
+    "KDTree": tree,
+    "BallTree": tree,
+    "BinaryTree64": tree,
+    "BinaryTree32": tree,
 }
