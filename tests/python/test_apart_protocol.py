@@ -431,6 +431,15 @@ def test_attributes_count_that_an_inherited_pickle_leaves_out(kind: type, conten
     assert digest(made("USD")) == digest(made("USD")) != digest(made("EUR"))
 
 
+def test_what_a_path_keeps_for_speed_does_not_count() -> None:
+    touched, fresh = Place("a/b"), Place("a/b")
+    before = digest(fresh)
+    assert str(touched)
+    assert hash(touched) == hash(Place("a/b"))
+    assert touched.parts
+    assert digest(touched) == before
+
+
 def test_what_only_attrs_would_leave_out_counts() -> None:
     assert digest(Marked(1)) != digest(Marked(2))
 

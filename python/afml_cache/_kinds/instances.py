@@ -30,9 +30,13 @@ _PROTOCOL: Final = 2
 def attributes(value: object, without: Collection[str] = ()) -> tuple[Part, ...]:
     """Give an instance's attributes: its `__dict__` in its order, then its slots."""
     skipped = _skipped(value, without)
+    return (*attributes_in_dictionary(value, skipped), *_slots(value, skipped))
+
+
+def attributes_in_dictionary(value: object, skipped: Collection[str]) -> tuple[Part, ...]:
+    """Give what is in an instance's `__dict__`, in its order."""
     found = getattr(value, "__dict__", None)
-    own = tuple(_named(found, skipped)) if isinstance(found, dict) else ()
-    return own + tuple(_slots(value, skipped))
+    return tuple(_named(found, skipped)) if isinstance(found, dict) else ()
 
 
 def instance(value: object, *content: Part, without: Collection[str] = ()) -> Apart:
@@ -106,7 +110,9 @@ def reduced(value: object, *, without: Collection[str] = ()) -> Apart:
     kind, made = _made(value, function, arguments)
     parts = [(".__class__", type(value)), *made, *_state(state, _skipped(value, without))]
     if state is None and not _says_all(type(value)):
-        parts.extend(attributes(value, without))
+        # slots of the library's own, such as those of a path, are content or kept for speed
+        added = (*attributes_in_dictionary(value, without), *_slots(value, without, users=True))
+        parts.extend(added)
     if elements is not None:
         parts.append(("", list(elements)))
     if pairs is not None:
@@ -143,10 +149,10 @@ def _named(found: dict[Any, object], skipped: Collection[str]) -> Iterator[Part]
             yield f".{name}", part
 
 
-def _slots(value: object, skipped: Collection[str]) -> Iterator[Part]:
+def _slots(value: object, skipped: Collection[str], *, users: bool = False) -> Iterator[Part]:
     for cls in reversed(type(value).__mro__):
         namespace = vars(cls)
-        if "__slots__" not in namespace:
+        if "__slots__" not in namespace or (users and origin(str(cls.__module__)) != "user"):
             continue
         for name in sorted(namespace):
             descriptor = namespace[name]
