@@ -134,6 +134,7 @@ impl PyStore {
         let selection = Selection {
             function,
             time_range,
+            ..Selection::default()
         };
         let store = self.open(py).map_err(raise)?;
         let found = py.detach(|| {

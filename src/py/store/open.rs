@@ -5,7 +5,7 @@ use crate::clock;
 use crate::error::Error;
 use crate::format::Secret;
 use crate::py::error::raise;
-use crate::store::Store;
+use crate::store::{Options, Store};
 use pyo3::prelude::*;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
@@ -27,7 +27,15 @@ impl PyStore {
         }
         let secret = self.secret(py);
         // Two threads may both open; the first one's store is kept, and both are sound.
-        let opened = py.detach(|| Store::open(&self.path, secret));
+        let opened = py.detach(|| {
+            Store::open(
+                &self.path,
+                Options {
+                    secret,
+                    ..Options::default()
+                },
+            )
+        });
         let mut place = held();
         match (&*place, opened) {
             (Some(Ok(store)), _) => Ok(store.clone()),
