@@ -16,14 +16,16 @@ mod rebuild;
 mod session;
 mod trust;
 mod upkeep;
+mod waits;
 
-pub use files::{Grab, Lease, Seen, Watch, hex_bytes, secret, waits_of};
-pub use flight::{Flight, Flights, Follow, Lead, Outcome, Ticket};
+pub use files::{Grab, Lease, Seen, Watch, hex_bytes, secret};
+pub use flight::{Flight, Flights, Lead, Outcome, Ticket};
 pub use index::{Listed, Selection};
 pub use mapped::Bytes;
 pub use memory::{MemoryTier, Weighed};
 pub use put::Put;
 pub use upkeep::{Collected, Keep, Problem, Verified};
+pub use waits::{Holding, Wait};
 
 use crate::clock;
 use crate::digest::Digest;
@@ -33,7 +35,7 @@ use changes::Changes;
 use files::{Root, StoreId};
 use index::{Index, Payload, Place};
 use session::Session;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -224,6 +226,12 @@ impl Store {
             Ok(Some(place)) => self.set_aside(key, &place, error),
             _ => error,
         }
+    }
+
+    /// Names the lock of a key.
+    #[must_use]
+    pub fn lock_of(&self, key: Digest) -> PathBuf {
+        self.root.lease_path(key)
     }
 
     /// Asks for the lock of a key, which whoever computes it holds; `None` where there can be none.
