@@ -9,13 +9,16 @@ mod flight;
 mod index;
 mod mapped;
 mod memory;
+mod ram;
 mod session;
 mod trust;
 
+pub use changes::Mark;
 pub use files::{hex_bytes, secret};
 pub use flight::{Flight, Flights, Follow, Lead, Outcome, Ticket};
 pub use mapped::Bytes;
 pub use memory::{MemoryTier, Weighed};
+pub use ram::usual_memory;
 
 use crate::clock;
 use crate::digest::Digest;
@@ -195,6 +198,7 @@ impl Store {
         };
         // A row that stays names a payload that is gone, or fails the same check again.
         let _ = self.with_index(|index| index.forget(key, nonce));
+        self.changes.count(key);
         told
     }
 
@@ -247,7 +251,7 @@ impl Store {
             self.root.remove(draft.key, nonce);
         }
         if matches!(entered, Ok(Entered::Replaced(_))) {
-            self.changes.count();
+            self.changes.count(draft.key);
         }
         Ok(match (entered?, place) {
             (Entered::Outdated, _) => Put::Outdated,
@@ -274,7 +278,7 @@ impl Store {
     pub fn clear(&self, function: Option<&str>) -> Result<usize> {
         let cleared = self
             .with_index(|index| index.clear(function, |key, nonce| self.root.remove(key, nonce)));
-        self.changes.count();
+        self.changes.count_all();
         cleared
     }
 
@@ -294,7 +298,7 @@ impl Store {
         let dropped = self.with_index(|index| {
             index.invalidate(selection, |key, nonce| self.root.remove(key, nonce))
         });
-        self.changes.count();
+        self.changes.count_all();
         dropped
     }
 
@@ -308,11 +312,33 @@ impl Store {
         Ok(join(&in_places(&head, &leaves, draft), size))
     }
 
-    /// How often an entry was replaced or dropped, by whichever process: what memory holds of
+    /// What was counted of changes to an entry, by whichever process: what memory holds from
     /// before a change must not be served after it.
+    ///
+    /// On network file systems the index is asked, since a mapping shows nothing of other machines.
+    #[must_use]
+    pub fn mark(&self, key: Digest) -> Mark {
+        let mark = self.changes.mark(key);
+        if !self.root.is_network() {
+            return mark;
+        }
+        mark.with_row(match self.find(key) {
+            Ok(Some(Place::File(nonce, _))) => Some(Digest::of(&nonce)),
+            Ok(Some(Place::Inline(bytes))) => Some(Digest::of(&bytes)),
+            Ok(None) | Err(_) => None,
+        })
+    }
+
+    /// Whether other machines may change entries without a count that shows here.
+    #[must_use]
+    pub fn is_network(&self) -> bool {
+        self.root.is_network()
+    }
+
+    /// How often entries were dropped that nobody listed.
     #[must_use]
     pub fn changes(&self) -> u64 {
-        self.changes.now()
+        self.changes.all()
     }
 
     /// What the latest entries of a function say of themselves, newest first.
