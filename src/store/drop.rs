@@ -38,7 +38,7 @@ impl Store {
     ) -> Result<Vec<T>> {
         let newest = self.change(|index| index.move_on(selection.function, &note));
         // Whatever memory holds is not to be served from here on.
-        self.changes.count();
+        self.changes.count_all();
         let newest = newest?;
         // A file that a killed writer left has no entry that could be dropped.
         self.clear_away();
@@ -47,7 +47,7 @@ impl Store {
             let some = self.change(|index| {
                 index.drop_some(selection, newest, |key, nonce| self.root.remove(key, nonce))
             });
-            self.changes.count();
+            self.changes.count_all();
             match some? {
                 none if none.is_empty() => return Ok(dropped),
                 some => dropped.push(keep(some)),

@@ -12,18 +12,21 @@ mod ledger;
 mod mapped;
 mod memory;
 mod put;
+mod ram;
 mod rebuild;
 mod session;
 mod trust;
 mod upkeep;
 mod waits;
 
+pub use changes::Mark;
 pub use files::{Grab, Lease, Seen, Watch, hex_bytes, secret};
 pub use flight::{Flight, Flights, Lead, Outcome, Ticket};
 pub use index::{Listed, Selection};
 pub use mapped::Bytes;
 pub use memory::{MemoryTier, Weighed};
 pub use put::Put;
+pub use ram::usual_memory;
 pub use upkeep::{Collected, Keep, Problem, Verified};
 pub use waits::{Holding, Wait};
 
@@ -104,12 +107,6 @@ impl Store {
     #[must_use]
     pub fn has_secret(&self) -> bool {
         self.secret.is_some()
-    }
-
-    /// Whether it is on a network file system.
-    #[must_use]
-    pub fn is_network(&self) -> bool {
-        self.root.is_network()
     }
 
     /// The payload that answers a key.
@@ -216,6 +213,7 @@ impl Store {
         };
         // A row that stays names a payload that is gone, or fails the same check again.
         let _ = self.change(|index| index.forget(key, place.nonce));
+        self.changes.count(key);
         told
     }
 
@@ -256,11 +254,32 @@ impl Store {
         self.with_index(|index| index.list(selection))
     }
 
-    /// How often an entry was replaced or dropped, by whichever process: what memory holds of
+    /// What was counted of changes to an entry, by whichever process: what memory holds from
     /// before a change must not be served after it.
+    ///
+    /// On network file systems the index is asked, since a mapping shows nothing of other machines.
+    #[must_use]
+    pub fn mark(&self, key: Digest) -> Mark {
+        let mark = self.changes.mark(key);
+        if !self.root.is_network() {
+            return mark;
+        }
+        mark.with_row(match self.find(key) {
+            Ok(Some(place)) => Some(Digest::of(&place.nonce)),
+            Ok(None) | Err(_) => None,
+        })
+    }
+
+    /// Whether other machines may change entries without a count that shows here.
+    #[must_use]
+    pub fn is_network(&self) -> bool {
+        self.root.is_network()
+    }
+
+    /// How often entries were dropped that nobody listed.
     #[must_use]
     pub fn changes(&self) -> u64 {
-        self.changes.now()
+        self.changes.all()
     }
 
     /// What the latest entries of a function say of themselves, newest first.

@@ -85,7 +85,7 @@ impl Store {
             if let Some(nonce) = replaced {
                 self.root.remove(draft.key, nonce);
             }
-            self.changes.count();
+            self.changes.count(draft.key);
         }
         Ok(match (entered?, place.payload) {
             (Entered::Outdated, _) => Put::Outdated,

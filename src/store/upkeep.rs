@@ -124,7 +124,6 @@ impl Store {
                 continue;
             };
             let error = if fix {
-                self.changes.count();
                 self.set_aside(entry.key, &place, error)
             } else {
                 error

@@ -13,16 +13,12 @@ use super::error::raise;
 use super::hot::Hot;
 use super::volatile::Volatile;
 use crate::error::{Error, Kind};
-use crate::store::{Flights, Listed, MemoryTier, Selection, Store};
+use crate::store::{Flights, Listed, MemoryTier, Selection, Store, usual_memory};
 use pyo3::prelude::*;
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
-
-/// Bytes that the memory tier may hold.
-const MEMORY: u64 = 512 * 1024 * 1024;
 
 /// Adds what this folder has to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -55,8 +51,6 @@ pub struct PyStore {
     told: Mutex<HashSet<String>>,
     /// Why there is no secret, once that is known.
     unsealed: Mutex<Option<String>>,
-    /// The store's count of changes when memory was last known to be up to date.
-    seen: AtomicU64,
     volatile: Volatile,
 }
 
@@ -74,11 +68,10 @@ impl PyStore {
             path: absolute,
             allow_pickle,
             opened: Mutex::default(),
-            memory: MemoryTier::new(MEMORY),
+            memory: MemoryTier::new(usual_memory()),
             flights: Flights::default(),
             told: Mutex::default(),
             unsealed: Mutex::default(),
-            seen: AtomicU64::new(0),
             volatile: Volatile::default(),
         })
     }
