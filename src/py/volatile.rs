@@ -90,6 +90,11 @@ impl Volatile {
         Some(payload)
     }
 
+    /// Lets go of one key.
+    pub fn remove(&self, key: Digest) {
+        self.held().remove(&key);
+    }
+
     /// Whether anything is held for a key.
     pub fn contains(&self, store: &Store, key: Digest) -> bool {
         self.get(store, key).is_some()

@@ -74,6 +74,7 @@ impl Flights {
                     key,
                     flight,
                     outcome: Outcome::Failed,
+                    process: std::process::id(),
                 })
             }
             Entry::Occupied(place) if place.get().leader == Some(me) => Ticket::Alone,
@@ -89,6 +90,7 @@ pub struct Lead {
     key: Digest,
     flight: Arc<Flight>,
     outcome: Outcome,
+    process: u32,
 }
 
 impl Lead {
@@ -100,6 +102,10 @@ impl Lead {
 
 impl Drop for Lead {
     fn drop(&mut self) {
+        if self.process != std::process::id() {
+            // A child that was forked inside of the body; those who wait are its parent's.
+            return;
+        }
         self.flights.0.remove(&self.key);
         *held(&self.flight.outcome) = Some(self.outcome);
         self.flight.landed.notify_all();

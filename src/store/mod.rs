@@ -109,47 +109,48 @@ impl Store {
         self.secret.is_some()
     }
 
-    /// The payload that answers a key.
+    /// The payload that answers a key; where nothing may be written, what fails its checks stays.
     ///
     /// # Errors
     /// `Corrupt` or `Forged` for a payload that was set aside, `Locked` and `Io` where the index or
     /// the disk fails: each of them is a miss with a reason.
-    pub fn get(&self, key: Digest) -> Result<Option<Found>> {
+    pub fn get(&self, key: Digest, writes: bool) -> Result<Option<Found>> {
         /// How often a payload may be replaced between our finding and our opening it.
         const TRIES: usize = 3;
         for _ in 0..TRIES {
-            let Some(place) = self.find(key)? else {
+            let Some(place) = self.find(key, writes)? else {
                 return Ok(None);
             };
-            match self.load(key, &place) {
-                Err(error) if matches!(error.kind(), Kind::Corrupt | Kind::Forged) => {
+            match self.load(key, &place, writes) {
+                Err(error) if is_damage(&error) && writes => {
                     return Err(self.set_aside(key, &place, error));
                 }
                 Err(error) if error.kind() == Kind::ForeignSecret => return Ok(None),
-                Ok(None) => self.change(|index| index.forget(key, place.nonce))?,
+                Ok(None) if writes => self.change(|index| index.forget(key, place.nonce))?,
                 loaded => return loaded,
             }
         }
         Ok(None)
     }
 
-    fn find(&self, key: Digest) -> Result<Option<Place>> {
+    fn find(&self, key: Digest, writes: bool) -> Result<Option<Place>> {
         let found = self.with_index(|index| index.find(key, self.ours().as_ref()));
-        if matches!(&found, Err(error) if error.kind() == Kind::Corrupt) {
+        if matches!(&found, Err(error) if error.kind() == Kind::Corrupt) && writes {
             self.change(|index| index.drop_rows(key))?;
         }
         found
     }
 
-    /// Whether a key is answered, without loading the answer.
+    /// When the answer to a key was computed, ns UTC, without loading it.
     ///
     /// # Errors
     /// The index can't be asked.
-    pub fn contains(&self, key: Digest) -> Result<bool> {
-        self.find(key).map(|place| place.is_some())
+    pub fn created(&self, key: Digest) -> Result<Option<i64>> {
+        let place = self.find(key, false)?;
+        Ok(place.map(|place| place.created_ns))
     }
 
-    fn load(&self, key: Digest, place: &Place) -> Result<Option<Found>> {
+    fn load(&self, key: Digest, place: &Place, writes: bool) -> Result<Option<Found>> {
         let (bytes, stamp) = match &place.payload {
             Payload::Inline(bytes) => (Bytes::copy(bytes), None),
             Payload::File(recorded) => match self.root.open(key, place.nonce)? {
@@ -162,7 +163,9 @@ impl Store {
         };
         let trusted = matches!(stamp, Some((_, true)));
         let head = self.check(key, bytes.slice(), trusted)?;
-        if let Some((stamp, false)) = stamp {
+        if let Some((stamp, false)) = stamp
+            && writes
+        {
             // The next load checks again where this is not noted.
             let _ = stamp
                 .bytes()
@@ -264,7 +267,7 @@ impl Store {
         if !self.root.is_network() {
             return mark;
         }
-        mark.with_row(match self.find(key) {
+        mark.with_row(match self.find(key, false) {
             Ok(Some(place)) => Some(Digest::of(&place.nonce)),
             Ok(None) | Err(_) => None,
         })
@@ -353,4 +356,8 @@ impl Store {
             }
         }
     }
+}
+
+fn is_damage(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Corrupt | Kind::Forged)
 }

@@ -191,14 +191,9 @@ impl Store {
             pinned: Some(false),
             ..Selection::default()
         };
-        while !self
-            .change(|index| {
-                index.drop_some(selection, i64::MAX, |key, nonce| {
-                    self.root.remove(key, nonce)
-                })
-            })?
-            .is_empty()
-        {}
+        let unlink = |key, nonce| self.root.remove(key, nonce);
+        let some = || self.change(|index| index.drop_some(selection, i64::MAX, unlink));
+        while !some()?.is_empty() {}
         Ok(())
     }
 

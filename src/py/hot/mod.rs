@@ -18,7 +18,7 @@ const KEEP: usize = 1024 * 1024;
 pub struct Hot {
     /// The counts of changes from before it was read: once they have moved on it is not used.
     pub mark: Mark,
-    seconds: f64,
+    made: Made,
     weight: u64,
     form: Form,
 }
@@ -40,39 +40,56 @@ impl Weighed for Hot {
     }
 }
 
-/// A result from memory or disk, with the seconds that it once took.
+/// When a result was computed, and how long that took.
+#[derive(Clone, Copy)]
+pub struct Made {
+    pub at_ns: i64,
+    pub seconds: f64,
+}
+
+impl Made {
+    /// What a payload says of itself.
+    pub fn of(head: &Head) -> Self {
+        Self {
+            at_ns: head.created_ns,
+            seconds: head.seconds,
+        }
+    }
+}
+
+/// A result from memory or disk.
 pub struct Hit<'py> {
     pub value: Bound<'py, PyAny>,
-    pub seconds: f64,
+    pub made: Made,
     pub in_memory: bool,
 }
 
 impl Hot {
-    fn new(mark: Mark, seconds: f64, weight: u64, form: Form) -> Self {
+    fn new(mark: Mark, made: Made, weight: u64, form: Form) -> Self {
         let weight = weight + size_of::<Self>() as u64;
         Self {
             mark,
-            seconds,
+            made,
             weight,
             form,
         }
     }
 
-    fn same(mark: Mark, seconds: f64, value: &Bound<'_, PyAny>, payload: usize) -> Self {
+    fn same(mark: Mark, made: Made, value: &Bound<'_, PyAny>, payload: usize) -> Self {
         let value = value.clone().unbind();
-        Self::new(mark, seconds, payload as u64, Form::Same(value))
+        Self::new(mark, made, payload as u64, Form::Same(value))
     }
 
     /// What can be held after a miss: the value itself only where nobody can change it.
     pub fn of_stored(mark: Mark, value: &Bound<'_, PyAny>, payload: &[u8]) -> Option<Self> {
         let head = Head::read(payload).ok()?;
         if is_unchangeable(value) {
-            return Some(Self::same(mark, head.seconds, value, payload.len()));
+            return Some(Self::same(mark, Made::of(&head), value, payload.len()));
         }
         let bytes = Arc::new(Bytes::copy(payload));
         Some(Self::new(
             mark,
-            head.seconds,
+            Made::of(&head),
             payload.len() as u64,
             Form::Unread(head, bytes),
         ))
@@ -85,22 +102,21 @@ impl Hot {
         mark: Mark,
     ) -> PyResult<(Bound<'py, PyAny>, Option<Self>)> {
         let (head, bytes) = (found.head, Arc::new(found.bytes));
-        let (seconds, length) = (head.seconds, bytes.slice().len());
+        let (made, length) = (Made::of(&head), bytes.slice().len());
         if length > KEEP
             && let Some((original, weight)) = Original::load(py, &head, &bytes)?
         {
-            let hot = Self::new(mark, seconds, weight, Form::Original(original));
+            let hot = Self::new(mark, made, weight, Form::Original(original));
             return Ok((hot.value(py)?, Some(hot)));
         }
         // Before the value is handed out: what its owner writes lands in `bytes`.
         let kept = (length <= KEEP).then(|| Arc::new(Bytes::copy(bytes.slice())));
         let value = load_from(py, &head, &bytes, true)?;
         if is_unchangeable(&value) {
-            let hot = Self::same(mark, seconds, &value, length);
+            let hot = Self::same(mark, made, &value, length);
             return Ok((value, Some(hot)));
         }
-        let hot =
-            kept.map(|kept| Self::new(mark, seconds, length as u64, Form::Unread(head, kept)));
+        let hot = kept.map(|kept| Self::new(mark, made, length as u64, Form::Unread(head, kept)));
         Ok((value, hot))
     }
 
@@ -112,7 +128,7 @@ impl Hot {
         };
         let hit = Hit {
             value: instead.as_ref().unwrap_or(self).value(py)?,
-            seconds: self.seconds,
+            made: self.made,
             in_memory: true,
         };
         Ok((hit, instead))
@@ -127,7 +143,7 @@ impl Hot {
                 bytes.slice().len() as u64,
             ),
         };
-        Ok(Self::new(self.mark, self.seconds, weight, form))
+        Ok(Self::new(self.mark, self.made, weight, form))
     }
 
     fn value<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -146,7 +162,7 @@ pub fn decoded<'py>(py: Python<'py>, payload: &[u8]) -> Option<Hit<'py>> {
     let head = Head::read(payload).ok()?;
     Some(Hit {
         value: load(py, &head, Bytes::copy(payload)).ok()?,
-        seconds: head.seconds,
+        made: Made::of(&head),
         in_memory: true,
     })
 }

@@ -5,7 +5,7 @@ use crate::clock;
 use crate::digest::Digest;
 use crate::error::{Error, Kind};
 use crate::format::{Draft, Meta};
-use crate::py::hot::{Hit, Hot, decoded};
+use crate::py::hot::{Hit, Hot, Made, decoded};
 use crate::py::value::Drafted;
 use crate::store::{Mark, Put, Store};
 use pyo3::prelude::*;
@@ -84,9 +84,16 @@ impl PyStore {
     }
 
     /// A result that is on disk.
-    pub fn fetch<'py>(&self, py: Python<'py>, store: &Store, key: Digest) -> Option<Hit<'py>> {
+    pub fn fetch<'py>(
+        &self,
+        py: Python<'py>,
+        store: &Store,
+        key: Digest,
+        writes: bool,
+        remembers: impl Fn(usize) -> bool,
+    ) -> Option<Hit<'py>> {
         let mark = self.mark(py, store, key);
-        let found = match py.detach(|| store.get(key)) {
+        let found = match py.detach(|| store.get(key, writes)) {
             Ok(found) => found?,
             Err(error) => {
                 self.tell_error(py, "CacheReadWarning", "reading a result", &error);
@@ -97,15 +104,16 @@ impl PyStore {
         if pickled && !self.allow_pickle {
             return None;
         }
-        let seconds = found.head.seconds;
+        let made = Made::of(&found.head);
+        let remembered = remembers(found.head.length);
         match Hot::of_found(py, found, mark) {
             Ok((value, hot)) => {
-                if let Some(hot) = hot {
+                if let Some(hot) = hot.filter(|_| remembered) {
                     self.memory.put(key, Arc::new(hot));
                 }
                 Some(Hit {
                     value,
-                    seconds,
+                    made,
                     in_memory: false,
                 })
             }
@@ -148,6 +156,7 @@ impl PyStore {
         value: &Bound<'_, PyAny>,
         drafted: Drafted,
         entry: Entry,
+        remembers: impl Fn(usize) -> bool,
     ) -> Result<Option<usize>, Error> {
         let (key, epoch) = (entry.key, entry.epoch);
         let (draft, keep) = drafted_entry(drafted, entry);
@@ -157,10 +166,12 @@ impl PyStore {
         match put? {
             Put::Outdated => Ok(None),
             Put::Stored { size, inline } => {
-                if let Some(hot) = inline.and_then(|payload| Hot::of_stored(mark, value, &payload))
-                {
+                let kept = inline.filter(|_| remembers(size));
+                if let Some(hot) = kept.and_then(|payload| Hot::of_stored(mark, value, &payload)) {
                     self.memory.put(key, Arc::new(hot));
                 }
+                // A good moment: the index is being written anyway.
+                let _ = py.detach(|| store.note_uses(false));
                 Ok(Some(size))
             }
         }
