@@ -23,6 +23,7 @@ from afml_cache.files import File
 from afml_cache.hashers import register_hasher
 from afml_cache.info import CacheInfo, cache_status, clear_afml_cache, get_cache_stats
 from afml_cache.modes import add_cache_arguments, mode
+from afml_cache.upkeep import Collection, Problem, Verification, gc, pin, unpin, verify
 
 __all__ = [
     "CACHE_DIRS",
@@ -35,14 +36,17 @@ __all__ = [
     "CacheStoreError",
     "CacheWarning",
     "CacheWriteWarning",
+    "Collection",
     "EntryInfo",
     "File",
+    "Problem",
     "SpotCheckWarning",
     "Store",
     "TimeRangeWarning",
     "UncacheableArgumentError",
     "UncacheableArgumentWarning",
     "UndeclaredFileWarning",
+    "Verification",
     "__version__",
     "add_cache_arguments",
     "cache_status",
@@ -51,11 +55,15 @@ __all__ = [
     "configure",
     "digest",
     "entries",
+    "gc",
     "get_cache_stats",
     "initialize_cache_system",
     "invalidate",
     "mode",
+    "pin",
     "register_hasher",
     "robust_cacheable",
     "time_aware_cacheable",
+    "unpin",
+    "verify",
 ]

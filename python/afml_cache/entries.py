@@ -40,6 +40,8 @@ class EntryInfo:
         How long that took.
     size_bytes
         Bytes of the stored payload.
+    pinned
+        Whether it is kept whatever room is needed.
     """
 
     function: str
@@ -50,6 +52,7 @@ class EntryInfo:
     created: dt.datetime
     seconds: float
     size_bytes: int
+    pinned: bool = False
 
     @property
     def start(self) -> dt.datetime | None:
@@ -95,7 +98,7 @@ def entries(
     """
     place = default_store() if store is None else store
     chosen = None if time_range is None else _range(time_range)
-    return _rows(place.select(chosen, _name(function), remove=False))
+    return _rows(place.select(chosen, function_name(function), remove=False))
 
 
 def invalidate(
@@ -127,7 +130,7 @@ def invalidate(
         The store can't be opened or changed.
     """
     place = default_store() if store is None else store
-    found = place.select(_range(time_range), _name(function), remove=True)
+    found = place.select(_range(time_range), function_name(function), remove=True)
     removed = _rows(found)
     _log.info("removed %d entries of %s from `%s`", len(removed), time_range, place.path)
     return removed
@@ -144,8 +147,9 @@ def _rows(found: list[tuple[Any, ...]]) -> list[EntryInfo]:
             created=as_datetime(created),
             seconds=seconds,
             size_bytes=size,
+            pinned=pinned,
         )
-        for function, key, start, end, created, seconds, size in found
+        for function, key, start, end, created, seconds, size, pinned in found
     ]
     return sorted(rows, key=lambda row: (row.function, row.start_ns or EARLIEST, row.key))
 
@@ -174,7 +178,8 @@ def _instant(value: object) -> Any:
     return found
 
 
-def _name(function: str | Callable[..., Any] | None) -> str | None:
+def function_name(function: str | Callable[..., Any] | None) -> str | None:
+    """Give the name of a cached function, or that name itself."""
     if function is None or isinstance(function, str):
         return function
     named = getattr(function, "cache_key", None)  # a coroutine function has it from the native one

@@ -1,11 +1,13 @@
 //! What lies on disk, byte by byte; `docs/format.md` draws it.
 
 mod codec;
+mod compress;
 mod mac;
 mod meta;
 mod payload;
 
 pub use codec::{Reader, Writer};
+pub use compress::Compression;
 pub use mac::{KeyId, Mac, Secret};
 pub use meta::{Meta, Part};
 pub use payload::{Draft, HEADER, Head, Leaf, Seal, Source};

@@ -13,6 +13,7 @@
 
 use super::PAYLOAD_VERSION;
 use super::codec::{Reader, Writer};
+use super::compress::Compression;
 use super::mac::{KeyId, Mac, Secret};
 use super::meta::Meta;
 use crate::digest::{Digest, Strided, digest_all, digest_bytes};
@@ -21,6 +22,8 @@ use std::ops::Range;
 
 const MAGIC: [u8; 8] = *b"AFMLPAY1";
 const CODE_BEARING: u32 = 1;
+const LZ4: u32 = 2;
+const ZSTD: u32 = 4;
 const CHECK_AT: usize = 96;
 const KEY_ID_AT: usize = CHECK_AT + Digest::SIZE;
 const MAC_AT: usize = KEY_ID_AT + size_of::<KeyId>();
@@ -75,6 +78,8 @@ pub struct Draft {
     pub leaves: Vec<Source>,
     /// Whether decoding the tree can run code.
     pub code_bearing: bool,
+    /// How the tree and the leaves have been made smaller.
+    pub compression: Option<Compression>,
 }
 
 /// With what a code-bearing payload is sealed.
@@ -98,7 +103,7 @@ impl Draft {
         let mut writer = Writer::new();
         writer.raw(&MAGIC);
         writer.u32(PAYLOAD_VERSION);
-        writer.u32(if self.code_bearing { CODE_BEARING } else { 0 });
+        writer.u32(self.flags());
         writer.raw(&self.key.0);
         writer.i64(self.created_ns);
         writer.f64(self.seconds);
@@ -125,6 +130,28 @@ impl Draft {
             head.resize(first.range.start, 0);
         }
         Ok((head, leaves))
+    }
+
+    fn flags(&self) -> u32 {
+        let packed = match self.compression {
+            None => 0,
+            Some(Compression::Lz4) => LZ4,
+            Some(Compression::Zstd) => ZSTD,
+        };
+        packed | if self.code_bearing { CODE_BEARING } else { 0 }
+    }
+
+    /// Makes the tree and the leaves smaller.
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub fn pack(&mut self, how: Compression) -> Result<()> {
+        self.tree = how.pack(&self.tree)?;
+        for leaf in &mut self.leaves {
+            *leaf = Source::Owned(how.pack(leaf.bytes())?);
+        }
+        self.compression = Some(how);
+        Ok(())
     }
 
     fn sign(&self, head: &mut [u8], seal: Option<Seal<'_>>) -> Result<()> {
@@ -208,6 +235,8 @@ pub struct Head {
     pub epoch: u64,
     /// Whether decoding the tree can run code.
     pub code_bearing: bool,
+    /// How the tree and the leaves have been made smaller.
+    pub compression: Option<Compression>,
     /// The secret that it was sealed with, if it says so.
     pub key_id: Option<KeyId>,
     /// Length of the whole payload.
@@ -237,7 +266,14 @@ impl Head {
                 format!("payload version {version} is not known here"),
             ));
         }
-        let code_bearing = reader.u32()? & CODE_BEARING != 0;
+        let flags = reader.u32()?;
+        let code_bearing = flags & CODE_BEARING != 0;
+        let compression = match flags & !CODE_BEARING {
+            0 => None,
+            LZ4 => Some(Compression::Lz4),
+            ZSTD => Some(Compression::Zstd),
+            _ => return Err(corrupt("it has a flag that is not known here")),
+        };
         let key = reader.digest()?;
         let (created_ns, seconds, epoch) = (reader.i64()?, reader.f64()?, reader.u64()?);
         let (meta, tree, leaves) = (reader.length()?, reader.length()?, reader.length()?);
@@ -268,6 +304,7 @@ impl Head {
             seconds,
             epoch,
             code_bearing,
+            compression,
             key_id: code_bearing.then_some(key_id),
             length,
             meta,
@@ -288,6 +325,52 @@ impl Head {
     #[must_use]
     pub fn size(&self) -> usize {
         self.tree.end + self.leaves.len() * LEAF_ROW
+    }
+
+    /// Bytes that it takes once it is unpacked: the tree, and each leaf at its place.
+    ///
+    /// # Errors
+    /// A length that can't be.
+    pub fn unpacked_size(&self, payload: &[u8], how: Compression) -> Result<usize> {
+        let packed = self.packed(payload)?;
+        packed.iter().try_fold(0_usize, |size, packed| {
+            size.checked_next_multiple_of(ALIGN)
+                .and_then(|start| start.checked_add(how.length(packed).ok()?))
+                .ok_or_else(|| corrupt("it can't be decompressed"))
+        })
+    }
+
+    /// Unpacks the tree and the leaves into memory of `unpacked_size`; their places are those there.
+    ///
+    /// # Errors
+    /// They are damaged.
+    pub fn unpack(mut self, payload: &[u8], how: Compression, into: &mut [u8]) -> Result<Self> {
+        let mut end: usize = 0;
+        let mut places = Vec::new();
+        for packed in self.packed(payload)? {
+            let start = end.next_multiple_of(ALIGN);
+            end = start + how.length(packed)?;
+            let place = into.get_mut(start..end);
+            how.unpack(packed, place.ok_or_else(|| corrupt("it is too long"))?)?;
+            places.push(start..end);
+        }
+        let mut places = places.into_iter();
+        self.tree = places.next().unwrap_or_default();
+        for (leaf, place) in self.leaves.iter_mut().zip(places) {
+            leaf.range = place;
+        }
+        self.compression = None;
+        Ok(self)
+    }
+
+    /// The tree and the leaves, as they were packed.
+    fn packed<'a>(&self, payload: &'a [u8]) -> Result<Vec<&'a [u8]>> {
+        let leaves = self.leaves.iter().map(|leaf| leaf.range.clone());
+        let parts = std::iter::once(self.tree.clone()).chain(leaves);
+        parts
+            .map(|part| payload.get(part))
+            .collect::<Option<_>>()
+            .ok_or_else(|| corrupt("a leaf lies outside the payload"))
     }
 
     /// Checks every leaf by its content.
@@ -382,6 +465,7 @@ mod tests {
             tree: b"tree".to_vec(),
             leaves: leaves.into_iter().map(Source::Owned).collect(),
             code_bearing,
+            compression: None,
         }
     }
 

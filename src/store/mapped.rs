@@ -127,6 +127,15 @@ impl Bytes {
         Ok(bytes)
     }
 
+    /// Zeroes to be written over; `None` where there is no memory for so many.
+    #[must_use]
+    pub fn empty(length: usize) -> Option<Self> {
+        let mut probe = Vec::<Line>::new();
+        probe.try_reserve_exact(length.div_ceil(64)).ok()?;
+        drop(probe);
+        Some(Self::zeroed(length))
+    }
+
     fn zeroed(length: usize) -> Self {
         let lines = Box::<[UnsafeCell<Line>]>::new_zeroed_slice(length.div_ceil(64));
         Self {
@@ -136,7 +145,8 @@ impl Bytes {
         }
     }
 
-    fn slice_mut(&mut self) -> &mut [u8] {
+    /// The bytes, before they are handed out.
+    pub fn slice_mut(&mut self) -> &mut [u8] {
         // SAFETY: `&mut self` is the only way to these bytes before they are handed out.
         unsafe { std::slice::from_raw_parts_mut(self.pointer(), self.length) }
     }

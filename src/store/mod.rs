@@ -171,7 +171,7 @@ impl Store {
                 .bytes()
                 .map(|stamp| self.change(|index| index.stamp(key, place.nonce, stamp)));
         }
-        Ok(Some(Found { head, bytes }))
+        unpacked(head, bytes).map(Some)
     }
 
     fn check(&self, key: Digest, payload: &[u8], trusted: bool) -> Result<Head> {
@@ -360,4 +360,23 @@ impl Store {
 
 fn is_damage(error: &Error) -> bool {
     matches!(error.kind(), Kind::Corrupt | Kind::Forged)
+}
+
+/// A payload with its tree and leaves as they were before they were made smaller.
+fn unpacked(head: Head, bytes: Bytes) -> Result<Found> {
+    let Some(how) = head.compression else {
+        return Ok(Found { head, bytes });
+    };
+    let size = head.unpacked_size(bytes.slice(), how)?;
+    let mut unpacked = Bytes::empty(size).ok_or_else(|| {
+        Error::new(
+            Kind::Io,
+            format!("there is no memory for a result of {size} bytes"),
+        )
+    })?;
+    let head = head.unpack(bytes.slice(), how, unpacked.slice_mut())?;
+    Ok(Found {
+        head,
+        bytes: unpacked,
+    })
 }

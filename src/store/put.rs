@@ -95,7 +95,7 @@ impl Store {
             (Entered::TooLarge, _) => return Err(too_large(size, self.limit())),
             (_, Payload::Inline(bytes)) => Put::Stored {
                 size,
-                inline: Some(bytes),
+                inline: draft.compression.is_none().then_some(bytes),
             },
             (_, Payload::File(_)) => Put::Stored { size, inline: None },
         })

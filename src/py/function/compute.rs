@@ -131,6 +131,7 @@ impl PyFunction {
             },
             seconds,
             epoch,
+            compress: self.policy.compress,
         };
         let stored = match timed.ttl {
             Some(ttl) => store

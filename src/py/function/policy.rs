@@ -1,6 +1,7 @@
 //! What is kept of a function's results, and for how long.
 
 use crate::clock;
+use crate::format::Compression;
 use pyo3::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,29 +15,12 @@ pub struct Policy {
     /// The largest payload that memory holds; 0 for none, `None` for any.
     pub memory_bytes: Option<usize>,
     /// How payloads are compressed.
+    #[pyo3(from_py_with = compression)]
     pub compress: Option<Compression>,
     /// The share of hits that are computed again and compared.
     pub spot_check: f64,
     /// Whether `key=` says what a call's arguments come to.
     pub has_key: bool,
-}
-
-/// A way to make payloads smaller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
-    Lz4,
-    Zstd,
-}
-
-impl<'a, 'py> FromPyObject<'a, 'py> for Compression {
-    type Error = PyErr;
-
-    fn extract(name: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        match name.extract::<&str>()? {
-            "lz4" => Ok(Self::Lz4),
-            _ => Ok(Self::Zstd),
-        }
-    }
 }
 
 impl Policy {
@@ -61,6 +45,14 @@ impl Policy {
         let drawn = || (draw() >> 11) as f64 / (1_u64 << 53) as f64;
         self.spot_check > 0.0 && drawn() < self.spot_check
     }
+}
+
+fn compression(name: &Bound<'_, PyAny>) -> PyResult<Option<Compression>> {
+    let name: Option<&str> = name.extract()?;
+    Ok(name.map(|name| match name {
+        "lz4" => Compression::Lz4,
+        _ => Compression::Zstd,
+    }))
 }
 
 /// A number of a sequence of our own: the user's generators are left alone (splitmix64, Steele 2014).

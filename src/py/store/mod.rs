@@ -1,5 +1,6 @@
 //! `Store`: a folder of results, opened when it is first needed.
 
+mod at_exit;
 mod default;
 mod notices;
 mod open;
@@ -12,13 +13,14 @@ pub use tiers::Entry;
 use super::error::raise;
 use super::hot::Hot;
 use super::volatile::Volatile;
+use crate::digest::Digest;
 use crate::error::{Error, Kind};
 use crate::process::PerProcess;
-use crate::store::{Flights, Listed, MemoryTier, Selection, Store, usual_memory};
+use crate::store::{Flights, Keep, Listed, MemoryTier, Selection, Store, usual_memory};
 use pyo3::prelude::*;
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// Adds what this folder has to the module.
@@ -164,6 +166,45 @@ impl PyStore {
         Ok(found.map_err(raise)?.into_iter().map(selected).collect())
     }
 
+    /// Check every entry, for `afml_cache.verify`: how many, their bytes, and (function, key, reason)
+    /// of those that are wrong.
+    #[pyo3(signature = (*, fix))]
+    fn verify(&self, py: Python<'_>, fix: bool) -> PyResult<(usize, u64, Vec<Wrong>)> {
+        let store = self.open(py).map_err(raise)?;
+        let found = py.detach(|| store.verify(fix)).map_err(raise)?;
+        let wrong = found.problems.into_iter();
+        let wrong = wrong.map(|one| (one.function, one.key.to_string(), one.reason));
+        Ok((found.checked, found.bytes, wrong.collect()))
+    }
+
+    /// Let go of entries, for `afml_cache.gc`: entries, bytes and stray files that went.
+    fn collect(
+        &self,
+        py: Python<'_>,
+        since_ns: Option<i64>,
+        bytes: Option<u64>,
+        function: Option<&str>,
+    ) -> PyResult<(usize, u64, usize)> {
+        let of = function.zip(bytes);
+        let keep = Keep {
+            since_ns,
+            bytes: bytes.filter(|_| of.is_none()),
+            of,
+        };
+        let store = self.open(py).map_err(raise)?;
+        let gone = py.detach(|| store.collect(keep)).map_err(raise)?;
+        Ok((gone.entries, gone.bytes, gone.files))
+    }
+
+    /// Spare an entry from eviction, or no longer, for `afml_cache.pin`; says whether it is there.
+    fn pin(&self, py: Python<'_>, key: &str, pinned: bool) -> PyResult<bool> {
+        let key =
+            Digest::from_hex(key).ok_or_else(|| misused("a key has 32 hexadecimal digits"))?;
+        let store = self.open(py).map_err(raise)?;
+        let found = py.detach(|| store.pin(key, pinned)).map_err(raise)?;
+        Ok(found > 0)
+    }
+
     fn __repr__(&self) -> String {
         format!("Store({:?})", self.path.display().to_string())
     }
@@ -183,11 +224,14 @@ impl PyStore {
         &self.own.get().flights
     }
 
+    fn opened(&self) -> MutexGuard<'_, Option<Opened>> {
+        let opened = self.own.get().opened.lock();
+        opened.unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether this process has the store open, and no parent of it.
     pub fn is_open_as(&self, store: &Arc<Store>) -> bool {
-        let opened = self.own.get().opened.lock();
-        let opened = opened.unwrap_or_else(PoisonError::into_inner);
-        matches!(&*opened, Some(Ok(own)) if Arc::ptr_eq(own, store))
+        matches!(&*self.opened(), Some(Ok(own)) if Arc::ptr_eq(own, store))
     }
 
     /// Drops what is asked for, in memory as on disk; says what it was.
@@ -224,7 +268,18 @@ impl PyStore {
 
 /// What a store is made of.
 type Made = (String, bool, (Option<u64>, Option<u64>), Option<bool>);
-type Selected = (String, String, Option<i64>, Option<i64>, i64, f64, i64);
+type Selected = (
+    String,
+    String,
+    Option<i64>,
+    Option<i64>,
+    i64,
+    f64,
+    i64,
+    bool,
+);
+/// Function, key and reason.
+type Wrong = (String, String, String);
 
 fn selected(one: Listed) -> Selected {
     let (first, last) = one.time_range.unzip();
@@ -237,5 +292,6 @@ fn selected(one: Listed) -> Selected {
         created,
         seconds,
         size,
+        one.pinned,
     )
 }

@@ -1,6 +1,6 @@
 //! From a folder to an open store, with the secret that it seals with.
 
-use super::PyStore;
+use super::{PyStore, at_exit};
 use crate::clock;
 use crate::error::Error;
 use crate::format::Secret;
@@ -17,9 +17,7 @@ const RETRY: Duration = Duration::from_secs(30);
 impl PyStore {
     /// The store, opened; a failure is remembered for a while.
     pub fn open(&self, py: Python<'_>) -> Result<Arc<Store>, Error> {
-        let own = self.own.get();
-        let held = || own.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*held() {
+        match &*self.opened() {
             Some(Ok(store)) => return Ok(store.clone()),
             Some(Err((kind, reason, since))) if clock::monotonic() - *since < RETRY => {
                 return Err(Error::new(*kind, reason.clone()));
@@ -33,12 +31,15 @@ impl PyStore {
         };
         // Two threads may both open; the first one's store is kept, and both are sound.
         let opened = py.detach(|| Store::open(&self.path, options));
-        let mut place = held();
+        let mut place = self.opened();
         match (&*place, opened) {
             (Some(Ok(store)), _) => Ok(store.clone()),
             (_, Ok(store)) => {
                 let store = Arc::new(store);
                 *place = Some(Ok(store.clone()));
+                drop(place);
+                // Without it, only what was used is forgotten.
+                let _ = at_exit::remember(py, &store);
                 Ok(store)
             }
             (_, Err(error)) => {

@@ -4,7 +4,7 @@ use super::PyStore;
 use crate::clock;
 use crate::digest::Digest;
 use crate::error::{Error, Kind};
-use crate::format::{Draft, Meta};
+use crate::format::{Compression, Draft, Meta};
 use crate::py::hot::{Hit, Hot, Made, decoded};
 use crate::py::value::Drafted;
 use crate::store::{Mark, Put, Store};
@@ -158,10 +158,15 @@ impl PyStore {
         entry: Entry,
         remembers: impl Fn(usize) -> bool,
     ) -> Result<Option<usize>, Error> {
-        let (key, epoch) = (entry.key, entry.epoch);
-        let (draft, keep) = drafted_entry(drafted, entry);
+        let (key, epoch, compress) = (entry.key, entry.epoch, entry.compress);
+        let (mut draft, keep) = drafted_entry(drafted, entry);
         let mark = self.mark(py, store, key);
-        let put = py.detach(|| store.put(&draft, epoch));
+        let put = py.detach(|| {
+            if let Some(how) = compress {
+                draft.pack(how)?;
+            }
+            store.put(&draft, epoch)
+        });
         drop((draft, keep));
         match put? {
             Put::Outdated => Ok(None),
@@ -188,6 +193,7 @@ fn drafted_entry(drafted: Drafted, entry: Entry) -> (Draft, Vec<Box<dyn Any + Se
         tree: drafted.tree,
         leaves: drafted.leaves,
         code_bearing: drafted.code_bearing,
+        compression: None,
     };
     (draft, drafted.keep)
 }
@@ -198,4 +204,5 @@ pub struct Entry {
     pub meta: Meta,
     pub seconds: f64,
     pub epoch: u64,
+    pub compress: Option<Compression>,
 }

@@ -1,0 +1,211 @@
+"""Keeping a store sound and small: `verify`, `gc`, `pin`."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from afml_cache._native import Store, default_store
+from afml_cache.entries import EntryInfo, function_name
+from afml_cache.exceptions import CacheConfigError
+from afml_cache.instants import nanoseconds
+from afml_cache.sizes import as_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Collection", "Problem", "Verification", "gc", "pin", "unpin", "verify"]
+
+_log = logging.getLogger("afml_cache")
+_KEY: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A stored result that fails its checks.
+
+    Attributes
+    ----------
+    function
+        `module.qualname`.
+    key
+        32 hexadecimal digits.
+    reason
+        What is wrong with it.
+    """
+
+    function: str
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a check of a whole store found; true where nothing is wrong.
+
+    Attributes
+    ----------
+    checked
+        How many results were checked.
+    bytes
+        Their size.
+    problems
+        Those that are wrong.
+    """
+
+    checked: int
+    bytes: int
+    problems: list[Problem]
+
+    def __bool__(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """What was let go.
+
+    Attributes
+    ----------
+    entries
+        How many results.
+    bytes
+        Their size.
+    files
+        How many files that no result named, as killed processes leave them.
+    """
+
+    entries: int
+    bytes: int
+    files: int
+
+
+def verify(store: Store | None = None, *, fix: bool = False) -> Verification:
+    """Check every stored result, byte by byte.
+
+    A hit checks a large result only when its file is not the one that was checked last, on this
+    machine and since its last start. What a disk does to it meanwhile is found here.
+
+    Parameters
+    ----------
+    store
+        Which store; the default store if it is left out.
+    fix
+        Move what is wrong to the folder `quarantine`, so that it is computed again.
+
+    Returns
+    -------
+    Verification
+        How much was checked, and what is wrong.
+
+    Raises
+    ------
+    CacheStoreError
+        The store can't be opened, or changed.
+    """
+    place = default_store() if store is None else store
+    checked, size, problems = place.verify(fix=fix)
+    found = Verification(checked, size, [Problem(*problem) for problem in problems])
+    if problems:
+        _log.warning("%d of %d results in `%s` are damaged", len(problems), checked, place.path)
+    return found
+
+
+def gc(
+    store: Store | None = None,
+    *,
+    max_age: Any = None,
+    max_size: int | str | None = None,
+    function: str | Callable[..., Any] | None = None,
+) -> Collection:
+    """Let go of results that are old or too many, and of what killed processes have left.
+
+    A store keeps to its own `max_size` without this. What is pinned stays.
+
+    Parameters
+    ----------
+    store
+        Which store; the default store if it is left out.
+    max_age : timedelta, float or str, optional
+        Let go of results that were computed longer ago than this, as a timedelta, in seconds, or
+        as a text of pandas such as "30D".
+    max_size
+        Let go of those that save the least time for their size, until the others take no more
+        bytes; a number, or a text such as "5 GiB".
+    function
+        Have `max_size` limit the results of this function alone: itself, or its `module.qualname`.
+
+    Returns
+    -------
+    Collection
+        What was let go.
+
+    Raises
+    ------
+    CacheConfigError
+        A limit has a value that can't be right, or a function is named without `max_size`.
+    CacheStoreError
+        The store can't be opened or changed.
+    """
+    place = default_store() if store is None else store
+    limit = None if max_size is None else as_bytes("max_size", max_size)
+    name = function_name(function)
+    if name is not None and limit is None:
+        message = "`function` says whose results `max_size` limits, and there is no `max_size`"
+        raise CacheConfigError(message)
+    return Collection(*place.collect(_since(max_age), limit, name))
+
+
+def pin(entry: str | EntryInfo, *, store: Store | None = None) -> bool:
+    """Keep a stored result whatever room is needed; `clear`, `invalidate` and `refresh` still act.
+
+    Parameters
+    ----------
+    entry
+        A key, as `f.cache_key(...)` gives it, or one of `entries()`.
+    store
+        Of which store; the default store if it is left out.
+
+    Returns
+    -------
+    bool
+        Whether there is such a result.
+
+    Raises
+    ------
+    CacheConfigError
+        It is no key.
+    CacheStoreError
+        The store can't be opened or changed.
+    """
+    return _pin(entry, store, pinned=True)
+
+
+def unpin(entry: str | EntryInfo, *, store: Store | None = None) -> bool:
+    """Let a stored result go again when room is needed; see `pin`."""
+    return _pin(entry, store, pinned=False)
+
+
+def _pin(entry: object, store: Store | None, *, pinned: bool) -> bool:
+    key = entry.key if isinstance(entry, EntryInfo) else entry
+    if not isinstance(key, str) or len(key) != _KEY or not set(key) <= set("0123456789abcdef"):
+        message = f"a key is {_KEY} hexadecimal digits, as `f.cache_key(...)` gives it, not {key!r}"
+        raise CacheConfigError(message)
+    place = default_store() if store is None else store
+    return place.pin(key, pinned)
+
+
+def _since(max_age: object) -> int | None:
+    if max_age is None:
+        return None
+    age = None if isinstance(max_age, bool) else nanoseconds(max_age)
+    if age is None or age < 0:
+        message = (
+            "`max_age` is a length of time that is not negative, as a timedelta, in seconds, or "
+            f'as "30D", not {max_age!r}'
+        )
+        raise CacheConfigError(message)
+    return time.time_ns() - age
