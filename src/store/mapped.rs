@@ -11,6 +11,9 @@ use std::io::{self, Read};
 /// From this size on, mapping costs less than reading.
 const MAP_FROM: u64 = 2 * 1024 * 1024;
 
+/// No platform's pages are smaller.
+const PAGE: usize = 4096;
+
 /// A line of memory; leaves lie at multiples of its size.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
@@ -51,6 +54,21 @@ impl Bytes {
             memory: Memory::Mapped(mapped.into()),
             length,
         })
+    }
+
+    /// Makes the bytes up to `end` our own. Those of a mapping are the file's until they are written
+    /// to: without this, what is decoded could be something else than what was checked before.
+    pub fn own(&self, end: usize) {
+        if !self.is_mapped() {
+            return;
+        }
+        for at in (0..end.min(self.length)).step_by(PAGE) {
+            // SAFETY: within the mapping, which nobody else has yet.
+            unsafe {
+                let byte = self.pointer().add(at);
+                byte.write_volatile(byte.read_volatile());
+            }
+        }
     }
 
     /// A copy of some bytes.

@@ -1,7 +1,7 @@
 //! A payload back to a frame, block by block, with no copy.
 
 use super::layout;
-use super::load::{Value, instants, load_extras, simple, with_extras};
+use super::load::{Value, instants, load_extras, load_zone, simple, with_extras};
 use crate::py::error::corrupt;
 use crate::py::value::load::Loader;
 use pyo3::prelude::*;
@@ -50,7 +50,7 @@ fn load_block<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Block<'py>> {
             as_pandas_keeps_it(&values)?
         }
         layout::ZONED => {
-            let (zone, naive) = (loader.value()?, loader.value()?);
+            let (zone, naive) = (load_zone(loader)?, loader.value()?);
             let dtype = naive.getattr("dtype")?;
             let unit: String = loader
                 .py

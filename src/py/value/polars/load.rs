@@ -7,7 +7,7 @@ use crate::py::value::tag;
 use crate::store::Bytes;
 use polars::prelude::{
     CategoricalPhysical, Categories, CompatLevel, DataFrame, DataType, Field, FrozenCategories,
-    Series, TimeUnit, TimeZone,
+    IdxSize, Series, TimeUnit, TimeZone,
 };
 use polars_arrow::array::{
     Array, BinaryViewArray, BooleanArray, FixedSizeListArray, ListArray, MutableBinaryViewArray,
@@ -31,7 +31,7 @@ pub fn load<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Bound<'py, P
     if tag == tag::POLARS_SERIES {
         return PySeries(load_series(loader)?).into_pyobject(loader.py);
     }
-    let (height, width) = (loader.length()?, loader.count()?);
+    let (height, width) = (load_rows(loader)?, loader.count()?);
     let columns = (0..width)
         .map(|_| load_series(loader).map(Into::into))
         .collect::<PyResult<Vec<_>>>()?;
@@ -52,7 +52,7 @@ fn odd(error: impl std::fmt::Display) -> PyErr {
 fn load_series(loader: &mut Loader<'_, '_>) -> PyResult<Series> {
     let name = loader.text()?.to_owned();
     let dtype = load_dtype(loader, 0)?;
-    let rows = loader.length()?;
+    let rows = load_rows(loader)?;
     let stored = stored_as(&dtype);
     let chunk = load_chunk(
         loader,
@@ -66,6 +66,16 @@ fn load_series(loader: &mut Loader<'_, '_>) -> PyResult<Series> {
         Ok(series)
     } else {
         series.cast(&dtype).map_err(odd)
+    }
+}
+
+/// So many rows as polars can number; it panics at more.
+fn load_rows(loader: &mut Loader<'_, '_>) -> PyResult<usize> {
+    let rows = loader.length()?;
+    if IdxSize::try_from(rows).is_ok_and(|rows| rows < IdxSize::MAX) {
+        Ok(rows)
+    } else {
+        Err(corrupt("more rows than polars can hold"))
     }
 }
 
