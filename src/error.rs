@@ -17,6 +17,8 @@ pub enum Kind {
     Forged,
     /// A payload sealed with a secret that is not ours.
     ForeignSecret,
+    /// A result that is larger than the store may be.
+    TooLarge,
     /// A folder that must not be trusted.
     Refused,
     /// Written by a newer version of this library.

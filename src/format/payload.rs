@@ -209,6 +209,8 @@ pub struct Head {
     pub epoch: u64,
     /// Whether decoding the tree can run code.
     pub code_bearing: bool,
+    /// The secret that it was sealed with, if it says so.
+    pub key_id: Option<KeyId>,
     /// Length of the whole payload.
     pub length: usize,
     /// Where the description lies.
@@ -256,12 +258,15 @@ impl Head {
         }
         let leaves = read_table(&payload[table_at..end], end, length)?;
         let (meta, tree) = (HEADER..tree_at, tree_at..table_at);
+        let mut key_id = KeyId::default();
+        key_id.copy_from_slice(&payload[KEY_ID_AT..MAC_AT]);
         Ok(Self {
             key,
             created_ns,
             seconds,
             epoch,
             code_bearing,
+            key_id: code_bearing.then_some(key_id),
             length,
             meta,
             tree,

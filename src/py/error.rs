@@ -7,9 +7,12 @@ use pyo3::prelude::*;
 /// The exception that fits an error; its class lives in `afml_cache.exceptions`.
 pub fn raise(error: Error) -> PyErr {
     let class = match error.kind() {
-        Kind::Io | Kind::Locked | Kind::DamagedIndex | Kind::Refused | Kind::Newer => {
-            "CacheStoreError"
-        }
+        Kind::Io
+        | Kind::TooLarge
+        | Kind::Locked
+        | Kind::DamagedIndex
+        | Kind::Refused
+        | Kind::Newer => "CacheStoreError",
         Kind::Corrupt | Kind::Forged | Kind::ForeignSecret => "CacheCorruptError",
         Kind::Invalid => "CacheConfigError",
     };

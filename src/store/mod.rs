@@ -4,36 +4,52 @@
 //! set aside and counts as a miss; nothing here ever returns half a value.
 
 mod changes;
+mod drop;
 mod files;
 mod flight;
 mod index;
+mod ledger;
 mod mapped;
 mod memory;
+mod put;
+mod rebuild;
 mod session;
 mod trust;
+mod upkeep;
 
-pub use files::{hex_bytes, secret};
+pub use files::{Grab, Lease, Seen, Watch, hex_bytes, secret, waits_of};
 pub use flight::{Flight, Flights, Follow, Lead, Outcome, Ticket};
+pub use index::{Listed, Selection};
 pub use mapped::Bytes;
 pub use memory::{MemoryTier, Weighed};
+pub use put::Put;
+pub use upkeep::{Collected, Keep, Problem, Verified};
 
 use crate::clock;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
-use crate::format::{Draft, Head, Leaf, Meta, Seal, Secret, Source};
+use crate::format::{Head, KeyId, Meta, Seal, Secret};
 use changes::Changes;
-use files::{Nonce, Root, StoreId};
-use index::{Entered, Entry, Index, Place};
-pub use index::{Listed, Selection};
+use files::{Root, StoreId};
+use index::{Index, Payload, Place};
 use session::Session;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Payloads up to this size live in the index row.
-const INLINE: usize = 16 * 1024;
 /// How long an index that was locked is left alone.
 const REST: Duration = Duration::from_secs(30);
+
+/// How a store is to be.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// What results are sealed with that need it.
+    pub secret: Option<Secret>,
+    /// Bytes that it may take; by default the smaller of 20 GiB and half of what is free.
+    pub max_size: Option<u64>,
+    /// Whether it is on a network file system; by default that is found out.
+    pub network: Option<bool>,
+}
 
 /// A store of entries.
 #[derive(Debug)]
@@ -44,6 +60,8 @@ pub struct Store {
     session: Mutex<Session>,
     resting: Mutex<Option<Instant>>,
     changes: Changes,
+    room: put::Limit,
+    uses: upkeep::Uses,
 }
 
 /// A payload that passed its checks.
@@ -55,39 +73,29 @@ pub struct Found {
     pub bytes: Bytes,
 }
 
-/// What became of a payload that was to be stored.
-#[derive(Debug)]
-pub enum Put {
-    /// It is in.
-    Stored {
-        /// Bytes of the payload.
-        size: usize,
-        /// All of it, where it is small: for the memory tier.
-        inline: Option<Vec<u8>>,
-    },
-    /// An invalidation came while the value was computed.
-    Outdated,
-}
-
 impl Store {
     /// Opens the store in a folder, and makes it where it is missing.
     ///
     /// # Errors
     /// `Refused` for a folder that others may write, `Newer` for one made by a later version,
     /// `Io` and `Locked` where the disk or another process is in the way.
-    pub fn open(path: &Path, secret: Option<Secret>) -> Result<Self> {
-        let root = Root::prepare(path)?;
+    pub fn open(path: &Path, options: Options) -> Result<Self> {
+        let root = Root::prepare(path, options.network)?;
         let id = root.store_id()?;
         let session = Mutex::new(Session::open(&root)?);
         let changes = Changes::of(&root);
-        Ok(Self {
+        let store = Self {
             root,
             id,
-            secret,
+            secret: options.secret,
             session,
             resting: Mutex::default(),
             changes,
-        })
+            room: put::Limit::new(options.max_size),
+            uses: upkeep::Uses::default(),
+        };
+        store.clear_away();
+        Ok(store)
     }
 
     /// Whether results that need pickle can be stored and loaded.
@@ -96,28 +104,40 @@ impl Store {
         self.secret.is_some()
     }
 
+    /// Whether it is on a network file system.
+    #[must_use]
+    pub fn is_network(&self) -> bool {
+        self.root.is_network()
+    }
+
     /// The payload that answers a key.
     ///
     /// # Errors
     /// `Corrupt` or `Forged` for a payload that was set aside, `Locked` and `Io` where the index or
     /// the disk fails: each of them is a miss with a reason.
     pub fn get(&self, key: Digest) -> Result<Option<Found>> {
-        let Some(place) = self.find(key)? else {
-            return Ok(None);
-        };
-        match self.load(key, &place) {
-            Err(error) if matches!(error.kind(), Kind::Corrupt | Kind::Forged) => {
-                Err(self.set_aside(key, &place, error))
+        /// How often a payload may be replaced between our finding and our opening it.
+        const TRIES: usize = 3;
+        for _ in 0..TRIES {
+            let Some(place) = self.find(key)? else {
+                return Ok(None);
+            };
+            match self.load(key, &place) {
+                Err(error) if matches!(error.kind(), Kind::Corrupt | Kind::Forged) => {
+                    return Err(self.set_aside(key, &place, error));
+                }
+                Err(error) if error.kind() == Kind::ForeignSecret => return Ok(None),
+                Ok(None) => self.change(|index| index.forget(key, place.nonce))?,
+                loaded => return loaded,
             }
-            Err(error) if error.kind() == Kind::ForeignSecret => Ok(None),
-            loaded => loaded,
         }
+        Ok(None)
     }
 
     fn find(&self, key: Digest) -> Result<Option<Place>> {
-        let found = self.with_index(|index| index.find(key));
+        let found = self.with_index(|index| index.find(key, self.ours().as_ref()));
         if matches!(&found, Err(error) if error.kind() == Kind::Corrupt) {
-            self.with_index(|index| index.drop_row(key))?;
+            self.change(|index| index.drop_rows(key))?;
         }
         found
     }
@@ -131,22 +151,23 @@ impl Store {
     }
 
     fn load(&self, key: Digest, place: &Place) -> Result<Option<Found>> {
-        let (bytes, stamp, trusted) = match place {
-            Place::Inline(bytes) => (Bytes::copy(bytes), None, false),
-            Place::File(nonce, recorded) => match self.root.open(key, *nonce)? {
-                None => return self.forget(key, *nonce),
+        let (bytes, stamp) = match &place.payload {
+            Payload::Inline(bytes) => (Bytes::copy(bytes), None),
+            Payload::File(recorded) => match self.root.open(key, place.nonce)? {
+                None => return Ok(None),
                 Some((bytes, stamp)) => {
                     let trusted = stamp.is(recorded.as_deref());
-                    (bytes, Some((*nonce, stamp)), trusted)
+                    (bytes, Some((stamp, trusted)))
                 }
             },
         };
+        let trusted = matches!(stamp, Some((_, true)));
         let head = self.check(key, bytes.slice(), trusted)?;
-        if let Some((nonce, stamp)) = stamp.filter(|_| !trusted) {
+        if let Some((stamp, false)) = stamp {
             // The next load checks again where this is not noted.
             let _ = stamp
                 .bytes()
-                .map(|stamp| self.with_index(|index| index.stamp(key, nonce, stamp)));
+                .map(|stamp| self.change(|index| index.stamp(key, place.nonce, stamp)));
         }
         Ok(Some(Found { head, bytes }))
     }
@@ -173,20 +194,18 @@ impl Store {
         })
     }
 
-    fn forget(&self, key: Digest, nonce: Nonce) -> Result<Option<Found>> {
-        self.with_index(|index| index.forget(key, Some(nonce)))?;
-        Ok(None)
+    /// Names our secret.
+    fn ours(&self) -> Option<KeyId> {
+        self.secret.as_ref().map(Secret::id)
     }
 
     fn set_aside(&self, key: Digest, place: &Place, error: Error) -> Error {
-        let nonce = match place {
-            Place::Inline(_) => None,
-            Place::File(nonce, _) => Some(*nonce),
-        };
-        let told = match nonce {
-            None => error.within(&format!("the stored result {key} in the index was dropped")),
-            Some(nonce) => {
-                let aside = self.root.quarantine(key, nonce);
+        let told = match place.payload {
+            Payload::Inline(_) => {
+                error.within(&format!("the stored result {key} in the index was dropped"))
+            }
+            Payload::File(_) => {
+                let aside = self.root.quarantine(key, place.nonce);
                 error.within(&format!(
                     "the stored result `{}` was set aside in `quarantine`",
                     aside.display()
@@ -194,17 +213,23 @@ impl Store {
             }
         };
         // A row that stays names a payload that is gone, or fails the same check again.
-        let _ = self.with_index(|index| index.forget(key, nonce));
+        let _ = self.change(|index| index.forget(key, place.nonce));
         told
     }
 
     /// Sets a payload aside that passed its checks and could not be decoded all the same.
     #[must_use]
     pub fn reject(&self, key: Digest, error: Error) -> Error {
-        match self.with_index(|index| index.find(key)) {
+        match self.with_index(|index| index.find(key, self.ours().as_ref())) {
             Ok(Some(place)) => self.set_aside(key, &place, error),
             _ => error,
         }
+    }
+
+    /// Asks for the lock of a key, which whoever computes it holds; `None` where there can be none.
+    #[must_use]
+    pub fn grab(&self, key: Digest) -> Option<Grab> {
+        self.root.grab(key).ok()
     }
 
     /// The epoch of a function; taken before computing, given back to `put`.
@@ -215,97 +240,12 @@ impl Store {
         self.with_index(|index| index.epoch(function))
     }
 
-    /// Stores a payload: the file first, the row second.
-    ///
-    /// # Errors
-    /// Disk full, no permission, no secret for a result that needs one, index locked.
-    pub fn put(&self, draft: &Draft, epoch: u64) -> Result<Put> {
-        let (head, leaves) = draft.head(epoch, self.seal())?;
-        let size = leaves.last().map_or(head.len(), |leaf| leaf.range.end);
-        let parts = in_places(&head, &leaves, draft);
-        let place = if size <= INLINE {
-            Place::Inline(join(&parts, size))
-        } else {
-            self.write(draft, &parts)?
-        };
-        let entry = Entry {
-            key: draft.key,
-            function: &draft.meta.function,
-            created_ns: draft.created_ns,
-            seconds: draft.seconds,
-            size,
-            place: &place,
-            time_range: draft.meta.time_range,
-        };
-        let entered = self.with_index(|index| index.enter(&entry, epoch));
-        let unwanted = match &entered {
-            Ok(Entered::New) => None,
-            Ok(Entered::Replaced(replaced)) => *replaced,
-            Ok(Entered::Outdated) | Err(_) => place.nonce(),
-        };
-        if let Some(nonce) = unwanted {
-            self.root.remove(draft.key, nonce);
-        }
-        if matches!(entered, Ok(Entered::Replaced(_))) {
-            self.changes.count();
-        }
-        Ok(match (entered?, place) {
-            (Entered::Outdated, _) => Put::Outdated,
-            (_, Place::Inline(bytes)) => Put::Stored {
-                size,
-                inline: Some(bytes),
-            },
-            (_, Place::File(..)) => Put::Stored { size, inline: None },
-        })
-    }
-
-    fn write(&self, draft: &Draft, parts: &[(usize, &[u8])]) -> Result<Place> {
-        let mut nonce = Nonce::default();
-        getrandom::fill(&mut nonce)
-            .map_err(|error| Error::caused(Kind::Io, "no random numbers to be had", error))?;
-        let stamp = self.root.write(draft.key, nonce, draft.created_ns, parts)?;
-        Ok(Place::File(nonce, stamp.bytes().map(<[u8]>::to_vec)))
-    }
-
-    /// Drops the entries of one function, or of all; says how many.
-    ///
-    /// # Errors
-    /// The index can't be changed.
-    pub fn clear(&self, function: Option<&str>) -> Result<usize> {
-        let cleared = self
-            .with_index(|index| index.clear(function, |key, nonce| self.root.remove(key, nonce)));
-        self.changes.count();
-        cleared
-    }
-
     /// The entries that are asked for, in no order.
     ///
     /// # Errors
     /// The index can't be asked.
     pub fn list(&self, selection: Selection<'_>) -> Result<Vec<Listed>> {
         self.with_index(|index| index.list(selection))
-    }
-
-    /// Drops the entries that are asked for; says which.
-    ///
-    /// # Errors
-    /// The index can't be changed.
-    pub fn invalidate(&self, selection: Selection<'_>) -> Result<Vec<Listed>> {
-        let dropped = self.with_index(|index| {
-            index.invalidate(selection, |key, nonce| self.root.remove(key, nonce))
-        });
-        self.changes.count();
-        dropped
-    }
-
-    /// The bytes that `put` would store, for a result that stays in memory.
-    ///
-    /// # Errors
-    /// There is no secret for a result that needs one.
-    pub fn payload(&self, draft: &Draft, epoch: u64) -> Result<Vec<u8>> {
-        let (head, leaves) = draft.head(epoch, self.seal())?;
-        let size = leaves.last().map_or(head.len(), |leaf| leaf.range.end);
-        Ok(join(&in_places(&head, &leaves, draft), size))
     }
 
     /// How often an entry was replaced or dropped, by whichever process: what memory holds of
@@ -329,9 +269,9 @@ impl Store {
 
     fn meta(&self, key: Digest, place: &Place) -> Option<Meta> {
         let read = |payload: &[u8]| Head::read(payload).and_then(|head| head.meta(payload)).ok();
-        match place {
-            Place::Inline(bytes) => read(bytes),
-            Place::File(nonce, _) => read(self.root.open(key, *nonce).ok()??.0.slice()),
+        match &place.payload {
+            Payload::Inline(bytes) => read(bytes),
+            Payload::File(_) => read(self.root.open(key, place.nonce).ok()??.0.slice()),
         }
     }
 
@@ -343,20 +283,33 @@ impl Store {
         self.with_index(|index| index.totals())
     }
 
-    /// Runs one piece of work on the index; a damaged one is replaced and the work done again.
+    /// Asks the index; a damaged one is replaced and asked again.
     fn with_index<T>(&self, work: impl Fn(&mut Index) -> Result<T>) -> Result<T> {
+        self.with_session(|session| session.index(&self.root).and_then(&work))
+    }
+
+    /// Changes the index; a damaged one is replaced and changed then.
+    fn change<T>(&self, mut work: impl FnMut(&mut Index) -> Result<T>) -> Result<T> {
+        self.with_session(|session| session.change(&self.root, &mut work))
+    }
+
+    fn with_session<T>(&self, mut work: impl FnMut(&mut Session) -> Result<T>) -> Result<T> {
         self.rested()?;
-        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut done = session.index(&self.root).and_then(&work);
+        let mut session = self.session();
+        let mut done = work(&mut session);
         if matches!(&done, Err(error) if error.kind() == Kind::DamagedIndex) {
             session.replace(&self.root)?;
-            done = session.index(&self.root).and_then(&work);
+            done = work(&mut session);
         }
         if matches!(&done, Err(error) if error.kind() == Kind::Locked) {
             *self.resting.lock().unwrap_or_else(PoisonError::into_inner) =
                 Some(clock::monotonic() + REST);
         }
         done
+    }
+
+    fn session(&self) -> MutexGuard<'_, Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An index that was locked is not waited for at every call.
@@ -373,22 +326,4 @@ impl Store {
             }
         }
     }
-}
-
-/// The parts of a payload, each with the place where it begins.
-fn in_places<'a>(head: &'a [u8], leaves: &[Leaf], draft: &'a Draft) -> Vec<(usize, &'a [u8])> {
-    let places = leaves.iter().map(|leaf| leaf.range.start);
-    let sources = draft.leaves.iter().map(Source::bytes);
-    std::iter::once((0, head))
-        .chain(places.zip(sources))
-        .collect()
-}
-
-fn join(parts: &[(usize, &[u8])], size: usize) -> Vec<u8> {
-    let mut joined = Vec::with_capacity(size);
-    for (start, bytes) in parts {
-        joined.resize(*start, 0);
-        joined.extend_from_slice(bytes);
-    }
-    joined
 }

@@ -1,9 +1,9 @@
 //! The open index of this process: opened late, replaced when damaged, abandoned after a fork.
 
-use super::files::{self, Root};
-use super::index::{Entry, Index, Place};
-use crate::error::{Kind, Result};
-use crate::format::Head;
+use super::files::{self, Held, Root, Shared};
+use super::index::Index;
+use super::rebuild;
+use crate::error::{Error, Kind, Result};
 
 /// An index, and what it was when it was opened.
 #[derive(Debug)]
@@ -11,54 +11,99 @@ pub struct Session {
     index: Option<Index>,
     generation: u64,
     file: Option<(u64, u64)>,
+    /// The lock that the users of this generation share; none where the store is only read.
+    users: Option<Held>,
     process: u32,
 }
 
 impl Session {
-    /// Opens the index that `CURRENT` names; a damaged one is set aside and rebuilt.
+    /// Opens the index that `CURRENT` names; one that is damaged or gone is rebuilt.
     ///
     /// # Errors
     /// The index is newer than this library, locked, or the disk fails.
     pub fn open(root: &Root) -> Result<Self> {
-        let generation = root.generation().unwrap_or(1);
         if root.is_read_only() {
-            let path = root.index(generation);
-            let index = Some(Index::open_read_only(&path)?);
-            let file = files::identity(&path);
-            return Ok(Self {
-                index,
-                generation,
-                file,
-                process: std::process::id(),
-            });
+            let generation = root.generation().unwrap_or(1);
+            let index = Index::open_read_only(&root.index(generation))?;
+            return Ok(Self::new(root, generation, index, None));
         }
-        let _lock = root.lock("index")?;
-        let generation = root.generation().unwrap_or(1);
+        let _alone = root.lock("index")?;
+        let Some(generation) = root.generation() else {
+            return Self::make(root, 1);
+        };
         match Self::open_generation(root, generation) {
-            Err(error) if error.kind() == Kind::DamagedIndex => {
-                Self::next_generation(root, generation)
-            }
-            opened => opened,
+            Ok(Some(session)) => Ok(session),
+            Err(error) if error.kind() != Kind::DamagedIndex => Err(error),
+            _ => Self::make(root, generation + 1),
         }
     }
 
-    /// The index, opened anew where it is another file, or this another process, than before.
+    fn new(root: &Root, generation: u64, index: Index, users: Option<Held>) -> Self {
+        Self {
+            index: Some(index),
+            generation,
+            file: files::identity(&root.index(generation)),
+            users,
+            process: std::process::id(),
+        }
+    }
+
+    /// The index to read from, opened anew where it is another file, or this another process, than
+    /// before.
     ///
     /// # Errors
     /// It can't be opened.
     pub fn index(&mut self, root: &Root) -> Result<&mut Index> {
-        if self.process != std::process::id() {
-            // A handle that came through a fork is never used nor closed: closing it would drop
-            // the parent's locks.
-            std::mem::forget(self.index.take());
-        }
-        let there = files::identity(&root.index(self.generation));
-        if self.index.is_none() || there != self.file || there.is_none() {
+        self.leave_parents_behind();
+        if self.index.is_none() || !self.is_current(root) {
             *self = Self::open(root)?;
         }
-        self.index
-            .as_mut()
-            .ok_or_else(|| crate::error::Error::new(Kind::Io, "the index is not open"))
+        self.index.as_mut().ok_or_else(not_open)
+    }
+
+    /// Changes the index. Whoever replaces it waits for the change, and a change that comes later
+    /// finds the one that replaced it.
+    ///
+    /// # Errors
+    /// It can't be opened, or the work fails.
+    pub fn change<T>(
+        &mut self,
+        root: &Root,
+        mut work: impl FnMut(&mut Index) -> Result<T>,
+    ) -> Result<T> {
+        self.leave_parents_behind();
+        loop {
+            if let (Some(index), Some(users)) = (&mut self.index, &self.users) {
+                let _shared = Shared::with(users)?;
+                let there = files::identity(&root.index(self.generation));
+                if there.is_some() && there == self.file {
+                    return work(index);
+                }
+            } else if let Some(index) = &mut self.index {
+                return work(index);
+            }
+            *self = Self::open(root)?;
+        }
+    }
+
+    /// Bytes of the log of changes that are not in the database yet.
+    #[must_use]
+    pub fn log_size(&self, root: &Root) -> u64 {
+        root.log_size(self.generation)
+    }
+
+    fn is_current(&self, root: &Root) -> bool {
+        let there = files::identity(&root.index(self.generation));
+        there.is_some() && there == self.file
+    }
+
+    /// A handle that came through a fork is never used nor closed: closing it would drop the
+    /// parent's locks.
+    fn leave_parents_behind(&mut self) {
+        if self.process != std::process::id() {
+            std::mem::forget(self.index.take());
+            self.users = None;
+        }
     }
 
     /// Makes the next generation, unless another process has done so already.
@@ -66,69 +111,52 @@ impl Session {
     /// # Errors
     /// It can't be made.
     pub fn replace(&mut self, root: &Root) -> Result<()> {
-        let _lock = root.lock("index")?;
+        let alone = root.lock("index")?;
         self.index = None;
-        let current = root.generation().unwrap_or(1);
-        *self = if current == self.generation {
-            Self::next_generation(root, current)?
+        let current = root.generation().unwrap_or(self.generation);
+        if current == self.generation {
+            *self = Self::make(root, current + 1)?;
         } else {
-            Self::open_generation(root, current)?
-        };
+            drop(alone);
+            *self = Self::open(root)?;
+        }
         Ok(())
     }
 
-    fn next_generation(root: &Root, damaged: u64) -> Result<Self> {
-        root.quarantine_index(damaged);
-        let session = Self::open_generation(root, damaged + 1)?;
-        root.set_generation(damaged + 1)?;
-        Ok(session)
+    /// Makes a generation from the payloads, and sets the one before aside.
+    fn make(root: &Root, generation: u64) -> Result<Self> {
+        let earlier = generation - 1;
+        let users = root.lock_file(&Root::users_of(earlier))?;
+        root.quarantine_index(earlier);
+        // Nobody begins to use it any more; what was begun is waited for.
+        files::wait_for_users(&users)?;
+        root.quarantine_index(generation);
+        root.prepare_index(generation);
+        let (mut index, _) = Index::open(&root.index(generation), generation, !root.is_network())?;
+        rebuild::adopt(root, &mut index, generation)?;
+        root.set_generation(generation)?;
+        Self::with_users(root, generation, index)
     }
 
-    fn open_generation(root: &Root, generation: u64) -> Result<Self> {
+    /// `None` for an index that nothing is in.
+    fn open_generation(root: &Root, generation: u64) -> Result<Option<Self>> {
         let path = root.index(generation);
-        root.prepare_index(generation);
-        let (mut index, new) = Index::open(&path)?;
-        if new {
-            adopt(root, &mut index)?;
-            root.set_generation(generation)?;
+        if files::identity(&path).is_none() {
+            return Ok(None);
         }
-        let file = files::identity(&path);
-        Ok(Self {
-            index: Some(index),
-            generation,
-            file,
-            process: std::process::id(),
-        })
+        let (index, new) = Index::open(&path, generation, !root.is_network())?;
+        if new {
+            return Ok(None);
+        }
+        Self::with_users(root, generation, index).map(Some)
+    }
+
+    fn with_users(root: &Root, generation: u64, index: Index) -> Result<Self> {
+        let users = root.lock_file(&Root::users_of(generation))?;
+        Ok(Self::new(root, generation, index, Some(users)))
     }
 }
 
-/// Enters every payload that is there; of several for one key the newest stays.
-fn adopt(root: &Root, index: &mut Index) -> Result<()> {
-    let mut found: Vec<_> = root
-        .payloads()
-        .into_iter()
-        .filter_map(|(key, nonce)| {
-            let (bytes, _) = root.open(key, nonce).ok()??;
-            let head = Head::read(bytes.slice())
-                .ok()
-                .filter(|head| head.key == key)?;
-            let meta = head.meta(bytes.slice()).ok()?;
-            Some((head.created_ns, nonce, head, meta))
-        })
-        .collect();
-    found.sort_unstable_by_key(|(created, nonce, ..)| (*created, *nonce));
-    for (created_ns, nonce, head, meta) in found {
-        let place = Place::File(nonce, None);
-        let entry = Entry {
-            key: head.key,
-            function: &meta.function,
-            created_ns,
-            seconds: head.seconds,
-            size: head.length,
-            place: &place,
-            time_range: meta.time_range,
-        };
-        index.enter(&entry, 0)?;
-    }
-    Ok(())
+fn not_open() -> Error {
+    Error::new(Kind::Io, "the index is not open")
 }

@@ -13,30 +13,32 @@
 //! ```
 #![allow(clippy::disallowed_methods)]
 
+mod draft;
+mod held;
+mod lease;
+mod ledger;
+mod lock;
 mod private;
+mod quarantine;
 mod secret;
 
+pub use held::Held;
+pub use lease::{Grab, Lease, Seen, Watch, waits_of};
+pub use lock::{Shared, wait_for_users};
 pub use secret::{hex_bytes, secret};
 
 use super::mapped::Bytes;
 use super::trust::Stamp;
-use crate::clock;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::format::LAYOUT;
 use memmap2::{MmapMut, MmapOptions};
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, UNIX_EPOCH};
 
 const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
 # This folder is a cache made by afml-cache; it can be deleted at any time.\n";
-/// How long a lock is waited for, and how often it is tried.
-const PATIENCE: Duration = Duration::from_secs(5);
-const PAUSE: Duration = Duration::from_millis(5);
-/// What lies in `tmp` for longer than this was left by a process that died.
-const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// Tells payload files of one key apart.
 pub type Nonce = [u8; 8];
@@ -45,14 +47,17 @@ pub type StoreId = [u8; 16];
 
 /// The folder of a store, made and checked.
 #[derive(Clone, Debug)]
-pub struct Root(PathBuf);
+pub struct Root {
+    folder: PathBuf,
+    network: bool,
+}
 
 impl Root {
     /// Makes the folder tree where it is missing, and refuses one that others may write.
     ///
     /// # Errors
     /// `Refused` for a folder that is not private, `Io` for one that can't be made.
-    pub fn prepare(path: &Path) -> Result<Self> {
+    pub fn prepare(path: &Path, network: Option<bool>) -> Result<Self> {
         let made = make_private(path).map_err(|error| {
             Error::caused(
                 Kind::Io,
@@ -64,10 +69,14 @@ impl Root {
                 error,
             )
         })?;
-        let root = Self(path.join(LAYOUT));
         private::check(path)?;
+        refuse_newer(path)?;
+        let root = Self {
+            folder: path.join(LAYOUT),
+            network: network.unwrap_or_else(|| private::is_network(path)),
+        };
         for folder in [
-            root.0.clone(),
+            root.folder.clone(),
             root.folder("payloads"),
             root.tmp(),
             root.folder("quarantine"),
@@ -86,11 +95,32 @@ impl Root {
             let _ = publish(&path.join(".gitignore"), b"*\n");
         }
         root.sweep_tmp();
+        root.sweep_leases();
         Ok(root)
     }
 
     fn folder(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.folder.join(name)
+    }
+
+    /// Whether the folder is on a network file system: mappings, and memory that processes share,
+    /// are not to be relied on there.
+    #[must_use]
+    pub fn is_network(&self) -> bool {
+        self.network
+    }
+
+    /// Bytes that are free for this user on the folder's file system.
+    #[must_use]
+    pub fn free_bytes(&self) -> Option<u64> {
+        private::free_bytes(&self.folder)
+    }
+
+    /// Bytes of an index's log of changes.
+    #[must_use]
+    pub fn log_size(&self, generation: u64) -> u64 {
+        let path = self.folder(&format!("index-{generation}.sqlite3-wal"));
+        fs::metadata(path).map_or(0, |found| found.len())
     }
 
     fn tmp(&self) -> PathBuf {
@@ -113,14 +143,22 @@ impl Root {
         self.folder(&format!("index-{generation}.sqlite3"))
     }
 
-    /// The generation that `CURRENT` names.
+    /// The generation that `CURRENT` names; where it says nothing, the latest that is there.
     #[must_use]
     pub fn generation(&self) -> Option<u64> {
-        fs::read_to_string(self.folder("CURRENT"))
-            .ok()?
-            .trim()
-            .parse()
+        let named = fs::read_to_string(self.folder("CURRENT"))
             .ok()
+            .and_then(|text| text.trim().parse().ok());
+        named.or_else(|| self.indexes().max())
+    }
+
+    fn indexes(&self) -> impl Iterator<Item = u64> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        entries.filter_map(|entry| {
+            let name = entry.file_name();
+            let name = name.to_str()?.strip_prefix("index-")?;
+            name.strip_suffix(".sqlite3")?.parse().ok()
+        })
     }
 
     /// Makes `CURRENT` name another generation, in one step.
@@ -164,32 +202,6 @@ impl Root {
             .map_err(|error| at(&path, "can't be read", error))
     }
 
-    /// Takes the lock under which an index is opened or replaced; it falls with the returned file.
-    ///
-    /// # Errors
-    /// The lock file can't be opened.
-    pub fn lock(&self, name: &str) -> Result<File> {
-        let path = self.folder("locks").join(name);
-        let file = open_private(&path).map_err(|error| at(&path, "can't be opened", error))?;
-        let until = clock::monotonic() + PATIENCE;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::WouldBlock) if clock::monotonic() < until => clock::pause(PAUSE),
-                Err(TryLockError::WouldBlock) => {
-                    let shown = path.display();
-                    return Err(Error::new(
-                        Kind::Locked,
-                        format!(
-                            "`{shown}` is locked by another process for longer than {PATIENCE:?}"
-                        ),
-                    ));
-                }
-                Err(TryLockError::Error(error)) => return Err(at(&path, "can't be locked", error)),
-            }
-        }
-    }
-
     /// Whether nothing can be written here.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
@@ -226,29 +238,6 @@ impl Root {
         let _ = open_private(&path);
     }
 
-    /// Writes a payload under a temporary name and renames it into place.
-    ///
-    /// # Errors
-    /// Disk full, no permission, no handles; nothing is left behind then.
-    pub fn write(
-        &self,
-        key: Digest,
-        nonce: Nonce,
-        created_ns: i64,
-        parts: &[(usize, &[u8])],
-    ) -> Result<Stamp> {
-        let place = self.payload(key, nonce);
-        let draft = self.tmp().join(place.file_name().unwrap_or_default());
-        let written = write_parts(&draft, created_ns, parts).and_then(|file| {
-            rename_into(&draft, &place)?;
-            Stamp::of(&file)
-        });
-        written.map_err(|error| {
-            let _ = fs::remove_file(&draft);
-            at(&place, "can't be written", error)
-        })
-    }
-
     /// Opens a payload: mapped privately where it is large, read where it is small.
     ///
     /// # Errors
@@ -269,32 +258,6 @@ impl Root {
         let _ = fs::remove_file(self.payload(key, nonce));
     }
 
-    /// Moves a payload that failed a check out of the way, and says where to.
-    pub fn quarantine(&self, key: Digest, nonce: Nonce) -> PathBuf {
-        self.set_aside(&self.payload(key, nonce))
-    }
-
-    /// Moves an index out of the way, its write-ahead log with it.
-    pub fn quarantine_index(&self, generation: u64) -> PathBuf {
-        let index = self.index(generation);
-        for suffix in ["-wal", "-shm"] {
-            let mut beside = index.clone().into_os_string();
-            beside.push(suffix);
-            self.set_aside(Path::new(&beside));
-        }
-        self.set_aside(&index)
-    }
-
-    fn set_aside(&self, path: &Path) -> PathBuf {
-        let aside = self
-            .folder("quarantine")
-            .join(path.file_name().unwrap_or_default());
-        if fs::rename(path, &aside).is_err() {
-            let _ = fs::remove_file(path);
-        }
-        aside
-    }
-
     /// Every payload file: its key and nonce, as the name gives them.
     #[must_use]
     pub fn payloads(&self) -> Vec<(Digest, Nonce)> {
@@ -308,17 +271,25 @@ impl Root {
             .filter_map(|file| parse_name(file.file_name().to_str()?))
             .collect()
     }
+}
 
-    fn sweep_tmp(&self) {
-        for entry in fs::read_dir(self.tmp()).into_iter().flatten().flatten() {
-            let age = entry
-                .metadata()
-                .and_then(|found| found.accessed())
-                .map(|then| then.elapsed());
-            if matches!(age, Ok(Ok(age)) if age > ABANDONED) {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
+/// A layout that we do not know stands beside ours only where a newer version was at work.
+fn refuse_newer(path: &Path) -> Result<()> {
+    let ours: u32 = LAYOUT.trim_start_matches('v').parse().unwrap_or(0);
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    let newest: Option<u32> = entries
+        .filter_map(|entry| entry.file_name().to_str()?.strip_prefix('v')?.parse().ok())
+        .max();
+    match newest {
+        Some(newest) if newest > ours => Err(Error::new(
+            Kind::Newer,
+            format!(
+                "the cache folder `{}` was written by a newer afml-cache (layout v{newest}, this \
+                 one knows v{ours}); upgrade afml-cache, or name another folder with AFML_CACHE",
+                path.display()
+            ),
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -341,31 +312,6 @@ fn publish(path: &Path, content: &[u8]) -> io::Result<()> {
     match linked {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
-    }
-}
-
-fn write_parts(path: &Path, created_ns: i64, parts: &[(usize, &[u8])]) -> io::Result<File> {
-    const ZEROES: [u8; 64] = [0; 64];
-    let mut file = create(path)?;
-    let mut at = 0;
-    for &(start, bytes) in parts {
-        file.write_all(&ZEROES[..start - at])?;
-        file.write_all(bytes)?;
-        at = start + bytes.len();
-    }
-    // A time of our own choosing: a later write within the same clock tick still changes it.
-    let created = UNIX_EPOCH + Duration::from_nanos(created_ns.unsigned_abs());
-    file.set_modified(created)?;
-    Ok(file)
-}
-
-fn rename_into(draft: &Path, place: &Path) -> io::Result<()> {
-    match fs::rename(draft, place) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            make_private(place.parent().unwrap_or(place))?;
-            fs::rename(draft, place)
-        }
-        renamed => renamed,
     }
 }
 

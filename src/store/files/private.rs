@@ -52,6 +52,39 @@ mod unix {
             .map(|found| (found.dev(), found.ino()))
     }
 
+    pub fn identity_of(file: &File) -> Option<(u64, u64)> {
+        file.metadata().ok().map(|found| (found.dev(), found.ino()))
+    }
+
+    pub fn free_bytes(path: &Path) -> Option<u64> {
+        let found = rustix::fs::statvfs(path).ok()?;
+        Some(found.f_bavail * found.f_frsize)
+    }
+
+    /// By the kinds of file system that Linux numbers; others are taken for local.
+    #[cfg(target_os = "linux")]
+    pub fn is_network(path: &Path) -> bool {
+        const NETWORK: [u32; 10] = [
+            0x6969,      // NFS
+            0xFF53_4D42, // CIFS
+            0xFE53_4D42, // SMB2
+            0x517B,      // SMB
+            0x0BD0_0BD0, // Lustre
+            0x00C3_6400, // Ceph
+            0x0102_1997, // 9P
+            0x5346_414F, // AFS
+            0x4750_4653, // GPFS
+            0x1983_0326, // BeeGFS
+        ];
+        let kind = rustix::fs::statfs(path).map(|found| found.f_type);
+        kind.is_ok_and(|kind| NETWORK.iter().any(|&known| kind as u64 == u64::from(known)))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub fn is_network(_: &Path) -> bool {
+        false
+    }
+
     /// A folder that somebody else owns or may write could be filled with forged payloads.
     pub fn check(path: &Path) -> Result<()> {
         let found = fs::metadata(path).map_err(|error| at(path, "can't be looked at", error))?;
@@ -111,6 +144,18 @@ mod elsewhere {
 
     pub fn identity(path: &Path) -> Option<(u64, u64)> {
         fs::metadata(path).ok().map(|found| (found.len(), 0))
+    }
+
+    pub fn identity_of(file: &File) -> Option<(u64, u64)> {
+        file.metadata().ok().map(|found| (found.len(), 0))
+    }
+
+    pub fn free_bytes(_: &Path) -> Option<u64> {
+        None
+    }
+
+    pub fn is_network(_: &Path) -> bool {
+        false
     }
 
     pub fn check(_: &Path) -> Result<()> {

@@ -1,0 +1,92 @@
+//! From a folder to an open store, with the secret that it seals with.
+
+use super::PyStore;
+use crate::clock;
+use crate::error::Error;
+use crate::format::Secret;
+use crate::py::error::raise;
+use crate::store::{Options, Store};
+use pyo3::prelude::*;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+/// A folder that could not be opened is tried again after this long.
+const RETRY: Duration = Duration::from_secs(30);
+
+impl PyStore {
+    /// The store, opened; a failure is remembered for a while.
+    pub fn open(&self, py: Python<'_>) -> Result<Arc<Store>, Error> {
+        let held = || self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*held() {
+            Some(Ok(store)) => return Ok(store.clone()),
+            Some(Err((kind, reason, since))) if clock::monotonic() - *since < RETRY => {
+                return Err(Error::new(*kind, reason.clone()));
+            }
+            _ => {}
+        }
+        let secret = self.secret(py);
+        // Two threads may both open; the first one's store is kept, and both are sound.
+        let opened = py.detach(|| {
+            Store::open(
+                &self.path,
+                Options {
+                    secret,
+                    ..Options::default()
+                },
+            )
+        });
+        let mut place = held();
+        match (&*place, opened) {
+            (Some(Ok(store)), _) => Ok(store.clone()),
+            (_, Ok(store)) => {
+                let store = Arc::new(store);
+                *place = Some(Ok(store.clone()));
+                Ok(store)
+            }
+            (_, Err(error)) => {
+                *place = Some(Err((error.kind(), error.to_string(), clock::monotonic())));
+                Err(error)
+            }
+        }
+    }
+
+    fn secret(&self, py: Python<'_>) -> Option<Secret> {
+        if !self.allow_pickle {
+            return None;
+        }
+        let read = py
+            .import("afml_cache.config")
+            .and_then(|config| config.call_method0("secret_source"))
+            .and_then(|source| {
+                let (key, path): (Option<String>, PathBuf) = source.extract()?;
+                let bytes = match key {
+                    Some(key) => crate::store::hex_bytes(&key),
+                    None => crate::store::secret(&path).map_err(raise)?,
+                };
+                Secret::new(&bytes).map_err(raise)
+            });
+        read.map_err(|error| {
+            let reason = error.value(py);
+            let advice = "set AFML_CACHE_KEY to 64 hexadecimal digits, or make that file usable";
+            *self.unsealed.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!(
+                "there is no secret to seal it with ({reason}; {advice})"
+            ));
+        })
+        .ok()
+    }
+
+    /// Why no result that needs pickle can be stored; `None` where it can.
+    pub fn no_pickle(&self) -> Option<String> {
+        if !self.allow_pickle {
+            return Some(format!(
+                "`allow_pickle` is false for `{}`",
+                self.path.display()
+            ));
+        }
+        self.unsealed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}

@@ -1,0 +1,57 @@
+//! Dropping entries: what is dropped never comes back, not even what is being computed.
+
+use super::Store;
+use super::index::{Listed, Selection};
+use super::ledger::Ledger;
+use crate::error::Result;
+
+impl Store {
+    /// Drops the entries of one function, or of all; says how many.
+    ///
+    /// # Errors
+    /// The index can't be changed.
+    pub fn clear(&self, function: Option<&str>) -> Result<usize> {
+        let selection = Selection {
+            function,
+            ..Selection::default()
+        };
+        let note = |epoch| Ledger::of(&self.root).note_cleared(function, epoch);
+        let dropped = self.drop_all(selection, note, |some| some.len());
+        dropped.map(|counts| counts.iter().sum())
+    }
+
+    /// Drops the entries that are asked for; says which.
+    ///
+    /// # Errors
+    /// The index can't be changed.
+    pub fn invalidate(&self, selection: Selection<'_>) -> Result<Vec<Listed>> {
+        let dropped = self.drop_all(selection, |_| Ok(()), |some| some);
+        dropped.map(|dropped| dropped.into_iter().flatten().collect())
+    }
+
+    /// Moves the epochs on, and then drops some entries at a time, so that others get on meanwhile.
+    fn drop_all<T>(
+        &self,
+        selection: Selection<'_>,
+        note: impl Fn(u64) -> Result<()>,
+        keep: impl Fn(Vec<Listed>) -> T,
+    ) -> Result<Vec<T>> {
+        let newest = self.change(|index| index.move_on(selection.function, &note));
+        // Whatever memory holds is not to be served from here on.
+        self.changes.count();
+        let newest = newest?;
+        // A file that a killed writer left has no entry that could be dropped.
+        self.clear_away();
+        let mut dropped = Vec::new();
+        loop {
+            let some = self.change(|index| {
+                index.drop_some(selection, newest, |key, nonce| self.root.remove(key, nonce))
+            });
+            self.changes.count();
+            match some? {
+                none if none.is_empty() => return Ok(dropped),
+                some => dropped.push(keep(some)),
+            }
+        }
+    }
+}

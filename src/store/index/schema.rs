@@ -1,0 +1,134 @@
+//! The tables of the index, and how it is opened.
+
+use super::{Index, told};
+use crate::error::{Error, Kind, Result};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a write waits for another process's.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// The log is cut back to this size when all of it is in the database.
+pub const LOG: u64 = 64 * 1024 * 1024;
+/// Where a generation's epochs begin: above those of every earlier one.
+const EPOCHS: u32 = 40;
+
+const SCHEMA: &str = "
+CREATE TABLE store (
+    epoch INTEGER NOT NULL,
+    floor INTEGER NOT NULL,
+    bytes INTEGER NOT NULL DEFAULT 0,
+    inflation REAL NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE functions (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    epoch INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE entries (
+    id INTEGER PRIMARY KEY,
+    key BLOB NOT NULL,
+    sealed BLOB NOT NULL,
+    nonce BLOB NOT NULL,
+    function INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    size INTEGER NOT NULL,
+    cost INTEGER NOT NULL,
+    stamp BLOB,
+    first INTEGER,
+    last INTEGER,
+    uses INTEGER NOT NULL DEFAULT 1,
+    used INTEGER NOT NULL,
+    priority REAL NOT NULL,
+    pinned INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (key, sealed)
+) STRICT;
+CREATE TABLE payloads (entry INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+CREATE TABLE pending (
+    nonce BLOB PRIMARY KEY,
+    key BLOB NOT NULL,
+    bytes INTEGER NOT NULL
+) STRICT;
+CREATE INDEX entries_of_function ON entries (function, created);
+CREATE INDEX entries_of_time ON entries (last, first) WHERE last IS NOT NULL;
+CREATE INDEX entries_by_priority ON entries (priority) WHERE pinned = 0;
+PRAGMA user_version = 1;
+";
+
+impl Index {
+    /// Opens an index and makes its tables where it is new; says whether it was.
+    ///
+    /// # Errors
+    /// `DamagedIndex` for a file that is no database, `Newer` for tables that we do not know.
+    pub fn open(path: &Path, generation: u64, shared: bool) -> Result<(Self, bool)> {
+        open(path, generation, shared)
+            .map_err(|error| told(path, error))?
+            .ok_or_else(|| {
+                let path = path.display();
+                Error::new(
+                    Kind::Newer,
+                    format!("the index `{path}` was made by a newer afml-cache; upgrade it"),
+                )
+            })
+    }
+
+    /// Opens an index that can only be read.
+    ///
+    /// # Errors
+    /// There is none, or it is damaged.
+    pub fn open_read_only(path: &Path) -> Result<Self> {
+        let open = |immutable: &str| {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+            let connection =
+                Connection::open_with_flags(format!("file:{}{immutable}", escaped(path)), flags)?;
+            connection.query_one("SELECT count(*) FROM store", [], |_| Ok(()))?;
+            Ok(Self(connection))
+        };
+        // Without a shared-memory file beside it, the log can't be read and the database alone is.
+        open("")
+            .or_else(|_| open("?immutable=1"))
+            .map_err(|error| told(path, error))
+    }
+}
+
+/// `shared` says that processes of one machine use it: the log needs memory that they share.
+fn open(path: &Path, generation: u64, shared: bool) -> rusqlite::Result<Option<(Index, bool)>> {
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_prepared_statement_cache_capacity(48);
+    connection.pragma_update(None, "journal_mode", if shared { "wal" } else { "delete" })?;
+    connection.pragma_update(None, "journal_size_limit", LOG.cast_signed())?;
+    connection.pragma_update(None, "synchronous", "normal")?;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let new = version == 0;
+    if new {
+        let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        change.execute_batch(SCHEMA)?;
+        change.execute(
+            "INSERT INTO store (epoch, floor) VALUES (?1, ?1)",
+            params![first_epoch(generation)],
+        )?;
+        change.commit()?;
+    }
+    Ok((version <= 1).then_some((Index(connection), new)))
+}
+
+/// Where the epochs of a generation begin.
+pub(super) fn first_epoch(generation: u64) -> i64 {
+    (generation << EPOCHS).cast_signed()
+}
+
+/// The generation that an epoch is of.
+#[must_use]
+pub fn generation_of(epoch: u64) -> u64 {
+    epoch >> EPOCHS
+}
+
+fn escaped(path: &Path) -> String {
+    path.display()
+        .to_string()
+        .replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23")
+}

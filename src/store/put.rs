@@ -1,0 +1,215 @@
+//! Storing a payload: the file first, the row second, and room for both before either.
+
+use super::Store;
+use super::files::Nonce;
+use super::index::{Entered, Entry, Payload, Pending, Place, Room};
+use crate::clock;
+use crate::error::{Error, Kind, Result};
+use crate::format::{Draft, Leaf, Source};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Payloads up to this size live in the index row.
+const INLINE: usize = 16 * 1024;
+/// The most that a store takes where nothing else is said.
+const USUAL_LIMIT: u64 = 20 << 30;
+/// How long the free space of a disk is taken as known.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// What became of a payload that was to be stored.
+#[derive(Debug)]
+pub enum Put {
+    /// It is in.
+    Stored {
+        /// Bytes of the payload.
+        size: usize,
+        /// All of it, where it is small: for the memory tier.
+        inline: Option<Vec<u8>>,
+    },
+    /// An invalidation came while the value was computed.
+    Outdated,
+}
+
+/// How much the store may take.
+#[derive(Debug)]
+pub struct Limit {
+    chosen: Option<u64>,
+    known: Mutex<Option<(Instant, u64)>>,
+}
+
+impl Limit {
+    /// A limit, or the usual one.
+    pub fn new(chosen: Option<u64>) -> Self {
+        Self {
+            chosen,
+            known: Mutex::default(),
+        }
+    }
+}
+
+impl Store {
+    /// Stores a payload: the file first, the row second.
+    ///
+    /// # Errors
+    /// Disk full, no permission, no secret for a result that needs one, index locked; `TooLarge`
+    /// for what is larger than the store may be.
+    pub fn put(&self, draft: &Draft, epoch: u64) -> Result<Put> {
+        let (head, leaves) = draft.head(epoch, self.seal())?;
+        let size = leaves.last().map_or(head.len(), |leaf| leaf.range.end);
+        let parts = in_places(&head, &leaves, draft);
+        let mut nonce = Nonce::default();
+        getrandom::fill(&mut nonce)
+            .map_err(|error| Error::caused(Kind::Io, "no random numbers to be had", error))?;
+        let payload = if size <= INLINE {
+            Payload::Inline(join(&parts, size))
+        } else {
+            Payload::File(None)
+        };
+        let place = Place { nonce, payload };
+        let entry = Entry {
+            key: draft.key,
+            sealed: self.ours().filter(|_| draft.code_bearing),
+            ours: self.ours(),
+            function: &draft.meta.function,
+            created_ns: draft.created_ns,
+            seconds: draft.seconds,
+            size,
+            place: &place,
+            time_range: draft.meta.time_range,
+        };
+        let entered = match place.payload {
+            Payload::Inline(_) => self.put_inline(&entry, epoch),
+            Payload::File(_) => self.put_file(&entry, epoch, &parts),
+        };
+        if let Ok(Entered::Replaced(replaced)) = entered {
+            if let Some(nonce) = replaced {
+                self.root.remove(draft.key, nonce);
+            }
+            self.changes.count();
+        }
+        Ok(match (entered?, place.payload) {
+            (Entered::Outdated, _) => Put::Outdated,
+            (Entered::TooLarge, _) => return Err(too_large(size, self.limit())),
+            (_, Payload::Inline(bytes)) => Put::Stored {
+                size,
+                inline: Some(bytes),
+            },
+            (_, Payload::File(_)) => Put::Stored { size, inline: None },
+        })
+    }
+
+    fn put_inline(&self, entry: &Entry<'_>, epoch: u64) -> Result<Entered> {
+        self.in_room(|index, room| index.enter(entry, epoch, Some(room), || Ok(None)))
+    }
+
+    fn put_file(&self, entry: &Entry<'_>, epoch: u64, parts: &[(usize, &[u8])]) -> Result<Entered> {
+        let pending = Pending {
+            key: entry.key,
+            nonce: entry.place.nonce,
+        };
+        // It is locked from its beginning: a reservation whose file nobody has locked is a dead one.
+        let mut file = self.root.draft(pending.key, pending.nonce)?;
+        if !self.in_room(|index, room| index.reserve(pending, entry.size, room))? {
+            return Ok(Entered::TooLarge);
+        }
+        let entered = file.write(entry.created_ns, parts).and_then(|()| {
+            self.change(|index| {
+                index.enter(entry, epoch, None, || {
+                    let stamp = file.publish()?;
+                    Ok(stamp.bytes().map(<[u8]>::to_vec))
+                })
+            })
+        });
+        match entered {
+            Ok(Entered::New | Entered::Replaced(_)) => file.keep(),
+            _ => {
+                drop(file);
+                // Where the disk is full this fails too, and the next process gives it back.
+                let _ = self.change(|index| index.settle(&[pending]));
+            }
+        }
+        entered
+    }
+
+    /// Changes the index, with a way to make room in it.
+    pub(super) fn in_room<T>(
+        &self,
+        work: impl Fn(&mut super::Index, Room<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let limit = self.limit();
+        self.change(|index| {
+            let room = Room {
+                limit,
+                is_awaited: &|key| self.root.is_leased(key),
+                unlink: &|key, nonce| self.root.remove(key, nonce),
+            };
+            work(index, room)
+        })
+    }
+
+    /// Bytes that entries may take, the index's log left out.
+    pub(super) fn limit(&self) -> u64 {
+        let limit = self.room.chosen.unwrap_or_else(|| self.usual_limit());
+        limit.saturating_sub(self.session().log_size(&self.root))
+    }
+
+    /// The smaller of 20 GiB and half of free disk and own use.
+    fn usual_limit(&self) -> u64 {
+        let mut known = self
+            .room
+            .known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let now = clock::monotonic();
+        match *known {
+            Some((since, limit)) if now - since < FRESH => limit,
+            _ => {
+                let own = self.with_index(|index| index.taken()).unwrap_or(0);
+                let limit = match self.root.free_bytes() {
+                    Some(free) => USUAL_LIMIT.min((free + own) / 2),
+                    None => USUAL_LIMIT,
+                };
+                *known = Some((now, limit));
+                limit
+            }
+        }
+    }
+
+    /// The bytes that `put` would store, for a result that stays in memory.
+    ///
+    /// # Errors
+    /// There is no secret for a result that needs one.
+    pub fn payload(&self, draft: &Draft, epoch: u64) -> Result<Vec<u8>> {
+        let (head, leaves) = draft.head(epoch, self.seal())?;
+        let size = leaves.last().map_or(head.len(), |leaf| leaf.range.end);
+        Ok(join(&in_places(&head, &leaves, draft), size))
+    }
+}
+
+fn too_large(size: usize, limit: u64) -> Error {
+    Error::new(
+        Kind::TooLarge,
+        format!(
+            "a result of {size} bytes does not fit into the {limit} bytes that the cache may take, \
+             less what is pinned; raise max_size"
+        ),
+    )
+}
+
+/// The parts of a payload, each with the place where it begins.
+fn in_places<'a>(head: &'a [u8], leaves: &[Leaf], draft: &'a Draft) -> Vec<(usize, &'a [u8])> {
+    let places = leaves.iter().map(|leaf| leaf.range.start);
+    let sources = draft.leaves.iter().map(Source::bytes);
+    std::iter::once((0, head))
+        .chain(places.zip(sources))
+        .collect()
+}
+
+fn join(parts: &[(usize, &[u8])], size: usize) -> Vec<u8> {
+    let mut joined = Vec::with_capacity(size);
+    for (start, bytes) in parts {
+        joined.resize(*start, 0);
+        joined.extend_from_slice(bytes);
+    }
+    joined
+}

@@ -1,0 +1,247 @@
+//! What is done to a store now and then: checking it, letting go, noting what was used.
+
+use super::index::{LOG, Pending, Selection};
+use super::ledger::Ledger;
+use super::{Payload, Place, Store};
+use crate::clock;
+use crate::digest::Digest;
+use crate::error::{Kind, Result};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often uses are noted, and how many keys at most wait for it.
+const NOTED: Duration = Duration::from_secs(1);
+const WAITING: usize = 10_000;
+
+/// Which keys were used since that was last noted in the index.
+#[derive(Debug, Default)]
+pub struct Uses(Mutex<(HashMap<Digest, u32>, Option<Instant>)>);
+
+/// An entry that fails its checks.
+#[derive(Debug)]
+pub struct Problem {
+    /// The key that it should answer.
+    pub key: Digest,
+    /// Its function.
+    pub function: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// What a check of the whole store found.
+#[derive(Debug, Default)]
+pub struct Verified {
+    /// Entries that were checked.
+    pub checked: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Those that are wrong.
+    pub problems: Vec<Problem>,
+}
+
+/// What is to be kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keep<'a> {
+    /// Only what was computed at or after this instant, ns UTC.
+    pub since_ns: Option<i64>,
+    /// No more than so many bytes in all.
+    pub bytes: Option<u64>,
+    /// No more than so many bytes of one function.
+    pub of: Option<(&'a str, u64)>,
+}
+
+/// What was let go.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Collected {
+    /// Entries.
+    pub entries: usize,
+    /// Bytes that the store takes less.
+    pub bytes: u64,
+    /// Files that no entry named.
+    pub files: usize,
+}
+
+impl Store {
+    /// Counts a use of an entry: what is used often is kept longer.
+    pub fn used(&self, key: Digest) {
+        // One that is not counted, since another thread counts, is no loss.
+        if let Ok(mut uses) = self.uses.0.try_lock()
+            && (uses.0.len() < WAITING || uses.0.contains_key(&key))
+        {
+            *uses.0.entry(key).or_default() += 1;
+        }
+    }
+
+    /// Notes in the index what was used, if the last time is a while ago or it is asked for.
+    ///
+    /// # Errors
+    /// The index can't be changed; the uses are lost then.
+    pub fn note_uses(&self, now: bool) -> Result<()> {
+        let uses: Vec<_> = {
+            let mut uses = self.uses.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let recent = uses.1.is_some_and(|then| clock::monotonic() - then < NOTED);
+            if uses.0.is_empty() || recent && !now {
+                return Ok(());
+            }
+            uses.1 = Some(clock::monotonic());
+            uses.0.drain().collect()
+        };
+        self.change(|index| index.note_uses(&uses, clock::wall_ns()))?;
+        self.cut_log();
+        Ok(())
+    }
+
+    /// Writes a long log into the database.
+    fn cut_log(&self) {
+        if self.session().log_size(&self.root) > LOG {
+            // A reader may be in the way; the next one to come by tries again.
+            let _ = self.change(|index| index.cut_log());
+        }
+    }
+
+    /// Spares the entries of a key from eviction, or no longer; says how many there are.
+    ///
+    /// # Errors
+    /// The index can't be changed.
+    pub fn pin(&self, key: Digest, pinned: bool) -> Result<usize> {
+        self.change(|index| index.pin(key, pinned))
+    }
+
+    /// Checks every entry by its whole content; `fix` sets aside what is wrong.
+    ///
+    /// # Errors
+    /// The index can't be asked or changed.
+    pub fn verify(&self, fix: bool) -> Result<Verified> {
+        let mut verified = Verified::default();
+        for entry in self.list(Selection::default())? {
+            let place = self.with_index(|index| index.find_nonce(entry.key, entry.nonce))?;
+            // It may have gone since the list was made.
+            let Some(place) = place else { continue };
+            verified.checked += 1;
+            verified.bytes += entry.size.unsigned_abs();
+            let Err(error) = self.check_whole(entry.key, &place) else {
+                continue;
+            };
+            let error = if fix {
+                self.changes.count();
+                self.set_aside(entry.key, &place, error)
+            } else {
+                error
+            };
+            verified.problems.push(Problem {
+                key: entry.key,
+                function: entry.function,
+                reason: error.to_string(),
+            });
+        }
+        Ok(verified)
+    }
+
+    fn check_whole(&self, key: Digest, place: &Place) -> Result<()> {
+        let checked = match &place.payload {
+            Payload::Inline(bytes) => self.check(key, bytes, false),
+            Payload::File(_) => match self.root.open(key, place.nonce)? {
+                Some((bytes, _)) => self.check(key, bytes.slice(), false),
+                None => Err(super::Error::new(Kind::Corrupt, "its file is gone")),
+            },
+        };
+        match checked {
+            // Somebody else's, whose seal can't be checked here.
+            Err(error) if error.kind() == Kind::ForeignSecret => Ok(()),
+            checked => checked.map(drop),
+        }
+    }
+
+    /// Lets go of what is not to be kept, and of what processes that died have left.
+    ///
+    /// # Errors
+    /// The index can't be changed.
+    pub fn collect(&self, keep: Keep<'_>) -> Result<Collected> {
+        self.note_uses(true)?;
+        let (entries, bytes) = self.totals()?;
+        if let Some(before) = keep.since_ns {
+            self.let_go_before(before)?;
+        }
+        if let Some((function, limit)) = keep.of {
+            self.in_room(|index, room| {
+                index.evict_of(function, super::index::Room { limit, ..room })
+            })?;
+        }
+        self.in_room(|index, room| {
+            let limit = keep.bytes.unwrap_or(room.limit).min(room.limit);
+            index.evict(0, super::index::Room { limit, ..room })
+        })?;
+        let files = self.clear_away() + self.remove_strays()?;
+        self.root.sweep_tmp();
+        self.root.sweep_leases();
+        self.root.empty_quarantine();
+        Ledger::of(&self.root).back_up();
+        let _ = self.change(|index| index.cut_log());
+        let (left, bytes_left) = self.totals()?;
+        Ok(Collected {
+            entries: entries.saturating_sub(left),
+            bytes: bytes.saturating_sub(bytes_left),
+            files,
+        })
+    }
+
+    fn let_go_before(&self, before_ns: i64) -> Result<()> {
+        let selection = Selection {
+            before_ns: Some(before_ns),
+            pinned: Some(false),
+            ..Selection::default()
+        };
+        while !self
+            .change(|index| {
+                index.drop_some(selection, i64::MAX, |key, nonce| {
+                    self.root.remove(key, nonce)
+                })
+            })?
+            .is_empty()
+        {}
+        Ok(())
+    }
+
+    /// Removes the files of killed writers and of replaced entries; says how many there were.
+    pub(super) fn clear_away(&self) -> usize {
+        let pending = self.with_index(|index| index.pending()).unwrap_or_default();
+        let gone: Vec<Pending> = pending
+            .into_iter()
+            .filter(|&file| self.is_gone(file))
+            .collect();
+        if !gone.is_empty() {
+            // They are tried again by whoever opens the store next.
+            let _ = self.change(|index| index.settle(&gone));
+        }
+        gone.len()
+    }
+
+    /// Removes payload files that no entry names.
+    fn remove_strays(&self) -> Result<usize> {
+        let mut removed = 0;
+        for (key, nonce) in self.root.payloads() {
+            let named = self.with_index(|index| index.find_nonce(key, nonce))?;
+            if named.is_none() && self.is_gone(Pending { key, nonce }) {
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Removes a file that is nobody's; false where it is an entry's, or still written.
+    fn is_gone(&self, file: Pending) -> bool {
+        let Some(abandoned) = self.root.abandoned(file.key, file.nonce) else {
+            return false;
+        };
+        if abandoned.is_empty() {
+            return true;
+        }
+        // Asked with the file locked: its writer may have entered it a moment ago.
+        match self.with_index(|index| index.find_nonce(file.key, file.nonce)) {
+            Ok(None) => abandoned.remove(),
+            // It is an entry's, and no longer pending.
+            Ok(Some(_)) | Err(_) => false,
+        }
+    }
+}
