@@ -21,6 +21,9 @@ use std::ops::Range;
 
 const MAGIC: [u8; 8] = *b"AFMLPAY1";
 const CODE_BEARING: u32 = 1;
+const META_AT: usize = 56;
+const TREE_AT: usize = 64;
+const LEAVES_AT: usize = 72;
 const CHECK_AT: usize = 96;
 const KEY_ID_AT: usize = CHECK_AT + Digest::SIZE;
 const MAC_AT: usize = KEY_ID_AT + size_of::<KeyId>();
@@ -282,6 +285,21 @@ impl Head {
         Meta::decode(&payload[self.meta.clone()])
     }
 
+    /// Bytes before the first leaf, as an unchecked header says.
+    #[must_use]
+    pub fn extent(payload: &[u8]) -> usize {
+        let number = |at: usize| {
+            let bytes = payload.get(at..)?.first_chunk()?;
+            usize::try_from(u64::from_le_bytes(*bytes)).ok()
+        };
+        (|| {
+            let table = number(LEAVES_AT)?.checked_mul(LEAF_ROW)?;
+            let tree_and_meta = number(META_AT)?.checked_add(number(TREE_AT)?)?;
+            HEADER.checked_add(tree_and_meta)?.checked_add(table)
+        })()
+        .unwrap_or(0)
+    }
+
     /// Bytes before the first leaf.
     #[must_use]
     pub fn size(&self) -> usize {
@@ -412,6 +430,7 @@ mod tests {
             let payload = whole(&draft, None);
             let head = Head::read(&payload).unwrap();
             prop_assert_eq!(head.length, payload.len());
+            prop_assert_eq!(Head::extent(&payload), head.size());
             prop_assert_eq!(head.meta(&payload).unwrap(), draft.meta);
             prop_assert_eq!(&payload[head.tree.clone()], b"tree");
             for (leaf, bytes) in head.leaves.iter().zip(&leaves) {

@@ -128,3 +128,22 @@ impl std::fmt::Debug for Bytes {
         write!(f, "Bytes({}, mapped: {})", self.length, self.is_mapped())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Bytes, MAP_FROM, PAGE};
+    use std::os::unix::fs::FileExt;
+
+    #[test]
+    #[cfg(unix)]
+    fn what_is_our_own_does_not_change_with_the_file() {
+        let file = tempfile::tempfile().unwrap();
+        let content = vec![1; usize::try_from(MAP_FROM).unwrap()];
+        file.write_all_at(&content, 0).unwrap();
+        let bytes = Bytes::load(&file).unwrap();
+        assert!(bytes.is_mapped());
+        bytes.own(PAGE + 1);
+        file.write_all_at(&[2; 3 * PAGE], 0).unwrap();
+        assert!(bytes.slice()[..2 * PAGE].iter().all(|&byte| byte == 1));
+    }
+}

@@ -1,12 +1,12 @@
 """Payloads written by hand, as somebody would who can write into the folder and has no secret."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import xxhash
-from hostile import KEY, blobs, payloads, put_blob
+from hostile import KEY, blobs, payloads, tables
 
 MAGIC = b"AFMLPAY1"
 HEADER, PIECE, ALIGN = 152, 64 * 1024, 64
@@ -120,17 +120,22 @@ def index_of(root: Path) -> Path:
 
 def plant(root: Path, payload: Payload) -> None:
     """Put a payload in the place of the one that answers its key, in the index or in a file."""
-    for path in payloads(root):
-        if path.name.startswith(payload.key.hex()):
-            path.write_bytes(payload.write())
-            return
+    plant_all(root, [payload])
+
+
+def plant_all(root: Path, forged: Iterable[Payload]) -> None:
+    """Put payloads in the places of those that answer their keys."""
     index = index_of(root)
-    for blob in blobs(index):
-        if blob[3][KEY] == payload.key:
-            put_blob(index, blob, payload.write())
-            return
-    message = f"nothing answers {payload.key.hex()}"
-    raise LookupError(message)
+    rows = {blob[3][KEY]: blob for blob in blobs(index)}
+    files = {bytes.fromhex(path.name[:32]): path for path in payloads(root)}
+    with tables(index) as connection:
+        for payload in forged:
+            if payload.key in files:
+                files[payload.key].write_bytes(payload.write())
+            else:
+                table, column, rowid, _ = rows[payload.key]
+                update = f"update {table} set {column} = ? where rowid = ?"  # noqa: S608
+                connection.execute(update, [payload.write(), rowid])
 
 
 def stored(root: Path) -> dict[bytes, Payload]:

@@ -261,3 +261,9 @@ def test_a_pickle_is_refused_wherever_it_lies(decoder: Decoder) -> None:
     decoder.check_refused(pickle)
     decoder.check_refused(group(12, pickle))
     decoder.check_refused(b"\x31" + u64(1, 1) + pickle)
+
+
+def test_a_frame_of_more_columns_than_blocks_is_refused(decoder: Decoder) -> None:
+    columns = b"\x43" + NONE + integer(0) + integer(1 << 60) + integer(1)
+    index = b"\x43" + NONE + integer(0) + integer(1) + integer(1)
+    decoder.check_refused(b"\x40\x01\x00" + columns + index + u64(0))
