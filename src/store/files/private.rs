@@ -56,9 +56,11 @@ mod unix {
         }
     }
 
+    /// Which file stands there; none where it is a link.
     pub fn identity(path: &Path) -> Option<(u64, u64)> {
-        fs::metadata(path)
+        fs::symlink_metadata(path)
             .ok()
+            .filter(|found| !found.is_symlink())
             .map(|found| (found.dev(), found.ino()))
     }
 

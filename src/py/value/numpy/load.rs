@@ -45,7 +45,14 @@ pub fn load<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Bound<'py, P
 /// would be followed, and of text without a width, which it takes for wider than it is.
 fn load_dtype<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Bound<'py, PyArrayDescr>> {
     let name = loader.text()?;
-    if name.len() > LONGEST || !name.starts_with(['<', '>', '|']) {
+    let spelled = match name.as_bytes() {
+        [b'<' | b'>' | b'|', kind, rest @ ..] => {
+            let letter = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'[' | b']');
+            kind.is_ascii_alphabetic() && rest.len() < LONGEST && rest.iter().all(letter)
+        }
+        _ => false,
+    };
+    if !spelled {
         return Err(corrupt("a dtype of an unknown name"));
     }
     let dtype = PyArrayDescr::new(loader.py, name)?;
