@@ -267,3 +267,22 @@ def test_a_frame_of_more_columns_than_blocks_is_refused(decoder: Decoder) -> Non
     columns = b"\x43" + NONE + integer(0) + integer(1 << 60) + integer(1)
     index = b"\x43" + NONE + integer(0) + integer(1) + integer(1)
     decoder.check_refused(b"\x40\x01\x00" + columns + index + u64(0))
+
+
+@pytest.mark.parametrize("items", [2**32, 2**60])
+@pytest.mark.parametrize("inner", ["null", "array of nothing", "struct of nothing"])
+def test_a_list_of_more_items_than_memory_has_is_refused(
+    decoder: Decoder, inner: str, items: int
+) -> None:
+    dtype = {"null": b"\x00", "array of nothing": b"\x20" + u64(0) + b"\x02"}
+    dtypes = {**dtype, "struct of nothing": b"\x22" + u64(0)}
+    parts = {"array of nothing": b"\x00" + u64(0) + b"\x00" + u64(1)}
+    column = b"\x21" + dtypes[inner] + u64(1) + b"\x00" + u64(0)
+    tree = b"\x61" + text("x") + column + u64(items) + b"\x00" + parts.get(inner, b"")
+    decoder.check_refused(tree, u64(items), b"")
+
+
+def test_lengths_of_lists_that_go_round_are_refused(decoder: Decoder) -> None:
+    lengths = u64((1 << 64) - (1 << 32) + 1, (1 << 32) - 1)
+    tree = b"\x61" + text("x") + b"\x21\x0a" + u64(2) + b"\x00" + u64(0, 0) + b"\x00" + u64(1)
+    decoder.check_refused(tree, lengths, b"")

@@ -33,7 +33,8 @@ MEMORY = 4 << 30
 EXTREMES = (0, 1, 2, 31, 255, 256, 1 << 16, 1 << 31, 1 << 32, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
 LATE = (
     "datetime", "decimal", "fractions", "uuid", "pathlib", "zoneinfo", "zoneinfo._common",
-    "importlib.resources", "pandas._libs.sparse", "pandas._libs.internals", "pandas.api.internals",
+    "importlib.resources", "importlib.readers", "importlib.resources.readers",
+    "pandas._libs.sparse", "pandas._libs.internals", "pandas.api.internals",
     "pandas.core.internals.blocks", "pandas.core.internals.managers", "pyarrow.ipc", "_strptime",
     "numpy.dtypes", "numpy._core._internal", "numpy._core.strings", "numpy.rec", "numpy.ma",
     "pyarrow.compute", "pandas.core.arrays.arrow", "pandas.tseries.holiday", "polars.exceptions",
@@ -241,7 +242,7 @@ def listen(state: dict[str, object]) -> None:
         starts = event.startswith(("os.exec", "os.system", "os.posix_spawn", "subprocess.", "ctypes"))
         if runs or starts or (event == "import" and args[0] not in sys.modules):
             # `zoneinfo` looks for a zone that the system has not among the modules of `tzdata`.
-            if "tzdata" not in repr(args):
+            if not any(name in repr(args) for name in ("tzdata", "importlib")):
                 state["heard"].append(f"{event} {args!r:.200}")
 
     sys.addaudithook(hear)
@@ -369,7 +370,7 @@ class Round:
             return None
         told = worker.stderr.read()
         if phase != "decoded" or worker.returncode < 0 and "MemoryError" not in told:
-            self.keep(current, f"exit {worker.returncode} while {phase}\n{told[-6000:]}")
+            self.keep(current, f"exit {worker.returncode} while {phase}\n{told[:3000]}\n...\n{told[-3000:]}")
         return current
 
     def take(self, kind: str, row: int, told: str) -> None:

@@ -162,6 +162,10 @@ fn load_chunk(
     dtype: &ArrowDataType,
     rows: usize,
 ) -> PyResult<Box<dyn Array>> {
+    // Such chunks have no buffer of their own that would bound them.
+    if !has_buffer(dtype) && IdxSize::try_from(rows).is_err() {
+        return Err(corrupt("more items than polars can hold"));
+    }
     let validity = if loader.flag()? {
         Some(load_bits(loader, rows)?)
     } else {
@@ -186,6 +190,12 @@ fn load_chunk(
         }
         PhysicalType::LargeList => {
             let lengths = load_numbers(loader, rows)?;
+            // `try_from_lengths` looks at the sum only, which may have gone round.
+            let whole = lengths.iter().try_fold(0_usize, |sum, &length| {
+                sum.checked_add(length)
+                    .filter(|&sum| sum <= i64::MAX as usize)
+            });
+            whole.ok_or_else(|| corrupt("lists longer than memory"))?;
             let offsets = Offsets::<i64>::try_from_lengths(lengths.into_iter()).map_err(odd)?;
             let (inner, length) = (
                 ListArray::<i64>::get_child_type(&dtype).clone(),
@@ -218,6 +228,13 @@ fn load_chunk(
         }
         _ => return Err(corrupt("a chunk of an unknown kind")),
     })
+}
+
+fn has_buffer(dtype: &ArrowDataType) -> bool {
+    !matches!(
+        dtype.to_physical_type(),
+        PhysicalType::Null | PhysicalType::FixedSizeList | PhysicalType::Struct
+    )
 }
 
 fn load_bits(loader: &mut Loader<'_, '_>, rows: usize) -> PyResult<Bitmap> {
