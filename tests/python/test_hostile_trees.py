@@ -52,7 +52,9 @@ class Decoder:
 
     def __init__(self, run_python: Callable, folder: Path, cache: Path) -> None:
         self.run_python, self.cache, self.folder = run_python, cache, folder
-        said = self.run(f"{VICTIM}\nfor size in {SIZES}: make(size), said.append(make.cache_key(size))")
+        said = self.run(
+            f"{VICTIM}\nfor size in {SIZES}: make(size), said.append(make.cache_key(size))"
+        )
         self.keys = dict(zip(SIZES, map(str, said.said), strict=True))
 
     def run(self, body: str) -> Told:
@@ -204,9 +206,7 @@ def zoned(zone: bytes) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("kind", zoned(b""))
-def test_a_zone_is_never_the_name_of_a_file(
-    decoder: Decoder, tmp_path: Path, kind: str
-) -> None:
+def test_a_zone_is_never_the_name_of_a_file(decoder: Decoder, tmp_path: Path, kind: str) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)  # whoever opens it waits for ever
     decoder.check_refused(zoned(string(f"dateutil/{pipe}"))[kind], bytes(8))
@@ -237,9 +237,7 @@ def test_members_that_take_for_ever_to_hash_are_refused(decoder: Decoder) -> Non
 
 @pytest.mark.parametrize("rows", [2**32 - 1, 2**32, 2**40, 2**63 - 1, 2**64 - 1])
 @pytest.mark.parametrize("tag", [b"\x61", b"\x60"])
-def test_more_rows_than_polars_holds_are_refused(
-    decoder: Decoder, rows: int, tag: bytes
-) -> None:
+def test_more_rows_than_polars_holds_are_refused(decoder: Decoder, rows: int, tag: bytes) -> None:
     column = text("x") + b"\x00" + u64(rows) + b"\x00"
     tree = b"\x61" + column if tag == b"\x61" else b"\x60" + u64(rows, 1) + column
     decoder.check_refused(tree)
@@ -251,8 +249,11 @@ def test_sparse_places_beyond_the_values_are_refused(decoder: Decoder) -> None:
         tree = b"\x58" + text(kind) + u64(100) + integer(0) + places + values
         decoder.check_refused(tree, struct.pack("<3i", 1, 50, 99), bytes(8))
         far = struct.pack("<3i", -5, 50, 200_000)
-        decoder.check_refused(b"\x58" + text(kind) + u64(100) + integer(0) + places
-                              + array("<i8", 3, leaf=1), far, bytes(24))
+        decoder.check_refused(
+            b"\x58" + text(kind) + u64(100) + integer(0) + places + array("<i8", 3, leaf=1),
+            far,
+            bytes(24),
+        )
 
 
 def test_a_pickle_is_refused_wherever_it_lies(decoder: Decoder) -> None:

@@ -28,9 +28,7 @@ def use(run_python: Callable, tmp_path: Path) -> Callable[..., Told]:
 
 
 def modes(folder: Path) -> dict[str, int]:
-    return {
-        str(path): stat.S_IMODE(path.lstat().st_mode) for path in [folder, *folder.rglob("*")]
-    }
+    return {str(path): stat.S_IMODE(path.lstat().st_mode) for path in [folder, *folder.rglob("*")]}
 
 
 def check_private(*folders: Path) -> None:
@@ -56,7 +54,8 @@ def note(when):
 os.umask({umask})
 load(100), load(20_000), load(500_000), make(5), make({FILE})
 note("open")
-with open(next(path for _, path, _, _ in said if "payloads" in path and os.path.isfile(path)), "r+b") as file:
+files = [path for _, path, _, folder in said if "payloads" in path and not folder]
+with open(files[0], "r+b") as file:
     file.seek(200)
     file.write(b"damage")
 os.utime(file.name)
@@ -65,7 +64,9 @@ note("used")
 """
     config = tmp_path / "config"
     shown = use(body=seen, XDG_CONFIG_HOME=str(config))
-    suffixes = {str(path).rpartition("sqlite3")[2] for _, path, *_ in shown.said if "sqlite3" in path}
+    suffixes = {
+        str(path).rpartition("sqlite3")[2] for _, path, *_ in shown.said if "sqlite3" in path
+    }
     assert {"-wal", "-shm"} <= suffixes
     assert any("quarantine/" in path for _, path, *_ in shown.said)
     for when, path, mode, is_folder in shown.said:
@@ -240,7 +241,9 @@ def test_a_payload_that_leads_elsewhere_is_not_read(
     assert use().ran == []
 
 
-@pytest.mark.parametrize("name", ["ID", "CURRENT", "index-1.sqlite3", "locks/index", "locks/changes"])
+@pytest.mark.parametrize(
+    "name", ["ID", "CURRENT", "index-1.sqlite3", "locks/index", "locks/changes"]
+)
 def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(
     use: Callable, default_cache: Path, name: str
 ) -> None:
@@ -277,5 +280,5 @@ said = [str(cache_dir()), tempfile.gettempdir()]
     for env in ({"HOME": "/nowhere"}, {"HOME": ""}, {"HOME": "/nowhere", "XDG_CACHE_HOME": ""}):
         given = {"AFML_CACHE": "", "XDG_CACHE_HOME": "", **env}
         folder, temporary = use(body=body, TMPDIR=str(tmp_path / "tmp"), **given).said
-        shared = {"/tmp", "/var/tmp", "/dev/shm", str(temporary)}
+        shared = {"/tmp", "/var/tmp", "/dev/shm", str(temporary)}  # noqa: S108
         assert not any(Path(str(folder)).is_relative_to(place) for place in shared), folder
