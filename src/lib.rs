@@ -7,6 +7,7 @@ pub mod clock;
 pub mod digest;
 pub mod error;
 pub mod format;
+pub mod process;
 pub mod store;
 
 #[cfg(feature = "python")]

@@ -8,10 +8,12 @@ from afml_cache.exceptions import (
     CacheConfigError,
     CacheCorruptError,
     CacheError,
+    CacheMissError,
     CacheReadWarning,
     CacheStoreError,
     CacheWarning,
     CacheWriteWarning,
+    SpotCheckWarning,
     TimeRangeWarning,
     UncacheableArgumentError,
     UncacheableArgumentWarning,
@@ -20,6 +22,7 @@ from afml_cache.exceptions import (
 from afml_cache.files import File
 from afml_cache.hashers import register_hasher
 from afml_cache.info import CacheInfo, cache_status, clear_afml_cache, get_cache_stats
+from afml_cache.modes import add_cache_arguments, mode
 
 __all__ = [
     "CACHE_DIRS",
@@ -27,18 +30,21 @@ __all__ = [
     "CacheCorruptError",
     "CacheError",
     "CacheInfo",
+    "CacheMissError",
     "CacheReadWarning",
     "CacheStoreError",
     "CacheWarning",
     "CacheWriteWarning",
     "EntryInfo",
     "File",
+    "SpotCheckWarning",
     "Store",
     "TimeRangeWarning",
     "UncacheableArgumentError",
     "UncacheableArgumentWarning",
     "UndeclaredFileWarning",
     "__version__",
+    "add_cache_arguments",
     "cache_status",
     "cacheable",
     "clear_afml_cache",
@@ -48,6 +54,7 @@ __all__ = [
     "get_cache_stats",
     "initialize_cache_system",
     "invalidate",
+    "mode",
     "register_hasher",
     "robust_cacheable",
     "time_aware_cacheable",

@@ -1,4 +1,4 @@
-"""Where the cache lives: `configure`, the environment, the platform's folders."""
+"""How the cache is set up: `configure`, and the folders of the default store."""
 
 from __future__ import annotations
 
@@ -6,22 +6,14 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, TypedDict
+from typing import Any, Final
 
 import platformdirs
 
+from afml_cache import _native, _settings
 from afml_cache._native import Store, default_store, set_default_store
-from afml_cache.exceptions import CacheConfigError
 
 __all__ = ["CACHE_DIRS", "cache_dir", "configure", "initialize_cache_system"]
-
-
-class _Chosen(TypedDict, total=False):
-    cache_dir: Path
-    allow_pickle: bool
-
-
-_chosen = _Chosen()
 
 
 def cache_dir() -> Path:
@@ -30,56 +22,79 @@ def cache_dir() -> Path:
     Returns
     -------
     pathlib.Path
-        The one of `configure`, else `$AFML_CACHE`, else the platform's cache folder for "afml".
+        The one of `configure`, else `$AFML_CACHE`, else the one of `pyproject.toml`, else the
+        platform's cache folder for "afml".
     """
-    chosen = _chosen.get("cache_dir") or os.environ.get("AFML_CACHE")
-    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("afml", appauthor=False))
+    chosen: Path | None = settings().get("cache_dir")
+    return chosen or Path(platformdirs.user_cache_dir("afml", appauthor=False))
 
 
-def configure(
-    *,
-    cache_dir: str | os.PathLike[str] | None = None,
-    allow_pickle: bool | None = None,
-) -> None:
-    """Choose the store of functions that name none; takes effect at their next call.
+def configure(given: Mapping[str, Any] | None = None, /, **settings: Any) -> None:
+    """Choose how functions that name no store are cached; takes effect at their next call.
+
+    What is left out, or `None`, stays as it is. What is not chosen here comes from the environment
+    (`AFML_CACHE` for the folder, `AFML_CACHE_MAX_SIZE` and so on for the others), and what is not
+    there from the table `[tool.afml-cache]` of the nearest `pyproject.toml`.
 
     Parameters
     ----------
-    cache_dir
-        The folder; made when it is first needed. `None` leaves it as it is.
-    allow_pickle
-        Whether results that nothing but pickle can hold are stored and loaded. `None` leaves it
-        as it is; the default is true.
+    given
+        Settings as a dictionary, with those of existing scripts among them: `enabled`,
+        `skip_existing_universes`, `checkpoint_interval` and `cache_...`.
+    cache_dir : str or os.PathLike
+        The folder; made when it is first needed.
+    max_size : int or str
+        Bytes that it may take, or a text such as "20 GiB". By default the smaller of 20 GiB and
+        half of the disk's free space and the folder's own.
+    memory : int or str
+        Bytes of results that each process keeps in memory; by default the smaller of 512 MiB and a
+        tenth of its memory.
+    allow_pickle : bool
+        Whether results that nothing but pickle can hold are stored and loaded; true by default.
+    network : bool
+        Whether the folder is on a network file system; found out by default.
+    mode : str
+        As in `mode`, for all that is in no `with` statement; "normal" by default.
 
     Raises
     ------
     CacheConfigError
-        A setting is of another type than it should be.
+        There is no such setting, or its value can't be right.
     """
-    if cache_dir is not None:
-        _chosen["cache_dir"] = _path(cache_dir)
-    if allow_pickle is not None:
-        _chosen["allow_pickle"] = _flag(allow_pickle)
+    for name, value in {**(given or {}), **settings}.items():
+        if value is not None:
+            for chosen, checked in _settings.read(name, value).items():
+                _chosen[chosen] = checked
+    _native.set_process_mode(_mode())
     set_default_store(None)
 
 
-def _path(given: object) -> Path:
-    if not isinstance(given, str | os.PathLike) or not os.fspath(given):
-        message = f"`cache_dir` must be a path, not {given!r}"
-        raise CacheConfigError(message)
-    return Path(given).expanduser()
+_chosen: dict[str, Any] = {}
 
 
-def _flag(given: object) -> bool:
-    if not isinstance(given, bool):
-        message = f"`allow_pickle` must be true or false, not {given!r}"
-        raise CacheConfigError(message)
-    return given
+def settings() -> dict[str, Any]:
+    """Give all that is chosen, by `configure`, the environment, or `pyproject.toml`."""
+    return {**_settings.of_project(), **_settings.of_environment(), **_chosen}
+
+
+def _mode() -> str:
+    named: str = {**_settings.of_environment(), **_chosen}.get("mode", "normal")
+    return named
+
+
+_native.set_process_mode(_mode())
 
 
 def make_default_store() -> Store:
     """Make the store that the configuration names; it opens when it is first needed."""
-    return Store(cache_dir(), allow_pickle=_chosen.get("allow_pickle", True))
+    chosen = settings()
+    return Store(
+        cache_dir(),
+        allow_pickle=chosen.get("allow_pickle", True),
+        max_size=chosen.get("max_size"),
+        memory=chosen.get("memory"),
+        network=chosen.get("network"),
+    )
 
 
 def secret_source() -> tuple[str | None, str]:

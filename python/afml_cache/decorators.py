@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, overload
 
 from afml_cache import _packages, info
 from afml_cache._native import Function, Store
 from afml_cache.exceptions import CacheConfigError
+from afml_cache.policy import make_policy
 from afml_cache.time_ranges import make_timing
 
 if TYPE_CHECKING:
@@ -52,6 +52,22 @@ class Options(TypedDict, total=False):
         raise `UncacheableArgumentError`.
     store : Store, str or os.PathLike, optional
         Where the results go; the default store if it is left out.
+    ttl : timedelta, float or str, optional
+        How long a result may be used, as a timedelta, in seconds, or as a text of pandas such as
+        "5min"; for ever if it is left out. A result of the future counts as too old.
+    key : callable, optional
+        Called as the function is, and what it returns is keyed in place of the arguments; its code
+        counts as the function's.
+    memory : bool, int or str
+        Whether results are kept in memory too, or those of up to so many bytes; true by default.
+    compress : {None, "lz4", "zstd"}
+        How stored results are made smaller. What is compressed is read whole at each hit, and not
+        mapped.
+    min_seconds : float
+        Calls that took less are not stored.
+    spot_check : float
+        The share of hits that are computed again and compared; a difference is told, counted, and
+        stored in place of the old result.
     """
 
     version: str
@@ -64,6 +80,12 @@ class Options(TypedDict, total=False):
     track_packages: str | Iterable[str]
     on_uncacheable: str
     store: Store | str | os.PathLike[str] | None
+    ttl: Any
+    key: Callable[..., object] | None
+    memory: bool | int | str
+    compress: Literal["lz4", "zstd"] | None
+    min_seconds: float
+    spot_check: float
 
 
 class TimeOptions(Options, total=False):
@@ -109,7 +131,8 @@ def robust_cacheable(function: Any = None, /, **options: Any) -> Any:
     -------
     callable
         The cached function: it is called as before, and has `cache_info`, `cache_clear`,
-        `cache_key`, `is_cached`, `refresh`, `explain`, and `__wrapped__`.
+        `cache_key`, `is_cached`, `invalidate`, `refresh`, `put`, `explain`, and `__wrapped__`, and
+        joblib's `check_call_in_cache` and `call`.
 
     Raises
     ------
@@ -216,6 +239,8 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
         "raises": reaction == "raise",
         "timing": None,
         "store": store,
+        "policy": make_policy(options),
+        "key": _key(options),
     }
 
 
@@ -231,7 +256,19 @@ def _code_options(options: dict[str, Any]) -> dict[str, Any]:
         message = f'`track_code` is "deep", "own" or False, not {tracked!r}'
         raise CacheConfigError(message)
     dependencies = _packages.checked_dependencies(options.get("deps", ()))
+    key = _key(options)
+    if key is not None:
+        checked["by_key"] = True
+        dependencies = (*dependencies, key)
     return {**checked, "track_code": tracked, "deps": dependencies}
+
+
+def _key(options: dict[str, Any]) -> Callable[..., object] | None:
+    key = options.get("key")
+    if key is None or callable(key):
+        return key
+    message = f"`key` is a function of the call's arguments, not {key!r}"
+    raise CacheConfigError(message)
 
 
 def _names(option: str, names: Any) -> tuple[str, ...]:
@@ -258,7 +295,10 @@ def _wrap(decorator: str, function: Any, settings: dict[str, Any]) -> Any:
                 raise CacheConfigError(message)
     native = assemble(function, settings)
     if inspect.iscoroutinefunction(function):
-        return _awaitable(native, function)
+        # asyncio takes longer to import than all of this package.
+        from afml_cache.coroutines import awaitable
+
+        return awaitable(native, function)
     return native
 
 
@@ -292,29 +332,3 @@ def _name(function: Any) -> str:
     module = getattr(function, "__module__", None) or "builtins"
     name = getattr(function, "__qualname__", None) or type(function).__qualname__
     return f"{'__main__' if module == '__mp_main__' else module}.{name}"
-
-
-def _awaitable(native: Function, function: Callable[..., Any]) -> Any:
-    """Wrap a coroutine function: awaited on a miss, and the loop is never blocked by its body."""
-
-    @functools.wraps(function)
-    async def wrapper(*args: Any, **kwargs: Any) -> Any:
-        found, value = native.find(args, kwargs)
-        if found:
-            return value
-        return await compute(value, args, kwargs)
-
-    async def compute(ticket: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        start = time.perf_counter()
-        value = await function(*args, **kwargs)
-        native.fill(value, time.perf_counter() - start, ticket, args, kwargs)
-        return value
-
-    async def refresh(*args: Any, **kwargs: Any) -> Any:
-        """Compute a call whatever is stored, and store the new result."""
-        return await compute(native.ticket(args, kwargs), args, kwargs)
-
-    for name in ("cache_info", "cache_clear", "cache_key", "is_cached", "explain"):
-        setattr(wrapper, name, getattr(native, name))
-    wrapper.refresh = refresh  # type: ignore[attr-defined]
-    return wrapper

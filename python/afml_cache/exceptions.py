@@ -9,10 +9,12 @@ __all__ = [
     "CacheConfigError",
     "CacheCorruptError",
     "CacheError",
+    "CacheMissError",
     "CacheReadWarning",
     "CacheStoreError",
     "CacheWarning",
     "CacheWriteWarning",
+    "SpotCheckWarning",
     "TimeRangeWarning",
     "UncacheableArgumentError",
     "UncacheableArgumentWarning",
@@ -42,6 +44,10 @@ class CacheCorruptError(CacheError, ValueError):
     """A stored result fails its checks."""
 
 
+class CacheMissError(CacheError, LookupError):
+    """Nothing is stored for a call, and nothing may be computed: mode "frozen"."""
+
+
 class CacheWarning(UserWarning):
     """Base of every warning of this package."""
 
@@ -56,6 +62,10 @@ class CacheReadWarning(CacheWarning):
 
 class UncacheableArgumentWarning(CacheWarning):
     """A call runs without the cache, since an argument can't be keyed."""
+
+
+class SpotCheckWarning(CacheWarning):
+    """A stored result is not what the function gives now."""
 
 
 class TimeRangeWarning(CacheWarning):

@@ -22,6 +22,7 @@ def describe(
     ignore: tuple[str, ...] = (),
     unordered: tuple[str, ...] = (),
     files: tuple[str, ...] = (),
+    by_key: bool = False,
     **options: Any,
 ) -> tuple[code.Code, list[Row], str]:
     """Describe a function's code and its parameters; `options` are those of `code.describe`.
@@ -40,8 +41,11 @@ def describe(
     for parameter in parameters:
         has_default = parameter.default is not parameter.empty
         default = parameter.default if has_default else None
-        role = roles.get(parameter.name, "")
+        role = "ignore" if by_key else roles.get(parameter.name, "")
         rows.append((parameter.name, int(parameter.kind), default, has_default, role))
+    if by_key:
+        # In no call, and so at its default, which the native function replaces.
+        rows.append(("key()", int(inspect.Parameter.KEYWORD_ONLY), None, True, ""))
     own = own_package(function)
     return code.describe(function, own=own, **options), rows, own
 

@@ -42,6 +42,10 @@ class CacheInfo(NamedTuple):
     seconds_keyed : float
         Seconds that went into keys: arguments digested, code checked. Past 64 calls one key in 16
         is timed and counts for all of them.
+    expired : int
+        Stored results that were older than `ttl`.
+    spot_checks, spot_differences : int
+        Hits that were computed again to compare, and those that differed.
     """
 
     hits: int
@@ -55,6 +59,15 @@ class CacheInfo(NamedTuple):
     seconds_computed: float
     seconds_saved: float
     seconds_keyed: float
+    expired: int
+    spot_checks: int
+    spot_differences: int
+
+    @classmethod
+    def of(cls, counts: list[int], seconds: list[float]) -> CacheInfo:
+        """Make it of the native counters, in their order."""
+        *most, expired, checks, differences = counts
+        return cls(*most, *seconds, expired, checks, differences)
 
 
 def track(function: Function) -> None:

@@ -7,6 +7,12 @@ from afml_cache._native import Store
 __all__ = ["Store"]
 
 
-def make_store(path: str, allow_pickle: bool) -> Store:
+def make_store(
+    path: str,
+    allow_pickle: bool,
+    sizes: tuple[int | None, int | None],
+    network: bool | None,
+) -> Store:
     """Make a store anew in the process that unpickles it."""
-    return Store(path, allow_pickle=allow_pickle)
+    max_size, memory = sizes
+    return Store(path, allow_pickle=allow_pickle, max_size=max_size, memory=memory, network=network)

@@ -15,6 +15,9 @@ pub struct Counters {
     pub bypasses: AtomicU64,
     pub errors: AtomicU64,
     pub stored_bytes: AtomicU64,
+    pub expired: AtomicU64,
+    pub spot_checks: AtomicU64,
+    pub spot_differences: AtomicU64,
     computed_ns: AtomicU64,
     saved_ns: AtomicU64,
     keyed_ns: AtomicU64,
@@ -71,7 +74,7 @@ impl Counters {
         self.keys.store(0, Relaxed);
     }
 
-    fn all(&self) -> [&AtomicU64; 10] {
+    fn all(&self) -> [&AtomicU64; 13] {
         [
             &self.memory_hits,
             &self.disk_hits,
@@ -80,6 +83,9 @@ impl Counters {
             &self.bypasses,
             &self.errors,
             &self.stored_bytes,
+            &self.expired,
+            &self.spot_checks,
+            &self.spot_differences,
             &self.computed_ns,
             &self.saved_ns,
             &self.keyed_ns,
@@ -96,12 +102,14 @@ impl Counters {
             bypasses,
             errors,
             bytes,
+            expired,
+            spot_checks,
+            spot_differences,
             computed,
             saved,
             keyed,
         ] = self.all().map(|counter| counter.load(Relaxed));
-        let seconds = |counted| Duration::from_nanos(counted).as_secs_f64();
-        py.import("afml_cache.info")?.getattr("CacheInfo")?.call1((
+        let counts = [
             memory + disk,
             memory,
             disk,
@@ -110,10 +118,14 @@ impl Counters {
             bypasses,
             errors,
             bytes,
-            seconds(computed),
-            seconds(saved),
-            seconds(keyed),
-        ))
+            expired,
+            spot_checks,
+            spot_differences,
+        ];
+        let seconds = [computed, saved, keyed].map(|ns| Duration::from_nanos(ns).as_secs_f64());
+        py.import("afml_cache.info")?
+            .getattr("CacheInfo")?
+            .call_method1("of", (counts.to_vec(), seconds.to_vec()))
     }
 }
 

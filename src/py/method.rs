@@ -10,7 +10,15 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 }
 
 /// What of a function takes the arguments of a call, and so the instance before them.
-const OF_A_CALL: [&str; 4] = ["cache_key", "is_cached", "refresh", "explain"];
+const OF_A_CALL: [&str; 7] = [
+    "cache_key",
+    "is_cached",
+    "refresh",
+    "explain",
+    "invalidate",
+    "check_call_in_cache",
+    "call",
+];
 
 /// A cached function with its first argument; it has all that the function has.
 #[pyclass(frozen, name = "Method", module = "afml_cache._native")]
@@ -52,6 +60,21 @@ impl PyMethod {
                 .call1((found, &self.instance));
         }
         Ok(found)
+    }
+
+    /// Store a value as the result of a call, without computing it; says whether it is in.
+    #[pyo3(signature = (value, /, *args, **kwargs))]
+    fn put<'py>(
+        &self,
+        py: Python<'py>,
+        value: Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let before = [value, self.instance.bind(py).clone()];
+        let args = before.into_iter().chain(args.iter());
+        let args = PyTuple::new(py, args.collect::<Vec<_>>())?;
+        self.function.bind(py).call_method("put", args, kwargs)
     }
 
     /// The function.

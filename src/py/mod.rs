@@ -7,9 +7,11 @@ mod counters;
 mod digest;
 mod error;
 mod function;
+mod held;
 mod hot;
 mod identity;
 mod method;
+mod mode;
 mod store;
 mod value;
 mod volatile;
@@ -19,7 +21,7 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _native {
-    use super::{PyResult, digest, function, method, store, value};
+    use super::{PyResult, digest, function, method, mode, store, value};
     use pyo3::prelude::*;
 
     #[pymodule_init]
@@ -27,6 +29,7 @@ mod _native {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add_class::<value::Memory>()?;
         digest::register(module)?;
+        mode::register(module)?;
         store::register(module)?;
         function::register(module)?;
         method::register(module)

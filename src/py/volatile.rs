@@ -2,6 +2,7 @@
 
 use crate::clock;
 use crate::digest::Digest;
+use crate::process::PerProcess;
 use crate::store::Store;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,13 +22,13 @@ struct Held {
     changes: u64,
 }
 
-/// Payloads by key, each with its time.
+/// Payloads by key, each with its time; a forked child begins with none.
 #[derive(Default)]
-pub struct Volatile(Mutex<HashMap<Digest, Held>>);
+pub struct Volatile(PerProcess<Mutex<HashMap<Digest, Held>>>);
 
 impl Volatile {
     fn held(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Held>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.get().lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Holds a payload for so long; what has run out goes first, and one too many is not held.
@@ -74,7 +75,7 @@ impl Volatile {
                 return None;
             }
             let now = store.changes();
-            if one.changes == now {
+            if one.changes == now && !store.is_network() {
                 return Some(one.payload.clone());
             }
             (one.payload.clone(), one.function.clone(), one.epoch, now)
@@ -87,6 +88,11 @@ impl Volatile {
             one.changes = changes;
         }
         Some(payload)
+    }
+
+    /// Lets go of one key.
+    pub fn remove(&self, key: Digest) {
+        self.held().remove(&key);
     }
 
     /// Whether anything is held for a key.

@@ -33,12 +33,12 @@ impl Store {
     fn drop_all<T>(
         &self,
         selection: Selection<'_>,
-        note: impl Fn(u64) -> Result<()>,
+        noting: impl Fn(u64) -> Result<()>,
         keep: impl Fn(Vec<Listed>) -> T,
     ) -> Result<Vec<T>> {
-        let newest = self.change(|index| index.move_on(selection.function, &note));
+        let newest = self.change(|index| index.move_on(selection.function, &noting));
         // Whatever memory holds is not to be served from here on.
-        self.changes.count();
+        self.changes.count_all();
         let newest = newest?;
         // A file that a killed writer left has no entry that could be dropped.
         self.clear_away();
@@ -47,9 +47,9 @@ impl Store {
             let some = self.change(|index| {
                 index.drop_some(selection, newest, |key, nonce| self.root.remove(key, nonce))
             });
-            self.changes.count();
+            self.changes.count_all();
             match some? {
-                none if none.is_empty() => return Ok(dropped),
+                empty if empty.is_empty() => return Ok(dropped),
                 some => dropped.push(keep(some)),
             }
         }

@@ -1,10 +1,9 @@
-//! Single flight: of several callers of one missing key, one computes and the others wait.
+//! Single flight within a process: of several callers of one missing key, one computes and the
+//! others wait. Between processes the lock of the key does the same (`files/lease.rs`).
 
 use crate::digest::Digest;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
@@ -23,7 +22,8 @@ pub enum Outcome {
 /// One computation under way.
 #[derive(Debug)]
 pub struct Flight {
-    leader: ThreadId,
+    /// The thread that computes; none where a coroutine does, which has no thread of its own.
+    leader: Option<ThreadId>,
     outcome: Mutex<Option<Outcome>>,
     landed: Condvar,
 }
@@ -43,123 +43,72 @@ impl Flight {
 
 /// What a caller of a missing key is told.
 #[derive(Debug)]
-pub enum Ticket<'a> {
+pub enum Ticket {
     /// Compute it; the others wait for you.
-    Lead(Lead<'a>),
+    Lead(Lead),
     /// Somebody computes it.
-    Follow(Follow<'a>),
-    /// Waiting would never end, since the leader waits for this very thread: compute alone.
+    Follow(Arc<Flight>),
+    /// This very thread computes it: it would wait for itself.
     Alone,
 }
 
 /// Every computation under way in this process.
-#[derive(Debug, Default)]
-pub struct Flights {
-    flying: DashMap<Digest, Arc<Flight>>,
-    /// Which key each waiting thread waits for; a cycle in it would be a deadlock.
-    waiting: Mutex<HashMap<ThreadId, Digest>>,
-    /// A forked child inherits flights whose leaders it does not have.
-    process: AtomicU32,
-}
+#[derive(Clone, Debug, Default)]
+pub struct Flights(Arc<DashMap<Digest, Arc<Flight>>>);
 
 impl Flights {
-    /// Leads, follows, or neither.
-    pub fn join(&self, key: Digest) -> Ticket<'_> {
-        self.leave_parents_behind();
+    /// Leads, follows, or neither; a coroutine may lead from any thread.
+    #[must_use]
+    pub fn join(&self, key: Digest, coroutine: bool) -> Ticket {
         let me = thread::current().id();
-        let flight = match self.flying.entry(key) {
+        match self.0.entry(key) {
             Entry::Vacant(place) => {
                 let flight = Arc::new(Flight {
-                    leader: me,
+                    leader: (!coroutine).then_some(me),
                     outcome: Mutex::default(),
                     landed: Condvar::new(),
                 });
                 place.insert(flight.clone());
-                return Ticket::Lead(Lead {
-                    flights: self,
+                Ticket::Lead(Lead {
+                    flights: self.clone(),
                     key,
                     flight,
                     outcome: Outcome::Failed,
-                });
+                    process: std::process::id(),
+                })
             }
-            Entry::Occupied(place) => place.get().clone(),
-        };
-        let mut waiting = held(&self.waiting);
-        if self.would_wait_for(me, flight.leader, &waiting) {
-            return Ticket::Alone;
-        }
-        waiting.insert(me, key);
-        Ticket::Follow(Follow {
-            flights: self,
-            flight,
-        })
-    }
-
-    fn leave_parents_behind(&self) {
-        let process = std::process::id();
-        if self.process.swap(process, Ordering::AcqRel) != process {
-            self.flying.clear();
-            held(&self.waiting).clear();
-        }
-    }
-
-    fn would_wait_for(
-        &self,
-        me: ThreadId,
-        leader: ThreadId,
-        waiting: &HashMap<ThreadId, Digest>,
-    ) -> bool {
-        let mut ahead = leader;
-        loop {
-            if ahead == me {
-                return true;
-            }
-            let next = waiting
-                .get(&ahead)
-                .and_then(|key| self.flying.get(key).map(|flight| flight.leader));
-            match next {
-                Some(next) => ahead = next,
-                None => return false,
-            }
+            Entry::Occupied(place) if place.get().leader == Some(me) => Ticket::Alone,
+            Entry::Occupied(place) => Ticket::Follow(place.get().clone()),
         }
     }
 }
 
 /// Leading a flight: when it is dropped the flight has landed.
 #[derive(Debug)]
-pub struct Lead<'a> {
-    flights: &'a Flights,
+pub struct Lead {
+    flights: Flights,
     key: Digest,
     flight: Arc<Flight>,
     outcome: Outcome,
+    process: u32,
 }
 
-impl Lead<'_> {
+impl Lead {
     /// Ends the flight.
     pub fn land(mut self, outcome: Outcome) {
         self.outcome = outcome;
     }
 }
 
-impl Drop for Lead<'_> {
+impl Drop for Lead {
     fn drop(&mut self) {
-        self.flights.flying.remove(&self.key);
+        if self.process != std::process::id() {
+            // A child that was forked inside of the body; those who wait are its parent's.
+            return;
+        }
+        self.flights.0.remove(&self.key);
         *held(&self.flight.outcome) = Some(self.outcome);
         self.flight.landed.notify_all();
-    }
-}
-
-/// Waiting for a flight.
-#[derive(Debug)]
-pub struct Follow<'a> {
-    flights: &'a Flights,
-    /// What is waited for.
-    pub flight: Arc<Flight>,
-}
-
-impl Drop for Follow<'_> {
-    fn drop(&mut self) {
-        held(&self.flights.waiting).remove(&thread::current().id());
     }
 }
 
@@ -181,27 +130,27 @@ mod tests {
     fn one_leads_and_the_others_hear_of_it() {
         let (flights, key, started) = (Flights::default(), Digest::of(b"k"), Barrier::new(2));
         thread::scope(|scope| {
-            let Ticket::Lead(lead) = flights.join(key) else {
+            let Ticket::Lead(lead) = flights.join(key, false) else {
                 panic!("the first one leads")
             };
             let follower = scope.spawn(|| {
-                let Ticket::Follow(follow) = flights.join(key) else {
+                let Ticket::Follow(flight) = flights.join(key, false) else {
                     panic!("the second one follows")
                 };
                 started.wait();
-                follow.flight.wait(LONG)
+                flight.wait(LONG)
             });
             started.wait();
             lead.land(Outcome::Stored);
             assert_eq!(follower.join().unwrap(), Some(Outcome::Stored));
         });
-        assert!(matches!(flights.join(key), Ticket::Lead(_)));
+        assert!(matches!(flights.join(key, false), Ticket::Lead(_)));
     }
 
     #[test]
     fn a_lead_that_is_dropped_has_failed() {
         let (flights, key) = (Flights::default(), Digest::of(b"k"));
-        let Ticket::Lead(lead) = flights.join(key) else {
+        let Ticket::Lead(lead) = flights.join(key, false) else {
             panic!("the first one leads")
         };
         let flight = lead.flight.clone();
@@ -210,35 +159,11 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_would_close_a_cycle_is_not_begun() {
-        let (flights, one, two) = (Flights::default(), Digest::of(b"1"), Digest::of(b"2"));
-        let Ticket::Lead(first) = flights.join(one) else {
+    fn a_thread_does_not_wait_for_itself() {
+        let (flights, key) = (Flights::default(), Digest::of(b"k"));
+        let Ticket::Lead(_lead) = flights.join(key, false) else {
             panic!("the first one leads")
         };
-        assert!(
-            matches!(flights.join(one), Ticket::Alone),
-            "a thread that waits for itself"
-        );
-        let (leading, waiting) = (Barrier::new(2), Barrier::new(2));
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                let Ticket::Lead(_second) = flights.join(two) else {
-                    panic!("nobody computes it yet")
-                };
-                leading.wait();
-                let Ticket::Follow(follow) = flights.join(one) else {
-                    panic!("no cycle yet")
-                };
-                waiting.wait();
-                assert_eq!(follow.flight.wait(LONG), Some(Outcome::Stored));
-            });
-            leading.wait();
-            waiting.wait();
-            assert!(
-                matches!(flights.join(two), Ticket::Alone),
-                "they would wait for each other"
-            );
-            first.land(Outcome::Stored);
-        });
+        assert!(matches!(flights.join(key, false), Ticket::Alone));
     }
 }

@@ -5,11 +5,19 @@
 
 use memmap2::{MmapOptions, MmapRaw};
 use std::cell::UnsafeCell;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
+use std::mem::MaybeUninit;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// From this size on, mapping costs less than reading.
 const MAP_FROM: u64 = 2 * 1024 * 1024;
+/// How many mappings Linux lets a process have, where it does not say.
+const USUAL_MAPPINGS: usize = 65_530;
+
+/// Payloads that this process has mapped now; a forked child has its parent's too.
+static MAPPED: AtomicUsize = AtomicUsize::new(0);
 
 /// No platform's pages are smaller.
 const PAGE: usize = 4096;
@@ -20,8 +28,36 @@ const PAGE: usize = 4096;
 struct Line([u8; 64]);
 
 enum Memory {
-    Mapped(MmapRaw),
+    Mapped(#[allow(dead_code)] MmapRaw, Counted),
     Owned(Box<[UnsafeCell<Line>]>),
+}
+
+/// One of the mappings that a process may have.
+struct Counted;
+
+impl Counted {
+    /// Counts one more, unless there are `most` already.
+    fn one_more(most: usize) -> Option<Self> {
+        let before = MAPPED.fetch_add(1, Ordering::Relaxed);
+        let counted = Self;
+        (before < most).then_some(counted)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        MAPPED.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A quarter of the mappings that this process may have.
+fn most_mappings() -> usize {
+    static MOST: OnceLock<usize> = OnceLock::new();
+    *MOST.get_or_init(|| {
+        let told = fs::read_to_string("/proc/sys/vm/max_map_count").ok();
+        let most = told.and_then(|told| told.trim().parse().ok());
+        most.unwrap_or(USUAL_MAPPINGS) / 4
+    })
 }
 
 /// A payload's bytes, aligned to 64 and writable in place.
@@ -37,21 +73,33 @@ unsafe impl Sync for Bytes {}
 unsafe impl Send for Bytes {}
 
 impl Bytes {
-    /// The content of an open file.
+    /// The content of an open file; on a network file system it is read whatever its size, for a
+    /// page that can't be had later would end the process.
     ///
     /// # Errors
     /// It can't be mapped or read.
-    pub fn load(file: &File) -> io::Result<Self> {
+    pub fn load(file: &File, network: bool) -> io::Result<Self> {
+        let from = if network { u64::MAX } else { MAP_FROM };
+        Self::load_within(file, from, most_mappings())
+    }
+
+    fn load_within(file: &File, map_from: u64, most: usize) -> io::Result<Self> {
         let size = file.metadata()?.len();
-        if size < MAP_FROM {
-            return Self::read(file, usize::try_from(size).map_err(io::Error::other)?);
+        if size >= map_from
+            && let Some(counted) = Counted::one_more(most)
+        {
+            return Self::map(file, counted);
         }
+        Self::read(file, usize::try_from(size).map_err(io::Error::other)?)
+    }
+
+    fn map(file: &File, counted: Counted) -> io::Result<Self> {
         // SAFETY: the mapping is private and payload files are never written in place; one that
         // somebody truncates all the same ends the process, which the caveats say.
         let mapped = unsafe { MmapOptions::new().map_copy(file)? };
         let length = mapped.len();
         Ok(Self {
-            memory: Memory::Mapped(mapped.into()),
+            memory: Memory::Mapped(mapped.into(), counted),
             length,
         })
     }
@@ -74,9 +122,21 @@ impl Bytes {
     /// A copy of some bytes.
     #[must_use]
     pub fn copy(bytes: &[u8]) -> Self {
-        let mut copy = Self::zeroed(bytes.len());
-        copy.slice_mut().copy_from_slice(bytes);
-        copy
+        let mut lines = Box::<[UnsafeCell<Line>]>::new_uninit_slice(bytes.len().div_ceil(64));
+        if let Some(last) = lines.last_mut() {
+            *last = MaybeUninit::new(UnsafeCell::new(Line([0; 64])));
+        }
+        // SAFETY: the lines hold at least so many bytes; all but the last are filled in full, and
+        // what the bytes leave of the last is zero.
+        let lines = unsafe {
+            let start = lines.as_mut_ptr().cast::<u8>();
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), start, bytes.len());
+            lines.assume_init()
+        };
+        Self {
+            memory: Memory::Owned(lines),
+            length: bytes.len(),
+        }
     }
 
     fn read(mut file: &File, length: usize) -> io::Result<Self> {
@@ -86,11 +146,10 @@ impl Bytes {
     }
 
     fn zeroed(length: usize) -> Self {
-        let lines = (0..length.div_ceil(64))
-            .map(|_| UnsafeCell::new(Line([0; 64])))
-            .collect();
+        let lines = Box::<[UnsafeCell<Line>]>::new_zeroed_slice(length.div_ceil(64));
         Self {
-            memory: Memory::Owned(lines),
+            // SAFETY: a line is bytes, and zeroes are bytes.
+            memory: Memory::Owned(unsafe { lines.assume_init() }),
             length,
         }
     }
@@ -111,7 +170,7 @@ impl Bytes {
     #[must_use]
     pub fn pointer(&self) -> *mut u8 {
         match &self.memory {
-            Memory::Mapped(mapped) => mapped.as_mut_ptr(),
+            Memory::Mapped(mapped, _) => mapped.as_mut_ptr(),
             Memory::Owned(lines) => UnsafeCell::raw_get(lines.as_ptr()).cast(),
         }
     }
@@ -119,7 +178,7 @@ impl Bytes {
     /// Whether a page is read only when it is touched.
     #[must_use]
     pub fn is_mapped(&self) -> bool {
-        matches!(self.memory, Memory::Mapped(_))
+        matches!(self.memory, Memory::Mapped(..))
     }
 }
 
@@ -131,16 +190,79 @@ impl std::fmt::Debug for Bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bytes, MAP_FROM, PAGE};
-    use std::os::unix::fs::FileExt;
+    use super::{Bytes, MAP_FROM, PAGE, most_mappings};
+    use std::fs::File;
+    use std::sync::{Mutex, PoisonError};
+
+    /// They count the mappings of one process.
+    static IN_TURN: Mutex<()> = Mutex::new(());
+
+    fn file(bytes: &[u8]) -> File {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("payload");
+        std::fs::write(&path, bytes).unwrap();
+        File::open(path).unwrap()
+    }
+
+    #[test]
+    fn a_hundred_thousand_payloads_are_held_at_once() {
+        const HELD: usize = 100_000;
+        let _turn = IN_TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let content = [7; 4096];
+        let file = file(&content);
+        let most = most_mappings();
+        let held: Vec<_> = (0..HELD)
+            .map(|_| {
+                use std::io::Seek;
+                (&file).rewind().unwrap();
+                Bytes::load_within(&file, 4096, most).unwrap()
+            })
+            .collect();
+        let mapped = held.iter().filter(|bytes| bytes.is_mapped()).count();
+        assert!(mapped > 0 && mapped <= most, "{mapped} mapped");
+        assert!(held.iter().all(|bytes| bytes.slice() == content));
+        drop(held);
+        assert!(Bytes::load_within(&file, 4096, 1).unwrap().is_mapped());
+    }
+
+    #[test]
+    fn what_is_large_is_mapped_but_not_from_another_machine() {
+        let _turn = IN_TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let content = vec![3; usize::try_from(MAP_FROM).unwrap()];
+        let large = file(&content);
+        assert!(Bytes::load(&large, false).unwrap().is_mapped());
+        let read = Bytes::load(&large, true).unwrap();
+        assert!(!read.is_mapped());
+        assert_eq!(read.slice(), content);
+        assert!(
+            !Bytes::load(&file(&content[1..]), false)
+                .unwrap()
+                .is_mapped()
+        );
+    }
+
+    #[test]
+    fn a_copy_is_its_bytes_at_every_length() {
+        for length in (0..200).chain([4096, 4097]) {
+            let bytes: Vec<u8> = (0..length)
+                .map(|byte: usize| byte.to_le_bytes()[0])
+                .collect();
+            let copy = Bytes::copy(&bytes);
+            assert_eq!(copy.slice(), bytes);
+            assert_eq!(copy.pointer().align_offset(64), 0);
+        }
+    }
 
     #[test]
     #[cfg(unix)]
     fn what_is_our_own_does_not_change_with_the_file() {
+        use std::os::unix::fs::FileExt;
+
+        let _turn = IN_TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let file = tempfile::tempfile().unwrap();
         let content = vec![1; usize::try_from(MAP_FROM).unwrap()];
         file.write_all_at(&content, 0).unwrap();
-        let bytes = Bytes::load(&file).unwrap();
+        let bytes = Bytes::load_within(&file, MAP_FROM, usize::MAX).unwrap();
         assert!(bytes.is_mapped());
         bytes.own(PAGE + 1);
         file.write_all_at(&[2; 3 * PAGE], 0).unwrap();

@@ -1,69 +1,122 @@
 //! The memory tier: what was used of late, bounded in bytes.
 
 use crate::digest::Digest;
-use quick_cache::{Weighter, sync::Cache};
+use crate::process::PerProcess;
+use quick_cache::sync::Cache;
+use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
+use rustc_hash::FxBuildHasher;
+use std::sync::Arc;
 
 /// A value that knows what it weighs.
-pub trait Weighed: Clone {
+pub trait Weighed {
     /// Bytes that it keeps alive.
     fn weight(&self) -> u64;
 }
 
+/// What an entry takes beside its value: its key, its place in the tables, the value's own counts.
+const OVERHEAD: u64 = 160;
+/// A guess at the weight of a usual entry; it sizes the tier's tables and no more.
+const USUAL: u64 = 16 * 1024;
+
 #[derive(Clone)]
 struct ByWeight;
 
-impl<V: Weighed> Weighter<Digest, V> for ByWeight {
-    fn weight(&self, _: &Digest, value: &V) -> u64 {
-        value.weight()
+impl<V: Weighed> Weighter<Digest, Arc<V>> for ByWeight {
+    fn weight(&self, _: &Digest, value: &Arc<V>) -> u64 {
+        OVERHEAD + value.weight()
     }
 }
 
-/// Keys to values, the least useful let go when the bytes run out.
-pub struct MemoryTier<V: Weighed> {
-    cache: Cache<Digest, V, ByWeight>,
+/// Lets go of values when no lock is held: what a value runs when it goes may come back here.
+#[derive(Clone)]
+struct Later;
+
+impl<V> Lifecycle<Digest, Arc<V>> for Later {
+    type RequestState = Vec<Arc<V>>;
+
+    fn on_evict(&self, state: &mut Self::RequestState, _: Digest, value: Arc<V>) {
+        state.push(value);
+    }
 }
 
-/// A guess at the weight of a usual entry; it sizes the tier's tables and no more.
-const USUAL: u64 = 1024;
+type Values<V> = Cache<Digest, Arc<V>, ByWeight, FxBuildHasher, Later>;
 
-impl<V: Weighed> MemoryTier<V> {
-    /// A tier of at most so many bytes.
+/// Keys to values, the least useful let go when the bytes run out.
+pub struct MemoryTier<V: Weighed + Send + Sync + 'static> {
+    bytes: u64,
+    /// A forked child begins with nothing.
+    values: PerProcess<Values<V>>,
+}
+
+impl<V: Weighed + Send + Sync + 'static> MemoryTier<V> {
+    /// A tier of at most so many bytes; one of none holds nothing.
     #[must_use]
     pub fn new(bytes: u64) -> Self {
-        let entries = usize::try_from(bytes / USUAL)
-            .unwrap_or(usize::MAX)
-            .clamp(64, 1 << 20);
         Self {
-            cache: Cache::with_weighter(entries, bytes, ByWeight),
+            bytes,
+            values: PerProcess::new(move || values(bytes)),
         }
     }
 
     /// The value, if it is still held.
     #[must_use]
-    pub fn get(&self, key: Digest) -> Option<V> {
-        self.cache.get(&key)
+    pub fn get(&self, key: Digest) -> Option<Arc<V>> {
+        self.values.get().get(&key)
     }
 
     /// Holds a value for as long as there is room.
-    pub fn put(&self, key: Digest, value: V) {
-        self.cache.insert(key, value);
+    pub fn put(&self, key: Digest, value: Arc<V>) {
+        if self.bytes > 0 {
+            let mut gone = Vec::new();
+            self.values
+                .get()
+                .insert_with_lifecycle(key, value, &mut gone);
+        }
     }
 
     /// Lets go of one value.
     pub fn remove(&self, key: Digest) {
-        self.cache.remove(&key);
+        drop(self.values.get().remove(&key));
     }
 
     /// Lets go of everything.
     pub fn clear(&self) {
-        self.cache.clear();
+        let values = self.values.get();
+        let held: Vec<_> = values.iter().map(|(key, _)| key).collect();
+        for key in held {
+            drop(values.remove(&key));
+        }
+    }
+
+    /// Bytes that are held now.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        self.values.get().weight()
+    }
+}
+
+/// One shard: the interpreter's lock keeps threads apart anyway, and in a share of the bytes fewer
+/// large values would fit.
+fn values<V: Weighed>(bytes: u64) -> Values<V> {
+    let entries = usize::try_from(bytes / USUAL)
+        .unwrap_or(usize::MAX)
+        .clamp(64, 1 << 20);
+    let options = OptionsBuilder::new()
+        .shards(1)
+        .estimated_items_capacity(entries)
+        .weight_capacity(bytes)
+        .build();
+    match options {
+        Ok(options) => Cache::with_options(options, ByWeight, FxBuildHasher, Later),
+        Err(_) => Cache::with(entries, bytes, ByWeight, FxBuildHasher, Later),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{MemoryTier, Weighed};
+    use super::{MemoryTier, OVERHEAD, Weighed};
     use crate::digest::Digest;
+    use std::sync::Arc;
 
     impl Weighed for Vec<u8> {
         fn weight(&self) -> u64 {
@@ -71,18 +124,65 @@ mod tests {
         }
     }
 
+    fn key(number: u32) -> Digest {
+        Digest::of(&number.to_le_bytes())
+    }
+
     #[test]
     fn the_bound_holds() {
-        let tier = MemoryTier::new(10_000);
-        let key = |number: u32| Digest::of(&number.to_le_bytes());
+        let each = 100 + OVERHEAD;
+        let tier = MemoryTier::new(100 * each);
         for number in 0..1000 {
-            tier.put(key(number), vec![0; 100]);
+            tier.put(key(number), Arc::new(vec![0_u8; 100]));
+            assert!(tier.weight() <= 100 * each);
         }
         let held = (0..1000)
             .filter(|&number| tier.get(key(number)).is_some())
             .count();
-        assert!((1..=100).contains(&held), "{held} held");
+        assert!((90..=100).contains(&held), "{held} held");
         tier.clear();
         assert!((0..1000).all(|number| tier.get(key(number)).is_none()));
+        assert_eq!(tier.weight(), 0);
+    }
+
+    #[test]
+    fn a_tier_of_no_bytes_holds_nothing() {
+        let tier = MemoryTier::new(0);
+        tier.put(key(1), Arc::new(Vec::new()));
+        assert!(tier.get(key(1)).is_none());
+        tier.remove(key(1));
+        tier.clear();
+    }
+
+    #[test]
+    fn a_large_value_is_held_where_it_fits() {
+        let tier = MemoryTier::new(1_000_000);
+        tier.put(key(1), Arc::new(vec![0_u8; 900_000]));
+        assert!(tier.get(key(1)).is_some());
+        tier.put(key(2), Arc::new(vec![0_u8; 1_100_000]));
+        assert!(tier.get(key(2)).is_none(), "larger than the tier");
+        assert!(tier.get(key(1)).is_some(), "and nothing went for it");
+    }
+
+    #[test]
+    fn a_value_that_comes_back_to_the_tier_as_it_goes_finds_no_lock() {
+        struct Returns(Arc<MemoryTier<Vec<u8>>>, u32);
+        impl Weighed for Returns {
+            fn weight(&self) -> u64 {
+                100
+            }
+        }
+        impl Drop for Returns {
+            fn drop(&mut self) {
+                self.0.put(key(self.1), Arc::new(Vec::new()));
+            }
+        }
+        let other = Arc::new(MemoryTier::new(1 << 20));
+        let tier = MemoryTier::new(10 * (100 + OVERHEAD));
+        for number in 0..20 {
+            tier.put(key(number), Arc::new(Returns(other.clone(), number)));
+        }
+        tier.clear();
+        assert!((0..20).all(|number| other.get(key(number)).is_some()));
     }
 }

@@ -12,18 +12,23 @@ mod ledger;
 mod mapped;
 mod memory;
 mod put;
+mod ram;
 mod rebuild;
 mod session;
 mod trust;
 mod upkeep;
+mod waits;
 
-pub use files::{Grab, Lease, Seen, Watch, hex_bytes, secret, waits_of};
-pub use flight::{Flight, Flights, Follow, Lead, Outcome, Ticket};
+pub use changes::Mark;
+pub use files::{Grab, Lease, Seen, Watch, hex_bytes, secret};
+pub use flight::{Flight, Flights, Lead, Outcome, Ticket};
 pub use index::{Listed, Selection};
 pub use mapped::Bytes;
 pub use memory::{MemoryTier, Weighed};
 pub use put::Put;
+pub use ram::usual_memory;
 pub use upkeep::{Collected, Keep, Problem, Verified};
+pub use waits::{Holding, Wait};
 
 use crate::clock;
 use crate::digest::Digest;
@@ -33,7 +38,7 @@ use changes::Changes;
 use files::{Root, StoreId};
 use index::{Index, Payload, Place};
 use session::Session;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -104,53 +109,48 @@ impl Store {
         self.secret.is_some()
     }
 
-    /// Whether it is on a network file system.
-    #[must_use]
-    pub fn is_network(&self) -> bool {
-        self.root.is_network()
-    }
-
-    /// The payload that answers a key.
+    /// The payload that answers a key; where nothing may be written, what fails its checks stays.
     ///
     /// # Errors
     /// `Corrupt` or `Forged` for a payload that was set aside, `Locked` and `Io` where the index or
     /// the disk fails: each of them is a miss with a reason.
-    pub fn get(&self, key: Digest) -> Result<Option<Found>> {
+    pub fn get(&self, key: Digest, writes: bool) -> Result<Option<Found>> {
         /// How often a payload may be replaced between our finding and our opening it.
         const TRIES: usize = 3;
         for _ in 0..TRIES {
-            let Some(place) = self.find(key)? else {
+            let Some(place) = self.find(key, writes)? else {
                 return Ok(None);
             };
-            match self.load(key, &place) {
-                Err(error) if matches!(error.kind(), Kind::Corrupt | Kind::Forged) => {
+            match self.load(key, &place, writes) {
+                Err(error) if is_damage(&error) && writes => {
                     return Err(self.set_aside(key, &place, error));
                 }
                 Err(error) if error.kind() == Kind::ForeignSecret => return Ok(None),
-                Ok(None) => self.change(|index| index.forget(key, place.nonce))?,
+                Ok(None) if writes => self.change(|index| index.forget(key, place.nonce))?,
                 loaded => return loaded,
             }
         }
         Ok(None)
     }
 
-    fn find(&self, key: Digest) -> Result<Option<Place>> {
+    fn find(&self, key: Digest, writes: bool) -> Result<Option<Place>> {
         let found = self.with_index(|index| index.find(key, self.ours().as_ref()));
-        if matches!(&found, Err(error) if error.kind() == Kind::Corrupt) {
+        if matches!(&found, Err(error) if error.kind() == Kind::Corrupt) && writes {
             self.change(|index| index.drop_rows(key))?;
         }
         found
     }
 
-    /// Whether a key is answered, without loading the answer.
+    /// When the answer to a key was computed, ns UTC, without loading it.
     ///
     /// # Errors
     /// The index can't be asked.
-    pub fn contains(&self, key: Digest) -> Result<bool> {
-        self.find(key).map(|place| place.is_some())
+    pub fn created(&self, key: Digest) -> Result<Option<i64>> {
+        let place = self.find(key, false)?;
+        Ok(place.map(|place| place.created_ns))
     }
 
-    fn load(&self, key: Digest, place: &Place) -> Result<Option<Found>> {
+    fn load(&self, key: Digest, place: &Place, writes: bool) -> Result<Option<Found>> {
         let (bytes, stamp) = match &place.payload {
             Payload::Inline(bytes) => (Bytes::copy(bytes), None),
             Payload::File(recorded) => match self.root.open(key, place.nonce)? {
@@ -166,7 +166,9 @@ impl Store {
         bytes.own(HEADER);
         bytes.own(Head::extent(bytes.slice()));
         let head = self.check(key, bytes.slice(), trusted)?;
-        if let Some((stamp, false)) = stamp {
+        if let Some((stamp, false)) = stamp
+            && writes
+        {
             // The next load checks again where this is not noted.
             let _ = stamp
                 .bytes()
@@ -217,6 +219,7 @@ impl Store {
         };
         // A row that stays names a payload that is gone, or fails the same check again.
         let _ = self.change(|index| index.forget(key, place.nonce));
+        self.changes.count(key);
         told
     }
 
@@ -227,6 +230,12 @@ impl Store {
             Ok(Some(place)) => self.set_aside(key, &place, error),
             _ => error,
         }
+    }
+
+    /// Names the lock of a key.
+    #[must_use]
+    pub fn lock_of(&self, key: Digest) -> PathBuf {
+        self.root.lease_path(key)
     }
 
     /// Asks for the lock of a key, which whoever computes it holds; `None` where there can be none.
@@ -251,11 +260,32 @@ impl Store {
         self.with_index(|index| index.list(selection))
     }
 
-    /// How often an entry was replaced or dropped, by whichever process: what memory holds of
+    /// What was counted of changes to an entry, by whichever process: what memory holds from
     /// before a change must not be served after it.
+    ///
+    /// On network file systems the index is asked, since a mapping shows nothing of other machines.
+    #[must_use]
+    pub fn mark(&self, key: Digest) -> Mark {
+        let mark = self.changes.mark(key);
+        if !self.root.is_network() {
+            return mark;
+        }
+        mark.with_row(match self.find(key, false) {
+            Ok(Some(place)) => Some(Digest::of(&place.nonce)),
+            Ok(None) | Err(_) => None,
+        })
+    }
+
+    /// Whether other machines may change entries without a count that shows here.
+    #[must_use]
+    pub fn is_network(&self) -> bool {
+        self.root.is_network()
+    }
+
+    /// How often entries were dropped that nobody listed.
     #[must_use]
     pub fn changes(&self) -> u64 {
-        self.changes.now()
+        self.changes.all()
     }
 
     /// What the latest entries of a function say of themselves, newest first.
@@ -329,4 +359,8 @@ impl Store {
             }
         }
     }
+}
+
+fn is_damage(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Corrupt | Kind::Forged)
 }

@@ -65,13 +65,16 @@ impl Store {
         } else {
             Payload::File(None)
         };
-        let place = Place { nonce, payload };
+        let place = Place {
+            nonce,
+            created_ns: draft.created_ns,
+            payload,
+        };
         let entry = Entry {
             key: draft.key,
             sealed: self.ours().filter(|_| draft.code_bearing),
             ours: self.ours(),
             function: &draft.meta.function,
-            created_ns: draft.created_ns,
             seconds: draft.seconds,
             size,
             place: &place,
@@ -85,7 +88,7 @@ impl Store {
             if let Some(nonce) = replaced {
                 self.root.remove(draft.key, nonce);
             }
-            self.changes.count();
+            self.changes.count(draft.key);
         }
         Ok(match (entered?, place.payload) {
             (Entered::Outdated, _) => Put::Outdated,
@@ -112,7 +115,7 @@ impl Store {
         if !self.in_room(|index, room| index.reserve(pending, entry.size, room))? {
             return Ok(Entered::TooLarge);
         }
-        let entered = file.write(entry.created_ns, parts).and_then(|()| {
+        let entered = file.write(entry.place.created_ns, parts).and_then(|()| {
             self.change(|index| {
                 index.enter(entry, epoch, None, || {
                     let stamp = file.publish()?;
@@ -120,13 +123,12 @@ impl Store {
                 })
             })
         });
-        match entered {
-            Ok(Entered::New | Entered::Replaced(_)) => file.keep(),
-            _ => {
-                drop(file);
-                // Where the disk is full this fails too, and the next process gives it back.
-                let _ = self.change(|index| index.settle(&[pending]));
-            }
+        if matches!(entered, Ok(Entered::New | Entered::Replaced(_))) {
+            file.keep();
+        } else {
+            drop(file);
+            // Where the disk is full this fails too, and the next process gives it back.
+            let _ = self.change(|index| index.settle(&[pending]));
         }
         entered
     }
@@ -166,7 +168,7 @@ impl Store {
             _ => {
                 let own = self.with_index(|index| index.taken()).unwrap_or(0);
                 let limit = match self.root.free_bytes() {
-                    Some(free) => USUAL_LIMIT.min((free + own) / 2),
+                    Some(free) => USUAL_LIMIT.min(u64::midpoint(free, own)),
                     None => USUAL_LIMIT,
                 };
                 *known = Some((now, limit));

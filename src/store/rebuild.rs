@@ -55,7 +55,6 @@ impl Found {
             sealed: self.head.key_id,
             ours: self.head.key_id,
             function: &self.meta.function,
-            created_ns: self.head.created_ns,
             seconds: self.head.seconds,
             size: self.head.length,
             place: &self.place,
@@ -72,6 +71,7 @@ fn read(root: &Root, key: Digest, nonce: Nonce) -> Option<Found> {
     let meta = head.meta(bytes.slice()).ok()?;
     let place = Place {
         nonce,
+        created_ns: head.created_ns,
         payload: Payload::File(None),
     };
     Some(Found { head, meta, place })

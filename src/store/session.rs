@@ -1,4 +1,4 @@
-//! The open index of this process: opened late, replaced when damaged, abandoned after a fork.
+//! The open index: replaced when it is damaged, or when another process has replaced it.
 
 use super::files::{self, Held, Root, Shared};
 use super::index::Index;
@@ -13,7 +13,6 @@ pub struct Session {
     file: Option<(u64, u64)>,
     /// The lock that the users of this generation share; none where the store is only read.
     users: Option<Held>,
-    process: u32,
 }
 
 impl Session {
@@ -44,17 +43,14 @@ impl Session {
             generation,
             file: files::identity(&root.index(generation)),
             users,
-            process: std::process::id(),
         }
     }
 
-    /// The index to read from, opened anew where it is another file, or this another process, than
-    /// before.
+    /// The index to read from, opened anew where it is another file than before.
     ///
     /// # Errors
     /// It can't be opened.
     pub fn index(&mut self, root: &Root) -> Result<&mut Index> {
-        self.leave_parents_behind();
         if self.index.is_none() || !self.is_current(root) {
             *self = Self::open(root)?;
         }
@@ -71,7 +67,6 @@ impl Session {
         root: &Root,
         mut work: impl FnMut(&mut Index) -> Result<T>,
     ) -> Result<T> {
-        self.leave_parents_behind();
         loop {
             if let (Some(index), Some(users)) = (&mut self.index, &self.users) {
                 let _shared = Shared::with(users)?;
@@ -95,15 +90,6 @@ impl Session {
     fn is_current(&self, root: &Root) -> bool {
         let there = files::identity(&root.index(self.generation));
         there.is_some() && there == self.file
-    }
-
-    /// A handle that came through a fork is never used nor closed: closing it would drop the
-    /// parent's locks.
-    fn leave_parents_behind(&mut self) {
-        if self.process != std::process::id() {
-            std::mem::forget(self.index.take());
-            self.users = None;
-        }
     }
 
     /// Makes the next generation, unless another process has done so already.

@@ -124,7 +124,6 @@ impl Store {
                 continue;
             };
             let error = if fix {
-                self.changes.count();
                 self.set_aside(entry.key, &place, error)
             } else {
                 error
@@ -192,14 +191,9 @@ impl Store {
             pinned: Some(false),
             ..Selection::default()
         };
-        while !self
-            .change(|index| {
-                index.drop_some(selection, i64::MAX, |key, nonce| {
-                    self.root.remove(key, nonce)
-                })
-            })?
-            .is_empty()
-        {}
+        let unlink = |key, nonce| self.root.remove(key, nonce);
+        let some = || self.change(|index| index.drop_some(selection, i64::MAX, unlink));
+        while !some()?.is_empty() {}
         Ok(())
     }
 

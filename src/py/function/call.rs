@@ -1,23 +1,44 @@
 //! The life of a call: look up, and only then compute and store.
 
 use super::PyFunction;
+use super::guard::guarded;
 use super::ready::Ready;
 use crate::clock;
-use crate::format::Meta;
 use crate::py::bind::Arguments;
 use crate::py::counters::Counters;
-use crate::py::error::is_interrupt;
+use crate::py::error::exception;
+use crate::py::held::{begin_wait, computes};
+use crate::py::hot::Hit;
 use crate::py::identity::Call;
-use crate::py::store::Entry;
-use crate::py::value::DraftSink;
-use crate::store::{Lead, Outcome, Ticket};
+use crate::py::mode::Mode;
+use crate::store::{Flight, Grab, Holding, Lead, Lease, Outcome, Seen, Ticket, Wait, Watch};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// How often a waiting thread looks for Ctrl-C.
+/// How often a waiting thread looks for Ctrl-C, and whether its wait has become a circle.
 const PATIENCE: Duration = Duration::from_millis(50);
+/// How long another process's lock is first left alone, and how long at most.
+const FIRST_PAUSE: Duration = Duration::from_micros(200);
+const LAST_PAUSE: Duration = Duration::from_millis(10);
+
+/// A call that the cache can answer, with what its body takes.
+pub(super) struct Asked<'a, 'py> {
+    pub(super) ready: &'a Ready,
+    pub(super) arguments: &'a Arguments<'py>,
+    pub(super) call: &'a Call<'a, 'py>,
+}
+
+/// What came of asking for the lock of a key.
+enum Leased {
+    /// Compute, and hold this meanwhile.
+    Mine(Option<Lease>),
+    /// Compute without it: waiting would never end.
+    Alone,
+    /// Compute without it: others have a result that can't be stored.
+    NotStored,
+}
 
 impl PyFunction {
     /// The result of a call: stored, or computed and then stored.
@@ -27,83 +48,174 @@ impl PyFunction {
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.answer(py, &Call { args, kwargs }, false)
+        self.answer(py, &Call { args, kwargs }, Mode::now(py)?)
     }
 
     pub(super) fn answer<'py>(
         &self,
         py: Python<'py>,
         call: &Call<'_, 'py>,
-        refresh: bool,
+        mode: Mode,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let Some((ready, arguments)) = self.ready_or_told(py, call)? else {
+        if mode == Mode::Off {
+            Counters::count(&self.counters.bypasses);
             return self.run(py, call);
+        }
+        let Some((ready, arguments)) = self.ready_or_told(py, call)? else {
+            return match mode {
+                Mode::Frozen => Err(self.missing("it can't be looked up")),
+                _ => self.run(py, call),
+            };
         };
-        if refresh {
-            return self
-                .compute(py, &ready, &arguments, call)
-                .map(|(value, _)| value);
+        let asked = Asked {
+            ready: &ready,
+            arguments: &arguments,
+            call,
+        };
+        if mode == Mode::Fresh {
+            return self.compute(py, &asked, None).map(|(value, _)| value);
+        }
+        if let Some(value) = self.hit(py, &ready, mode) {
+            return self.spot_checked(py, &asked, mode, value);
+        }
+        match mode {
+            Mode::Frozen => Err(self.missing(&format!("there is no entry {}", ready.keyed.key))),
+            Mode::ReadOnly => self.timed_run(py, call).map(|(value, _)| value),
+            _ => self.fly(py, &asked),
+        }
+    }
+
+    /// One caller computes and the others wait, in this process and in all.
+    fn fly<'py>(&self, py: Python<'py>, asked: &Asked<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+        let (store, key) = (asked.ready.store.bind(py).get(), asked.ready.keyed.key);
+        let lock = asked.ready.opened.lock_of(key);
+        let alone = || self.compute(py, asked, None).map(|(value, _)| value);
+        if computes(py, &lock)? {
+            return alone();
         }
         loop {
-            if let Some(value) = self.hit(py, &ready) {
+            match store.flights().join(key, false) {
+                Ticket::Lead(lead) => return self.lead(py, asked, lead),
+                Ticket::Alone => return alone(),
+                Ticket::Follow(flight) => {
+                    Counters::count(&self.counters.waits);
+                    let Some(wait) = begin_wait(py, &lock)? else {
+                        return alone();
+                    };
+                    match follow(py, &wait, &flight)? {
+                        None | Some(Outcome::NotStored) => return alone(),
+                        Some(Outcome::Stored | Outcome::Failed) => {}
+                    }
+                }
+            }
+            if let Some(value) = self.landed(py, asked.ready) {
                 return Ok(value);
             }
-            let store = ready.store.bind(py).get();
-            match store.flights().join(ready.keyed.key) {
-                Ticket::Lead(lead) => return self.lead(py, &ready, &arguments, call, lead),
-                Ticket::Alone => {
-                    return self
-                        .compute(py, &ready, &arguments, call)
-                        .map(|(value, _)| value);
-                }
-                Ticket::Follow(follow) => {
+        }
+    }
+
+    fn lead<'py>(
+        &self,
+        py: Python<'py>,
+        asked: &Asked<'_, 'py>,
+        lead: Lead,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let lease = match self.lease(py, asked)? {
+            Leased::Mine(lease) => lease,
+            Leased::Alone => None,
+            Leased::NotStored => {
+                lead.land(Outcome::NotStored);
+                return self.compute(py, asked, None).map(|(value, _)| value);
+            }
+        };
+        let lock = asked.ready.opened.lock_of(asked.ready.keyed.key);
+        let holding = Arc::new(Holding::new(lock, lease));
+        // Another flight of this key may have landed between our look-up and our taking the lead.
+        if let Some(value) = self.landed(py, asked.ready) {
+            holding.end(true);
+            lead.land(Outcome::Stored);
+            return Ok(value);
+        }
+        let computed = self.compute(py, asked, Some(holding.clone()));
+        let outcome = computed
+            .as_ref()
+            .map_or(Outcome::Failed, |(_, outcome)| *outcome);
+        holding.end(outcome != Outcome::NotStored);
+        lead.land(outcome);
+        computed.map(|(value, _)| value)
+    }
+
+    /// The lock of a key, waited for while another process has it.
+    fn lease(&self, py: Python<'_>, asked: &Asked<'_, '_>) -> PyResult<Leased> {
+        let (opened, key) = (&asked.ready.opened, asked.ready.keyed.key);
+        loop {
+            match py.detach(|| opened.grab(key)) {
+                None => return Ok(Leased::Mine(None)),
+                Some(Grab::Mine(lease)) => return Ok(Leased::Mine(Some(lease))),
+                Some(Grab::Theirs(watch)) => {
                     Counters::count(&self.counters.waits);
-                    let outcome = loop {
-                        if let Some(outcome) = py.detach(|| follow.flight.wait(PATIENCE)) {
-                            break outcome;
-                        }
-                        py.check_signals()?;
+                    let Some(wait) = begin_wait(py, &watch.path)? else {
+                        return Ok(Leased::Alone);
                     };
-                    if outcome == Outcome::NotStored {
-                        drop(follow);
-                        return self
-                            .compute(py, &ready, &arguments, call)
-                            .map(|(value, _)| value);
+                    match keep_watch(py, &wait, &watch)? {
+                        None => return Ok(Leased::Alone),
+                        Some(Seen::NotStored) => return Ok(Leased::NotStored),
+                        Some(Seen::Free | Seen::Busy) => {}
                     }
                 }
             }
         }
     }
 
-    pub(super) fn lead<'py>(
+    /// A result that is stored, and not too old.
+    pub(super) fn hit<'py>(
         &self,
         py: Python<'py>,
         ready: &Ready,
-        arguments: &Arguments<'py>,
-        call: &Call<'_, 'py>,
-        lead: Lead<'_>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        // Another flight of this key may have landed between our look-up and our taking the lead.
-        if let Some(value) = self.hit(py, ready) {
-            lead.land(Outcome::Stored);
-            return Ok(value);
+        mode: Mode,
+    ) -> Option<Bound<'py, PyAny>> {
+        let hit = self.look_up(py, ready, mode.writes())?;
+        if !self.policy.is_fresh(hit.made.at_ns) {
+            Counters::count(&self.counters.expired);
+            return None;
         }
-        let (value, outcome) = self.compute(py, ready, arguments, call)?;
-        lead.land(outcome);
-        Ok(value)
+        self.counters.hit(hit.in_memory, hit.made.seconds);
+        if mode != Mode::Frozen {
+            ready.opened.used(ready.keyed.key);
+        }
+        Some(hit.value)
     }
 
-    pub(super) fn hit<'py>(&self, py: Python<'py>, ready: &Ready) -> Option<Bound<'py, PyAny>> {
-        let (store, key) = (ready.store.bind(py).get(), ready.keyed.key);
-        let hit = store
-            .recall(py, &ready.opened, key)
-            .or_else(|| {
-                self.timing.as_ref()?;
-                store.recall_volatile(py, &ready.opened, key)
-            })
-            .or_else(|| store.fetch(py, &ready.opened, key))?;
-        self.counters.hit(hit.in_memory, hit.seconds);
+    /// A result that another flight may have stored since we looked.
+    pub(super) fn landed<'py>(&self, py: Python<'py>, ready: &Ready) -> Option<Bound<'py, PyAny>> {
+        let hit = self.look_up(py, ready, true)?;
+        if !self.policy.is_fresh(hit.made.at_ns) {
+            return None;
+        }
+        self.counters.hit(hit.in_memory, hit.made.seconds);
         Some(hit.value)
+    }
+
+    /// A result in memory or on disk, of whatever age.
+    fn look_up<'py>(&self, py: Python<'py>, ready: &Ready, writes: bool) -> Option<Hit<'py>> {
+        let (store, key) = (ready.store.bind(py).get(), ready.keyed.key);
+        let found = guarded(|| {
+            let hit = store
+                .recall(py, &ready.opened, key)
+                .filter(|hit| self.policy.is_fresh(hit.made.at_ns))
+                .or_else(|| {
+                    self.timing.as_ref()?;
+                    store.recall_volatile(py, &ready.opened, key)
+                });
+            hit.or_else(|| {
+                let remembers = |size| self.policy.remembers(size);
+                store.fetch(py, &ready.opened, key, writes, remembers)
+            })
+        });
+        found.unwrap_or_else(|panic| {
+            self.tell_panic(py, "looked up", &panic);
+            None
+        })
     }
 
     pub(super) fn run<'py>(
@@ -114,112 +226,60 @@ impl PyFunction {
         self.function.bind(py).call(call.args, call.kwargs)
     }
 
-    pub(super) fn epoch(&self, py: Python<'_>, ready: &Ready) -> Option<u64> {
-        py.detach(|| ready.opened.epoch(&self.name))
-            .map_err(|error| self.tell_unstored(py, ready, &error))
-            .ok()
-    }
-
-    pub(super) fn compute<'py>(
+    /// A body's result, and how long it took.
+    pub(super) fn timed_run<'py>(
         &self,
         py: Python<'py>,
-        ready: &Ready,
-        arguments: &Arguments<'py>,
         call: &Call<'_, 'py>,
-    ) -> PyResult<(Bound<'py, PyAny>, Outcome)> {
-        self.tell_files(py, ready, arguments);
-        let epoch = self.epoch(py, ready);
+    ) -> PyResult<(Bound<'py, PyAny>, Duration)> {
         let start = clock::monotonic();
         let value = self.run(py, call)?;
         let taken = clock::monotonic() - start;
         self.counters.computed(taken);
-        let Some(epoch) = epoch else {
-            return Ok((value, Outcome::NotStored));
-        };
-        if !self.is_unchanged(py, ready, arguments)? {
-            return Ok((value, Outcome::NotStored));
-        }
-        let stored = self.store(py, ready, arguments, &value, taken.as_secs_f64(), epoch);
-        Ok((
-            value,
-            if stored {
-                Outcome::Stored
-            } else {
-                Outcome::NotStored
-            },
-        ))
+        Ok((value, taken))
     }
 
-    /// Whether the call would still have the key that it had before the body ran.
-    pub(super) fn is_unchanged<'py>(
-        &self,
-        py: Python<'py>,
-        ready: &Ready,
-        arguments: &Arguments<'py>,
-    ) -> PyResult<bool> {
-        let again = self
-            .identity(py)
-            .and_then(|identity| identity.key(py, arguments));
-        match again {
-            Ok(Ok(again)) if again.key == ready.keyed.key => Ok(true),
-            Err(error) if is_interrupt(py, &error) => Err(error),
-            Ok(Ok(again)) => {
-                self.tell_changed(py, &ready.identity.difference(&ready.keyed, &again));
-                Ok(false)
-            }
-            _ => {
-                self.tell_changed(py, "something that it was given");
-                Ok(false)
-            }
+    pub(super) fn missing(&self, reason: &str) -> PyErr {
+        let name = &self.name;
+        let message = format!(
+            "`{name}` has no stored result for this call ({reason}), and nothing is computed in \
+             mode \"frozen\"; `{name}.explain(...)` says what differs from earlier calls"
+        );
+        exception("CacheMissError", &message)
+    }
+}
+
+/// Waits for a flight of this process; `None` where it would never end.
+fn follow(py: Python<'_>, wait: &Wait, flight: &Flight) -> PyResult<Option<Outcome>> {
+    loop {
+        if let Some(outcome) = py.detach(|| flight.wait(PATIENCE)) {
+            return Ok(Some(outcome));
+        }
+        py.check_signals()?;
+        if wait.closes_a_circle() {
+            return Ok(None);
         }
     }
+}
 
-    /// Stores a result; a failure costs the caller nothing but a warning.
-    pub(super) fn store<'py>(
-        &self,
-        py: Python<'py>,
-        ready: &Ready,
-        arguments: &Arguments<'py>,
-        value: &Bound<'py, PyAny>,
-        seconds: f64,
-        epoch: u64,
-    ) -> bool {
-        let store = ready.store.bind(py).get();
-        let drafted = match DraftSink::draft(value, store.no_pickle()) {
-            Ok(drafted) => drafted,
-            Err(failure) => {
-                self.tell_unstorable(py, failure);
-                return false;
-            }
-        };
-        let timed = self.timed(py, ready, arguments, seconds);
-        let meta = Meta {
-            function: self.name.clone(),
-            parts: ready.identity.parts(py, &ready.keyed, arguments),
-            time_range: timed.range,
-        };
-        let entry = Entry {
-            key: ready.keyed.key,
-            meta,
-            seconds,
-            epoch,
-        };
-        if let Some(ttl) = timed.ttl {
-            let kept = store.keep_volatile(py, &ready.opened, drafted, entry, ttl);
-            return kept.unwrap_or_else(|error| {
-                self.tell_unstored(py, ready, &error);
-                false
-            });
+/// Waits for another process; `None` where it would never end.
+fn keep_watch(py: Python<'_>, wait: &Wait, watch: &Watch) -> PyResult<Option<Seen>> {
+    let mut pause = FIRST_PAUSE;
+    let mut looked = clock::monotonic();
+    loop {
+        let seen = py.detach(|| {
+            clock::pause(pause);
+            watch.look()
+        });
+        if seen != Seen::Busy {
+            return Ok(Some(seen));
         }
-        match store.keep(py, &ready.opened, value, drafted, entry) {
-            Ok(Some(size)) => {
-                self.counters.stored_bytes.fetch_add(size as u64, Relaxed);
-                true
-            }
-            Ok(None) => false,
-            Err(error) => {
-                self.tell_unstored(py, ready, &error);
-                false
+        pause = (pause * 2).min(LAST_PAUSE);
+        py.check_signals()?;
+        if clock::monotonic() - looked > PATIENCE {
+            looked = clock::monotonic();
+            if wait.closes_a_circle() {
+                return Ok(None);
             }
         }
     }

@@ -1,29 +1,39 @@
 //! A cached function, as Python sees it.
 
 mod call;
+mod compute;
+mod guard;
 mod notices;
+mod policy;
 mod ready;
+mod spot;
 mod timed;
+mod turn;
 
 use super::counters::Counters;
 use super::error::raise;
 use super::identity::{Call, Identity};
 use super::method::PyMethod;
+use super::mode::Mode;
 use super::store::PyStore;
-use crate::digest::Digest;
+use crate::clock;
 use crate::format::Meta;
+use crate::store::Selection;
+use call::Asked;
+use policy::Policy;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use turn::PyTurn;
 
 /// With how many earlier calls `explain` compares.
 const NEIGHBOURS: usize = 200;
 
 /// Adds what this file has to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<PyFunction>()
+    module.add_class::<PyFunction>()?;
+    turn::register(module)
 }
 
 /// A function whose results are kept.
@@ -45,6 +55,9 @@ pub struct PyFunction {
     /// An `afml_cache.time_ranges.Timing`, for functions that keep their time range.
     timing: Option<Py<PyAny>>,
     store: Option<Py<PyStore>>,
+    policy: Policy,
+    /// What `policy` was read from, and what `key=` names.
+    given: (Py<PyAny>, Option<Py<PyAny>>),
     identity: Mutex<Option<Arc<Identity>>>,
     counters: Counters,
     told: Mutex<HashSet<String>>,
@@ -53,8 +66,9 @@ pub struct PyFunction {
 #[pymethods]
 impl PyFunction {
     #[new]
-    #[pyo3(signature = (function, name, *, version, options, raises, timing, store))]
+    #[pyo3(signature = (function, name, *, version, options, raises, timing, store, policy, key))]
     fn new(
+        py: Python<'_>,
         function: Py<PyAny>,
         name: String,
         version: String,
@@ -62,8 +76,10 @@ impl PyFunction {
         raises: bool,
         timing: Option<Py<PyAny>>,
         store: Option<Py<PyStore>>,
-    ) -> Self {
-        Self {
+        policy: Py<PyAny>,
+        key: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
+        Ok(Self {
             function,
             name,
             version,
@@ -71,10 +87,12 @@ impl PyFunction {
             raises,
             timing,
             store,
+            policy: policy.extract(py)?,
+            given: (policy, key),
             identity: Mutex::default(),
             counters: Counters::default(),
             told: Mutex::default(),
-        }
+        })
     }
 
     #[pyo3(signature = (*args, **kwargs))]
@@ -112,6 +130,8 @@ impl PyFunction {
         settings.set_item("raises", self.raises)?;
         settings.set_item("timing", &self.timing)?;
         settings.set_item("store", &self.store)?;
+        settings.set_item("policy", &self.given.0)?;
+        settings.set_item("key", &self.given.1)?;
         Ok(settings)
     }
 
@@ -171,8 +191,37 @@ impl PyFunction {
         let place = self.place(py)?;
         let place = place.bind(py).get();
         let store = place.open(py).map_err(raise)?;
-        let stored = py.detach(|| store.contains(keyed.key)).map_err(raise)?;
-        Ok(stored || self.timing.is_some() && place.is_volatile(py, &store, keyed.key))
+        let made = py.detach(|| store.created(keyed.key)).map_err(raise)?;
+        Ok(made.is_some_and(|made_ns| self.policy.is_fresh(made_ns))
+            || self.timing.is_some() && place.is_volatile(py, &store, keyed.key))
+    }
+
+    /// As `is_cached`, under the name that joblib has for it.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn check_call_in_cache(
+        &self,
+        py: Python<'_>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<bool> {
+        self.is_cached(py, args, kwargs)
+    }
+
+    /// As `refresh`, under the name that joblib has for it: returns the result, and a dictionary
+    /// with the seconds that it took as `duration`.
+    #[pyo3(signature = (*args, **kwargs), name = "call")]
+    fn call_anew<'py>(
+        &self,
+        py: Python<'py>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyDict>)> {
+        let start = clock::monotonic();
+        let value = self.refresh(py, args, kwargs)?;
+        let taken = clock::monotonic() - start;
+        let metadata = PyDict::new(py);
+        metadata.set_item("duration", taken.as_secs_f64())?;
+        Ok((value, metadata))
     }
 
     /// Compute a call whatever is stored, and store the new result.
@@ -183,7 +232,38 @@ impl PyFunction {
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.answer(py, &Call { args, kwargs }, true)
+        self.answer(py, &Call { args, kwargs }, Mode::Fresh)
+    }
+
+    /// Store a value as the result of a call, without computing it; says whether it is in.
+    #[pyo3(signature = (value, /, *args, **kwargs))]
+    fn put(
+        &self,
+        py: Python<'_>,
+        value: &Bound<'_, PyAny>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<bool> {
+        self.put_value(py, &Call { args, kwargs }, value)
+    }
+
+    /// Remove the result of a call; says whether there was one.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn invalidate(
+        &self,
+        py: Python<'_>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<bool> {
+        let (_, _, keyed) = self.keyed_or_raise(py, &Call { args, kwargs })?;
+        let selection = Selection {
+            function: Some(&self.name),
+            key: Some(keyed.key),
+            ..Selection::default()
+        };
+        let place = self.place(py)?;
+        let dropped = place.bind(py).get().drop_selected(py, selection);
+        Ok(!dropped.map_err(raise)?.is_empty())
     }
 
     /// Say why a call hits or misses, as an `Explanation`.
@@ -198,11 +278,12 @@ impl PyFunction {
         let store = self.place(py)?.bind(py).get().open(py).map_err(raise)?;
         let found = py.detach(|| {
             Ok((
-                store.contains(keyed.key)?,
+                store.created(keyed.key)?,
                 store.latest(&self.name, NEIGHBOURS)?,
             ))
         });
-        let (cached, earlier): (bool, Vec<Meta>) = found.map_err(raise)?;
+        let (made, earlier): (Option<i64>, Vec<Meta>) = found.map_err(raise)?;
+        let cached = made.is_some_and(|made_ns| self.policy.is_fresh(made_ns));
         let rows = |parts: &[crate::format::Part]| -> Vec<(String, String, String)> {
             parts
                 .iter()
@@ -221,76 +302,60 @@ impl PyFunction {
         compare.call1((&self.name, keyed.key.to_string(), cached, ours, earlier))
     }
 
-    /// Looks a call up without computing it: (found, value or ticket for `fill`).
-    #[pyo3(signature = (args, kwargs))]
-    fn find<'py>(
+    /// What a coroutine does next for a call: ("hit", value), ("turn", `Turn` or nothing), or
+    /// ("wait", `Waiting`).
+    #[pyo3(signature = (args, kwargs, *, alone = false))]
+    fn begin<'py>(
         &self,
         py: Python<'py>,
         args: &Bound<'py, PyTuple>,
         kwargs: &Bound<'py, PyDict>,
-    ) -> PyResult<(bool, Bound<'py, PyAny>)> {
+        alone: bool,
+    ) -> PyResult<(&'static str, Bound<'py, PyAny>)> {
         let call = Call {
             args,
             kwargs: Some(kwargs),
         };
-        let nothing = (false, py.None().into_bound(py));
-        let Some((ready, _)) = self.ready_or_told(py, &call)? else {
-            return Ok(nothing);
-        };
-        if let Some(value) = self.hit(py, &ready) {
-            return Ok((true, value));
-        }
-        Ok((false, self.ticket_of(py, &ready)?))
+        self.next_step(py, &call, alone)
     }
 
-    /// What `fill` takes, for a call that is computed whatever is stored.
-    #[pyo3(signature = (args, kwargs))]
-    fn ticket<'py>(
-        &self,
-        py: Python<'py>,
-        args: &Bound<'py, PyTuple>,
-        kwargs: &Bound<'py, PyDict>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        match self.ready_or_told(
-            py,
-            &Call {
-                args,
-                kwargs: Some(kwargs),
-            },
-        )? {
-            Some((ready, _)) => self.ticket_of(py, &ready),
-            None => Ok(py.None().into_bound(py)),
-        }
-    }
-
-    /// Stores what a call gave, under the ticket that `find` returned.
-    #[pyo3(signature = (value, seconds, ticket, args, kwargs))]
+    /// Stores what a call gave, under the turn that `begin` gave.
+    #[pyo3(signature = (value, seconds, turn, args, kwargs))]
     fn fill<'py>(
         &self,
         py: Python<'py>,
         value: &Bound<'py, PyAny>,
         seconds: f64,
-        ticket: Option<(String, u64)>,
+        turn: &Bound<'py, PyTurn>,
         args: &Bound<'py, PyTuple>,
         kwargs: &Bound<'py, PyDict>,
     ) -> PyResult<()> {
-        let Some((key, epoch)) = ticket else {
-            return Ok(());
+        self.fill_turn(py, value, seconds, turn.get(), (args, kwargs))
+    }
+}
+
+impl PyFunction {
+    fn put_value<'py>(
+        &self,
+        py: Python<'py>,
+        call: &Call<'_, 'py>,
+        value: &Bound<'py, PyAny>,
+    ) -> PyResult<bool> {
+        let (identity, arguments, keyed) = self.keyed_or_raise(py, call)?;
+        let store = self.place(py)?;
+        let opened = store.bind(py).get().open(py).map_err(raise)?;
+        let epoch = py.detach(|| opened.epoch(&self.name)).map_err(raise)?;
+        let ready = ready::Ready {
+            identity,
+            keyed,
+            store,
+            opened,
         };
-        self.counters
-            .computed(Duration::try_from_secs_f64(seconds).unwrap_or_default());
-        let call = Call {
-            args,
-            kwargs: Some(kwargs),
+        let asked = Asked {
+            ready: &ready,
+            arguments: &arguments,
+            call,
         };
-        let Some((ready, arguments)) = self.ready_or_told(py, &call)? else {
-            return Ok(());
-        };
-        if Digest::from_hex(&key) == Some(ready.keyed.key) {
-            self.store(py, &ready, &arguments, value, seconds, epoch);
-        } else {
-            self.tell_changed(py, "an argument or something that the code reads");
-        }
-        Ok(())
+        Ok(self.store(py, &asked, value, 0.0, epoch))
     }
 }

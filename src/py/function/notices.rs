@@ -67,6 +67,18 @@ impl PyFunction {
         }
     }
 
+    pub(super) fn tell_panic(&self, py: Python<'_>, doing: &str, panic: &str) {
+        Counters::count(&self.counters.errors);
+        if self.first("panic") {
+            let name = &self.name;
+            let message = format!(
+                "the cache failed while a result of `{name}` was {doing}, and the function runs \
+                 without it: {panic}; this is a defect of afml-cache, please report it"
+            );
+            warn(py, "CacheReadWarning", &message);
+        }
+    }
+
     pub(super) fn tell_changed(&self, py: Python<'_>, what: &str) {
         Counters::count(&self.counters.errors);
         if self.first("changed on the way") {

@@ -38,20 +38,6 @@ impl PyFunction {
         }
     }
 
-    /// A call's key, and the epoch before its body runs.
-    pub(super) fn ticket_of<'py>(
-        &self,
-        py: Python<'py>,
-        ready: &Ready,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        match self.epoch(py, ready) {
-            Some(epoch) => Ok((ready.keyed.key.to_string(), epoch)
-                .into_pyobject(py)?
-                .into_any()),
-            None => Ok(py.None().into_bound(py)),
-        }
-    }
-
     /// The state of the code now: the one that we know, if nothing that it reached has changed.
     pub(super) fn identity(&self, py: Python<'_>) -> PyResult<Arc<Identity>> {
         let held = || self.identity.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,6 +59,23 @@ impl PyFunction {
         Ok(fresh)
     }
 
+    /// A call's arguments, and what `key=` makes of them behind the others.
+    pub(super) fn bound<'py>(
+        &self,
+        py: Python<'py>,
+        identity: &Identity,
+        call: &Call<'_, 'py>,
+    ) -> PyResult<Option<Arguments<'py>>> {
+        let mut bound = identity.signature.bind(call.args, call.kwargs)?;
+        if let (Some(key), Some(last)) = (
+            &self.given.1,
+            bound.as_mut().and_then(|arguments| arguments.last_mut()),
+        ) {
+            *last = key.bind(py).call(call.args, call.kwargs)?;
+        }
+        Ok(bound)
+    }
+
     pub(super) fn keyed<'py>(
         &self,
         py: Python<'py>,
@@ -80,7 +83,7 @@ impl PyFunction {
     ) -> PyResult<Result<(Arc<Identity>, Arguments<'py>, Keyed), Past>> {
         self.counters.keying(|| {
             let identity = self.identity(py)?;
-            let Some(arguments) = identity.signature.bind(call.args, call.kwargs)? else {
+            let Some(arguments) = self.bound(py, &identity, call)? else {
                 return Ok(Err(Past::Misfit));
             };
             Ok(match identity.key(py, &arguments)? {

@@ -13,16 +13,13 @@ use super::error::raise;
 use super::hot::Hot;
 use super::volatile::Volatile;
 use crate::error::{Error, Kind};
-use crate::store::{Flights, Listed, MemoryTier, Selection, Store};
+use crate::process::PerProcess;
+use crate::store::{Flights, Listed, MemoryTier, Selection, Store, usual_memory};
 use pyo3::prelude::*;
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-
-/// Bytes that the memory tier may hold.
-const MEMORY: u64 = 512 * 1024 * 1024;
 
 /// Adds what this folder has to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -45,26 +42,49 @@ type Opened = Result<Arc<Store>, (Kind, String, Instant)>;
 /// allow_pickle : bool, default True
 ///     Whether results that nothing but pickle can hold are stored and loaded. They are sealed with
 ///     the user's secret, and only what the seal fits is ever unpickled.
+/// max_size : int, optional
+///     Bytes that the folder may take; the entries that save the least go first. By default the
+///     smaller of 20 GiB and half of the disk's free space and the folder's own.
+/// memory : int, optional
+///     Bytes of results that each process keeps in memory; by default the smaller of 512 MiB and a
+///     tenth of its memory.
+/// network : bool, optional
+///     Whether the folder is on a network file system, where neither mappings nor shared memory are
+///     to be relied on; found out by default.
 #[pyclass(frozen, name = "Store", module = "afml_cache")]
 pub struct PyStore {
     path: PathBuf,
     allow_pickle: bool,
-    opened: Mutex<Option<Opened>>,
+    max_size: Option<u64>,
+    network: Option<bool>,
+    memory_bytes: Option<u64>,
     memory: MemoryTier<Hot>,
+    volatile: Volatile,
+    own: PerProcess<Own>,
+}
+
+/// What a forked child begins anew with.
+#[derive(Default)]
+struct Own {
+    opened: Mutex<Option<Opened>>,
     flights: Flights,
     told: Mutex<HashSet<String>>,
     /// Why there is no secret, once that is known.
     unsealed: Mutex<Option<String>>,
-    /// The store's count of changes when memory was last known to be up to date.
-    seen: AtomicU64,
-    volatile: Volatile,
 }
 
 #[pymethods]
 impl PyStore {
     #[new]
-    #[pyo3(signature = (path, *, allow_pickle = true))]
-    fn new(py: Python<'_>, path: PathBuf, allow_pickle: bool) -> PyResult<Self> {
+    #[pyo3(signature = (path, *, allow_pickle = true, max_size = None, memory = None, network = None))]
+    fn new(
+        py: Python<'_>,
+        path: PathBuf,
+        allow_pickle: bool,
+        max_size: Option<u64>,
+        memory: Option<u64>,
+        network: Option<bool>,
+    ) -> PyResult<Self> {
         let absolute = py
             .import("os")?
             .getattr("path")?
@@ -73,13 +93,12 @@ impl PyStore {
         Ok(Self {
             path: absolute,
             allow_pickle,
-            opened: Mutex::default(),
-            memory: MemoryTier::new(MEMORY),
-            flights: Flights::default(),
-            told: Mutex::default(),
-            unsealed: Mutex::default(),
-            seen: AtomicU64::new(0),
+            max_size,
+            network,
+            memory_bytes: memory,
+            memory: MemoryTier::new(memory.unwrap_or_else(usual_memory)),
             volatile: Volatile::default(),
+            own: PerProcess::new(Own::default),
         })
     }
 
@@ -136,18 +155,12 @@ impl PyStore {
             time_range,
             ..Selection::default()
         };
-        let store = self.open(py).map_err(raise)?;
-        let found = py.detach(|| {
-            if remove {
-                store.invalidate(selection)
-            } else {
-                store.list(selection)
-            }
-        });
-        if remove {
-            self.memory.clear();
-            self.volatile.drop_matching(function, time_range);
-        }
+        let found = if remove {
+            self.drop_selected(py, selection)
+        } else {
+            let store = self.open(py).map_err(raise)?;
+            py.detach(|| store.list(selection))
+        };
         Ok(found.map_err(raise)?.into_iter().map(selected).collect())
     }
 
@@ -155,19 +168,48 @@ impl PyStore {
         format!("Store({:?})", self.path.display().to_string())
     }
 
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (String, bool))> {
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Made)> {
         let make = slf.py().import("afml_cache.store")?.getattr("make_store")?;
-        Ok((
-            make,
-            (slf.get().path.display().to_string(), slf.get().allow_pickle),
-        ))
+        let store = slf.get();
+        let path = store.path.display().to_string();
+        let sizes = (store.max_size, store.memory_bytes);
+        Ok((make, (path, store.allow_pickle, sizes, store.network)))
     }
 }
 
 impl PyStore {
     /// The flights of this store's keys.
     pub fn flights(&self) -> &Flights {
-        &self.flights
+        &self.own.get().flights
+    }
+
+    /// Whether this process has the store open, and no parent of it.
+    pub fn is_open_as(&self, store: &Arc<Store>) -> bool {
+        let opened = self.own.get().opened.lock();
+        let opened = opened.unwrap_or_else(PoisonError::into_inner);
+        matches!(&*opened, Some(Ok(own)) if Arc::ptr_eq(own, store))
+    }
+
+    /// Drops what is asked for, in memory as on disk; says what it was.
+    pub fn drop_selected(
+        &self,
+        py: Python<'_>,
+        selection: Selection<'_>,
+    ) -> Result<Vec<Listed>, Error> {
+        let store = self.open(py)?;
+        let dropped = py.detach(|| store.invalidate(selection));
+        match selection.key {
+            Some(key) => {
+                self.memory.remove(key);
+                self.volatile.remove(key);
+            }
+            None => {
+                self.memory.clear();
+                self.volatile
+                    .drop_matching(selection.function, selection.time_range);
+            }
+        }
+        dropped
     }
 
     /// Drops the entries of a function, or all; memory lets go of everything.
@@ -180,6 +222,8 @@ impl PyStore {
     }
 }
 
+/// What a store is made of.
+type Made = (String, bool, (Option<u64>, Option<u64>), Option<bool>);
 type Selected = (String, String, Option<i64>, Option<i64>, i64, f64, i64);
 
 fn selected(one: Listed) -> Selected {

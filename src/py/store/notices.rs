@@ -10,6 +10,8 @@ impl PyStore {
     /// One warning per cause.
     pub fn tell(&self, py: Python<'_>, class: &str, cause: &str, message: &str) {
         let first = self
+            .own
+            .get()
             .told
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

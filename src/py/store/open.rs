@@ -17,7 +17,8 @@ const RETRY: Duration = Duration::from_secs(30);
 impl PyStore {
     /// The store, opened; a failure is remembered for a while.
     pub fn open(&self, py: Python<'_>) -> Result<Arc<Store>, Error> {
-        let held = || self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = self.own.get();
+        let held = || own.opened.lock().unwrap_or_else(PoisonError::into_inner);
         match &*held() {
             Some(Ok(store)) => return Ok(store.clone()),
             Some(Err((kind, reason, since))) if clock::monotonic() - *since < RETRY => {
@@ -25,17 +26,13 @@ impl PyStore {
             }
             _ => {}
         }
-        let secret = self.secret(py);
+        let options = Options {
+            secret: self.secret(py),
+            max_size: self.max_size,
+            network: self.network,
+        };
         // Two threads may both open; the first one's store is kept, and both are sound.
-        let opened = py.detach(|| {
-            Store::open(
-                &self.path,
-                Options {
-                    secret,
-                    ..Options::default()
-                },
-            )
-        });
+        let opened = py.detach(|| Store::open(&self.path, options));
         let mut place = held();
         match (&*place, opened) {
             (Some(Ok(store)), _) => Ok(store.clone()),
@@ -69,7 +66,12 @@ impl PyStore {
         read.map_err(|error| {
             let reason = error.value(py);
             let advice = "set AFML_CACHE_KEY to 64 hexadecimal digits, or make that file usable";
-            *self.unsealed.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!(
+            *self
+                .own
+                .get()
+                .unsealed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some(format!(
                 "there is no secret to seal it with ({reason}; {advice})"
             ));
         })
@@ -84,7 +86,9 @@ impl PyStore {
                 self.path.display()
             ));
         }
-        self.unsealed
+        self.own
+            .get()
+            .unsealed
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()

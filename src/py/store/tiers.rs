@@ -5,34 +5,39 @@ use crate::clock;
 use crate::digest::Digest;
 use crate::error::{Error, Kind};
 use crate::format::{Draft, Meta};
-use crate::py::hot::{Hit, Hot, decoded, is_unchangeable};
-use crate::py::value::{Drafted, load};
-use crate::store::{Put, Store};
+use crate::py::hot::{Hit, Hot, Made, decoded};
+use crate::py::value::Drafted;
+use crate::store::{Mark, Put, Store};
 use pyo3::prelude::*;
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-/// Payloads up to this size are kept in memory; larger ones are mapped anew at each hit.
-const KEEP: usize = 1024 * 1024;
 
 impl PyStore {
     /// A result that memory holds.
     pub fn recall<'py>(&self, py: Python<'py>, store: &Store, key: Digest) -> Option<Hit<'py>> {
-        let changes = store.changes();
-        if self.seen.load(Ordering::Acquire) != changes {
-            // Cleared first: whoever sees the new count must not find an old value.
-            self.memory.clear();
-            self.seen.store(changes, Ordering::Release);
+        let hot = self.memory.get(key)?;
+        if hot.mark != self.mark(py, store, key) {
+            self.memory.remove(key);
+            return None;
         }
-        match self.memory.get(key)? {
-            Hot::Value(value, seconds, _) => Some(Hit {
-                value: value.bind(py).clone(),
-                seconds,
-                in_memory: true,
-            }),
-            Hot::Payload(payload) => decoded(py, &payload),
+        // A library that changed under the process: what is on disk says so.
+        let Ok((hit, instead)) = hot.hit(py) else {
+            self.memory.remove(key);
+            return None;
+        };
+        if let Some(instead) = instead {
+            self.memory.put(key, Arc::new(instead));
+        }
+        Some(hit)
+    }
+
+    /// What was counted of changes to a key; on network file systems the index is asked.
+    fn mark(&self, py: Python<'_>, store: &Store, key: Digest) -> Mark {
+        if store.is_network() {
+            py.detach(|| store.mark(key))
+        } else {
+            store.mark(key)
         }
     }
 
@@ -79,42 +84,41 @@ impl PyStore {
     }
 
     /// A result that is on disk.
-    pub fn fetch<'py>(&self, py: Python<'py>, store: &Store, key: Digest) -> Option<Hit<'py>> {
-        let changes = store.changes();
-        let found = match py.detach(|| store.get(key)) {
+    pub fn fetch<'py>(
+        &self,
+        py: Python<'py>,
+        store: &Store,
+        key: Digest,
+        writes: bool,
+        remembers: impl Fn(usize) -> bool,
+    ) -> Option<Hit<'py>> {
+        let mark = self.mark(py, store, key);
+        let found = match py.detach(|| store.get(key, writes)) {
             Ok(found) => found?,
             Err(error) => {
                 self.tell_error(py, "CacheReadWarning", "reading a result", &error);
                 return None;
             }
         };
-        if found.head.code_bearing && !self.allow_pickle {
+        let pickled = found.head.code_bearing;
+        if pickled && !self.allow_pickle {
             return None;
         }
-        let seconds = found.head.seconds;
-        // Before the value is handed out: what its owner writes lands in `found.bytes`.
-        let kept: Option<Arc<[u8]>> =
-            (found.bytes.slice().len() <= KEEP).then(|| found.bytes.slice().into());
-        match load(py, &found.head, found.bytes) {
-            Ok(value) => {
-                self.remember(
-                    store,
-                    changes,
-                    key,
-                    Kept {
-                        value: &value,
-                        seconds,
-                        payload: kept,
-                    },
-                );
+        let made = Made::of(&found.head);
+        let remembered = remembers(found.head.length);
+        match Hot::of_found(py, found, mark) {
+            Ok((value, hot)) => {
+                if let Some(hot) = hot.filter(|_| remembered) {
+                    self.memory.put(key, Arc::new(hot));
+                }
                 Some(Hit {
                     value,
-                    seconds,
+                    made,
                     in_memory: false,
                 })
             }
             Err(error) => {
-                self.undecodable(py, store, key, found.head.code_bearing, &error);
+                self.undecodable(py, store, key, pickled, &error);
                 None
             }
         }
@@ -144,21 +148,6 @@ impl PyStore {
         self.tell_error(py, "CacheReadWarning", "decoding a result", &error);
     }
 
-    /// Holds a result in memory, unless something changed since it was read or written.
-    fn remember(&self, store: &Store, changes: u64, key: Digest, kept: Kept<'_, '_>) {
-        let Some(payload) = kept.payload else { return };
-        let hot = if is_unchangeable(kept.value) {
-            let value = Arc::new(kept.value.clone().unbind());
-            Hot::Value(value, kept.seconds, payload.len() as u64)
-        } else {
-            Hot::Payload(payload)
-        };
-        self.memory.put(key, hot);
-        if store.changes() != changes {
-            self.memory.remove(key);
-        }
-    }
-
     /// Stores a result; says how many bytes it takes, or `None` where an invalidation came first.
     pub fn keep(
         &self,
@@ -167,26 +156,22 @@ impl PyStore {
         value: &Bound<'_, PyAny>,
         drafted: Drafted,
         entry: Entry,
+        remembers: impl Fn(usize) -> bool,
     ) -> Result<Option<usize>, Error> {
-        let (key, seconds, epoch) = (entry.key, entry.seconds, entry.epoch);
+        let (key, epoch) = (entry.key, entry.epoch);
         let (draft, keep) = drafted_entry(drafted, entry);
-        let changes = store.changes();
+        let mark = self.mark(py, store, key);
         let put = py.detach(|| store.put(&draft, epoch));
         drop((draft, keep));
         match put? {
             Put::Outdated => Ok(None),
             Put::Stored { size, inline } => {
-                let payload = inline.map(Into::into);
-                self.remember(
-                    store,
-                    changes,
-                    key,
-                    Kept {
-                        value,
-                        seconds,
-                        payload,
-                    },
-                );
+                let kept = inline.filter(|_| remembers(size));
+                if let Some(hot) = kept.and_then(|payload| Hot::of_stored(mark, value, &payload)) {
+                    self.memory.put(key, Arc::new(hot));
+                }
+                // A good moment: the index is being written anyway.
+                let _ = py.detach(|| store.note_uses(false));
                 Ok(Some(size))
             }
         }
@@ -205,13 +190,6 @@ fn drafted_entry(drafted: Drafted, entry: Entry) -> (Draft, Vec<Box<dyn Any + Se
         code_bearing: drafted.code_bearing,
     };
     (draft, drafted.keep)
-}
-
-/// What memory may hold of a result.
-struct Kept<'a, 'py> {
-    value: &'a Bound<'py, PyAny>,
-    seconds: f64,
-    payload: Option<Arc<[u8]>>,
 }
 
 /// What is stored beside a result.

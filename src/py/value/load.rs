@@ -36,22 +36,34 @@ pub struct Loader<'a, 'py> {
     visits: Vec<u64>,
     visited: u64,
     depth: usize,
+    /// Whether arrays may be written: not where the bytes belong to several.
+    pub writable: bool,
 }
 
 /// The value in a payload; its head must have been checked, and its seal where it needs one.
 pub fn load<'py>(py: Python<'py>, head: &Head, bytes: Bytes) -> PyResult<Bound<'py, PyAny>> {
-    let bytes = Arc::new(bytes);
+    load_from(py, head, &Arc::new(bytes), true)
+}
+
+/// The same, over bytes that others may hold where it is not to be written.
+pub fn load_from<'py>(
+    py: Python<'py>,
+    head: &Head,
+    bytes: &Arc<Bytes>,
+    writable: bool,
+) -> PyResult<Bound<'py, PyAny>> {
     let reader = Reader::new(&bytes.slice()[head.tree.clone()]);
     let mut loader = Loader {
         py,
         reader,
         head,
-        bytes: &bytes,
+        bytes,
         memory: None,
         met: Vec::new(),
         visits: Vec::new(),
         visited: 0,
         depth: 0,
+        writable,
     };
     // A library that panics over a forged value must not end the call.
     let value = catch_unwind(AssertUnwindSafe(|| loader.value()))

@@ -17,10 +17,10 @@ mod tag;
 pub use apart::refused;
 pub use digest::DigestSink;
 pub use draft::{DraftSink, Drafted};
-pub use load::{Memory, load};
+pub use library::{Class, Pandas, class_of};
+pub use load::{Memory, load, load_from};
 pub use sink::{Failure, Unhandled, Walk};
 
-use library::{Class, class_of};
 use pyo3::prelude::*;
 use sink::{Packages, Sink};
 

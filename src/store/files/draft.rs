@@ -86,11 +86,15 @@ impl Root {
         let place = self.payload(key, nonce);
         let draft = self.tmp().join(place.file_name().unwrap_or_default());
         // The temporary name first: a file only ever moves from that to the other.
-        let files = [draft, place].map(unlocked);
-        files
-            .into_iter()
-            .collect::<Option<Vec<_>>>()
-            .map(|files| Abandoned(files.into_iter().flatten().collect()))
+        let mut left = Vec::new();
+        for path in [draft, place] {
+            match look_at(path) {
+                At::Nothing => {}
+                At::Unlocked(file) => left.push(file),
+                At::Locked => return None,
+            }
+        }
+        Some(Abandoned(left))
     }
 
     /// Removes what was left by processes that died.
@@ -101,8 +105,10 @@ impl Root {
                 .and_then(|found| found.modified().or_else(|_| found.accessed()))
                 .map(|then| then.elapsed());
             // A clock that was set back, or a time chosen by the writer, is no reason to keep it.
-            if !matches!(age, Ok(Ok(age)) if age < ABANDONED) {
-                let _ = unlocked(entry.path()).map(|left| left.map(Left::remove));
+            if !matches!(age, Ok(Ok(age)) if age < ABANDONED)
+                && let At::Unlocked(left) = look_at(entry.path())
+            {
+                left.remove();
             }
         }
     }
@@ -145,15 +151,18 @@ impl Drop for DraftFile {
     }
 }
 
-/// A file that is there, and `None` where it is not; nothing at all where it is locked.
-fn unlocked(path: PathBuf) -> Option<Option<Left>> {
+/// What is found at a path.
+enum At {
+    Nothing,
+    Unlocked(Left),
+    Locked,
+}
+
+fn look_at(path: PathBuf) -> At {
     match Held::open(|| private::options().open(&path)) {
-        Ok(file) => file
-            .try_lock()
-            .ok()
-            .map(|()| Some(Left { path, _lock: file })),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(None),
-        Err(_) => None,
+        Ok(file) if file.try_lock().is_ok() => At::Unlocked(Left { path, _lock: file }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => At::Nothing,
+        Ok(_) | Err(_) => At::Locked,
     }
 }
 

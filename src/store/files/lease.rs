@@ -15,7 +15,7 @@ use crate::digest::Digest;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 const NOT_STORED: u8 = 1;
 type Token = [u8; 8];
@@ -83,7 +83,9 @@ impl Root {
         self.lease_path(key).exists()
     }
 
-    fn lease_path(&self, key: Digest) -> PathBuf {
+    /// Where the lock of a key lies.
+    #[must_use]
+    pub fn lease_path(&self, key: Digest) -> PathBuf {
         self.folder("locks").join(key.to_string())
     }
 
@@ -126,12 +128,6 @@ impl Lease {
         })
     }
 
-    /// Which lock it is.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Says that there is a result which could not be stored, so that nobody waits for another try.
     pub fn tell_not_stored(&self) {
         if self.file.is_ours() {
@@ -154,10 +150,7 @@ impl Lease {
     }
 
     fn publish(&self, change: impl FnOnce(&mut Vec<PathBuf>)) {
-        let mut waits = self
-            .waits
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut waits);
         // Where it can't be written, others may wait in a circle, and see it when they look again.
         let _ = self.write(0, &waits);

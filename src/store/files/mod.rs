@@ -214,17 +214,17 @@ impl Root {
         )
     }
 
-    /// The file whose eight bytes count the changes that other processes must see; mapped, shared.
+    /// The file that counts the changes which other processes must see; mapped, shared.
     ///
     /// # Errors
     /// It can't be made or mapped.
-    pub fn changes(&self) -> io::Result<MmapMut> {
+    pub fn changes(&self, size: usize) -> io::Result<MmapMut> {
         let file = open_private(&self.folder("locks").join("changes"))?;
-        if file.metadata()?.len() < 8 {
-            file.set_len(8)?;
+        if file.metadata()?.len() < size as u64 {
+            file.set_len(size as u64)?;
         }
-        // SAFETY: the file is never made shorter, and is only read and written as one atomic number.
-        unsafe { MmapOptions::new().len(8).map_mut(&file) }
+        // SAFETY: the file is never made shorter, and is only read and written as atomic numbers.
+        unsafe { MmapOptions::new().len(size).map_mut(&file) }
     }
 
     /// Makes the index's file, so that it is private before the database writes to it; a folder in
@@ -244,8 +244,8 @@ impl Root {
     /// `Io` with the operating system's reason; `io::ErrorKind::NotFound` is `Ok(None)`.
     pub fn open(&self, key: Digest, nonce: Nonce) -> Result<Option<(Bytes, Stamp)>> {
         let place = self.payload(key, nonce);
-        let opened =
-            open_to_read(&place).and_then(|file| Ok((Bytes::load(&file)?, Stamp::of(&file)?)));
+        let opened = open_to_read(&place)
+            .and_then(|file| Ok((Bytes::load(&file, self.is_network())?, Stamp::of(&file)?)));
         match opened {
             Ok(opened) => Ok(Some(opened)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -89,7 +89,11 @@ mod unix {
             0x1983_0326, // BeeGFS
         ];
         let kind = rustix::fs::statfs(path).map(|found| found.f_type);
-        kind.is_ok_and(|kind| NETWORK.iter().any(|&known| kind as u64 == u64::from(known)))
+        kind.is_ok_and(|kind| {
+            NETWORK
+                .iter()
+                .any(|&known| i128::from(kind) == i128::from(known))
+        })
     }
 
     #[cfg(not(target_os = "linux"))]

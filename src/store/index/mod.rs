@@ -62,7 +62,7 @@ impl Index {
     pub fn find(&self, key: Digest, ours: Option<&KeyId>) -> Result<Option<Place>> {
         self.ask(|index| {
             let mut query = index.prepare_cached(
-                "SELECT nonce, stamp, (SELECT bytes FROM payloads WHERE entry = id) FROM entries
+                "SELECT nonce, stamp, (SELECT bytes FROM payloads WHERE entry = id), created FROM entries
                  WHERE key = ? AND sealed IN (x'', ?)",
             )?;
             query
@@ -78,7 +78,7 @@ impl Index {
     pub fn find_nonce(&self, key: Digest, nonce: Nonce) -> Result<Option<Place>> {
         self.ask(|index| {
             let mut query = index.prepare_cached(
-                "SELECT nonce, stamp, (SELECT bytes FROM payloads WHERE entry = id) FROM entries
+                "SELECT nonce, stamp, (SELECT bytes FROM payloads WHERE entry = id), created FROM entries
                  WHERE key = ? AND nonce = ?",
             )?;
             query.query_one(params![key.0, nonce], place).optional()
@@ -135,7 +135,7 @@ impl Index {
                     "SELECT 1 FROM entries WHERE key = ? AND sealed = ? AND created > ?",
                 )?;
                 let sealed = seal_bytes(entry.sealed.as_ref());
-                if newer.exists(params![entry.key.0, sealed, entry.created_ns])? {
+                if newer.exists(params![entry.key.0, sealed, entry.place.created_ns])? {
                     room::note_pending(change, entry.key, entry.place.nonce, 0)?;
                     continue;
                 }
@@ -281,11 +281,11 @@ impl Index {
     pub fn latest(&self, function: &str, most: usize) -> Result<Vec<(Digest, Place)>> {
         self.ask(|index| {
             let mut query = index.prepare_cached(
-                "SELECT nonce, stamp, (SELECT bytes FROM payloads WHERE entry = id), key FROM entries
+                "SELECT nonce, stamp, (SELECT bytes FROM payloads WHERE entry = id), created, key FROM entries
                  WHERE function = (SELECT id FROM functions WHERE name = ?) ORDER BY created DESC LIMIT ?",
             )?;
             let found = query.query_map(params![function, most.cast_signed() as i64], |row| {
-                Ok((Digest(row.get(3)?), place(row)?))
+                Ok((Digest(row.get(4)?), place(row)?))
             })?;
             found.collect()
         })
@@ -391,7 +391,7 @@ fn insert(change: &Connection, entry: &Entry<'_>, stamp: Option<Vec<u8>>) -> rus
         seal_bytes(entry.sealed.as_ref()),
         entry.place.nonce,
         function,
-        entry.created_ns,
+        entry.place.created_ns,
         entry.seconds,
         entry.size.cast_signed() as i64,
         entry.cost().cast_signed(),

@@ -10,6 +10,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 pub struct Place {
     /// Tells one payload of a key from another.
     pub nonce: Nonce,
+    /// When it was computed, ns UTC.
+    pub created_ns: i64,
     /// The payload itself, or how to find it.
     pub payload: Payload,
 }
@@ -34,9 +36,7 @@ pub struct Entry<'a> {
     pub ours: Option<KeyId>,
     /// `module.qualname` of the function.
     pub function: &'a str,
-    /// When it was computed, ns UTC.
-    pub created_ns: i64,
-    /// How long that took.
+    /// How long it took to compute.
     pub seconds: f64,
     /// Bytes of the payload.
     pub size: usize,
@@ -110,10 +110,11 @@ pub fn seal_bytes(sealed: Option<&KeyId>) -> &[u8] {
     sealed.map_or(&[], KeyId::as_slice)
 }
 
-/// Reads nonce, stamp and inline bytes.
+/// Reads nonce, stamp, inline bytes and time of computation.
 pub fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
     Ok(Place {
         nonce: row.get(0)?,
+        created_ns: row.get(3)?,
         payload: match row.get(2)? {
             Some(bytes) => Payload::Inline(bytes),
             None => Payload::File(row.get(1)?),

@@ -176,6 +176,11 @@ fn over_leaf<'py>(
     order: c_int,
 ) -> PyResult<Bound<'py, PyAny>> {
     let memory = loader.memory()?;
+    let writable = if loader.writable {
+        NPY_ARRAY_WRITEABLE
+    } else {
+        0
+    };
     let mut shape = shape.to_vec();
     // SAFETY: the leaf holds exactly the items of this shape, which is checked once more of what
     // NumPy made of it, and `memory` keeps it for the array.
@@ -189,7 +194,7 @@ fn over_leaf<'py>(
             shape.as_mut_ptr(),
             std::ptr::null_mut(),
             data.cast(),
-            NPY_ARRAY_WRITEABLE | order,
+            writable | order,
             std::ptr::null_mut(),
         );
         let array = Bound::from_owned_ptr_or_err(loader.py, array)?;

@@ -1,0 +1,266 @@
+//! Calls of coroutine functions: they await the body and each other, and never block the loop.
+
+use super::PyFunction;
+use super::call::Asked;
+use crate::py::counters::Counters;
+use crate::py::held::{Scope, begin_wait, computes};
+use crate::py::identity::Call;
+use crate::py::mode::Mode;
+use crate::store::{Flight, Grab, Holding, Lead, Outcome, Seen, Ticket, Wait, Watch};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Adds what this file has to the module.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<PyTurn>()?;
+    module.add_class::<PyWaiting>()
+}
+
+/// A computation that a coroutine begins by entering it, and ends by leaving it.
+#[pyclass(frozen, name = "Turn", module = "afml_cache._native")]
+pub struct PyTurn {
+    /// The key and the epoch; none where nothing is to be stored.
+    ticket: Option<(String, u64)>,
+    holding: Arc<Holding>,
+    under_way: Mutex<UnderWay>,
+}
+
+#[derive(Default)]
+struct UnderWay {
+    lead: Option<Lead>,
+    scope: Option<Scope>,
+    outcome: Option<Outcome>,
+}
+
+/// Another's computation of a key.
+#[pyclass(frozen, name = "Waiting", module = "afml_cache._native")]
+pub struct PyWaiting {
+    #[pyo3(get)]
+    key: String,
+    wait: Wait,
+    whose: Whose,
+}
+
+enum Whose {
+    Ours(Arc<Flight>),
+    Theirs(Watch),
+}
+
+#[pymethods]
+impl PyTurn {
+    fn __enter__<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
+        let turn = slf.get();
+        turn.under_way().scope = Some(Scope::enter(slf.py(), turn.holding.clone())?);
+        Ok(slf)
+    }
+
+    #[pyo3(signature = (*_raised))]
+    fn __exit__(&self, py: Python<'_>, _raised: &Bound<'_, PyTuple>) {
+        let UnderWay {
+            lead,
+            scope,
+            outcome,
+        } = std::mem::take(&mut *self.under_way());
+        if let Some(scope) = scope {
+            scope.leave(py);
+        }
+        let outcome = outcome.unwrap_or(Outcome::Failed);
+        self.holding.end(outcome != Outcome::NotStored);
+        if let Some(lead) = lead {
+            lead.land(outcome);
+        }
+    }
+}
+
+#[pymethods]
+impl PyWaiting {
+    /// Whether there is nothing to wait for any more: "stored" or "failed", for which the call is
+    /// looked up again, or "alone", for which it is computed.
+    fn look(&self) -> Option<&'static str> {
+        match &self.whose {
+            Whose::Ours(flight) => flight.wait(Duration::ZERO).map(|outcome| match outcome {
+                Outcome::Stored => "stored",
+                Outcome::Failed => "failed",
+                Outcome::NotStored => "alone",
+            }),
+            Whose::Theirs(watch) => match watch.look() {
+                Seen::Busy => None,
+                Seen::Free => Some("stored"),
+                Seen::NotStored => Some("alone"),
+            },
+        }
+    }
+
+    /// Whether the other one has come to wait for this one.
+    fn closes_a_circle(&self) -> bool {
+        self.wait.closes_a_circle()
+    }
+}
+
+impl PyTurn {
+    fn new(ticket: Option<(String, u64)>, lock: &Path) -> Self {
+        Self {
+            ticket,
+            holding: Arc::new(Holding::new(lock.to_path_buf(), None)),
+            under_way: Mutex::default(),
+        }
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, UnderWay> {
+        self.under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The key and the epoch that it began with.
+    pub fn ticket(&self) -> Option<&(String, u64)> {
+        self.ticket.as_ref()
+    }
+
+    /// Says how it ended; those who wait hear of it when it is left.
+    pub fn ends(&self, stored: bool) {
+        self.under_way().outcome = Some(if stored {
+            Outcome::Stored
+        } else {
+            Outcome::NotStored
+        });
+    }
+}
+
+/// What a coroutine does next.
+type Next<'py> = (&'static str, Bound<'py, PyAny>);
+
+impl PyFunction {
+    /// Looks a call up: a "hit" with its value, a "turn" with a `Turn` or nothing, or a "wait" with
+    /// a `Waiting`; `alone` asks for a turn whatever others do.
+    pub(super) fn next_step<'py>(
+        &self,
+        py: Python<'py>,
+        call: &Call<'_, 'py>,
+        alone: bool,
+    ) -> PyResult<Next<'py>> {
+        let mode = Mode::now(py)?;
+        let uncached = || Ok(("turn", py.None().into_bound(py)));
+        if mode == Mode::Off {
+            Counters::count(&self.counters.bypasses);
+            return uncached();
+        }
+        let Some((ready, arguments)) = self.ready_or_told(py, call)? else {
+            return match mode {
+                Mode::Frozen => Err(self.missing("it can't be looked up")),
+                _ => uncached(),
+            };
+        };
+        if mode != Mode::Fresh && !alone {
+            if let Some(value) = self.hit(py, &ready, mode) {
+                return Ok(("hit", value));
+            }
+            match mode {
+                Mode::Frozen => {
+                    let reason = format!("there is no entry {}", ready.keyed.key);
+                    return Err(self.missing(&reason));
+                }
+                Mode::ReadOnly => return uncached(),
+                _ => {}
+            }
+        }
+        let asked = Asked {
+            ready: &ready,
+            arguments: &arguments,
+            call,
+        };
+        self.tell_files(py, &ready, &arguments);
+        self.join(py, &asked, alone || mode == Mode::Fresh)
+    }
+
+    fn join<'py>(
+        &self,
+        py: Python<'py>,
+        asked: &Asked<'_, 'py>,
+        alone: bool,
+    ) -> PyResult<Next<'py>> {
+        let (ready, key) = (asked.ready, asked.ready.keyed.key);
+        let lock = ready.opened.lock_of(key);
+        let turn = || {
+            let epoch = self.epoch(py, ready);
+            PyTurn::new(epoch.map(|epoch| (key.to_string(), epoch)), &lock)
+        };
+        let taken = |turn: PyTurn| Ok(("turn", Bound::new(py, turn)?.into_any()));
+        let waiting = |whose| -> PyResult<Next<'py>> {
+            Counters::count(&self.counters.waits);
+            match begin_wait(py, &lock)? {
+                None => taken(turn()),
+                Some(wait) => {
+                    let key = key.to_string();
+                    let waiting = PyWaiting { key, wait, whose };
+                    Ok(("wait", Bound::new(py, waiting)?.into_any()))
+                }
+            }
+        };
+        if alone || computes(py, &lock)? {
+            return taken(turn());
+        }
+        let lead = match ready.store.bind(py).get().flights().join(key, true) {
+            Ticket::Follow(flight) => return waiting(Whose::Ours(flight)),
+            Ticket::Alone => return taken(turn()),
+            Ticket::Lead(lead) => lead,
+        };
+        let lease = match ready.opened.grab(key) {
+            // The lead is given back: whoever comes next asks for the lock again.
+            Some(Grab::Theirs(watch)) => return waiting(Whose::Theirs(watch)),
+            Some(Grab::Mine(lease)) => Some(lease),
+            None => None,
+        };
+        let turn = PyTurn {
+            holding: Arc::new(Holding::new(lock.clone(), lease)),
+            ..turn()
+        };
+        // Another flight may have landed between our look-up and our taking the lead.
+        if let Some(value) = self.landed(py, ready) {
+            turn.holding.end(true);
+            lead.land(Outcome::Stored);
+            return Ok(("hit", value));
+        }
+        turn.under_way().lead = Some(lead);
+        taken(turn)
+    }
+
+    /// Stores what a coroutine gave, under the turn that it took.
+    pub(super) fn fill_turn<'py>(
+        &self,
+        py: Python<'py>,
+        value: &Bound<'py, PyAny>,
+        seconds: f64,
+        turn: &PyTurn,
+        (args, kwargs): (&Bound<'py, PyTuple>, &Bound<'py, PyDict>),
+    ) -> PyResult<()> {
+        self.counters
+            .computed(Duration::try_from_secs_f64(seconds).unwrap_or_default());
+        let call = Call {
+            args,
+            kwargs: Some(kwargs),
+        };
+        let Some((key, epoch)) = turn.ticket() else {
+            turn.ends(false);
+            return Ok(());
+        };
+        let Some((ready, arguments)) = self.ready_or_told(py, &call)? else {
+            turn.ends(false);
+            return Ok(());
+        };
+        let asked = Asked {
+            ready: &ready,
+            arguments: &arguments,
+            call: &call,
+        };
+        let same = *key == ready.keyed.key.to_string();
+        if !same {
+            self.tell_changed(py, "an argument or something that the code reads");
+        }
+        turn.ends(same && self.finish(py, &asked, value, seconds, *epoch)?);
+        Ok(())
+    }
+}

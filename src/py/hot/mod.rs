@@ -1,0 +1,195 @@
+//! What memory holds of a result, and what is handed out of it.
+
+mod original;
+mod pandas;
+
+use super::value::{Class, class_of, load, load_from};
+use crate::format::Head;
+use crate::store::{Bytes, Found, Mark, Weighed};
+use original::Original;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyComplex, PyFloat, PyInt, PyString, PyTuple};
+use std::sync::Arc;
+
+/// Payloads up to this size are kept as they are, where nothing better can be kept of them.
+const KEEP: usize = 1024 * 1024;
+
+/// What the memory tier holds of a result.
+pub struct Hot {
+    /// The counts of changes from before it was read: once they have moved on it is not used.
+    pub mark: Mark,
+    made: Made,
+    weight: u64,
+    form: Form,
+}
+
+enum Form {
+    /// A value that nobody can change: handed out as it is.
+    Same(Py<PyAny>),
+    /// A value that nobody but memory has: copied for everybody.
+    Original(Original),
+    /// A payload that nobody has decoded yet.
+    Unread(Head, Arc<Bytes>),
+    /// A payload: decoded anew for everybody.
+    Payload(Head, Arc<Bytes>),
+}
+
+impl Weighed for Hot {
+    fn weight(&self) -> u64 {
+        self.weight
+    }
+}
+
+/// When a result was computed, and how long that took.
+#[derive(Clone, Copy)]
+pub struct Made {
+    pub at_ns: i64,
+    pub seconds: f64,
+}
+
+impl Made {
+    /// What a payload says of itself.
+    pub fn of(head: &Head) -> Self {
+        Self {
+            at_ns: head.created_ns,
+            seconds: head.seconds,
+        }
+    }
+}
+
+/// A result from memory or disk.
+pub struct Hit<'py> {
+    pub value: Bound<'py, PyAny>,
+    pub made: Made,
+    pub in_memory: bool,
+}
+
+impl Hot {
+    fn new(mark: Mark, made: Made, weight: u64, form: Form) -> Self {
+        let weight = weight + size_of::<Self>() as u64;
+        Self {
+            mark,
+            made,
+            weight,
+            form,
+        }
+    }
+
+    fn same(mark: Mark, made: Made, value: &Bound<'_, PyAny>, payload: usize) -> Self {
+        let value = value.clone().unbind();
+        Self::new(mark, made, payload as u64, Form::Same(value))
+    }
+
+    /// What can be held after a miss: the value itself only where nobody can change it.
+    pub fn of_stored(mark: Mark, value: &Bound<'_, PyAny>, payload: &[u8]) -> Option<Self> {
+        let head = Head::read(payload).ok()?;
+        if is_unchangeable(value) {
+            return Some(Self::same(mark, Made::of(&head), value, payload.len()));
+        }
+        let bytes = Arc::new(Bytes::copy(payload));
+        Some(Self::new(
+            mark,
+            Made::of(&head),
+            payload.len() as u64,
+            Form::Unread(head, bytes),
+        ))
+    }
+
+    /// The value of a payload from disk, and what can be held of it.
+    pub fn of_found<'py>(
+        py: Python<'py>,
+        found: Found,
+        mark: Mark,
+    ) -> PyResult<(Bound<'py, PyAny>, Option<Self>)> {
+        let (head, bytes) = (found.head, Arc::new(found.bytes));
+        let (made, length) = (Made::of(&head), bytes.slice().len());
+        if length > KEEP
+            && let Some((original, weight)) = Original::load(py, &head, &bytes)?
+        {
+            let hot = Self::new(mark, made, weight, Form::Original(original));
+            return Ok((hot.value(py)?, Some(hot)));
+        }
+        // Before the value is handed out: what its owner writes lands in `bytes`.
+        let kept = (length <= KEEP).then(|| Arc::new(Bytes::copy(bytes.slice())));
+        let value = load_from(py, &head, &bytes, true)?;
+        if is_unchangeable(&value) {
+            let hot = Self::same(mark, made, &value, length);
+            return Ok((value, Some(hot)));
+        }
+        let hot = kept.map(|kept| Self::new(mark, made, length as u64, Form::Unread(head, kept)));
+        Ok((value, hot))
+    }
+
+    /// The value for one more caller, and what to hold instead from now on.
+    pub fn hit<'py>(&self, py: Python<'py>) -> PyResult<(Hit<'py>, Option<Self>)> {
+        let instead = match &self.form {
+            Form::Unread(head, bytes) => Some(self.read(py, head, bytes)?),
+            _ => None,
+        };
+        let hit = Hit {
+            value: instead.as_ref().unwrap_or(self).value(py)?,
+            made: self.made,
+            in_memory: true,
+        };
+        Ok((hit, instead))
+    }
+
+    /// Decoded once, where copies of that are as good as decoding anew.
+    fn read(&self, py: Python<'_>, head: &Head, bytes: &Arc<Bytes>) -> PyResult<Self> {
+        let (form, weight) = match Original::load(py, head, bytes)? {
+            Some((original, weight)) => (Form::Original(original), weight),
+            None => (
+                Form::Payload(head.clone(), bytes.clone()),
+                bytes.slice().len() as u64,
+            ),
+        };
+        Ok(Self::new(self.mark, self.made, weight, form))
+    }
+
+    fn value<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match &self.form {
+            Form::Same(value) => Ok(value.bind(py).clone()),
+            Form::Original(original) => original.copy(py),
+            Form::Unread(head, bytes) | Form::Payload(head, bytes) => {
+                load(py, head, Bytes::copy(bytes.slice()))
+            }
+        }
+    }
+}
+
+/// A payload that is held for a while, decoded anew.
+pub fn decoded<'py>(py: Python<'py>, payload: &[u8]) -> Option<Hit<'py>> {
+    let head = Head::read(payload).ok()?;
+    Some(Hit {
+        value: load(py, &head, Bytes::copy(payload)).ok()?,
+        made: Made::of(&head),
+        in_memory: true,
+    })
+}
+
+/// Scalars, text, bytes, and tuples of them.
+pub fn is_unchangeable(value: &Bound<'_, PyAny>) -> bool {
+    if let Ok(items) = value.cast_exact::<PyTuple>() {
+        return items.iter().all(|item| is_unchangeable(&item));
+    }
+    value.is_none()
+        || value.is_exact_instance_of::<PyFloat>()
+        || value.is_exact_instance_of::<PyInt>()
+        || value.is_exact_instance_of::<PyString>()
+        || value.is_exact_instance_of::<PyBool>()
+        || value.is_exact_instance_of::<PyBytes>()
+        || value.is_exact_instance_of::<PyComplex>()
+        || is_scalar_of_a_library(value)
+}
+
+fn is_scalar_of_a_library(value: &Bound<'_, PyAny>) -> bool {
+    match class_of(value) {
+        // A record is a scalar that can be written.
+        Some(Class::NumpyScalar) => value
+            .get_type()
+            .name()
+            .is_ok_and(|name| name != "void" && name != "record"),
+        Some(Class::Date | Class::TimeDelta | Class::Decimal | Class::Uuid) => true,
+        _ => false,
+    }
+}
