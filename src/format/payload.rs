@@ -24,6 +24,9 @@ const MAGIC: [u8; 8] = *b"AFMLPAY1";
 const CODE_BEARING: u32 = 1;
 const LZ4: u32 = 2;
 const ZSTD: u32 = 4;
+const META_AT: usize = 56;
+const TREE_AT: usize = 64;
+const LEAVES_AT: usize = 72;
 const CHECK_AT: usize = 96;
 const KEY_ID_AT: usize = CHECK_AT + Digest::SIZE;
 const MAC_AT: usize = KEY_ID_AT + size_of::<KeyId>();
@@ -209,12 +212,13 @@ impl Leaf {
         writer.raw(&self.digest.0);
     }
 
-    fn read(reader: &mut Reader<'_>, end: usize) -> Result<Self> {
+    /// Reads a row of the table; the leaf must lie within `room`.
+    fn read(reader: &mut Reader<'_>, room: Range<usize>) -> Result<Self> {
         let (start, length) = (reader.length()?, reader.length()?);
-        let stop = start
-            .checked_add(length)
-            .filter(|&stop| stop <= end && start % ALIGN == 0);
-        let stop = stop.ok_or_else(|| corrupt("a leaf lies outside the payload"))?;
+        let stop = start.checked_add(length).filter(|&stop| {
+            start % ALIGN == 0 && (room.start..=stop).contains(&start) && stop <= room.end
+        });
+        let stop = stop.ok_or_else(|| corrupt("a leaf lies outside its place in the payload"))?;
         Ok(Self {
             range: start..stop,
             digest: reader.digest()?,
@@ -291,10 +295,7 @@ impl Head {
                 "its header, tree or table of leaves fails the check",
             ));
         }
-        let mut reader = Reader::new(&payload[table_at..end]);
-        let leaves = (0..leaves)
-            .map(|_| Leaf::read(&mut reader, length))
-            .collect::<Result<_>>()?;
+        let leaves = read_table(&payload[table_at..end], end, length)?;
         let (meta, tree) = (HEADER..tree_at, tree_at..table_at);
         let mut key_id = KeyId::default();
         key_id.copy_from_slice(&payload[KEY_ID_AT..MAC_AT]);
@@ -319,6 +320,21 @@ impl Head {
     /// It can't be read.
     pub fn meta(&self, payload: &[u8]) -> Result<Meta> {
         Meta::decode(&payload[self.meta.clone()])
+    }
+
+    /// Bytes before the first leaf, as an unchecked header says.
+    #[must_use]
+    pub fn extent(payload: &[u8]) -> usize {
+        let number = |at: usize| {
+            let bytes = payload.get(at..)?.first_chunk()?;
+            usize::try_from(u64::from_le_bytes(*bytes)).ok()
+        };
+        (|| {
+            let table = number(LEAVES_AT)?.checked_mul(LEAF_ROW)?;
+            let tree_and_meta = number(META_AT)?.checked_add(number(TREE_AT)?)?;
+            HEADER.checked_add(tree_and_meta)?.checked_add(table)
+        })()
+        .unwrap_or(0)
     }
 
     /// Bytes before the first leaf.
@@ -423,6 +439,19 @@ impl Head {
     }
 }
 
+/// The table of leaves, which lie one behind the other: who writes into one reaches no other, nor
+/// what stands before them.
+fn read_table(table: &[u8], mut at: usize, length: usize) -> Result<Vec<Leaf>> {
+    let mut reader = Reader::new(table);
+    (0..table.len() / LEAF_ROW)
+        .map(|_| {
+            let leaf = Leaf::read(&mut reader, at..length)?;
+            at = leaf.range.end;
+            Ok(leaf)
+        })
+        .collect()
+}
+
 /// The check over everything before the leaves, the check itself and the seal left out.
 fn check(head: &[u8]) -> Digest {
     let mut encoder = crate::digest::Encoder::new();
@@ -485,6 +514,7 @@ mod tests {
             let payload = whole(&draft, None);
             let head = Head::read(&payload).unwrap();
             prop_assert_eq!(head.length, payload.len());
+            prop_assert_eq!(Head::extent(&payload), head.size());
             prop_assert_eq!(head.meta(&payload).unwrap(), draft.meta);
             prop_assert_eq!(&payload[head.tree.clone()], b"tree");
             for (leaf, bytes) in head.leaves.iter().zip(&leaves) {
@@ -516,6 +546,21 @@ mod tests {
             begun.truncate(HEADER.min(bytes.len()));
             begun.extend(bytes);
             prop_assert!(Head::read(&begun).is_err());
+        }
+    }
+
+    #[test]
+    fn leaves_that_share_bytes_are_refused() {
+        let payload = whole(&draft(vec![vec![1; 100], vec![2; 7]], false), None);
+        let head = Head::read(&payload).unwrap();
+        let table = head.tree.end;
+        for (row, start) in [(0, 0), (0, 64), (1, head.leaves[0].range.start)] {
+            let mut forged = payload.clone();
+            let at = table + row * LEAF_ROW;
+            forged[at..at + 8].copy_from_slice(&(start as u64).to_le_bytes());
+            let check = check(&forged[..head.size()]);
+            forged[CHECK_AT..KEY_ID_AT].copy_from_slice(&check.0);
+            assert_eq!(Head::read(&forged).unwrap_err().kind(), Kind::Corrupt);
         }
     }
 

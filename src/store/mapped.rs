@@ -19,6 +19,9 @@ const USUAL_MAPPINGS: usize = 65_530;
 /// Payloads that this process has mapped now; a forked child has its parent's too.
 static MAPPED: AtomicUsize = AtomicUsize::new(0);
 
+/// No platform's pages are smaller.
+const PAGE: usize = 4096;
+
 /// A line of memory; leaves lie at multiples of its size.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
@@ -99,6 +102,21 @@ impl Bytes {
             memory: Memory::Mapped(mapped.into(), counted),
             length,
         })
+    }
+
+    /// Makes the bytes up to `end` our own. Those of a mapping are the file's until they are written
+    /// to: without this, what is decoded could be something else than what was checked before.
+    pub fn own(&self, end: usize) {
+        if !self.is_mapped() {
+            return;
+        }
+        for at in (0..end.min(self.length)).step_by(PAGE) {
+            // SAFETY: within the mapping, which nobody else has yet.
+            unsafe {
+                let byte = self.pointer().add(at);
+                byte.write_volatile(byte.read_volatile());
+            }
+        }
     }
 
     /// A copy of some bytes.
@@ -182,7 +200,7 @@ impl std::fmt::Debug for Bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bytes, MAP_FROM, most_mappings};
+    use super::{Bytes, MAP_FROM, PAGE, most_mappings};
     use std::fs::File;
     use std::sync::{Mutex, PoisonError};
 
@@ -243,5 +261,21 @@ mod tests {
             assert_eq!(copy.slice(), bytes);
             assert_eq!(copy.pointer().align_offset(64), 0);
         }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_is_our_own_does_not_change_with_the_file() {
+        use std::os::unix::fs::FileExt;
+
+        let _turn = IN_TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = tempfile::tempfile().unwrap();
+        let content = vec![1; usize::try_from(MAP_FROM).unwrap()];
+        file.write_all_at(&content, 0).unwrap();
+        let bytes = Bytes::load_within(&file, MAP_FROM, usize::MAX).unwrap();
+        assert!(bytes.is_mapped());
+        bytes.own(PAGE + 1);
+        file.write_all_at(&[2; 3 * PAGE], 0).unwrap();
+        assert!(bytes.slice()[..2 * PAGE].iter().all(|&byte| byte == 1));
     }
 }

@@ -33,7 +33,7 @@ pub use waits::{Holding, Wait};
 use crate::clock;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
-use crate::format::{Head, KeyId, Meta, Seal, Secret};
+use crate::format::{HEADER, Head, KeyId, Meta, Seal, Secret};
 use changes::Changes;
 use files::{Root, StoreId};
 use index::{Index, Payload, Place};
@@ -162,6 +162,9 @@ impl Store {
             },
         };
         let trusted = matches!(stamp, Some((_, true)));
+        // What is checked is what is decoded, whoever writes to the file meanwhile.
+        bytes.own(HEADER);
+        bytes.own(Head::extent(bytes.slice()));
         let head = self.check(key, bytes.slice(), trusted)?;
         if let Some((stamp, false)) = stamp
             && writes

@@ -7,10 +7,15 @@ use crate::store::Bytes;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Nested deeper than this, a payload is damaged or forged.
-const DEEPEST: usize = 1000;
+/// Nested deeper than this, a payload is damaged or forged: none is written deeper than 200, so that
+/// it can be read back on the stack of a thread.
+const DEEPEST: usize = 210;
+/// A tuple may seem to hold so many things more than its payload has bytes, by holding tuples that
+/// were met before. Hashing it visits each of them: a forged one would never come to an end.
+const SHARED: u64 = 1 << 26;
 
 /// Keeps a payload's bytes for the arrays that lie in them.
 #[pyclass(frozen, module = "afml_cache._native")]
@@ -27,6 +32,9 @@ pub struct Loader<'a, 'py> {
     memory: Option<Py<Memory>>,
     /// Values with parts of their own, by number; `None` while one is being read.
     met: Vec<Option<Bound<'py, PyAny>>>,
+    /// How many things hashing each of them visits, and those of the value that is being read.
+    visits: Vec<u64>,
+    visited: u64,
     depth: usize,
     /// Whether arrays may be written: not where the bytes belong to several.
     pub writable: bool,
@@ -52,10 +60,14 @@ pub fn load_from<'py>(
         bytes,
         memory: None,
         met: Vec::new(),
+        visits: Vec::new(),
+        visited: 0,
         depth: 0,
         writable,
     };
-    let value = loader.value()?;
+    // A library that panics over a forged value must not end the call.
+    let value = catch_unwind(AssertUnwindSafe(|| loader.value()))
+        .unwrap_or_else(|_| Err(corrupt("a library panicked over it")))?;
     if loader.reader.is_empty() {
         Ok(value)
     } else {
@@ -82,11 +94,14 @@ impl<'a, 'py> Loader<'a, 'py> {
     /// The next value.
     pub fn value(&mut self) -> PyResult<Bound<'py, PyAny>> {
         let tag = self.u8()?;
+        self.visited = self.visited.saturating_add(1);
         match tag {
             tag::REFERENCE => {
                 let number = self.length()?;
                 let met = self.met.get(number).cloned().flatten();
-                return met.ok_or_else(|| corrupt("a reference to nothing"));
+                let met = met.ok_or_else(|| corrupt("a reference to nothing"))?;
+                self.visited = self.visited.saturating_add(self.visits[number]);
+                return Ok(met);
             }
             tag::PICKLE => return self.unpickle(),
             tag::NONE..=tag::BYTEARRAY | tag::ELLIPSIS => {
@@ -99,8 +114,17 @@ impl<'a, 'py> Loader<'a, 'py> {
         }
         let number = self.met.len();
         self.met.push(None);
+        self.visits.push(1);
         self.depth += 1;
+        let outside = std::mem::take(&mut self.visited);
         let value = self.composite(tag)?;
+        if tag == tag::TUPLE {
+            self.visits[number] = self.visited;
+        }
+        if self.visits[number] > SHARED + self.head.tree.len() as u64 {
+            return Err(corrupt("tuples that hold each other too often"));
+        }
+        self.visited = outside.saturating_add(self.visits[number]);
         self.depth -= 1;
         self.met[number] = Some(value.clone());
         Ok(value)

@@ -300,7 +300,11 @@ fn load_standard<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Bound<'
             class(loader, "decimal", "Decimal")?.call1((parts,))
         }
         tag::FRACTION => {
-            let parts = (loader.value()?, loader.value()?);
+            // Text would be parsed, and may say of any number of digits that they are zeroes.
+            let parts = (
+                loader.value()?.cast_into::<PyInt>()?,
+                loader.value()?.cast_into::<PyInt>()?,
+            );
             class(loader, "fractions", "Fraction")?.call1(parts)
         }
         tag::UUID => {

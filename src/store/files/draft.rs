@@ -180,9 +180,13 @@ fn write_parts(mut file: &File, created_ns: i64, parts: &[(usize, &[u8])]) -> io
 }
 
 fn rename_into(draft: &Path, place: &Path) -> io::Result<()> {
+    let folder = place.parent().unwrap_or(place);
+    if folder.is_symlink() {
+        return Err(io::Error::other("its folder is a symbolic link; remove it"));
+    }
     match fs::rename(draft, place) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            make_private(place.parent().unwrap_or(place))?;
+            make_private(folder)?;
             fs::rename(draft, place)
         }
         renamed => renamed,

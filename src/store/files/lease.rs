@@ -10,7 +10,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use super::held::Held;
-use super::{Root, open_private, private};
+use super::{Root, open_private, private, read_small};
 use crate::digest::Digest;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -213,7 +213,7 @@ impl Watch {
 /// The locks that the holder of a lock waits for.
 #[must_use]
 pub fn waits_of(path: &Path) -> Vec<PathBuf> {
-    let content = File::open(path).and_then(|file| read_all(&file));
+    let content = read_small(path);
     let lines = content.unwrap_or_default();
     let lines = lines.get(WAITS_AT..).unwrap_or_default();
     lines

@@ -14,6 +14,9 @@ impl Root {
     #[must_use]
     pub fn ledger(&self) -> PathBuf {
         let path = self.folder("ledger.sqlite3");
+        if path.is_symlink() {
+            self.set_aside(&path);
+        }
         // Where this fails, opening it says why.
         let _ = open_private(&path);
         path

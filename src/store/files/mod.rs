@@ -34,7 +34,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::LAYOUT;
 use memmap2::{MmapMut, MmapOptions};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
@@ -87,7 +87,7 @@ impl Root {
                 let _ = fs::remove_file(&folder);
             }
             make_private(&folder).map_err(|error| at(&folder, "can't be made", error))?;
-            private::check(&folder)?;
+            private::check_inner(&folder)?;
         }
         if made {
             // Tags are a courtesy to backup tools and git; without them the cache works as well.
@@ -146,9 +146,9 @@ impl Root {
     /// The generation that `CURRENT` names; where it says nothing, the latest that is there.
     #[must_use]
     pub fn generation(&self) -> Option<u64> {
-        let named = fs::read_to_string(self.folder("CURRENT"))
+        let named = read_small(&self.folder("CURRENT"))
             .ok()
-            .and_then(|text| text.trim().parse().ok());
+            .and_then(|text| std::str::from_utf8(&text).ok()?.trim().parse().ok());
         named.or_else(|| self.indexes().max())
     }
 
@@ -182,7 +182,7 @@ impl Root {
     /// It can't be read or made.
     pub fn store_id(&self) -> Result<StoreId> {
         let path = self.folder("ID");
-        let read = || fs::read(&path).map(|id| id.try_into().ok());
+        let read = || read_small(&path).map(|id| id.try_into().ok());
         let id = match read() {
             Ok(Some(id)) => return Ok(id),
             Ok(None) => Err(io::Error::new(
@@ -231,7 +231,7 @@ impl Root {
     /// its place is set aside.
     pub fn prepare_index(&self, generation: u64) {
         let path = self.index(generation);
-        if path.is_dir() {
+        if path.is_dir() || path.is_symlink() {
             self.set_aside(&path);
         }
         // Where this fails, opening the database says why.
@@ -244,7 +244,7 @@ impl Root {
     /// `Io` with the operating system's reason; `io::ErrorKind::NotFound` is `Ok(None)`.
     pub fn open(&self, key: Digest, nonce: Nonce) -> Result<Option<(Bytes, Stamp)>> {
         let place = self.payload(key, nonce);
-        let opened = File::open(&place)
+        let opened = open_to_read(&place)
             .and_then(|file| Ok((Bytes::load(&file, self.is_network())?, Stamp::of(&file)?)));
         match opened {
             Ok(opened) => Ok(Some(opened)),
@@ -265,6 +265,8 @@ impl Root {
             .into_iter()
             .flatten()
             .flatten();
+        // Not those that links lead to.
+        let folders = folders.filter(|folder| folder.file_type().is_ok_and(|kind| kind.is_dir()));
         let files =
             folders.flat_map(|folder| fs::read_dir(folder.path()).into_iter().flatten().flatten());
         files
@@ -291,6 +293,27 @@ fn refuse_newer(path: &Path) -> Result<()> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Opens a file to read; whatever else stands in its place is an error.
+fn open_to_read(path: &Path) -> io::Result<File> {
+    plain(private::readable().open(path)?)
+}
+
+fn plain(file: File) -> io::Result<File> {
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidData, "it is no file"))
+    }
+}
+
+/// The content of a file that has a few bytes, or as many of it.
+fn read_small(path: &Path) -> io::Result<Vec<u8>> {
+    const FEW: u64 = 4096;
+    let mut content = Vec::new();
+    open_to_read(path)?.take(FEW).read_to_end(&mut content)?;
+    Ok(content)
 }
 
 /// Tells one file from another of the same name.
@@ -323,7 +346,9 @@ fn create(path: &Path) -> io::Result<File> {
 
 fn open_private(path: &Path) -> io::Result<File> {
     match create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => private::options().open(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            plain(private::options().open(path)?)
+        }
         made => made,
     }
 }

@@ -11,14 +11,24 @@ pub use unix::*;
 mod unix {
     use crate::error::{Error, Kind, Result};
     use crate::store::files::at;
+    use rustix::fs::OFlags;
     use std::fs::{self, File, OpenOptions};
     use std::io;
     use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
     use std::path::Path;
 
+    /// To write. A link in the place of a file leads to somebody's file elsewhere, and is an error.
     pub fn options() -> OpenOptions {
+        let mut options = readable();
+        options.write(true).mode(0o600);
+        options
+    }
+
+    /// To read, without following a link, nor waiting for a pipe that stands in a file's place.
+    pub fn readable() -> OpenOptions {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let mut options = OpenOptions::new();
-        options.read(true).write(true).mode(0o600);
+        options.read(true).custom_flags(flags.bits().cast_signed());
         options
     }
 
@@ -46,9 +56,11 @@ mod unix {
         }
     }
 
+    /// Which file stands there; none where it is a link.
     pub fn identity(path: &Path) -> Option<(u64, u64)> {
-        fs::metadata(path)
+        fs::symlink_metadata(path)
             .ok()
+            .filter(|found| !found.is_symlink())
             .map(|found| (found.dev(), found.ino()))
     }
 
@@ -87,6 +99,27 @@ mod unix {
     #[cfg(not(target_os = "linux"))]
     pub fn is_network(_: &Path) -> bool {
         false
+    }
+
+    /// Makes a folder of ours private where it is not; it must not be a link, which would have us
+    /// write and tidy up elsewhere.
+    pub fn check_inner(path: &Path) -> Result<()> {
+        let found = fs::symlink_metadata(path);
+        if found.is_ok_and(|found| found.is_symlink()) {
+            let path = path.display();
+            return Err(Error::new(
+                Kind::Refused,
+                format!(
+                    "`{path}` is a symbolic link, which a folder inside of a cache must not be; \
+                     remove it, or name the folder it leads to with AFML_CACHE"
+                ),
+            ));
+        }
+        check(path)?;
+        // Where this fails, nobody but us can write all the same.
+        let _ = fs::metadata(path)
+            .and_then(|found| keep(0o700, &found, |mode| fs::set_permissions(path, mode)));
+        Ok(())
     }
 
     /// A folder that somebody else owns or may write could be filled with forged payloads.
@@ -133,9 +166,19 @@ mod elsewhere {
     use std::path::Path;
 
     pub fn options() -> OpenOptions {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true);
+        let mut options = readable();
+        options.write(true);
         options
+    }
+
+    pub fn readable() -> OpenOptions {
+        let mut options = OpenOptions::new();
+        options.read(true);
+        options
+    }
+
+    pub fn check_inner(_: &Path) -> Result<()> {
+        Ok(())
     }
 
     pub fn create_dir(path: &Path) -> io::Result<()> {

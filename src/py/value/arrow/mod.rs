@@ -4,6 +4,7 @@ mod canonical;
 mod coded;
 mod ffi;
 mod kind;
+mod message;
 mod spans;
 mod stream;
 

@@ -1,5 +1,6 @@
 //! Arrow values as a stream of Arrow's own format, and back.
 
+use super::message::{EXTENSION, check};
 use super::repeated;
 use crate::py::error::corrupt;
 use crate::py::value::library::Arrow;
@@ -10,9 +11,6 @@ use crate::py::value::tag;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-
-/// What the metadata of a column of an extension type begins with.
-const EXTENSION: &[u8] = b"ARROW:extension";
 
 type Value<'py> = Bound<'py, PyAny>;
 
@@ -111,7 +109,8 @@ impl Written {
 
 /// The table in the next leaf; its columns lie in the payload.
 pub fn read_table<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Value<'py>> {
-    let bytes = load_bytes(loader)?;
+    let (bytes, stream) = load_bytes(loader)?;
+    check(stream)?;
     load_stream(&bytes)
 }
 

@@ -83,17 +83,32 @@ pub fn walk_plain_dtype<'py, S: Sink<'py>>(
     sink: &mut S,
     dtype: &Bound<'py, PyArrayDescr>,
 ) -> Walk<()> {
-    let plain = matches!(
-        dtype.kind(),
-        b'b' | b'i' | b'u' | b'f' | b'c' | b'm' | b'M' | b'S' | b'U' | b'V'
-    );
-    let plain = plain || (dtype.kind() == b'O' && S::CANONICAL);
+    let plain = if S::CANONICAL {
+        is_single(dtype) || dtype.kind() == b'O'
+    } else {
+        is_plain_memory(dtype)
+    };
     if !plain || dtype.has_fields() || dtype.has_subarray() {
         return Err(Failure::unhandled(format!("an array of dtype `{dtype}`")));
     }
     let name = dtype.getattr(intern!(dtype.py(), "str"))?;
     sink.text(name.cast::<PyString>()?.to_str()?);
     Ok(())
+}
+
+fn is_single(dtype: &Bound<'_, PyArrayDescr>) -> bool {
+    matches!(
+        dtype.kind(),
+        b'b' | b'i' | b'u' | b'f' | b'c' | b'm' | b'M' | b'S' | b'U' | b'V'
+    )
+}
+
+/// A dtype of which an array can be made over memory. Text without a width is not: NumPy makes it
+/// one character wide, and would read what lies behind.
+pub fn is_plain_memory(dtype: &Bound<'_, PyArrayDescr>) -> bool {
+    let no_width = matches!(dtype.kind(), b'S' | b'U') && dtype.itemsize() == 0;
+    let composed = dtype.has_object() || dtype.has_fields() || dtype.has_subarray();
+    is_single(dtype) && !no_width && !composed
 }
 
 /// What a string dtype takes for missing, and whether it turns other values into strings.

@@ -1,19 +1,22 @@
 //! A payload back to NumPy.
 
-use super::dtype::form;
+use super::dtype::{form, is_plain_memory};
 use crate::py::error::corrupt;
 use crate::py::value::load::Loader;
 use crate::py::value::tag;
 use numpy::npyffi::{
     NPY_ARRAY_F_CONTIGUOUS, NPY_ARRAY_WRITEABLE, NpyTypes, PY_ARRAY_API, get_type_object,
 };
-use numpy::{PyArrayDescr, PyArrayDescrMethods};
+use numpy::{PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use std::ffi::c_int;
 
 /// Dtypes nested deeper than this come from a damaged payload.
 const DEEPEST: usize = 32;
+/// No name of a plain dtype is longer.
+const LONGEST: usize = 64;
 
 /// Loads what `numpy` walks.
 pub fn load<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Bound<'py, PyAny>> {
@@ -27,7 +30,9 @@ pub fn load<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Bound<'py, P
         tag::NDARRAY_STRINGS => load_strings(loader),
         tag::NDARRAY_RECORD => load_record(loader),
         tag::NUMPY_SCALAR => {
-            let tag = loader.u8()?;
+            let tag @ (tag::NDARRAY | tag::NDARRAY_RECORD) = loader.u8()? else {
+                return Err(corrupt("a scalar of an unknown kind"));
+            };
             let array = load(loader, tag)?;
             array.get_item(PyTuple::empty(loader.py))
         }
@@ -36,13 +41,26 @@ pub fn load<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Bound<'py, P
     }
 }
 
+/// A dtype by the name that `walk_plain_dtype` writes. NumPy knows many others: of pointers, which
+/// would be followed, and of text without a width, which it takes for wider than it is.
 fn load_dtype<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Bound<'py, PyArrayDescr>> {
-    let dtype = PyArrayDescr::new(loader.py, loader.text()?)?;
-    // Pointers that were read from a file would be followed.
-    if dtype.has_object() || dtype.kind() == b'T' {
-        Err(corrupt("a dtype that holds pointers"))
-    } else {
+    let name = loader.text()?;
+    let spelled = match name.as_bytes() {
+        [b'<' | b'>' | b'|', kind, rest @ ..] => {
+            let letter = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'[' | b']');
+            kind.is_ascii_alphabetic() && rest.len() < LONGEST && rest.iter().all(letter)
+        }
+        _ => false,
+    };
+    if !spelled {
+        return Err(corrupt("a dtype of an unknown name"));
+    }
+    let dtype = PyArrayDescr::new(loader.py, name)?;
+    let written = dtype.getattr(intern!(loader.py, "str"))?;
+    if is_plain_memory(&dtype) && written.extract::<String>()? == name {
         Ok(dtype)
+    } else {
+        Err(corrupt("a dtype that is no plain memory"))
     }
 }
 
@@ -146,15 +164,15 @@ fn load_leaf<'py>(
     } else {
         0
     };
-    over_leaf(loader, dtype, shape, data, order)
+    over_leaf(loader, dtype, shape, (data, length), order)
 }
 
-/// An array of this shape over `data`, which must hold it all.
+/// An array of this shape over a leaf of so many bytes, which must be what it takes.
 fn over_leaf<'py>(
     loader: &mut Loader<'_, 'py>,
     dtype: Bound<'py, PyArrayDescr>,
     shape: &[isize],
-    data: *mut u8,
+    (data, length): (*mut u8, usize),
     order: c_int,
 ) -> PyResult<Bound<'py, PyAny>> {
     let memory = loader.memory()?;
@@ -164,8 +182,9 @@ fn over_leaf<'py>(
         0
     };
     let mut shape = shape.to_vec();
-    // SAFETY: the leaf holds exactly the items of this shape, and `memory` keeps it for the array.
-    unsafe {
+    // SAFETY: the leaf holds exactly the items of this shape, which is checked once more of what
+    // NumPy made of it, and `memory` keeps it for the array.
+    let array = unsafe {
         let api = &PY_ARRAY_API;
         let array = api.PyArray_NewFromDescr(
             loader.py,
@@ -182,13 +201,23 @@ fn over_leaf<'py>(
         if api.PyArray_SetBaseObject(loader.py, array.as_ptr().cast(), memory.into_ptr()) < 0 {
             return Err(PyErr::fetch(loader.py));
         }
-        Ok(array)
+        array.cast_into::<PyUntypedArray>().map_err(PyErr::from)?
+    };
+    if array.len().checked_mul(array.dtype().itemsize()) == Some(length) {
+        Ok(array.into_any())
+    } else {
+        Err(corrupt("an array that does not fit its leaf"))
     }
 }
 
-/// The next leaf as an array of bytes.
-pub fn load_bytes<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+/// The next leaf as an array of bytes, and as it lies.
+pub fn load_bytes<'a, 'py>(
+    loader: &mut Loader<'a, 'py>,
+) -> PyResult<(Bound<'py, PyAny>, &'a [u8])> {
     let (data, length) = loader.leaf()?;
     let dtype = PyArrayDescr::new(loader.py, "u1")?;
-    over_leaf(loader, dtype, &[length.cast_signed()], data, 0)
+    let array = over_leaf(loader, dtype, &[length.cast_signed()], (data, length), 0)?;
+    // SAFETY: the leaf lies within the payload, which the loader holds; nobody has the array yet.
+    let bytes = unsafe { std::slice::from_raw_parts(data.cast_const(), length) };
+    Ok((array, bytes))
 }

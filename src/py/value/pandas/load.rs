@@ -44,7 +44,7 @@ pub fn load<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Value<'py>> 
         tag::NA => pandas.getattr("NA"),
         tag::TIMESTAMP => {
             let instant = load_instant(loader, "datetime64")?;
-            let zone = loader.value()?;
+            let zone = load_zone(loader)?;
             zoned(&pandas.getattr("Timestamp")?.call1((instant,))?, &zone)
         }
         tag::PANDAS_TIMEDELTA => {
@@ -71,7 +71,7 @@ fn load_array<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Value<'py>
     match tag {
         tag::DATETIME_ARRAY => {
             let (unit, frequency, ticks) = load_ticks(loader)?;
-            let zone = loader.value()?;
+            let zone = load_zone(loader)?;
             with_frequency(instants(py, &ticks, &unit, &zone)?, &frequency)
         }
         tag::TIMEDELTA_ARRAY => {
@@ -80,8 +80,9 @@ fn load_array<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Value<'py>
         }
         tag::PERIOD_ARRAY => {
             let dtype = py
-                .import("pandas.api.types")?
-                .call_method1("pandas_dtype", (loader.text()?,))?;
+                .import("pandas")?
+                .getattr("PeriodDtype")?
+                .call_method1("construct_from_string", (loader.text()?,))?;
             let options = PyDict::new(py);
             options.set_item("dtype", dtype)?;
             let ordinals = loader.value()?;
@@ -156,6 +157,17 @@ fn load_instant<'py>(loader: &mut Loader<'_, 'py>, class: &str) -> PyResult<Valu
         .call1((number, unit))
 }
 
+/// A time zone or none; pandas takes text as well, and looks for a file of that name.
+pub fn load_zone<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Value<'py>> {
+    let zone = loader.value()?;
+    let class = loader.py.import("datetime")?.getattr("tzinfo")?;
+    if zone.is_none() || zone.is_instance(&class)? {
+        Ok(zone)
+    } else {
+        Err(corrupt("a time zone that is none"))
+    }
+}
+
 fn zoned<'py>(instant: &Value<'py>, zone: &Value<'py>) -> PyResult<Value<'py>> {
     if zone.is_none() {
         return Ok(instant.clone());
@@ -186,7 +198,7 @@ fn load_frequency<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Value<'py>> {
 fn load_ticking_index<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Value<'py>> {
     let py = loader.py;
     let (name, frequency, unit) = (loader.value()?, load_frequency(loader)?, load_unit(loader)?);
-    let (zone, ticks) = (loader.value()?, loader.value()?);
+    let (zone, ticks) = (load_zone(loader)?, loader.value()?);
     let (class, array) = match tag {
         tag::DATETIME_INDEX => ("DatetimeIndex", instants(py, &ticks, &unit, &zone)?),
         _ => ("TimedeltaIndex", spans(py, &ticks, &unit)?),

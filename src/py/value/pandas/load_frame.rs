@@ -1,7 +1,7 @@
 //! A payload back to a frame, block by block, with no copy.
 
 use super::layout;
-use super::load::{Value, instants, load_extras, simple, with_extras};
+use super::load::{Value, instants, load_extras, load_zone, simple, with_extras};
 use crate::py::error::corrupt;
 use crate::py::value::load::Loader;
 use pyo3::prelude::*;
@@ -20,16 +20,7 @@ pub fn load_frame<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Value<'py>> {
         .map(|_| load_block(loader))
         .collect::<PyResult<Vec<_>>>()?;
     let width = columns.len()?;
-    let mut seen = vec![false; width];
-    for &place in blocks.iter().flat_map(|block| &block.places) {
-        let first = seen
-            .get_mut(place)
-            .is_some_and(|seen| !std::mem::replace(seen, true));
-        if !first {
-            return Err(corrupt("blocks that do not cover the frame"));
-        }
-    }
-    if seen.contains(&false) {
+    if !is_covered(&blocks, width) {
         return Err(corrupt("blocks that do not cover the frame"));
     }
     check_lengths(&blocks, index.len()?)?;
@@ -38,6 +29,19 @@ pub fn load_frame<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Value<'py>> {
         .or_else(|_| from_blocks_2(py, &blocks, &columns, &index))
         .or_else(|_| from_columns(py, &blocks, &columns, &index))?;
     with_extras(frame, extras)
+}
+
+/// Whether every column stands in one block, and only there.
+fn is_covered(blocks: &[Block<'_>], width: usize) -> bool {
+    // Looked at first: an index of numbers may say that it has any length.
+    if blocks.iter().map(|block| block.places.len()).sum::<usize>() != width {
+        return false;
+    }
+    let mut seen = vec![false; width];
+    blocks.iter().flat_map(|block| &block.places).all(|&place| {
+        seen.get_mut(place)
+            .is_some_and(|seen| !std::mem::replace(seen, true))
+    })
 }
 
 fn load_block<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Block<'py>> {
@@ -50,7 +54,7 @@ fn load_block<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Block<'py>> {
             as_pandas_keeps_it(&values)?
         }
         layout::ZONED => {
-            let (zone, naive) = (loader.value()?, loader.value()?);
+            let (zone, naive) = (load_zone(loader)?, loader.value()?);
             let dtype = naive.getattr("dtype")?;
             let unit: String = loader
                 .py

@@ -7,7 +7,7 @@ use crate::py::value::tag;
 use crate::store::Bytes;
 use polars::prelude::{
     CategoricalPhysical, Categories, CompatLevel, DataFrame, DataType, Field, FrozenCategories,
-    Series, TimeUnit, TimeZone,
+    IdxSize, Series, TimeUnit, TimeZone,
 };
 use polars_arrow::array::{
     Array, BinaryViewArray, BooleanArray, FixedSizeListArray, ListArray, MutableBinaryViewArray,
@@ -31,7 +31,7 @@ pub fn load<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Bound<'py, P
     if tag == tag::POLARS_SERIES {
         return PySeries(load_series(loader)?).into_pyobject(loader.py);
     }
-    let (height, width) = (loader.length()?, loader.count()?);
+    let (height, width) = (load_rows(loader)?, loader.count()?);
     let columns = (0..width)
         .map(|_| load_series(loader).map(Into::into))
         .collect::<PyResult<Vec<_>>>()?;
@@ -52,7 +52,7 @@ fn odd(error: impl std::fmt::Display) -> PyErr {
 fn load_series(loader: &mut Loader<'_, '_>) -> PyResult<Series> {
     let name = loader.text()?.to_owned();
     let dtype = load_dtype(loader, 0)?;
-    let rows = loader.length()?;
+    let rows = load_rows(loader)?;
     let stored = stored_as(&dtype);
     let chunk = load_chunk(
         loader,
@@ -66,6 +66,16 @@ fn load_series(loader: &mut Loader<'_, '_>) -> PyResult<Series> {
         Ok(series)
     } else {
         series.cast(&dtype).map_err(odd)
+    }
+}
+
+/// So many rows as polars can number; it panics at more.
+fn load_rows(loader: &mut Loader<'_, '_>) -> PyResult<usize> {
+    let rows = loader.length()?;
+    if IdxSize::try_from(rows).is_ok_and(|rows| rows < IdxSize::MAX) {
+        Ok(rows)
+    } else {
+        Err(corrupt("more rows than polars can hold"))
     }
 }
 
@@ -152,6 +162,10 @@ fn load_chunk(
     dtype: &ArrowDataType,
     rows: usize,
 ) -> PyResult<Box<dyn Array>> {
+    // Such chunks have no buffer of their own that would bound them.
+    if !has_buffer(dtype) && IdxSize::try_from(rows).is_err() {
+        return Err(corrupt("more items than polars can hold"));
+    }
     let validity = if loader.flag()? {
         Some(load_bits(loader, rows)?)
     } else {
@@ -176,6 +190,12 @@ fn load_chunk(
         }
         PhysicalType::LargeList => {
             let lengths = load_numbers(loader, rows)?;
+            // `try_from_lengths` looks at the sum only, which may have gone round.
+            let whole = lengths.iter().try_fold(0_usize, |sum, &length| {
+                sum.checked_add(length)
+                    .filter(|&sum| sum <= i64::MAX as usize)
+            });
+            whole.ok_or_else(|| corrupt("lists longer than memory"))?;
             let offsets = Offsets::<i64>::try_from_lengths(lengths.into_iter()).map_err(odd)?;
             let (inner, length) = (
                 ListArray::<i64>::get_child_type(&dtype).clone(),
@@ -208,6 +228,13 @@ fn load_chunk(
         }
         _ => return Err(corrupt("a chunk of an unknown kind")),
     })
+}
+
+fn has_buffer(dtype: &ArrowDataType) -> bool {
+    !matches!(
+        dtype.to_physical_type(),
+        PhysicalType::Null | PhysicalType::FixedSizeList | PhysicalType::Struct
+    )
 }
 
 fn load_bits(loader: &mut Loader<'_, '_>, rows: usize) -> PyResult<Bitmap> {
