@@ -21,6 +21,7 @@ use std::ops::Range;
 
 const MAGIC: [u8; 8] = *b"AFMLPAY1";
 const CODE_BEARING: u32 = 1;
+const PICKLED: u32 = 2;
 const CHECK_AT: usize = 96;
 const KEY_ID_AT: usize = CHECK_AT + Digest::SIZE;
 const MAC_AT: usize = KEY_ID_AT + size_of::<KeyId>();
@@ -75,6 +76,8 @@ pub struct Draft {
     pub leaves: Vec<Source>,
     /// Whether decoding the tree can run code.
     pub code_bearing: bool,
+    /// Whether it holds a pickle.
+    pub pickled: bool,
 }
 
 /// With what a code-bearing payload is sealed.
@@ -98,7 +101,7 @@ impl Draft {
         let mut writer = Writer::new();
         writer.raw(&MAGIC);
         writer.u32(PAYLOAD_VERSION);
-        writer.u32(if self.code_bearing { CODE_BEARING } else { 0 });
+        writer.u32(self.flags());
         writer.raw(&self.key.0);
         writer.i64(self.created_ns);
         writer.f64(self.seconds);
@@ -127,6 +130,11 @@ impl Draft {
         Ok((head, leaves))
     }
 
+    fn flags(&self) -> u32 {
+        let code_bearing = if self.code_bearing { CODE_BEARING } else { 0 };
+        code_bearing | if self.pickled { PICKLED } else { 0 }
+    }
+
     fn sign(&self, head: &mut [u8], seal: Option<Seal<'_>>) -> Result<()> {
         let check = check(head);
         head[CHECK_AT..KEY_ID_AT].copy_from_slice(&check.0);
@@ -134,7 +142,7 @@ impl Draft {
             let seal = seal.ok_or_else(|| {
                 Error::new(
                     Kind::Invalid,
-                    "a result that needs pickle can't be stored without a secret to seal it",
+                    "a result that can run code can't be stored without a secret to seal it",
                 )
             })?;
             let mac = seal.secret.seal(&sealed_parts(head, seal.store));
@@ -208,6 +216,8 @@ pub struct Head {
     pub epoch: u64,
     /// Whether decoding the tree can run code.
     pub code_bearing: bool,
+    /// Whether it holds a pickle.
+    pub pickled: bool,
     /// Length of the whole payload.
     pub length: usize,
     /// Where the description lies.
@@ -235,7 +245,8 @@ impl Head {
                 format!("payload version {version} is not known here"),
             ));
         }
-        let code_bearing = reader.u32()? & CODE_BEARING != 0;
+        let flags = reader.u32()?;
+        let (code_bearing, pickled) = (flags & CODE_BEARING != 0, flags & PICKLED != 0);
         let key = reader.digest()?;
         let (created_ns, seconds, epoch) = (reader.i64()?, reader.f64()?, reader.u64()?);
         let (meta, tree, leaves) = (reader.length()?, reader.length()?, reader.length()?);
@@ -264,6 +275,7 @@ impl Head {
             seconds,
             epoch,
             code_bearing,
+            pickled,
             length,
             meta,
             tree,
@@ -316,7 +328,7 @@ impl Head {
         let Some(seal) = seal.filter(|seal| seal.secret.id() == *id) else {
             return Err(Error::new(
                 Kind::ForeignSecret,
-                "it holds a pickle sealed with another secret",
+                "it holds a pickle or a class, sealed with another secret",
             ));
         };
         let mut mac = [0; size_of::<Mac>()];
@@ -329,7 +341,7 @@ impl Head {
         } else {
             Err(Error::new(
                 Kind::Forged,
-                "it holds a pickle and its seal is wrong: altered, moved or forged",
+                "it holds a pickle or a class, and its seal is wrong: altered, moved or forged",
             ))
         }
     }
@@ -377,6 +389,7 @@ mod tests {
             tree: b"tree".to_vec(),
             leaves: leaves.into_iter().map(Source::Owned).collect(),
             code_bearing,
+            pickled: false,
         }
     }
 

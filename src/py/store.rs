@@ -2,7 +2,7 @@
 
 use super::error::{corrupt, exception, raise, warn};
 use super::hot::{Hit, Hot, decoded, is_unchangeable};
-use super::value::{Drafted, load};
+use super::value::{Drafted, Forbidden, load};
 use super::volatile::Volatile;
 use crate::clock;
 use crate::digest::Digest;
@@ -199,9 +199,6 @@ impl PyStore {
     }
 
     fn secret(&self, py: Python<'_>) -> Option<Secret> {
-        if !self.allow_pickle {
-            return None;
-        }
         let read = py
             .import("afml_cache.config")
             .and_then(|config| config.call_method0("secret_source"))
@@ -223,18 +220,20 @@ impl PyStore {
         .ok()
     }
 
-    /// Why no result that needs pickle can be stored; `None` where it can.
-    pub fn no_pickle(&self) -> Option<String> {
-        if !self.allow_pickle {
-            return Some(format!(
-                "`allow_pickle` is false for `{}`",
-                self.path.display()
-            ));
-        }
-        self.unsealed
+    /// What can't be stored: pickles where they are not allowed, and nothing that can run code where
+    /// there is no secret.
+    pub fn no_pickle(&self) -> Forbidden {
+        let unsealed = self
+            .unsealed
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+            .clone();
+        let path = self.path.display();
+        let refused = format!("`allow_pickle` is false for `{path}`");
+        Forbidden {
+            pickles: (!self.allow_pickle).then_some(refused).or(unsealed.clone()),
+            classes: unsealed,
+        }
     }
 
     /// One warning per cause.
@@ -332,7 +331,7 @@ impl PyStore {
                 return None;
             }
         };
-        if found.head.code_bearing && !self.allow_pickle {
+        if found.head.pickled && !self.allow_pickle {
             return None;
         }
         let seconds = found.head.seconds;
@@ -472,6 +471,7 @@ fn drafted_entry(drafted: Drafted, entry: Entry) -> (Draft, Vec<Box<dyn Any + Se
         tree: drafted.tree,
         leaves: drafted.leaves,
         code_bearing: drafted.code_bearing,
+        pickled: drafted.pickled,
     };
     (draft, drafted.keep)
 }

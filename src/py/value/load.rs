@@ -1,12 +1,10 @@
 //! A payload back to the value that it holds.
 
-use super::{arrow, numpy, pandas, polars, python, tag};
+use super::{arrow, numpy, pandas, pickled, polars, python, records, tag};
 use crate::format::{Head, Reader};
 use crate::py::error::{corrupt, raise};
 use crate::store::Bytes;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 use std::sync::Arc;
 
 /// Nested deeper than this, a payload is damaged or forged.
@@ -76,7 +74,7 @@ impl<'a, 'py> Loader<'a, 'py> {
                 let met = self.met.get(number).cloned().flatten();
                 return met.ok_or_else(|| corrupt("a reference to nothing"));
             }
-            tag::PICKLE => return self.unpickle(),
+            tag::PICKLE => return self.pickle(),
             tag::NONE..=tag::BYTEARRAY | tag::ELLIPSIS => {
                 return python::load(self, tag)?.ok_or_else(|| corrupt("an unknown type tag"));
             }
@@ -96,6 +94,7 @@ impl<'a, 'py> Loader<'a, 'py> {
 
     fn composite(&mut self, tag: u8) -> PyResult<Bound<'py, PyAny>> {
         match tag {
+            tag::RECORD => self.record(),
             0..48 => python::load(self, tag)?.ok_or_else(|| corrupt("an unknown type tag")),
             48..64 => numpy::load(self, tag),
             64..96 => pandas::load(self, tag),
@@ -105,15 +104,24 @@ impl<'a, 'py> Loader<'a, 'py> {
         }
     }
 
-    /// Only a payload whose seal was checked says that it holds a pickle.
-    fn unpickle(&mut self) -> PyResult<Bound<'py, PyAny>> {
-        if !self.head.code_bearing {
-            return Err(corrupt("a pickle in a payload that has no seal"));
+    /// Only a payload whose seal was checked may name a class.
+    fn record(&mut self) -> PyResult<Bound<'py, PyAny>> {
+        if self.head.code_bearing {
+            records::load(self)
+        } else {
+            Err(corrupt("a class in a payload that has no seal"))
         }
-        let py = self.py;
-        let bytes = PyBytes::new(py, self.bytes()?);
-        py.import(intern!(py, "pickle"))?
-            .call_method1(intern!(py, "loads"), (bytes,))
+    }
+
+    /// Only a payload whose seal was checked says that it is a pickle, and then it is nothing else.
+    fn pickle(&mut self) -> PyResult<Bound<'py, PyAny>> {
+        let whole = self.met.is_empty() && self.depth == 0;
+        if self.head.code_bearing && self.head.pickled && whole {
+            self.depth += 1;
+            pickled::load(self)
+        } else {
+            Err(corrupt("a pickle where the payload may not have one"))
+        }
     }
 
     /// The bytes of the next leaf.

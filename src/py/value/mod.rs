@@ -9,14 +9,16 @@ mod library;
 mod load;
 mod numpy;
 mod pandas;
+mod pickled;
 mod polars;
 mod python;
+mod records;
 mod sink;
 mod tag;
 
 pub use apart::refused;
 pub use digest::DigestSink;
-pub use draft::{DraftSink, Drafted};
+pub use draft::{DraftSink, Drafted, Forbidden};
 pub use load::{Memory, load};
 pub use sink::{Failure, Unhandled, Walk};
 
@@ -38,7 +40,14 @@ fn step<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> 
         return sink.other(value);
     };
     match class {
-        Class::NumpyArray | Class::NumpyScalar | Class::NumpyDtype => {
+        Class::NumpyArray => {
+            sink.met(Packages::NUMPY);
+            sink.composite(value, |sink| {
+                sink.manners(value)?;
+                numpy::walk_array(sink, value)
+            })
+        }
+        Class::NumpyScalar | Class::NumpyDtype => {
             sink.met(Packages::NUMPY);
             sink.composite(value, |sink| numpy::walk_numpy(sink, value, class))
         }

@@ -157,6 +157,11 @@ pub trait Sink<'py>: Sized {
     /// The memory of a NumPy array of a plain dtype.
     fn array(&mut self, array: &Bound<'py, numpy::PyUntypedArray>) -> Walk<()>;
 
+    /// What an array is beside its content: whether it is read-only, and lies in a file.
+    fn manners(&mut self, _array: &Bound<'py, PyAny>) -> Walk<()> {
+        Ok(())
+    }
+
     /// The cells of a pandas frame.
     fn cells(&mut self, frame: &Bound<'py, PyAny>) -> Walk<()>;
 

@@ -1,6 +1,7 @@
 //! A payload back to NumPy.
 
 use super::dtype::form;
+use super::manner;
 use crate::py::error::corrupt;
 use crate::py::value::load::Loader;
 use crate::py::value::tag;
@@ -26,6 +27,7 @@ pub fn load<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Bound<'py, P
         tag::NDARRAY_OBJECT => load_objects(loader),
         tag::NDARRAY_STRINGS => load_strings(loader),
         tag::NDARRAY_RECORD => load_record(loader),
+        tag::NDARRAY_MANNERS => load_manners(loader),
         tag::NUMPY_SCALAR => {
             let tag = loader.u8()?;
             let array = load(loader, tag)?;
@@ -34,6 +36,29 @@ pub fn load<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Bound<'py, P
         tag::NUMPY_DTYPE => Ok(load_dtype(loader)?.into_any()),
         _ => Err(corrupt("an unknown type tag")),
     }
+}
+
+fn load_manners<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+    let (manners, tag) = (loader.u8()?, loader.u8()?);
+    let plain = matches!(
+        tag,
+        tag::NDARRAY | tag::NDARRAY_OBJECT | tag::NDARRAY_RECORD | tag::NDARRAY_STRINGS
+    );
+    if !plain {
+        return Err(corrupt("manners of something that is no array"));
+    }
+    let mut array = load(loader, tag)?;
+    let numpy = loader.py.import("numpy")?;
+    if manners & manner::COLUMNS_FIRST != 0 {
+        array = numpy.call_method1("asfortranarray", (array,))?;
+    }
+    if manners & manner::MEMMAP != 0 {
+        array = array.call_method1("view", (numpy.getattr("memmap")?,))?;
+    }
+    if manners & manner::READ_ONLY != 0 {
+        array.call_method1("setflags", (false,))?;
+    }
+    Ok(array)
 }
 
 fn load_dtype<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Bound<'py, PyArrayDescr>> {
