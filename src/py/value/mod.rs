@@ -47,6 +47,9 @@ fn step<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> 
                 numpy::walk_array(sink, value)
             })
         }
+        // A digest takes it apart like other values that Rust does not know.
+        Class::NumpyMasked if S::CANONICAL => sink.other(value),
+        Class::NumpyMasked => sink.composite(value, |sink| numpy::walk_masked(sink, value)),
         Class::NumpyScalar | Class::NumpyDtype => {
             sink.met(Packages::NUMPY);
             sink.composite(value, |sink| numpy::walk_numpy(sink, value, class))

@@ -174,6 +174,7 @@ fn is_of_a_library(value: &Bound<'_, PyAny>) -> bool {
         class_of(value),
         Some(
             Class::NumpyArray
+                | Class::NumpyMasked
                 | Class::Pandas(_)
                 | Class::PolarsFrame
                 | Class::PolarsSeries

@@ -1,7 +1,7 @@
 //! A payload back to NumPy.
 
 use super::dtype::form;
-use super::manner;
+use super::{manner, masked};
 use crate::py::error::corrupt;
 use crate::py::value::load::Loader;
 use crate::py::value::tag;
@@ -28,6 +28,7 @@ pub fn load<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Bound<'py, P
         tag::NDARRAY_STRINGS => load_strings(loader),
         tag::NDARRAY_RECORD => load_record(loader),
         tag::NDARRAY_MANNERS => load_manners(loader),
+        tag::NDARRAY_MASKED => masked::load(loader),
         tag::NUMPY_SCALAR => {
             let tag = loader.u8()?;
             let array = load(loader, tag)?;
@@ -132,7 +133,7 @@ fn load_field<'py>(loader: &mut Loader<'_, 'py>, depth: usize) -> PyResult<Bound
             let base = load_field(loader, depth + 1)?;
             Ok((base, shape).into_pyobject(py)?.into_any())
         }
-        form::RECORD => {
+        form @ (form::RECORD | form::ALIGNED) => {
             let (fields, width) = (loader.count()?, loader.u64()?);
             let (names, formats, offsets) =
                 (PyList::empty(py), PyList::empty(py), PyList::empty(py));
@@ -146,6 +147,7 @@ fn load_field<'py>(loader: &mut Loader<'_, 'py>, depth: usize) -> PyResult<Bound
             parts.set_item("formats", formats)?;
             parts.set_item("offsets", offsets)?;
             parts.set_item("itemsize", width)?;
+            parts.set_item("aligned", form == form::ALIGNED)?;
             Ok(PyArrayDescr::new(py, parts)?.into_any())
         }
         _ => Err(corrupt("a dtype of an unknown form")),

@@ -2,16 +2,18 @@
 
 mod dtype;
 mod load;
+mod masked;
 
 pub use dtype::{is_plain, walk_plain_dtype};
 pub use load::{load, load_bytes, objects};
+pub use masked::walk_masked;
 
 use super::cells::walk_objects;
 use super::library::{Class, class_of};
 use super::sink::{Packages, Sink, Walk, not_handled};
 use super::{tag, walk};
 use crate::digest::Strided;
-use dtype::{is_padded, walk_dtype, walk_string_dtype};
+use dtype::{is_padded, refuse_metadata, walk_dtype, walk_string_dtype};
 use numpy::npyffi::NPY_ARRAY_WRITEABLE;
 use numpy::{PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::intern;
@@ -90,6 +92,9 @@ pub fn walk_numpy<'py, S: Sink<'py>>(
 pub fn walk_array<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {
     let array = value.cast::<PyUntypedArray>()?;
     let dtype = array.dtype();
+    if !S::CANONICAL {
+        refuse_metadata(&dtype)?;
+    }
     match dtype.kind() {
         b'O' => {
             sink.tag(tag::NDARRAY_OBJECT);
