@@ -15,16 +15,11 @@ def reduce(value: object) -> Any:
     if torch is None:
         return NotImplemented
     kind = type(value)
-    if kind is torch.storage.TypedStorage and value.device.type == "cpu":
-        return typed, (value._untyped_storage, value.dtype)  # noqa: SLF001
+    if kind is torch.storage.TypedStorage:
+        return typed, (value._untyped_storage, value.dtype)  # noqa: SLF001 - what is public warns
     if kind is torch.UntypedStorage and value.device.type == "cpu":
-        return untyped, (_bytes_of(torch, value),)
+        return untyped, (torch.empty(0, dtype=torch.uint8).set_(value).numpy(),)
     return NotImplemented
-
-
-def _bytes_of(torch: Any, storage: Any) -> np.ndarray[Any, Any]:
-    flat = torch.empty(0, dtype=torch.uint8).set_(storage)
-    return flat.numpy()
 
 
 def untyped(content: np.ndarray[Any, Any]) -> Any:

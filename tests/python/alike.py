@@ -1,5 +1,6 @@
 """How exactly alike two values are: in everything that a caller could see."""
 
+import collections
 import dataclasses
 import datetime as dt
 import decimal
@@ -57,7 +58,10 @@ class Comparison:
 
     def shared(self, left: Any, right: Any) -> bool | None:
         """Whether both were met before, and together; nothing at their first meeting."""
-        if not isinstance(left, (list, dict, set, bytearray, np.ndarray, pd.DataFrame, pd.Series)):
+        if not isinstance(
+            left,
+            (list, dict, collections.deque, set, bytearray, np.ndarray, pd.DataFrame, pd.Series),
+        ):
             return None
         before = self.met.get(id(left)), self.met.get(id(right))
         if before == (None, None):
@@ -214,7 +218,7 @@ class Comparison:
             alike = left.schema.equals(right.schema, check_metadata=True)
             return alike and left.equals(right)
         if isinstance(left, pa.ChunkedArray):
-            return left.type == right.type and self.all(left.chunks, right.chunks)
+            return left.type == right.type and left.equals(right)
         if isinstance(left, (pa.Schema, pa.Field)):
             return left.equals(right, check_metadata=True)
         return bool(left.equals(right)) and left.type.equals(right.type)
@@ -239,7 +243,7 @@ KINDS: list[tuple[Any, Compare]] = [
         lambda _, one, two: bits(one.real) + bits(one.imag) == bits(two.real) + bits(two.imag),
     ),
     (decimal.Decimal, lambda _, one, two: one.as_tuple() == two.as_tuple()),
-    ((list, tuple), Comparison.items),
+    ((list, tuple, collections.deque), Comparison.items),
     (dict, Comparison.pairs),
     ((set, frozenset), Comparison.members),
     (pd.DataFrame, Comparison.frames),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
@@ -247,6 +248,9 @@ def opaque() -> Cases:
         "offsets": lambda: [pd.offsets.BDay(2), pd.offsets.MonthEnd(3)],
         "custom business days": lambda: pd.Series(
             1, pd.date_range("2024", periods=3, freq=pd.offsets.CDay(holidays=["2024-01-02"]))
+        ),
+        "an extension of polars": lambda: pl.DataFrame(
+            {"a": pl.Series([1, None]).ext.to(pl.Extension("afml.test", pl.Int64))}
         ),
         "text of numpy": lambda: np.array([["a", "bc"]]).view(np.char.chararray),
     }
