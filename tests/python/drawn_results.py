@@ -214,7 +214,18 @@ polars = st.one_of(
     parametric.series(max_size=4, excluded_dtypes=NOT_DRAWN),
     parametric.dataframes(max_cols=3, max_size=4, excluded_dtypes=NOT_DRAWN),
 )
-parts = st.one_of(values, arrays(), masked(), objects, indexes(), tables(), frames, arrow(), polars)
+_parts = st.one_of(
+    values, arrays(), masked(), objects, indexes(), tables(), frames, arrow(), polars
+)
+
+
+@st.composite
+def any_part(draw: st.DrawFn) -> Any:
+    """Any value; by a short name, since hypothesis shows what it drew from."""
+    return draw(_parts)
+
+
+parts = any_part()
 
 
 def holders(inner: st.SearchStrategy) -> st.SearchStrategy:

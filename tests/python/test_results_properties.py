@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from afml_cache import Store, robust_cacheable
 
 alike = pytest.importorskip("alike", exc_type=ImportError)
 drawn = pytest.importorskip("drawn_results", exc_type=ImportError)
 NUMBERS = itertools.count()
-LONG = settings(max_examples=400, suppress_health_check=list(HealthCheck))
+PHASES = [phase for phase in Phase if phase is not Phase.explain]
+LONG = settings(max_examples=200, suppress_health_check=list(HealthCheck), phases=PHASES)
 
 
 def echoed(name: int, value: object) -> object:
