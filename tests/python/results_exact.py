@@ -242,7 +242,7 @@ def opaque() -> Cases:
             np.array(["a"], np.dtype(object, metadata={"vlen": str})),
         ],
         "record array": lambda: np.rec.array([(1, 2.0)], names="a,b"),
-        "matrix": lambda: np.matrix([[1, 2]]),
+        "matrix": lambda: np.ones((1, 2)).view(np.matrix),
         "record in a list": lambda: [np.rec.array([(1, 2.0)])[0]],
         "dtypes": lambda: [np.dtype("i4,f8"), aligned(), pd.CategoricalDtype(["a"], ordered=True)],
         "offsets": lambda: [pd.offsets.BDay(2), pd.offsets.MonthEnd(3)],

@@ -20,6 +20,18 @@ pub struct Forbidden {
     pub classes: Option<String>,
 }
 
+impl Forbidden {
+    /// Says what a value would need, and why it can't have that.
+    fn told(&self, failure: Failure) -> Failure {
+        let needed = match (&self.classes, &self.pickles) {
+            (Some(reason), _) => format!("needs a pickle or the name of a class, and {reason}"),
+            (None, Some(reason)) => format!("needs pickle, and {reason}"),
+            (None, None) => return failure,
+        };
+        failure.because(&needed)
+    }
+}
+
 /// Takes a value's structure and the memory that it points to.
 pub struct DraftSink {
     tree: Writer,
@@ -85,7 +97,7 @@ impl DraftSink {
                 sink.pickled = true;
                 sink = pickled::dump(sink, value)?;
             }
-            walked => walked?,
+            walked => walked.map_err(|failure| sink.forbidden.told(failure))?,
         }
         Ok(Drafted {
             tree: sink.tree.finish(),
@@ -230,21 +242,13 @@ impl<'py> Sink<'py> for DraftSink {
     }
 
     fn other(&mut self, value: &Bound<'py, PyAny>) -> Walk<()> {
-        if let Some(record) = records::take_apart(value)? {
-            return match &self.forbidden.classes {
-                None => {
-                    self.code_bearing = true;
-                    self.composite(value, |sink| record.walk(sink))
-                }
-                Some(reason) => Err(Failure::unhandled(format!(
-                    "a value that names its class, and {reason}"
-                ))),
-            };
+        if self.forbidden.classes.is_none()
+            && let Some(record) = records::take_apart(value)?
+        {
+            self.code_bearing = true;
+            return self.composite(value, |sink| record.walk(sink));
         }
-        Err(match &self.forbidden.pickles {
-            None => not_handled(value),
-            Some(reason) => Failure::unhandled(format!("a value that needs pickle, and {reason}")),
-        })
+        Err(not_handled(value))
     }
 }
 

@@ -56,6 +56,14 @@ impl Failure {
         }))
     }
 
+    /// The same, with what such a value would need.
+    pub fn because(mut self, needed: &str) -> Self {
+        if let Self::Unhandled(unhandled) = &mut self {
+            unhandled.reason = format!("{}, which {needed}", unhandled.reason);
+        }
+        self
+    }
+
     /// The same, seen from the value that holds this one.
     pub fn within(mut self, segment: impl FnOnce() -> String) -> Self {
         if let Self::Unhandled(unhandled) = &mut self {
