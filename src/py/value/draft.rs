@@ -1,7 +1,7 @@
 //! A value to the tree and leaves of a payload.
 
 use super::sink::{Container, Failure, Sink, Walk, not_handled};
-use super::{numpy, pandas, pickled, records, step, tag, walk};
+use super::{numpy, pandas, pickled, records, step, tag, walk, walk_guarded};
 use crate::format::{Source, Writer};
 use ::numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
@@ -90,7 +90,7 @@ impl DraftSink {
             pickled: false,
         };
         let begin = sink.mark();
-        match walk(&mut sink, value) {
+        match walk_guarded(&mut sink, value) {
             Err(Failure::Unhandled(_)) if sink.forbidden.pickles.is_none() => {
                 sink.back_to(begin);
                 sink.code_bearing = true;

@@ -1,6 +1,6 @@
 //! A payload back to the value that it holds.
 
-use super::{arrow, numpy, pandas, pickled, polars, python, records, tag};
+use super::{arrow, guarded, numpy, pandas, pickled, polars, python, records, tag};
 use crate::format::{Head, Reader};
 use crate::py::error::{corrupt, raise};
 use crate::store::Bytes;
@@ -41,7 +41,8 @@ pub fn load<'py>(py: Python<'py>, head: &Head, bytes: Bytes) -> PyResult<Bound<'
         met: Vec::new(),
         depth: 0,
     };
-    let value = loader.value()?;
+    let value = guarded(|| loader.value())
+        .unwrap_or_else(|| Err(corrupt("a value that its library panics over")))?;
     if loader.reader.is_empty() {
         Ok(value)
     } else {

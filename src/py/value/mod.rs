@@ -31,6 +31,17 @@ fn walk<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> 
     sink.value(value)
 }
 
+/// Runs something that may end in a panic of a library; `None` where it does.
+fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok()
+}
+
+/// Walks one value into a sink; a value that a library panics over is not handled.
+fn walk_guarded<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {
+    guarded(|| walk(sink, value))
+        .unwrap_or_else(|| Err(Failure::unhandled("a value that its library panics over")))
+}
+
 /// Finds out what a value is, and walks it as that; a sink with a stack of its own may only enter it.
 fn step<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {
     if python::walk_builtin(sink, value)? {

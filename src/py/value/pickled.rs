@@ -4,7 +4,7 @@ use super::draft::{DraftSink, Mark};
 use super::library::{Class, class_of};
 use super::load::Loader;
 use super::sink::{Failure, Sink, Walk};
-use super::{numpy, tag, walk};
+use super::{numpy, tag, walk_guarded};
 use crate::py::error::{corrupt, is_interrupt};
 use ::numpy::PyUntypedArray;
 use pyo3::intern;
@@ -155,7 +155,7 @@ impl Collected {
     fn walk(&mut self, value: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
         let mark = self.sink.mark();
         self.sink.flag(true);
-        match walk(&mut self.sink, value) {
+        match walk_guarded(&mut self.sink, value) {
             Ok(()) => {
                 self.count += 1;
                 Ok(Some(self.count - 1))
