@@ -4,13 +4,35 @@ from __future__ import annotations
 
 import io
 import pickle
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 PROTOCOL = 5
 
 
-def dumps(value: object) -> bytes:
+class Outside:
+    """What stands outside of a pickle; the native module has one that writes it to a payload."""
+
+    def __call__(self, value: object) -> int | None:
+        """Give the number of an object that stands outside, or nothing."""
+        raise NotImplementedError
+
+    def take(self, buffer: pickle.PickleBuffer) -> bool:
+        """Take a large buffer."""
+        raise NotImplementedError
+
+    def restart(self) -> None:
+        """Forget it all."""
+        raise NotImplementedError
+
+
+def dumps(value: object, outside: Outside) -> bytes:
     """Pickle a value: plainly where that works, with `cloudpickle` where it refuses.
+
+    Arrays, frames and large buffers go to `outside`.
 
     Raises
     ------
@@ -18,17 +40,50 @@ def dumps(value: object) -> bytes:
         Whatever plain pickle raised, where `cloudpickle` is missing or refuses too.
     """
     try:
-        return pickle.dumps(value, protocol=PROTOCOL)
+        return _written(_plain(), value, outside)
     except Exception:
+        outside.restart()
         try:
-            return _by_value(value)
+            return _written(_by_value(), value, outside)
         except Exception:  # noqa: BLE001, S110 (the plain refusal is the one to tell)
             pass
         raise
 
 
-def _by_value(value: object) -> bytes:
+def loads(pickled: bytes, outside: Sequence[object], buffers: Sequence[Any]) -> object:
+    """Load what `dumps` wrote; the caller has checked that it is our own."""
+    views = [memoryview(buffer) for buffer in buffers]
+    unpickler: Any = pickle.Unpickler(io.BytesIO(pickled), buffers=views)  # noqa: S301 - sealed
+    unpickler.persistent_load = outside.__getitem__
+    return unpickler.load()
+
+
+def _written(pickler: Callable[..., Any], value: object, outside: Outside) -> bytes:
+    target = io.BytesIO()
+    made = pickler(target, PROTOCOL, buffer_callback=lambda buffer: not outside.take(buffer))
+    made.persistent_id = outside
+    made.dump(value)
+    return target.getvalue()
+
+
+def _plain() -> Callable[..., Any]:
+    if "torch" not in sys.modules:
+        return pickle.Pickler
+    from afml_cache import _storages
+
+    class Pickler(pickle.Pickler):
+        """The memory of tensors stays outside."""
+
+        def reducer_override(self, obj: Any) -> Any:
+            return _storages.reduce(obj)
+
+    return Pickler
+
+
+def _by_value() -> Callable[..., Any]:
     import cloudpickle
+
+    from afml_cache import _storages
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         """Open files are refused: `cloudpickle` would give back a copy of their content."""
@@ -37,8 +92,7 @@ def _by_value(value: object) -> bytes:
             if isinstance(obj, io.IOBase):
                 message = f"can't pickle an open file: {obj!r}"
                 raise pickle.PicklingError(message)
-            return super().reducer_override(obj)
+            reduced = _storages.reduce(obj)
+            return super().reducer_override(obj) if reduced is NotImplemented else reduced
 
-    target = io.BytesIO()
-    Pickler(target, protocol=PROTOCOL).dump(value)
-    return target.getvalue()
+    return Pickler

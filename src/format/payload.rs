@@ -22,8 +22,9 @@ use std::ops::Range;
 
 const MAGIC: [u8; 8] = *b"AFMLPAY1";
 const CODE_BEARING: u32 = 1;
-const LZ4: u32 = 2;
-const ZSTD: u32 = 4;
+const PICKLED: u32 = 2;
+const LZ4: u32 = 4;
+const ZSTD: u32 = 8;
 const META_AT: usize = 56;
 const TREE_AT: usize = 64;
 const LEAVES_AT: usize = 72;
@@ -83,6 +84,8 @@ pub struct Draft {
     pub code_bearing: bool,
     /// How the tree and the leaves have been made smaller.
     pub compression: Option<Compression>,
+    /// Whether it holds a pickle.
+    pub pickled: bool,
 }
 
 /// With what a code-bearing payload is sealed.
@@ -141,7 +144,8 @@ impl Draft {
             Some(Compression::Lz4) => LZ4,
             Some(Compression::Zstd) => ZSTD,
         };
-        packed | if self.code_bearing { CODE_BEARING } else { 0 }
+        let code_bearing = if self.code_bearing { CODE_BEARING } else { 0 };
+        packed | code_bearing | if self.pickled { PICKLED } else { 0 }
     }
 
     /// Makes the tree and the leaves smaller.
@@ -164,7 +168,7 @@ impl Draft {
             let seal = seal.ok_or_else(|| {
                 Error::new(
                     Kind::Invalid,
-                    "a result that needs pickle can't be stored without a secret to seal it",
+                    "a result that can run code can't be stored without a secret to seal it",
                 )
             })?;
             let mac = seal.secret.seal(&sealed_parts(head, seal.store));
@@ -243,6 +247,8 @@ pub struct Head {
     pub compression: Option<Compression>,
     /// The secret that it was sealed with, if it says so.
     pub key_id: Option<KeyId>,
+    /// Whether it holds a pickle.
+    pub pickled: bool,
     /// Length of the whole payload.
     pub length: usize,
     /// Where the description lies.
@@ -271,8 +277,8 @@ impl Head {
             ));
         }
         let flags = reader.u32()?;
-        let code_bearing = flags & CODE_BEARING != 0;
-        let compression = match flags & !CODE_BEARING {
+        let (code_bearing, pickled) = (flags & CODE_BEARING != 0, flags & PICKLED != 0);
+        let compression = match flags & !(CODE_BEARING | PICKLED) {
             0 => None,
             LZ4 => Some(Compression::Lz4),
             ZSTD => Some(Compression::Zstd),
@@ -307,6 +313,7 @@ impl Head {
             code_bearing,
             compression,
             key_id: code_bearing.then_some(key_id),
+            pickled,
             length,
             meta,
             tree,
@@ -420,7 +427,7 @@ impl Head {
         let Some(seal) = seal.filter(|seal| seal.secret.id() == *id) else {
             return Err(Error::new(
                 Kind::ForeignSecret,
-                "it holds a pickle sealed with another secret",
+                "it holds a pickle or a class, sealed with another secret",
             ));
         };
         let mut mac = [0; size_of::<Mac>()];
@@ -433,7 +440,7 @@ impl Head {
         } else {
             Err(Error::new(
                 Kind::Forged,
-                "it holds a pickle and its seal is wrong: altered, moved or forged",
+                "it holds a pickle or a class, and its seal is wrong: altered, moved or forged",
             ))
         }
     }
@@ -495,6 +502,7 @@ mod tests {
             leaves: leaves.into_iter().map(Source::Owned).collect(),
             code_bearing,
             compression: None,
+            pickled: false,
         }
     }
 

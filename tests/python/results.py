@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import results_exact
+import results_records
 
 from afml_cache import robust_cacheable
 
@@ -260,4 +262,20 @@ def models() -> dict[str, Callable[[], Any]]:
     }
 
 
-CASES: dict[str, Callable[[], Any]] = models() | plain() | arrays() | frames() | polars_frames()
+PLAIN: dict[str, Callable[[], Any]] = {
+    **plain(),
+    **arrays(),
+    **frames(),
+    **polars_frames(),
+    **results_exact.plain(),
+    **results_exact.arrays(),
+    **results_exact.frames(),
+    **results_exact.arrow(),
+    **results_records.records(),
+}
+MODELS: dict[str, Callable[[], Any]] = {
+    **models(),
+    **results_records.opaque(),
+    **results_exact.opaque(),
+}
+CASES = MODELS | PLAIN

@@ -36,19 +36,37 @@ def build(size):
     return Thing(size)
 """
 EVIL_IMPORT = "import os\nos.mkdir({marker!r})\n" + GOOD
+# needs no pickle, but names its class
+RECORD = """
+import dataclasses
+
+@dataclasses.dataclass
+class Thing:
+    size: int
+    ballast: str = dataclasses.field(init=False)
+
+    def __post_init__(self):
+        self.ballast = "x" * self.size
+
+def build(size):
+    return Thing(size)
+"""
+EVIL_RECORD = "import os\nos.mkdir({marker!r})\n" + RECORD
 PLANT = "for size in {sizes}: make(size)"
 
 
 class Place:
     """A victim with a secret and a folder, and an attacker who can write there."""
 
-    def __init__(self, run_python: Callable, folder: Path, cache: Path, evil: str) -> None:
+    def __init__(
+        self, run_python: Callable, folder: Path, cache: Path, *, good: str, evil: str
+    ) -> None:
         self.run_python, self.cache = run_python, cache
         self.marker = folder / "marker"
         self.attack = folder / "attack"
         self.modules = folder / "attackable"
         self.modules.mkdir()
-        (self.modules / "good.py").write_text(GOOD)
+        (self.modules / "good.py").write_text(good)
         (self.modules / "evil.py").write_text(evil.format(marker=str(self.marker)))
 
     def victim(self, *sizes: int, **env: str) -> Told:
@@ -66,11 +84,19 @@ class Place:
         return not self.marker.exists()
 
 
-@pytest.fixture(params=[EVIL_CALL, EVIL_IMPORT], ids=["a call", "an import"])
+ATTACKS = {
+    "a call": (GOOD, EVIL_CALL),
+    "an import": (GOOD, EVIL_IMPORT),
+    "a class by name": (RECORD, EVIL_RECORD),
+}
+
+
+@pytest.fixture(params=ATTACKS.values(), ids=ATTACKS)
 def place(
     request: pytest.FixtureRequest, run_python: Callable, tmp_path: Path, default_cache: Path
 ) -> Place:
-    return Place(run_python, tmp_path, default_cache, request.param)
+    good, evil = request.param
+    return Place(run_python, tmp_path, default_cache, good=good, evil=evil)
 
 
 def read_payload(root: Path, size: int) -> bytes:

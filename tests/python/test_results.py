@@ -55,9 +55,7 @@ print(missing, wrong, echo.cache_info().misses, echo.cache_info().hits == 2 * le
     assert shown.split("\n")[0] == "[] [] 0 True"
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in results.CASES if "model" not in name and "function" not in name]
-)
+@pytest.mark.parametrize("name", results.PLAIN)
 def test_no_result_of_a_known_library_needs_pickle(tmp_path: Path, name: str) -> None:
     make = results.CASES[name]
     echo = cached(Store(tmp_path / "plain", allow_pickle=False))
@@ -70,7 +68,7 @@ def test_no_result_of_a_known_library_needs_pickle(tmp_path: Path, name: str) ->
     assert alike.same(echo(name, None), make())
 
 
-@pytest.mark.parametrize("name", results.models())
+@pytest.mark.parametrize("name", results.MODELS)
 def test_without_pickle_a_result_that_needs_one_is_returned_but_not_stored(
     tmp_path: Path, name: str
 ) -> None:

@@ -7,25 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
-from test_digest_properties import frames, values
+from hypothesis import HealthCheck, Phase, given, settings
 
 from afml_cache import Store, robust_cacheable
 
 alike = pytest.importorskip("alike", exc_type=ImportError)
+drawn = pytest.importorskip("drawn_results", exc_type=ImportError)
 NUMBERS = itertools.count()
-
-parts = st.one_of(
-    values,
-    frames,
-    frames.map(lambda frame: frame["c"]),
-    hnp.arrays(hnp.scalar_dtypes(), hnp.array_shapes(max_dims=3, max_side=3)),
-    hnp.arrays(
-        st.sampled_from(["f8", "i4", "S2"]), hnp.array_shapes(max_dims=2, min_side=40, max_side=60)
-    ),
-)
+PHASES = [phase for phase in Phase if phase is not Phase.explain]
+LONG = settings(max_examples=200, suppress_health_check=list(HealthCheck), phases=PHASES)
 
 
 def echoed(name: int, value: object) -> object:
@@ -38,17 +28,26 @@ def folder() -> Iterator[Path]:
         yield Path(name) / "store"
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    value=st.one_of(
-        parts, st.lists(parts, max_size=3), st.dictionaries(st.text(max_size=2), parts, max_size=3)
-    )
-)
-def test_a_value_comes_back_from_memory_and_from_the_folder(folder: Path, value: Any) -> None:
+def check(value: Any, folder: Path, *, allow_pickle: bool) -> None:
+    """A value comes back from memory and from the folder as it was."""
     name = next(NUMBERS)
-    echo = robust_cacheable(store=Store(folder, allow_pickle=False), ignore=("value",))(echoed)
+    echo, again = (
+        robust_cacheable(store=Store(folder, allow_pickle=allow_pickle), ignore=("value",))(echoed)
+        for _ in range(2)
+    )
     assert echo(name, value) is value
     assert alike.same(echo(name, None), value)
-    again = robust_cacheable(store=Store(folder), ignore=("value",))(echoed)
     assert alike.same(again(name, None), value)
     assert again.cache_info().misses == 0
+
+
+@LONG
+@given(value=drawn.plain)
+def test_a_value_of_known_kinds_comes_back_without_a_pickle(folder: Path, value: Any) -> None:
+    check(value, folder, allow_pickle=False)
+
+
+@LONG
+@given(value=drawn.opaque)
+def test_a_value_with_parts_that_need_pickle_comes_back(folder: Path, value: Any) -> None:
+    check(value, folder, allow_pickle=True)

@@ -5,7 +5,7 @@ use super::call::Asked;
 use crate::py::counters::Counters;
 use crate::py::error::{is_interrupt, warn};
 use crate::py::mode::Mode;
-use crate::py::value::{DigestSink, DraftSink, Walk};
+use crate::py::value::{DigestSink, DraftSink, Forbidden, Walk};
 use pyo3::prelude::*;
 
 impl PyFunction {
@@ -60,7 +60,7 @@ fn sketch(value: &Bound<'_, PyAny>) -> Walk<Vec<u8>> {
     if let Ok(digest) = DigestSink::default().digest(value) {
         return Ok(digest.0.to_vec());
     }
-    let drafted = DraftSink::draft(value, None)?;
+    let drafted = DraftSink::draft(value, Forbidden::default())?;
     let mut bytes = drafted.tree;
     for leaf in &drafted.leaves {
         bytes.extend_from_slice(leaf.bytes());

@@ -5,6 +5,7 @@ use crate::clock;
 use crate::error::Error;
 use crate::format::Secret;
 use crate::py::error::raise;
+use crate::py::value::Forbidden;
 use crate::store::{Options, Store};
 use pyo3::prelude::*;
 use std::path::PathBuf;
@@ -50,9 +51,6 @@ impl PyStore {
     }
 
     fn secret(&self, py: Python<'_>) -> Option<Secret> {
-        if !self.allow_pickle {
-            return None;
-        }
         let read = py
             .import("afml_cache.config")
             .and_then(|config| config.call_method0("secret_source"))
@@ -79,19 +77,16 @@ impl PyStore {
         .ok()
     }
 
-    /// Why no result that needs pickle can be stored; `None` where it can.
-    pub fn no_pickle(&self) -> Option<String> {
-        if !self.allow_pickle {
-            return Some(format!(
-                "`allow_pickle` is false for `{}`",
-                self.path.display()
-            ));
+    /// What can't be stored: pickles where they are not allowed, and nothing that can run code where
+    /// there is no secret.
+    pub fn no_pickle(&self) -> Forbidden {
+        let unsealed = self.own.get().unsealed.lock();
+        let unsealed = unsealed.unwrap_or_else(PoisonError::into_inner).clone();
+        let path = self.path.display();
+        let refused = format!("`allow_pickle` is false for `{path}`");
+        Forbidden {
+            pickles: (!self.allow_pickle).then_some(refused).or(unsealed.clone()),
+            classes: unsealed,
         }
-        self.own
-            .get()
-            .unsealed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
     }
 }

@@ -101,7 +101,7 @@ impl PyStore {
             }
         };
         let pickled = found.head.code_bearing;
-        if pickled && !self.allow_pickle {
+        if found.head.pickled && !self.allow_pickle {
             return None;
         }
         let made = Made::of(&found.head);
@@ -193,6 +193,7 @@ fn drafted_entry(drafted: Drafted, entry: Entry) -> (Draft, Vec<Box<dyn Any + Se
         tree: drafted.tree,
         leaves: drafted.leaves,
         code_bearing: drafted.code_bearing,
+        pickled: drafted.pickled,
         compression: None,
     };
     (draft, drafted.keep)

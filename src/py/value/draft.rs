@@ -1,33 +1,52 @@
 //! A value to the tree and leaves of a payload.
 
-use super::sink::{Container, Failure, Sink, Walk};
-use super::{numpy, pandas, step, tag, walk};
+use super::sink::{Container, Failure, Sink, Walk, not_handled};
+use super::{numpy, pandas, pickled, records, step, tag, walk, walk_guarded};
 use crate::format::{Source, Writer};
 use ::numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
-use pyo3::exceptions::PyValueError;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::PyDict;
 use std::any::Any;
 use std::collections::HashMap;
 
-/// Containers nested deeper than this are not stored: they are read back on a stack of unknown size.
+/// Containers nested deeper than this are pickled: a tree is read back on a stack of unknown size.
 const DEEPEST: usize = 200;
 
+/// What a payload may not hold, each with the reason; `None` for what it may.
+#[derive(Clone, Debug, Default)]
+pub struct Forbidden {
+    pub pickles: Option<String>,
+    /// Dataclasses and named tuples: they name a class, and importing one runs code.
+    pub classes: Option<String>,
+}
+
+impl Forbidden {
+    /// Says what a value would need, and why it can't have that.
+    fn told(&self, failure: Failure) -> Failure {
+        let needed = match (&self.classes, &self.pickles) {
+            (Some(reason), _) => format!("needs a pickle or the name of a class, and {reason}"),
+            (None, Some(reason)) => format!("needs pickle, and {reason}"),
+            (None, None) => return failure,
+        };
+        failure.because(&needed)
+    }
+}
+
 /// Takes a value's structure and the memory that it points to.
-pub struct DraftSink<'py> {
+pub struct DraftSink {
     tree: Writer,
     leaves: Vec<Source>,
     /// What the borrowed leaves point into.
     keep: Vec<Box<dyn Any + Send + Sync>>,
-    /// Address to number; the object is held, so that no address is used twice within one walk.
-    met: HashMap<usize, (u64, Bound<'py, PyAny>)>,
-    next: u64,
-    /// The containers that we are inside of.
+    /// The numbers of the values that were met, by address.
+    met: HashMap<usize, u64>,
+    /// These values by number: held, so that no address is used twice within one walk.
+    held: Vec<Py<PyAny>>,
+    /// The values that we are inside of.
     open: Vec<usize>,
-    /// Why nothing may be pickled; `None` where it may.
-    no_pickle: Option<String>,
+    forbidden: Forbidden,
     code_bearing: bool,
+    pickled: bool,
 }
 
 /// A value ready to be stored.
@@ -38,54 +57,95 @@ pub struct Drafted {
     pub leaves: Vec<Source>,
     /// Whether decoding it can run code.
     pub code_bearing: bool,
+    /// Whether it holds a pickle.
+    pub pickled: bool,
     /// Dropped by the caller, with the GIL held, after the leaves were written.
     pub keep: Vec<Box<dyn Any + Send + Sync>>,
 }
 
-impl<'py> DraftSink<'py> {
-    /// The payload of a value; `no_pickle` says why nothing in it may be pickled.
-    pub fn draft(value: &Bound<'py, PyAny>, no_pickle: Option<String>) -> Walk<Drafted> {
+/// How far a sink had come.
+#[derive(Clone, Copy)]
+pub struct Mark {
+    tree: usize,
+    leaves: usize,
+    keep: usize,
+    held: usize,
+    open: usize,
+    code_bearing: bool,
+}
+
+impl DraftSink {
+    /// The payload of a value: its tree, or one pickle where something in it needs that. A pickle
+    /// of the whole keeps what its parts share; arrays and frames in it are values all the same.
+    pub fn draft(value: &Bound<'_, PyAny>, forbidden: Forbidden) -> Walk<Drafted> {
         let mut sink = Self {
             tree: Writer::new(),
             leaves: Vec::new(),
             keep: Vec::new(),
             met: HashMap::new(),
-            next: 0,
+            held: Vec::new(),
             open: Vec::new(),
-            no_pickle,
+            forbidden,
             code_bearing: false,
+            pickled: false,
         };
-        walk(&mut sink, value)?;
-        let Self {
-            tree,
-            leaves,
-            code_bearing,
-            keep,
-            ..
-        } = sink;
+        let begin = sink.mark();
+        match walk_guarded(&mut sink, value) {
+            Err(Failure::Unhandled(_)) if sink.forbidden.pickles.is_none() => {
+                sink.back_to(begin);
+                sink.code_bearing = true;
+                sink.pickled = true;
+                sink = pickled::dump(sink, value)?;
+            }
+            walked => walked.map_err(|failure| sink.forbidden.told(failure))?,
+        }
         Ok(Drafted {
-            tree: tree.finish(),
-            leaves,
-            code_bearing,
-            keep,
+            tree: sink.tree.finish(),
+            leaves: sink.leaves,
+            code_bearing: sink.code_bearing,
+            pickled: sink.pickled,
+            keep: sink.keep,
         })
+    }
+
+    /// How far it has come.
+    pub fn mark(&self) -> Mark {
+        Mark {
+            tree: self.tree.len(),
+            leaves: self.leaves.len(),
+            keep: self.keep.len(),
+            held: self.held.len(),
+            open: self.open.len(),
+            code_bearing: self.code_bearing,
+        }
+    }
+
+    /// Takes back everything since a mark.
+    pub fn back_to(&mut self, mark: Mark) {
+        self.tree.truncate(mark.tree);
+        self.leaves.truncate(mark.leaves);
+        self.keep.truncate(mark.keep);
+        self.open.truncate(mark.open);
+        self.code_bearing = mark.code_bearing;
+        for value in self.held.drain(mark.held..) {
+            self.met.remove(&value.as_ptr().addr());
+        }
+    }
+
+    /// Bytes of an array in rows, as they lie.
+    pub fn whole(&mut self, array: Bound<'_, PyUntypedArray>) {
+        let length = array.len() * array.dtype().itemsize();
+        self.leaf(Source::Borrowed(numpy::data(&array), length));
+        self.keep.push(Box::new(array.unbind()));
     }
 
     fn leaf(&mut self, source: Source) {
         self.tree.u64(self.leaves.len() as u64);
         self.leaves.push(source);
     }
-
-    fn pickle(&mut self, value: &Bound<'py, PyAny>) -> Walk<()> {
-        let pickled = dump(value)?;
-        self.tree.u8(tag::PICKLE);
-        self.tree.bytes(pickled.as_bytes());
-        self.code_bearing = true;
-        Ok(())
-    }
 }
 
-impl<'py> Sink<'py> for DraftSink<'py> {
+impl<'py> Sink<'py> for DraftSink {
     const CANONICAL: bool = false;
 
     fn tag(&mut self, tag: u8) {
@@ -121,8 +181,7 @@ impl<'py> Sink<'py> for DraftSink<'py> {
         })
     }
 
-    /// An object that is met again becomes a reference; one whose parts are not handled becomes a
-    /// pickle as a whole.
+    /// An object that is met again becomes a reference.
     fn composite(
         &mut self,
         value: &Bound<'py, PyAny>,
@@ -130,11 +189,9 @@ impl<'py> Sink<'py> for DraftSink<'py> {
     ) -> Walk<()> {
         let address = value.as_ptr().addr();
         if self.open.contains(&address) {
-            return Err(Failure::Python(PyValueError::new_err(
-                "a container that holds itself can't be stored",
-            )));
+            return Err(Failure::unhandled("a value that holds itself"));
         }
-        if let Some((number, _)) = self.met.get(&address) {
+        if let Some(number) = self.met.get(&address) {
             self.tree.u8(tag::REFERENCE);
             self.tree.u64(*number);
             return Ok(());
@@ -144,22 +201,12 @@ impl<'py> Sink<'py> for DraftSink<'py> {
                 "a container more than {DEEPEST} levels deep"
             )));
         }
-        let before = (self.tree.len(), self.leaves.len(), self.next);
-        self.met.insert(address, (self.next, value.clone()));
-        self.next += 1;
+        self.met.insert(address, self.held.len() as u64);
+        self.held.push(value.clone().unbind());
         self.open.push(address);
-        let walked = body(self);
+        body(self)?;
         self.open.pop();
-        match walked {
-            Err(Failure::Unhandled(_)) if self.no_pickle.is_none() => {
-                self.tree.truncate(before.0);
-                self.leaves.truncate(before.1);
-                self.met.retain(|_, (number, _)| *number < before.2);
-                self.next = before.2;
-                self.pickle(value)
-            }
-            walked => walked,
-        }
+        Ok(())
     }
 
     fn array(&mut self, array: &Bound<'py, PyUntypedArray>) -> Walk<()> {
@@ -169,11 +216,13 @@ impl<'py> Sink<'py> for DraftSink<'py> {
         } else {
             numpy::in_rows(array)?
         };
-        let length = laid_out.len() * laid_out.dtype().itemsize();
         self.flag(columns_first);
-        self.leaf(Source::Borrowed(numpy::data(&laid_out), length));
-        self.keep.push(Box::new(laid_out.unbind()));
+        self.whole(laid_out);
         Ok(())
+    }
+
+    fn manners(&mut self, array: &Bound<'py, PyAny>) -> Walk<()> {
+        numpy::write_manners(self, array)
     }
 
     fn cells(&mut self, frame: &Bound<'py, PyAny>) -> Walk<()> {
@@ -193,17 +242,18 @@ impl<'py> Sink<'py> for DraftSink<'py> {
     }
 
     fn other(&mut self, value: &Bound<'py, PyAny>) -> Walk<()> {
-        match &self.no_pickle {
-            None => self.pickle(value),
-            Some(reason) => Err(Failure::unhandled(format!(
-                "a value that needs pickle, and {reason}"
-            ))),
+        if self.forbidden.classes.is_none()
+            && let Some(record) = records::take_apart(value)?
+        {
+            self.code_bearing = true;
+            return self.composite(value, |sink| record.walk(sink));
         }
+        Err(not_handled(value))
     }
 }
 
 fn walk_items<'py>(
-    sink: &mut DraftSink<'py>,
+    sink: &mut DraftSink,
     tag: u8,
     count: usize,
     items: impl Iterator<Item = Bound<'py, PyAny>>,
@@ -216,7 +266,7 @@ fn walk_items<'py>(
     Ok(())
 }
 
-fn walk_dict<'py>(sink: &mut DraftSink<'py>, items: &Bound<'py, PyDict>) -> Walk<()> {
+fn walk_dict<'py>(sink: &mut DraftSink, items: &Bound<'py, PyDict>) -> Walk<()> {
     sink.tag(tag::DICT);
     sink.u64(items.len() as u64);
     for (key, value) in items {
@@ -230,19 +280,8 @@ fn walk_dict<'py>(sink: &mut DraftSink<'py>, items: &Bound<'py, PyDict>) -> Walk
     Ok(())
 }
 
-fn walk_members<'py>(sink: &mut DraftSink<'py>, tag: u8, set: &Bound<'py, PyAny>) -> Walk<()> {
+fn walk_members<'py>(sink: &mut DraftSink, tag: u8, set: &Bound<'py, PyAny>) -> Walk<()> {
     sink.tag(tag);
     sink.u64(set.len()? as u64);
     set.try_iter()?.try_for_each(|member| walk(sink, &member?))
-}
-
-/// The pickle of a value.
-fn dump<'py>(value: &Bound<'py, PyAny>) -> Walk<Bound<'py, PyBytes>> {
-    let py = value.py();
-    let pickled = py
-        .import(intern!(py, "afml_cache.pickling"))?
-        .call_method1(intern!(py, "dumps"), (value,));
-    let pickled = pickled
-        .map_err(|error| Failure::unhandled(format!("a value that can't be pickled ({error})")))?;
-    Ok(pickled.cast_into::<PyBytes>().map_err(PyErr::from)?)
 }

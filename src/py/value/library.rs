@@ -25,6 +25,7 @@ pub enum Class {
     Uuid,
     Path,
     NumpyArray,
+    NumpyMasked,
     NumpyScalar,
     NumpyDtype,
     Pandas(Pandas),
@@ -143,6 +144,7 @@ fn by_name(kind: &Bound<'_, PyType>, module: &str, name: &str) -> PyResult<Optio
             Some(Class::Path)
         }
         ("numpy", "ndarray" | "memmap") => Some(Class::NumpyArray),
+        ("numpy", "MaskedArray") => Some(Class::NumpyMasked),
         ("numpy", _) => numpy_class(kind)?,
         ("pandas", _) => pandas_class(name).map(Class::Pandas),
         ("polars", "DataFrame") => Some(Class::PolarsFrame),

@@ -1,13 +1,10 @@
 //! A payload back to the value that it holds.
 
-use super::{arrow, numpy, pandas, polars, python, tag};
+use super::{arrow, guarded, numpy, pandas, pickled, polars, python, records, tag};
 use crate::format::{Head, Reader};
 use crate::py::error::{corrupt, raise};
 use crate::store::Bytes;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Nested deeper than this, a payload is damaged or forged: none is written deeper than 200, so that
@@ -65,9 +62,8 @@ pub fn load_from<'py>(
         depth: 0,
         writable,
     };
-    // A library that panics over a forged value must not end the call.
-    let value = catch_unwind(AssertUnwindSafe(|| loader.value()))
-        .unwrap_or_else(|_| Err(corrupt("a library panicked over it")))?;
+    let value = guarded(|| loader.value())
+        .unwrap_or_else(|| Err(corrupt("a value that its library panics over")))?;
     if loader.reader.is_empty() {
         Ok(value)
     } else {
@@ -103,7 +99,7 @@ impl<'a, 'py> Loader<'a, 'py> {
                 self.visited = self.visited.saturating_add(self.visits[number]);
                 return Ok(met);
             }
-            tag::PICKLE => return self.unpickle(),
+            tag::PICKLE => return self.pickle(),
             tag::NONE..=tag::BYTEARRAY | tag::ELLIPSIS => {
                 return python::load(self, tag)?.ok_or_else(|| corrupt("an unknown type tag"));
             }
@@ -132,6 +128,7 @@ impl<'a, 'py> Loader<'a, 'py> {
 
     fn composite(&mut self, tag: u8) -> PyResult<Bound<'py, PyAny>> {
         match tag {
+            tag::RECORD => self.record(),
             0..48 => python::load(self, tag)?.ok_or_else(|| corrupt("an unknown type tag")),
             48..64 => numpy::load(self, tag),
             64..96 => pandas::load(self, tag),
@@ -141,15 +138,24 @@ impl<'a, 'py> Loader<'a, 'py> {
         }
     }
 
-    /// Only a payload whose seal was checked says that it holds a pickle.
-    fn unpickle(&mut self) -> PyResult<Bound<'py, PyAny>> {
-        if !self.head.code_bearing {
-            return Err(corrupt("a pickle in a payload that has no seal"));
+    /// Only a payload whose seal was checked may name a class.
+    fn record(&mut self) -> PyResult<Bound<'py, PyAny>> {
+        if self.head.code_bearing {
+            records::load(self)
+        } else {
+            Err(corrupt("a class in a payload that has no seal"))
         }
-        let py = self.py;
-        let bytes = PyBytes::new(py, self.bytes()?);
-        py.import(intern!(py, "pickle"))?
-            .call_method1(intern!(py, "loads"), (bytes,))
+    }
+
+    /// Only a payload whose seal was checked says that it is a pickle, and then it is nothing else.
+    fn pickle(&mut self) -> PyResult<Bound<'py, PyAny>> {
+        let whole = self.met.is_empty() && self.depth == 0;
+        if self.head.code_bearing && self.head.pickled && whole {
+            self.depth += 1;
+            pickled::load(self)
+        } else {
+            Err(corrupt("a pickle where the payload may not have one"))
+        }
     }
 
     /// The bytes of the next leaf.

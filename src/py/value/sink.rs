@@ -56,6 +56,14 @@ impl Failure {
         }))
     }
 
+    /// The same, with what such a value would need.
+    pub fn because(mut self, needed: &str) -> Self {
+        if let Self::Unhandled(unhandled) = &mut self {
+            unhandled.reason = format!("{}, which {needed}", unhandled.reason);
+        }
+        self
+    }
+
     /// The same, seen from the value that holds this one.
     pub fn within(mut self, segment: impl FnOnce() -> String) -> Self {
         if let Self::Unhandled(unhandled) = &mut self {
@@ -156,6 +164,11 @@ pub trait Sink<'py>: Sized {
 
     /// The memory of a NumPy array of a plain dtype.
     fn array(&mut self, array: &Bound<'py, numpy::PyUntypedArray>) -> Walk<()>;
+
+    /// What an array is beside its content: whether it is read-only, and lies in a file.
+    fn manners(&mut self, _array: &Bound<'py, PyAny>) -> Walk<()> {
+        Ok(())
+    }
 
     /// The cells of a pandas frame.
     fn cells(&mut self, frame: &Bound<'py, PyAny>) -> Walk<()>;

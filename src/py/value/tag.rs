@@ -13,9 +13,13 @@ tags! {
     RANGE = 16, SLICE = 17, ELLIPSIS = 18,
     DATETIME = 24, DATE = 25, TIME = 26, TIMEDELTA = 27,
     TIMEZONE = 28, ZONE_INFO = 29, PYTZ = 30,
+    /// A dataclass instance or a named tuple; decoded only behind a seal.
+    RECORD = 40,
     DECIMAL = 32, UUID = 33, PATH = 34, FRACTION = 35,
     NDARRAY = 48, NDARRAY_OBJECT = 49, NDARRAY_RECORD = 50, NUMPY_SCALAR = 51, NUMPY_DTYPE = 52,
     NDARRAY_STRINGS = 53,
+    /// An array that is read-only, or a `memmap`.
+    NDARRAY_MANNERS = 54, NDARRAY_MASKED = 55,
     FRAME = 64, SERIES = 65, INDEX = 66, RANGE_INDEX = 67, DATETIME_INDEX = 68,
     TIMEDELTA_INDEX = 69, PERIOD_INDEX = 70, INTERVAL_INDEX = 71, CATEGORICAL_INDEX = 72,
     MULTI_INDEX = 73, TIMESTAMP = 74, PANDAS_TIMEDELTA = 75, NAT = 76, NA = 77,
@@ -40,6 +44,6 @@ tags! {
     COMPOSITE = 240,
     /// An object that was met before, by its number.
     REFERENCE = 241,
-    /// What nothing else fits; decoded only behind a seal.
-    PICKLE = 242,
+    /// What nothing else fits; decoded only behind a seal. 242 was one without values beside it.
+    PICKLE = 243,
 }

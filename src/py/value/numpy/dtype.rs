@@ -13,10 +13,15 @@ pub mod form {
     pub const RECORD: u8 = 1;
     pub const SUBARRAY: u8 = 2;
     pub const STRINGS: u8 = 3;
+    /// As a record, with the padding that a C compiler would have.
+    pub const ALIGNED: u8 = 4;
 }
 
 /// Any dtype, with fields, subarrays and objects.
 pub fn walk_dtype<'py, S: Sink<'py>>(sink: &mut S, dtype: &Bound<'py, PyArrayDescr>) -> Walk<()> {
+    if !S::CANONICAL {
+        refuse_metadata(dtype)?;
+    }
     if dtype.has_subarray() {
         sink.tag(form::SUBARRAY);
         let shape = dtype.shape();
@@ -32,7 +37,12 @@ pub fn walk_dtype<'py, S: Sink<'py>>(sink: &mut S, dtype: &Bound<'py, PyArrayDes
         sink.tag(form::PLAIN);
         return walk_plain_dtype(sink, dtype);
     };
-    sink.tag(form::RECORD);
+    let aligned = dtype.getattr(intern!(dtype.py(), "isalignedstruct"))?;
+    sink.tag(if !S::CANONICAL && aligned.is_truthy()? {
+        form::ALIGNED
+    } else {
+        form::RECORD
+    });
     walk_manners(sink, dtype, &names)?;
     sink.u64(names.len() as u64);
     sink.u64(dtype.itemsize() as u64);
@@ -43,6 +53,17 @@ pub fn walk_dtype<'py, S: Sink<'py>>(sink: &mut S, dtype: &Bound<'py, PyArrayDes
         walk_dtype(sink, &field)?;
     }
     Ok(())
+}
+
+/// A payload has no place for what somebody hung on a dtype.
+pub fn refuse_metadata(dtype: &Bound<'_, PyArrayDescr>) -> Walk<()> {
+    if dtype.getattr(intern!(dtype.py(), "metadata"))?.is_none() {
+        Ok(())
+    } else {
+        Err(Failure::unhandled(format!(
+            "an array of dtype `{dtype}` with metadata"
+        )))
+    }
 }
 
 /// What a structured dtype has beside its fields: the class of its scalars (`np.record` has fields as

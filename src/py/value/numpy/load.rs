@@ -1,6 +1,7 @@
 //! A payload back to NumPy.
 
 use super::dtype::{form, is_plain_memory};
+use super::{manner, masked};
 use crate::py::error::corrupt;
 use crate::py::value::load::Loader;
 use crate::py::value::tag;
@@ -29,6 +30,8 @@ pub fn load<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Bound<'py, P
         tag::NDARRAY_OBJECT => load_objects(loader),
         tag::NDARRAY_STRINGS => load_strings(loader),
         tag::NDARRAY_RECORD => load_record(loader),
+        tag::NDARRAY_MANNERS => load_manners(loader),
+        tag::NDARRAY_MASKED => masked::load(loader),
         tag::NUMPY_SCALAR => {
             let tag @ (tag::NDARRAY | tag::NDARRAY_RECORD) = loader.u8()? else {
                 return Err(corrupt("a scalar of an unknown kind"));
@@ -39,6 +42,29 @@ pub fn load<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Bound<'py, P
         tag::NUMPY_DTYPE => Ok(load_dtype(loader)?.into_any()),
         _ => Err(corrupt("an unknown type tag")),
     }
+}
+
+fn load_manners<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+    let (manners, tag) = (loader.u8()?, loader.u8()?);
+    let plain = matches!(
+        tag,
+        tag::NDARRAY | tag::NDARRAY_OBJECT | tag::NDARRAY_RECORD | tag::NDARRAY_STRINGS
+    );
+    if !plain {
+        return Err(corrupt("manners of something that is no array"));
+    }
+    let mut array = load(loader, tag)?;
+    let numpy = loader.py.import("numpy")?;
+    if manners & manner::COLUMNS_FIRST != 0 {
+        array = numpy.call_method1("asfortranarray", (array,))?;
+    }
+    if manners & manner::MEMMAP != 0 {
+        array = array.call_method1("view", (numpy.getattr("memmap")?,))?;
+    }
+    if manners & manner::READ_ONLY != 0 {
+        array.call_method1("setflags", (false,))?;
+    }
+    Ok(array)
 }
 
 /// A dtype by the name that `walk_plain_dtype` writes. NumPy knows many others: of pointers, which
@@ -125,7 +151,7 @@ fn load_field<'py>(loader: &mut Loader<'_, 'py>, depth: usize) -> PyResult<Bound
             let base = load_field(loader, depth + 1)?;
             Ok((base, shape).into_pyobject(py)?.into_any())
         }
-        form::RECORD => {
+        form @ (form::RECORD | form::ALIGNED) => {
             let (fields, width) = (loader.count()?, loader.u64()?);
             let (names, formats, offsets) =
                 (PyList::empty(py), PyList::empty(py), PyList::empty(py));
@@ -139,6 +165,7 @@ fn load_field<'py>(loader: &mut Loader<'_, 'py>, depth: usize) -> PyResult<Bound
             parts.set_item("formats", formats)?;
             parts.set_item("offsets", offsets)?;
             parts.set_item("itemsize", width)?;
+            parts.set_item("aligned", form == form::ALIGNED)?;
             Ok(PyArrayDescr::new(py, parts)?.into_any())
         }
         _ => Err(corrupt("a dtype of an unknown form")),

@@ -2,21 +2,65 @@
 
 mod dtype;
 mod load;
+mod masked;
 
 pub use dtype::{is_plain, walk_plain_dtype};
 pub use load::{load, load_bytes, objects};
+pub use masked::walk_masked;
 
 use super::cells::walk_objects;
-use super::library::Class;
-use super::sink::{Sink, Walk};
-use super::tag;
+use super::library::{Class, class_of};
+use super::sink::{Packages, Sink, Walk, not_handled};
+use super::{tag, walk};
 use crate::digest::Strided;
-use dtype::{is_padded, walk_dtype, walk_string_dtype};
+use dtype::{is_padded, refuse_metadata, walk_dtype, walk_string_dtype};
+use numpy::npyffi::NPY_ARRAY_WRITEABLE;
 use numpy::{PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::intern;
 use pyo3::prelude::*;
 
-/// Walks an array, a scalar or a dtype.
+/// What an array is beside its content, in a payload.
+mod manner {
+    pub const READ_ONLY: u8 = 1;
+    pub const MEMMAP: u8 = 2;
+    /// Objects or strings that lie column by column.
+    pub const COLUMNS_FIRST: u8 = 4;
+}
+
+/// Writes what an array is beside its content, where that is out of the ordinary.
+pub fn write_manners<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {
+    let array = value.cast::<PyUntypedArray>()?;
+    let objects = array.dtype().has_object() || array.dtype().kind() == b'T';
+    let mut manners = 0;
+    // SAFETY: the array is alive, and its struct holds the flags.
+    if unsafe { (*array.as_array_ptr()).flags } & NPY_ARRAY_WRITEABLE == 0 {
+        manners |= manner::READ_ONLY;
+    }
+    if value.get_type().name()? == "memmap" {
+        manners |= manner::MEMMAP;
+    }
+    if objects && array.is_fortran_contiguous() && !array.is_c_contiguous() {
+        manners |= manner::COLUMNS_FIRST;
+    }
+    if manners != 0 {
+        sink.tag(tag::NDARRAY_MANNERS);
+        sink.tag(manners);
+    }
+    Ok(())
+}
+
+/// The memory of something else, whose own manners do not matter: as an array that may be written.
+pub fn walk_memory<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {
+    match class_of(value) {
+        Some(Class::NumpyArray) => {
+            sink.met(Packages::NUMPY);
+            sink.composite(value, |sink| walk_array(sink, value))
+        }
+        _ => walk(sink, value),
+    }
+}
+
+/// Walks a scalar or a dtype.
 pub fn walk_numpy<'py, S: Sink<'py>>(
     sink: &mut S,
     value: &Bound<'py, PyAny>,
@@ -40,7 +84,7 @@ pub fn walk_numpy<'py, S: Sink<'py>>(
                 walk_plain_dtype(sink, dtype)
             }
         }
-        _ => walk_array(sink, value),
+        _ => Err(not_handled(value)),
     }
 }
 
@@ -48,6 +92,9 @@ pub fn walk_numpy<'py, S: Sink<'py>>(
 pub fn walk_array<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {
     let array = value.cast::<PyUntypedArray>()?;
     let dtype = array.dtype();
+    if !S::CANONICAL {
+        refuse_metadata(&dtype)?;
+    }
     match dtype.kind() {
         b'O' => {
             sink.tag(tag::NDARRAY_OBJECT);

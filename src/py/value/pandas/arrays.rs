@@ -3,6 +3,7 @@
 use super::masked::walk_masked;
 use crate::py::value::cells::walk_objects;
 use crate::py::value::library::{Class, Pandas, class_of};
+use crate::py::value::numpy::walk_memory;
 use crate::py::value::sink::{Failure, Sink, Walk, not_handled};
 use crate::py::value::{arrow, tag, walk};
 use numpy::PyUntypedArray;
@@ -49,7 +50,7 @@ pub fn walk_extension<'py, S: Sink<'py>>(
         Pandas::PeriodArray => {
             sink.tag(tag::PERIOD_ARRAY);
             sink.text(&value.getattr("dtype")?.str()?.to_string());
-            walk(sink, &value.getattr(intern!(py, "asi8"))?)
+            walk_memory(sink, &value.getattr(intern!(py, "asi8"))?)
         }
         Pandas::IntervalArray => {
             sink.tag(tag::INTERVAL_ARRAY);
@@ -61,7 +62,7 @@ pub fn walk_extension<'py, S: Sink<'py>>(
             sink.tag(tag::CATEGORICAL);
             ["categories", "ordered", "codes"]
                 .into_iter()
-                .try_for_each(|part| walk(sink, &value.getattr(part)?))
+                .try_for_each(|part| walk_memory(sink, &value.getattr(part)?))
         }
         Pandas::MaskedArray => walk_masked(sink, value),
         Pandas::StringArray => walk_strings(sink, value),
@@ -135,7 +136,7 @@ fn walk_ticks<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>, tag: u
         .getattr_opt(intern!(py, "freq"))?
         .unwrap_or_else(|| py.None().into_bound(py));
     walk_frequency(sink, &frequency)?;
-    walk(sink, &value.getattr(intern!(py, "asi8"))?)
+    walk_memory(sink, &value.getattr(intern!(py, "asi8"))?)
 }
 
 /// A frequency. Its short name moved between versions of pandas and does not tell holidays, so
@@ -215,11 +216,11 @@ fn walk_sparse<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Wa
     sink.text(&value.getattr("kind")?.extract::<String>()?);
     sink.u64(value.len()? as u64);
     walk(sink, &value.getattr("fill_value")?)?;
-    walk(
+    walk_memory(
         sink,
         &places.call_method0("to_int_index")?.getattr("indices")?,
     )?;
-    walk(sink, &value.getattr("sp_values")?)
+    walk_memory(sink, &value.getattr("sp_values")?)
 }
 
 /// The cells of an array that is not plain memory, one by one.

@@ -1,9 +1,9 @@
 //! Nullable columns of pandas: values, and a mask of those that are missing.
 
 use crate::digest::{View, digest_views};
-use crate::py::value::numpy::{data, in_rows, walk_plain_dtype};
+use crate::py::value::numpy::{data, in_rows, walk_memory, walk_plain_dtype};
 use crate::py::value::sink::{Failure, Sink, Walk};
-use crate::py::value::{tag, walk};
+use crate::py::value::tag;
 use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -27,8 +27,8 @@ pub fn walk_masked<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -
     } else {
         values
     };
-    walk(sink, &values)?;
-    walk(sink, &mask)
+    walk_memory(sink, &values)?;
+    walk_memory(sink, &mask)
 }
 
 fn digest_masked<'py, S: Sink<'py>>(

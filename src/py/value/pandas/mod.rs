@@ -13,7 +13,7 @@ pub use load::load;
 use crate::digest::Strided;
 use crate::py::value::digest::DigestSink;
 use crate::py::value::library::{Class, Pandas, class_of};
-use crate::py::value::numpy::{data, is_plain, walk_array, walk_plain_dtype};
+use crate::py::value::numpy::{data, is_plain, walk_array, walk_memory, walk_plain_dtype};
 use crate::py::value::sink::{Failure, Sink, Walk};
 use crate::py::value::{tag, walk};
 use arrays::{walk_extension, walk_frequency, walk_zone};
@@ -62,7 +62,7 @@ fn walk_series<'py, S: Sink<'py>>(sink: &mut S, series: &Bound<'py, PyAny>) -> W
         .map_err(|failure| failure.within(|| ".name".into()))?;
     walk(sink, &series.getattr(intern!(py, "index"))?)
         .map_err(|failure| failure.within(|| ".index".into()))?;
-    walk(sink, &values_of(series)?)
+    walk(sink, &values_of::<S>(series)?)
 }
 
 /// What hangs on a frame or series beside its data.
@@ -82,8 +82,18 @@ fn walk_extras<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Wa
     walk(sink, &attrs).map_err(|failure| failure.within(|| ".attrs".into()))
 }
 
-/// The array behind a series or an index: NumPy's where that is all it is.
-fn values_of<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+/// The array behind a series or an index: NumPy's where that is all it is. A payload takes the very
+/// one, since what is public is a view that pandas 3 makes read-only.
+fn values_of<'py, S: Sink<'py>>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    if !S::CANONICAL
+        && let Ok(own) = value.getattr(intern!(value.py(), "_values"))
+    {
+        return Ok(own);
+    }
+    public_values(value)
+}
+
+fn public_values<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let array = value.getattr(intern!(value.py(), "array"))?;
     match class_of(&array) {
         Some(Class::Pandas(Pandas::NumpyArray)) => {
@@ -96,7 +106,7 @@ fn values_of<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
 fn walk_index<'py, S: Sink<'py>>(sink: &mut S, index: &Bound<'py, PyAny>, tag: u8) -> Walk<()> {
     sink.tag(tag);
     walk(sink, &index.getattr(intern!(index.py(), "name"))?)?;
-    walk(sink, &values_of(index)?)
+    walk_memory(sink, &values_of::<S>(index)?)
 }
 
 /// An index of instants or spans: its frequency is its own in some versions, its array's in others.
@@ -116,7 +126,7 @@ fn walk_ticking_index<'py, S: Sink<'py>>(
             .getattr_opt(intern!(py, "tz"))?
             .unwrap_or_else(|| py.None().into_bound(py)),
     )?;
-    walk(sink, &index.getattr(intern!(py, "asi8"))?)
+    walk_memory(sink, &index.getattr(intern!(py, "asi8"))?)
 }
 
 fn walk_range_index<'py, S: Sink<'py>>(sink: &mut S, index: &Bound<'py, PyAny>) -> Walk<()> {
@@ -203,7 +213,7 @@ fn public_columns<'py>(frame: &Bound<'py, PyAny>) -> PyResult<Vec<Block<'py>>> {
     let columns = frame.getattr("iloc")?;
     let column = |place| {
         let all = pyo3::types::PySlice::full(frame.py());
-        values_of(&columns.get_item((all, place))?)
+        public_values(&columns.get_item((all, place))?)
     };
     (0..width)
         .map(|place| {
@@ -350,12 +360,18 @@ pub fn store_blocks<'py, S: Sink<'py>>(sink: &mut S, frame: &Bound<'py, PyAny>) 
         match memory_of(&block.values)? {
             (Some(array), None) => {
                 sink.tag(layout::NUMPY);
-                sink.composite(array.as_any(), |sink| walk_array(sink, array.as_any()))?;
+                sink.composite(array.as_any(), |sink| {
+                    sink.manners(array.as_any())?;
+                    walk_array(sink, array.as_any())
+                })?;
             }
             (Some(array), Some(zone)) => {
                 sink.tag(layout::ZONED);
                 walk(sink, &zone)?;
-                sink.composite(array.as_any(), |sink| walk_array(sink, array.as_any()))?;
+                sink.composite(array.as_any(), |sink| {
+                    sink.manners(array.as_any())?;
+                    walk_array(sink, array.as_any())
+                })?;
             }
             (None, _) => {
                 sink.tag(layout::EXTENSION);

@@ -173,6 +173,10 @@ fn load_chunk(
     };
     let dtype = dtype.clone();
     Ok(match dtype.to_physical_type() {
+        // Nothing else bounds their number, and polars keeps a bit for each.
+        PhysicalType::Null if u32::try_from(rows).is_err() => {
+            return Err(corrupt("more nulls than a column can have"));
+        }
         PhysicalType::Null => Box::new(NullArray::try_new(dtype, rows).map_err(odd)?),
         PhysicalType::Boolean => {
             Box::new(BooleanArray::try_new(dtype, load_bits(loader, rows)?, validity).map_err(odd)?)

@@ -72,8 +72,37 @@ fn walk_column<'py, S: Sink<'py>>(sink: &mut S, series: &Bound<'py, PyAny>) -> W
     walk(sink, &series.call_method0(intern!(py, "to_list"))?)
 }
 
+/// Dtypes without parts that are handed over as they are; polars panics over some of the others.
+const WHOLE: [&str; 25] = [
+    "Null",
+    "Boolean",
+    "Int8",
+    "Int16",
+    "Int32",
+    "Int64",
+    "Int128",
+    "UInt8",
+    "UInt16",
+    "UInt32",
+    "UInt64",
+    "UInt128",
+    "Float16",
+    "Float32",
+    "Float64",
+    "String",
+    "Binary",
+    "Date",
+    "Time",
+    "Datetime",
+    "Duration",
+    "Decimal",
+    "Categorical",
+    "Enum",
+    "Unknown",
+];
+
 /// Whether there are columns of Python objects, which are handed over as addresses.
-fn holds_objects(dtype: &Bound<'_, PyAny>) -> PyResult<bool> {
+fn holds_objects(dtype: &Bound<'_, PyAny>) -> Walk<bool> {
     let py = dtype.py();
     match dtype.get_type().name()?.to_str()? {
         "Object" => Ok(true),
@@ -86,7 +115,10 @@ fn holds_objects(dtype: &Bound<'_, PyAny>) -> PyResult<bool> {
             }
             Ok(false)
         }
-        _ => Ok(false),
+        name if WHOLE.contains(&name) => Ok(false),
+        name => Err(Failure::unhandled(format!(
+            "a polars column of dtype `{name}`"
+        ))),
     }
 }
 
