@@ -94,9 +94,7 @@ impl Columns {
             axis.setattr(intern!(py, "_cache"), PyDict::new(py))?;
         }
         for &(number, method) in &self.axes {
-            let axis = axes.get_item(number)?;
-            let array = axis.getattr(intern!(py, "_data"))?;
-            axis.setattr(intern!(py, "_data"), array.call_method0(method)?)?;
+            own_array(&axes.get_item(number)?, method)?;
         }
         if !self.categories.is_empty() {
             let blocks = manager.getattr(intern!(py, "blocks"))?;
@@ -133,6 +131,18 @@ fn own_categories(block: &Value<'_>) -> PyResult<()> {
         .get_type()
         .call_method1(intern!(py, "_simple_new"), (codes, own))?;
     block.setattr(intern!(py, "values"), values)
+}
+
+/// Gives an index an array that nobody else has, made by this method of its present one.
+fn own_array(index: &Value<'_>, method: &str) -> PyResult<()> {
+    let py = index.py();
+    let array = index.getattr(intern!(py, "_data"))?;
+    let own = array.call_method0(method)?;
+    // Before pandas 3.1 it stands in the array, and a view has none.
+    if let Some(frequency) = array.getattr_opt(intern!(py, "_freq"))? {
+        own.setattr(intern!(py, "_freq"), frequency)?;
+    }
+    index.setattr(intern!(py, "_data"), own)
 }
 
 /// Major and minor version of pandas.
