@@ -1,5 +1,6 @@
 """Whatever a caller does to a frame, the next caller gets what was stored."""
 
+import contextlib
 import copy
 import gc
 import warnings
@@ -69,7 +70,8 @@ c.index.values[0] = c.index.values[5]
 v = c.index.values; v.flags.writeable = True; v[0] = v[5]
 v = c.index.to_numpy(); v.flags.writeable = True; v[0] = v[5]
 v = np.asarray(c.index); v.flags.writeable = True; v[0] = v[5]
-for v in (c.index.values, c.columns.to_numpy(), np.asarray(c.index)): v.base.flags.writeable = True; v.base[0] = v.base[1]
+v = c.index.values.base; v.flags.writeable = True; v[0] = v[1]
+v = c.columns.to_numpy().base; v.flags.writeable = True; v[0] = v[1]
 v = c.index.asi8; v.flags.writeable = True; v[0] = 7
 c.index.set_names("zz", inplace=True)
 c.index.rename("zz", inplace=True)
@@ -160,7 +162,9 @@ v = c.view() if hasattr(c, "view") else c.iloc[:]; v.iloc[0] = v.iloc[5]
 """
 
 
-@pytest.mark.parametrize("make", [frame, numbered, labelled, series], ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    "make", [frame, numbered, labelled, series], ids=lambda make: make.__name__
+)
 def test_no_write_reaches_the_next_caller(store: Store, make: Callable) -> None:
     cached = robust_cacheable(store=store)(make)
     cached(ROWS)
@@ -170,10 +174,8 @@ def test_no_write_reaches_the_next_caller(store: Store, make: Callable) -> None:
         c = cached(ROWS)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            try:
-                exec(write, {"c": c, "np": np, "pd": pd, "copy": copy})
-            except Exception:  # noqa: BLE001, S110 - to be refused is as good
-                pass
+            with contextlib.suppress(Exception):  # to be refused is as good
+                exec(write, {"c": c, "np": np, "pd": pd, "copy": copy})  # noqa: S102
         assert alike.same(cached(ROWS), fresh), write
         assert cached(ROWS).flags.allows_duplicate_labels, write
         kind = getattr(cached(ROWS).dtypes, "kind", None) if make is frame else None
@@ -221,7 +223,7 @@ def test_what_is_made_of_a_result_may_be_written_wherever_it_came_from(
     cached(ROWS)
     names = {"c": cached(ROWS), "pd": pd, "copy": copy}
     store.clear()  # memory lets go of what it has
-    exec(derive, names)
+    exec(derive, names)  # noqa: S102
     written = names.pop("d")
     names.clear()
     gc.collect()
