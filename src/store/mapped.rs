@@ -6,7 +6,7 @@
 use memmap2::{MmapOptions, MmapRaw};
 use std::cell::UnsafeCell;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -57,6 +57,15 @@ fn most_mappings() -> usize {
     })
 }
 
+/// Lines for so many bytes, of which only the last is set: to zero.
+fn uninit(length: usize) -> Box<[MaybeUninit<UnsafeCell<Line>>]> {
+    let mut lines = Box::new_uninit_slice(length.div_ceil(64));
+    if let Some(last) = lines.last_mut() {
+        *last = MaybeUninit::new(UnsafeCell::new(Line([0; 64])));
+    }
+    lines
+}
+
 /// A payload's bytes, aligned to 64 and writable in place.
 pub struct Bytes {
     memory: Memory,
@@ -104,10 +113,7 @@ impl Bytes {
     /// A copy of some bytes.
     #[must_use]
     pub fn copy(bytes: &[u8]) -> Self {
-        let mut lines = Box::<[UnsafeCell<Line>]>::new_uninit_slice(bytes.len().div_ceil(64));
-        if let Some(last) = lines.last_mut() {
-            *last = MaybeUninit::new(UnsafeCell::new(Line([0; 64])));
-        }
+        let mut lines = uninit(bytes.len());
         // SAFETY: the lines hold at least so many bytes; all but the last are filled in full, and
         // what the bytes leave of the last is zero.
         let lines = unsafe {
@@ -121,21 +127,41 @@ impl Bytes {
         }
     }
 
+    /// Not through zeroes, which would touch every page once more.
+    #[cfg(unix)]
+    fn read(file: &File, length: usize) -> io::Result<Self> {
+        let mut lines = uninit(length);
+        // SAFETY: bytes that need not be initialized, `length` of them at least.
+        let bytes = unsafe {
+            std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast::<MaybeUninit<u8>>(), length)
+        };
+        let mut at = 0;
+        while at < length {
+            match rustix::io::pread(file, &mut bytes[at..], at as u64) {
+                Ok((read, _)) if read.is_empty() => {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                Ok((read, _)) => at += read.len(),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Self {
+            // SAFETY: all bytes were read, and the rest of the last line is zero.
+            memory: Memory::Owned(unsafe { lines.assume_init() }),
+            length,
+        })
+    }
+
+    #[cfg(not(unix))]
     fn read(mut file: &File, length: usize) -> io::Result<Self> {
-        let mut bytes = Self::zeroed(length);
+        use std::io::Read;
+        let mut bytes = Self::copy(&vec![0; length]);
         file.read_exact(bytes.slice_mut())?;
         Ok(bytes)
     }
 
-    fn zeroed(length: usize) -> Self {
-        let lines = Box::<[UnsafeCell<Line>]>::new_zeroed_slice(length.div_ceil(64));
-        Self {
-            // SAFETY: a line is bytes, and zeroes are bytes.
-            memory: Memory::Owned(unsafe { lines.assume_init() }),
-            length,
-        }
-    }
-
+    #[cfg(not(unix))]
     fn slice_mut(&mut self) -> &mut [u8] {
         // SAFETY: `&mut self` is the only way to these bytes before they are handed out.
         unsafe { std::slice::from_raw_parts_mut(self.pointer(), self.length) }
@@ -194,11 +220,7 @@ mod tests {
         let file = file(&content);
         let most = most_mappings();
         let held: Vec<_> = (0..HELD)
-            .map(|_| {
-                use std::io::Seek;
-                (&file).rewind().unwrap();
-                Bytes::load_within(&file, 4096, most).unwrap()
-            })
+            .map(|_| Bytes::load_within(&file, 4096, most).unwrap())
             .collect();
         let mapped = held.iter().filter(|bytes| bytes.is_mapped()).count();
         assert!(mapped > 0 && mapped <= most, "{mapped} mapped");
