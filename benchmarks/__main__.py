@@ -15,7 +15,9 @@ from benchmarks.fresh import HOME, fresh, imports
 from benchmarks.keys import keys
 from benchmarks.machine import machine, versions
 from benchmarks.measure import Table
+from benchmarks.policies import policies
 from benchmarks.report import GROUPS, document, splice, summary
+from benchmarks.sizes import entries, sizes
 
 
 def measure(wanted: list[str], folder: Path) -> Table:
@@ -26,6 +28,9 @@ def measure(wanted: list[str], folder: Path) -> Table:
         "hits": hits,
         "fresh": fresh,
         "frames": frames,
+        "sizes": sizes,
+        "entries": entries,
+        "policies": lambda table, _: policies(table),
         "misses": misses,
         "imports": lambda table, _: imports(table),
     }
@@ -42,7 +47,7 @@ def write(table: Table, facts: dict[str, str]) -> None:
     """Write both documents."""
     date = datetime.now(timezone.utc).strftime("%Y-%m-%d")
     numbers = versions()
-    text = document(table.rows, date, facts, numbers)
+    text = document(table, date, facts, numbers)
     (HOME / "docs" / "benchmarks.md").write_text(text, encoding="utf-8")
     splice(HOME / "README.md", summary(table.rows, facts, numbers))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -59,6 +59,7 @@ class Table:
     def __init__(self) -> None:
         self.rows: list[Row] = []
         self.group = ""
+        self.texts: dict[str, list[str]] = {}
 
     def time(self, case: str, who: str, call: Callable[[], Any], **how: Any) -> None:
         """Add the median of `call`; `how` goes to `median`, `floor` and `note` to the row."""
@@ -79,9 +80,24 @@ class Table:
         shown = "-" if seconds is None else duration(seconds)
         print(f"{case:44s} {who:26s} {shown:>10s}  {row.note}", flush=True)
 
+    def say(self, text: str) -> None:
+        """Add a paragraph to the section of the group."""
+        self.texts.setdefault(self.group, []).append(text)
+        print(text, flush=True)
+
+    def grid(self, heads: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
+        """Add a Markdown table to the section of the group."""
+        self.say(grid(heads, lines))
+
     def as_json(self) -> list[dict[str, Any]]:
         """The rows as plain dictionaries."""
         return [asdict(row) for row in self.rows]
+
+
+def grid(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    body = [heads, ["---"] * len(heads), *lines]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in body)
 
 
 def reason(error: BaseException) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from benchmarks.measure import SUBJECT, Row, duration
+from benchmarks.measure import SUBJECT, Row, Table, duration, grid
 from benchmarks.targets import FIRST_PASS, LATER, Figures, Target, figures
 
 GROUPS = {
@@ -15,6 +15,9 @@ GROUPS = {
     "hits": "Hits in memory",
     "fresh": "Hits in a fresh process",
     "frames": "Frames in and out",
+    "sizes": "Hits by the size of the result",
+    "entries": "Hits by the number of entries",
+    "policies": "What memory keeps",
     "misses": "Misses",
     "imports": "Import, over the bare interpreter",
 }
@@ -23,6 +26,10 @@ PREAMBLE = (
     'between machines and runs: read the ratios. Peers marked "RAM only" key by `hash()`, forget '
     "everything at exit and see no change of code."
 )
+FIGURES = {
+    "sizes": "![time of a hit by size](hit-by-size.svg)",
+    "entries": "![time of a hit by entries](hit-by-entries.svg)",
+}
 MARKS = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 README_CASES = (
     "digest frame 1M x 5",
@@ -49,8 +56,9 @@ README_PEERS = {
 }
 
 
-def document(rows: list[Row], date: str, machine: dict[str, str], versions: dict[str, str]) -> str:
+def document(table: Table, date: str, machine: dict[str, str], versions: dict[str, str]) -> str:
     """The whole of `docs/benchmarks.md`."""
+    rows = table.rows
     seen = figures(rows)
     parts = [
         "# Benchmarks",
@@ -68,8 +76,11 @@ def document(rows: list[Row], date: str, machine: dict[str, str], versions: dict
     ]
     for group, title in GROUPS.items():
         chosen = [row for row in rows if row.group == group]
-        if chosen:
-            parts += [f"## {title}", *group_tables(chosen, seen)]
+        texts = table.texts.get(group, [])
+        if texts and group in FIGURES:
+            texts = [FIGURES[group], *texts]
+        if chosen or texts:
+            parts += [f"## {title}", *texts, *group_tables(chosen, seen)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -155,9 +166,3 @@ def splice(path: Path, text: str) -> None:
         message = f"no marks `{begin}` in `{path}`: put them where the table belongs"
         raise ValueError(message)
     path.write_text(pattern.sub(lambda _: f"{begin}\n{text}\n{end}", whole), encoding="utf-8")
-
-
-def grid(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    body = [heads, ["---"] * len(heads), *lines]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in body)

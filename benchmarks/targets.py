@@ -103,6 +103,7 @@ LATER = (
     faster("hit f(1, 2)", "joblib.Memory", 200),
     under("fresh process, next 200 hits", 15e-6),
     under("hit frame 1000 x 5", 60e-6),
+    under("fresh process, array of 1 GiB out", 300e-6),
     faster("hit frame 1M x 5", "joblib.Memory", 25),
     beyond_digest("hit frame 1M x 5", 60e-6),
     within("miss frame 1M x 5, less the function",

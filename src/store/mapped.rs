@@ -6,7 +6,7 @@
 use memmap2::{MmapOptions, MmapRaw};
 use std::cell::UnsafeCell;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -58,6 +58,15 @@ fn most_mappings() -> usize {
         let most = told.and_then(|told| told.trim().parse().ok());
         most.unwrap_or(USUAL_MAPPINGS) / 4
     })
+}
+
+/// Lines for so many bytes, of which only the last is set: to zero.
+fn uninit(length: usize) -> Box<[MaybeUninit<UnsafeCell<Line>>]> {
+    let mut lines = Box::new_uninit_slice(length.div_ceil(64));
+    if let Some(last) = lines.last_mut() {
+        *last = MaybeUninit::new(UnsafeCell::new(Line([0; 64])));
+    }
+    lines
 }
 
 /// A payload's bytes, aligned to 64 and writable in place.
@@ -122,10 +131,7 @@ impl Bytes {
     /// A copy of some bytes.
     #[must_use]
     pub fn copy(bytes: &[u8]) -> Self {
-        let mut lines = Box::<[UnsafeCell<Line>]>::new_uninit_slice(bytes.len().div_ceil(64));
-        if let Some(last) = lines.last_mut() {
-            *last = MaybeUninit::new(UnsafeCell::new(Line([0; 64])));
-        }
+        let mut lines = uninit(bytes.len());
         // SAFETY: the lines hold at least so many bytes; all but the last are filled in full, and
         // what the bytes leave of the last is zero.
         let lines = unsafe {
@@ -139,8 +145,36 @@ impl Bytes {
         }
     }
 
+    /// Not through zeroes, which would touch every page once more.
+    #[cfg(unix)]
+    fn read(file: &File, length: usize) -> io::Result<Self> {
+        let mut lines = uninit(length);
+        // SAFETY: bytes that need not be initialized, `length` of them at least.
+        let bytes = unsafe {
+            std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast::<MaybeUninit<u8>>(), length)
+        };
+        let mut at = 0;
+        while at < length {
+            match rustix::io::pread(file, &mut bytes[at..], at as u64) {
+                Ok((read, _)) if read.is_empty() => {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                Ok((read, _)) => at += read.len(),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Self {
+            // SAFETY: all bytes were read, and the rest of the last line is zero.
+            memory: Memory::Owned(unsafe { lines.assume_init() }),
+            length,
+        })
+    }
+
+    #[cfg(not(unix))]
     fn read(mut file: &File, length: usize) -> io::Result<Self> {
-        let mut bytes = Self::zeroed(length);
+        use std::io::Read;
+        let mut bytes = Self::copy(&vec![0; length]);
         file.read_exact(bytes.slice_mut())?;
         Ok(bytes)
     }
@@ -148,19 +182,14 @@ impl Bytes {
     /// Zeroes to be written over; `None` where there is no memory for so many.
     #[must_use]
     pub fn empty(length: usize) -> Option<Self> {
-        let mut probe = Vec::<Line>::new();
-        probe.try_reserve_exact(length.div_ceil(64)).ok()?;
-        drop(probe);
-        Some(Self::zeroed(length))
-    }
-
-    fn zeroed(length: usize) -> Self {
-        let lines = Box::<[UnsafeCell<Line>]>::new_zeroed_slice(length.div_ceil(64));
-        Self {
-            // SAFETY: a line is bytes, and zeroes are bytes.
-            memory: Memory::Owned(unsafe { lines.assume_init() }),
+        let count = length.div_ceil(64);
+        let mut lines = Vec::new();
+        lines.try_reserve_exact(count).ok()?;
+        lines.resize_with(count, || UnsafeCell::new(Line([0; 64])));
+        Some(Self {
+            memory: Memory::Owned(lines.into_boxed_slice()),
             length,
-        }
+        })
     }
 
     /// The bytes, before they are handed out.
@@ -222,11 +251,7 @@ mod tests {
         let file = file(&content);
         let most = most_mappings();
         let held: Vec<_> = (0..HELD)
-            .map(|_| {
-                use std::io::Seek;
-                (&file).rewind().unwrap();
-                Bytes::load_within(&file, 4096, most).unwrap()
-            })
+            .map(|_| Bytes::load_within(&file, 4096, most).unwrap())
             .collect();
         let mapped = held.iter().filter(|bytes| bytes.is_mapped()).count();
         assert!(mapped > 0 && mapped <= most, "{mapped} mapped");

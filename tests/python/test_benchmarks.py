@@ -29,20 +29,20 @@ def table():
 
 
 def test_a_peer_that_fails_keeps_its_row_with_the_reason(table):
-    text = document(table.rows, "2025-01-01", MACHINE, VERSIONS)
+    text = document(table, "2025-01-01", MACHINE, VERSIONS)
     line = next(line for line in text.splitlines() if line.startswith("| moka_py"))
     assert line == "| moka_py (RAM only) | none | - | TypeError: unhashable type: 'DataFrame' |"
 
 
 def test_a_lost_row_is_kept_and_said_in_words(table):
-    text = document(table.rows, "2025-01-01", MACHINE, VERSIONS)
+    text = document(table, "2025-01-01", MACHINE, VERSIONS)
     assert "| cachebox (RAM only) | 500 ns | 0.5 (faster than afml_cache) |" in text
     assert f"- {CASE}: `cachebox (RAM only)` takes 0.5 times as long as afml_cache" in text
     assert "500 ns (faster)" in summary(table.rows, MACHINE, VERSIONS)
 
 
 def test_a_floor_is_no_loss(table):
-    text = document(table.rows, "2025-01-01", MACHINE, VERSIONS)
+    text = document(table, "2025-01-01", MACHINE, VERSIONS)
     assert "0.04 (a floor, not a cache)" in text
     assert "`the function alone`" not in text
 

@@ -14,6 +14,9 @@ use std::sync::Arc;
 /// Payloads up to this size are kept as they are, where nothing better can be kept of them.
 const KEEP: usize = 1024 * 1024;
 
+/// Up to this size, copying a payload costs less than decoding it for all to come.
+const COPY: usize = 64 * 1024;
+
 /// What the memory tier holds of a result.
 pub struct Hot {
     /// The counts of changes from before it was read: once they have moved on it is not used.
@@ -103,7 +106,7 @@ impl Hot {
     ) -> PyResult<(Bound<'py, PyAny>, Option<Self>)> {
         let (head, bytes) = (found.head, Arc::new(found.bytes));
         let (made, length) = (Made::of(&head), bytes.slice().len());
-        if length > KEEP
+        if length > COPY
             && let Some((original, weight)) = Original::load(py, &head, &bytes)?
         {
             let hot = Self::new(mark, made, weight, Form::Original(original));

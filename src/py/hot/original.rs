@@ -139,8 +139,9 @@ impl Taking {
             Some(Class::NumpyArray) => {
                 let dtype = value.getattr(intern!(py, "dtype"))?;
                 self.to_copy += value.getattr(intern!(py, "nbytes"))?.extract::<usize>()?;
-                let objects: bool = dtype.getattr(intern!(py, "hasobject"))?.extract()?;
-                (!objects).then(|| Original::Array(value.clone().unbind()))
+                let kind: char = dtype.getattr(intern!(py, "kind"))?.extract()?;
+                // Copies of records leave out what lies between the fields.
+                (!"OTV".contains(kind)).then(|| Original::Array(value.clone().unbind()))
             }
             Some(Class::Pandas(Pandas::Frame | Pandas::Series)) => {
                 Columns::of(value)?.map(Original::Pandas)

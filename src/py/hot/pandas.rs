@@ -21,8 +21,8 @@ pub struct Columns {
     value: Py<PyAny>,
     /// Numbers of the blocks of categories: their index can be renamed.
     categories: Vec<usize>,
-    /// Whether instants keep their frequency in an array that copies would share.
-    frequency_below: bool,
+    /// Axes whose array can be reached, by number: each copy gets another, by this method.
+    axes: Vec<(usize, &'static str)>,
 }
 
 impl Columns {
@@ -30,17 +30,24 @@ impl Columns {
     /// through, or pandas does not copy on write.
     pub fn of(value: &Value<'_>) -> PyResult<Option<Self>> {
         let py = value.py();
-        if !copies_on_write(py)? {
+        let version = version(py)?;
+        if version < (3, 0) {
             return Ok(None);
         }
         let manager = value.getattr(intern!(py, "_mgr"))?;
-        let mut frequency_below = false;
-        for axis in manager.getattr(intern!(py, "axes"))?.try_iter()? {
-            let axis = axis?;
-            if !is_sealed_index(&axis)? {
-                return Ok(None);
+        let mut axes = Vec::new();
+        for (number, axis) in manager
+            .getattr(intern!(py, "axes"))?
+            .try_iter()?
+            .enumerate()
+        {
+            match labels(&axis?)? {
+                Labels::Open => return Ok(None),
+                Labels::Sealed => {}
+                Labels::Array if version >= (3, 1) => {}
+                Labels::Array => axes.push((number, "view")),
+                Labels::Objects => axes.push((number, "copy")),
             }
-            frequency_below |= keeps_frequency_below(&axis)?;
         }
         let mut categories = Vec::new();
         for (number, block) in manager
@@ -64,7 +71,7 @@ impl Columns {
         Ok(Some(Self {
             value: value.clone().unbind(),
             categories,
-            frequency_below,
+            axes,
         }))
     }
 
@@ -85,13 +92,9 @@ impl Columns {
         for axis in axes.cast::<PyList>()? {
             // What pandas computed for one caller may be an array that can be written.
             axis.setattr(intern!(py, "_cache"), PyDict::new(py))?;
-            if self.frequency_below && keeps_frequency_below(&axis)? {
-                let array = axis.getattr(intern!(py, "_data"))?;
-                axis.setattr(
-                    intern!(py, "_data"),
-                    array.call_method0(intern!(py, "view"))?,
-                )?;
-            }
+        }
+        for &(number, method) in &self.axes {
+            own_array(&axes.get_item(number)?, method)?;
         }
         if !self.categories.is_empty() {
             let blocks = manager.getattr(intern!(py, "blocks"))?;
@@ -112,6 +115,13 @@ fn own_categories(block: &Value<'_>) -> PyResult<()> {
         .getattr(intern!(py, "categories"))?
         .call_method0(intern!(py, "view"))?;
     categories.setattr(intern!(py, "_cache"), PyDict::new(py))?;
+    if class_of(&categories) == Some(Class::Pandas(Pandas::Index)) {
+        let array = categories.getattr(intern!(py, "_data"))?;
+        categories.setattr(
+            intern!(py, "_data"),
+            array.call_method0(intern!(py, "view"))?,
+        )?;
+    }
     let own = dtype.get_type().call_method1(
         intern!(py, "_from_fastpath"),
         (categories, dtype.getattr(intern!(py, "ordered"))?),
@@ -123,47 +133,76 @@ fn own_categories(block: &Value<'_>) -> PyResult<()> {
     block.setattr(intern!(py, "values"), values)
 }
 
-fn copies_on_write(py: Python<'_>) -> PyResult<bool> {
-    static KNOWN: PyOnceLock<bool> = PyOnceLock::new();
+/// Gives an index an array that nobody else has, made by this method of its present one.
+fn own_array(index: &Value<'_>, method: &str) -> PyResult<()> {
+    let py = index.py();
+    let array = index.getattr(intern!(py, "_data"))?;
+    let own = array.call_method0(method)?;
+    // Before pandas 3.1 it stands in the array, and a view has none.
+    if let Some(frequency) = array.getattr_opt(intern!(py, "_freq"))? {
+        own.setattr(intern!(py, "_freq"), frequency)?;
+    }
+    index.setattr(intern!(py, "_data"), own)
+}
+
+/// Major and minor version of pandas.
+fn version(py: Python<'_>) -> PyResult<(u32, u32)> {
+    static KNOWN: PyOnceLock<(u32, u32)> = PyOnceLock::new();
     KNOWN
         .get_or_try_init(py, || {
             let version: String = py.import("pandas")?.getattr("__version__")?.extract()?;
-            let major = version
-                .split('.')
-                .next()
-                .and_then(|major| major.parse::<u32>().ok());
-            Ok(major.is_some_and(|major| major >= 3))
+            let mut numbers = version.split('.').map_while(|number| number.parse().ok());
+            Ok((numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)))
         })
         .copied()
 }
 
-/// Before pandas 3.1 an index of instants keeps its frequency in its array.
-fn keeps_frequency_below(index: &Value<'_>) -> PyResult<bool> {
-    let py = index.py();
-    match class_of(index) {
-        Some(Class::Pandas(Pandas::DatetimeIndex | Pandas::TimedeltaIndex)) => {
-            Ok(!index.hasattr(intern!(py, "_freq"))?)
-        }
-        _ => Ok(false),
-    }
+/// What of an index could be written.
+enum Labels {
+    /// Something that copies would share.
+    Open,
+    /// Nothing.
+    Sealed,
+    /// Not its buffers, but before pandas 3.1 the array object that it hands out.
+    Array,
+    /// An array of objects, none of which can be changed.
+    Objects,
 }
 
-/// Whether nothing that pandas hands out of an index can be written.
-fn is_sealed_index(index: &Value<'_>) -> PyResult<bool> {
+fn labels(index: &Value<'_>) -> PyResult<Labels> {
     let py = index.py();
-    match class_of(index) {
-        Some(Class::Pandas(Pandas::RangeIndex)) => Ok(true),
+    let data = match class_of(index) {
+        Some(Class::Pandas(Pandas::RangeIndex)) => return Ok(Labels::Sealed),
         Some(Class::Pandas(
             Pandas::Index | Pandas::DatetimeIndex | Pandas::TimedeltaIndex | Pandas::PeriodIndex,
-        )) => {
-            let data = index.getattr(intern!(py, "_data"))?;
-            if class_of(&data) == Some(Class::NumpyArray) && has_objects(&data)? {
-                return Ok(are_unchangeable(&data)? && seal(&data)?);
-            }
-            is_sealed(&data)
+        )) => index.getattr(intern!(py, "_data"))?,
+        _ => return Ok(Labels::Open),
+    };
+    let is_array = class_of(&data) == Some(Class::NumpyArray);
+    let has_objects = if is_array {
+        has_objects(&data)?
+    } else {
+        is_text_of_python(&data)?
+    };
+    Ok(if has_objects {
+        if are_unchangeable(&data)? {
+            Labels::Objects
+        } else {
+            Labels::Open
         }
-        _ => Ok(false),
-    }
+    } else if !is_sealed(&data)? {
+        Labels::Open
+    } else if is_array {
+        Labels::Sealed
+    } else {
+        Labels::Array
+    })
+}
+
+/// Text in an array of objects, where it is not pyarrow's.
+fn is_text_of_python(values: &Value<'_>) -> PyResult<bool> {
+    Ok(class_of(values) == Some(Class::Pandas(Pandas::StringArray))
+        && !values.hasattr(intern!(values.py(), "_pa_array"))?)
 }
 
 /// Whether the buffers of an array can't be written from now on.
@@ -178,13 +217,14 @@ fn is_sealed(values: &Value<'_>) -> PyResult<bool> {
         Some(Class::Pandas(Pandas::MaskedArray)) => {
             Ok(below(intern!(py, "_data"))? && below(intern!(py, "_mask"))?)
         }
-        // Text in an array of objects is text all the same.
         Some(Class::Pandas(Pandas::StringArray | Pandas::ArrowArray)) => {
-            Ok(values.hasattr(intern!(py, "_pa_array"))? || below(intern!(py, "_ndarray"))?)
+            values.hasattr(intern!(py, "_pa_array"))
         }
         Some(Class::Pandas(Pandas::Categorical)) => {
             let categories = values.getattr(intern!(py, "categories"))?;
-            Ok(is_sealed_index(&categories)? && below(intern!(py, "_ndarray"))?)
+            let plain = class_of(&categories) == Some(Class::Pandas(Pandas::Index));
+            let sealed = matches!(labels(&categories)?, Labels::Sealed | Labels::Array);
+            Ok(plain && sealed && below(intern!(py, "_ndarray"))?)
         }
         _ => Ok(false),
     }
