@@ -1,6 +1,6 @@
 """Kill a process at every system call by which it changes the disk; nothing may be lost or wrong.
 
-    python tests/soak/kill_at_calls.py --kills 2000
+    python tests/soak/kill_at_calls.py --rounds 2000
 
 Each scenario is first run through, which counts its calls. It is then killed at the entry of each,
 and after a part of each write, on folders that live through several kills. A new process then sees
@@ -8,17 +8,15 @@ whether every result whose call came back is there, with its exact value, whethe
 dropped came back, whether the store goes on, and what is left lying about.
 """
 
-import argparse
-import os
 import random
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from scenarios import SCENARIOS, Place, Scenario, place
-from system_calls import Call, Kill, supported
+from rounds import LIVES, Tally, lives_of, main
+from scenarios import SCENARIOS, Place, place
+from system_calls import Call, Kill
 
-LIVES = 8  # kills on one folder
 MOST = 120  # points at which one scenario is killed, chosen at random where there are more
 
 
@@ -28,30 +26,14 @@ class Point:
 
     scenario: str
     call: int
-    share: float
+    name: str
+    share: float = 0
 
     def __str__(self) -> str:
-        return f"{self.scenario}, call {self.call}, {self.share:.2f} of it"
+        return f"{self.scenario}, {self.share:.2f} of call {self.call} ({self.name})"
 
     def decide(self, call: Call) -> Kill | None:
         return Kill(int(call.bytes * self.share)) if call.number == self.call else None
-
-
-@dataclass
-class Tally:
-    kills: int = 0
-    promises: int = 0
-    leftovers: int = 0
-    faults: list[str] = field(default_factory=list)
-
-    def line(self, seed: int) -> str:
-        counts = {word: sum(word in fault for fault in self.faults) for word in ("lost", "wrong")}
-        others = len(self.faults) - sum(counts.values())
-        return (
-            f"{self.kills} kills, {self.promises} promises checked, {counts['lost']} lost, "
-            f"{counts['wrong']} wrong, {others} other faults, "
-            f"{self.leftovers} files left over (seed {seed})"
-        )
 
 
 def points_of(name: str, folder: Path, generator: random.Random) -> list[Point]:
@@ -62,14 +44,16 @@ def points_of(name: str, folder: Path, generator: random.Random) -> list[Point]:
         if there.history.faults:
             message = f"{name} fails on its own: {there.history.faults}"
             raise RuntimeError(message)
-    found = [Point(name, call.number, 0.0) for call in calls]
-    found += [Point(name, call.number, generator.random()) for call in calls if call.bytes > 1]
-    return found
+    cuttable = [call for call in calls if call.bytes > 1]
+    return [
+        *(Point(name, call.number, call.name) for call in calls),
+        *(Point(name, call.number, call.name, generator.random()) for call in cuttable),
+    ]
 
 
 def kill(there: Place, point: Point, number: int, tally: Tally) -> None:
     ended = there.disturbed(SCENARIOS[point.scenario], number, point.decide)
-    tally.kills += ended.killed
+    tally.rounds += ended.killed
     if not ended.killed and ended.status:
         there.history.faults.append(f"a process ended with {ended.status}")
     there.check(number)
@@ -84,13 +68,10 @@ def live(points: list[Point], folder: Path, tally: Tally) -> None:
             if there.history.faults:
                 break
         else:
-            tally.leftovers += len(there.leftovers() + there.orphans())
-            there.rebuild(1)
-        tally.promises += there.history.promises
+            there.rebuild()
         if not any(SCENARIOS[point.scenario].damage for point in points):
-            there.history.faults += there.history.warned
-        done = "; ".join(map(str, points[:number]))
-        tally.faults += [f"{fault} (after {done})" for fault in there.history.faults]
+            there.history.faults += there.history.texts
+        tally.add(there, points[:number])
 
 
 def mixed(points: list[Point], generator: random.Random) -> list[Point]:
@@ -99,43 +80,21 @@ def mixed(points: list[Point], generator: random.Random) -> list[Point]:
     return generator.choices(able, k=LIVES)
 
 
-def lives_of(points: list[Point], scenario: Scenario) -> list[list[Point]]:
-    lives = 1 if scenario.new else LIVES
-    return [points[start : start + lives] for start in range(0, len(points), lives)]
-
-
 def run(kills: int, seed: int, names: list[str]) -> int:
     generator = random.Random(seed)
-    tally = Tally()
+    tally = Tally("kills")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "life"
         points = {name: points_of(name, folder, generator) for name in names}
         everywhere = [point for found in points.values() for point in found]
         for name, found in points.items():
-            most = min(MOST, len(found), max(1, kills // len(names)))
+            most = min(MOST, len(found), max(1, kills * 2 // 3 // len(names)))
             for life in lives_of(generator.sample(found, most), SCENARIOS[name]):
                 live(life, folder, tally)
-        while tally.kills < kills:
+        while tally.rounds < kills:
             live(mixed(everywhere, generator), folder, tally)
-    for fault in tally.faults[:40]:
-        print(fault)
-    print(tally.line(seed))
-    return bool(tally.faults)
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--kills", type=int, default=2000)
-    parser.add_argument("--seed", type=int, default=random.randrange(2**31))
-    parser.add_argument("--only", choices=SCENARIOS, action="append", metavar="SCENARIO")
-    options = parser.parse_args()
-    if not supported():
-        parser.error("this needs Linux 5.5 or later on x86-64 or arm64, and seccomp")
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    return run(options.kills, options.seed, options.only or list(SCENARIOS))
+    return tally.end(seed)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(__doc__, run))

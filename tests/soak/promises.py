@@ -1,6 +1,7 @@
 """Results to store, and a record of which of them a store must, may and must not have."""
 
 import datetime as dt
+import functools
 import inspect
 import json
 import random
@@ -132,14 +133,23 @@ class User:
     def clear(self, kind: str | None = None) -> None:
         """Drop the results of one function, or of all."""
         self.say("clearing", kind)
-        self.store.clear() if kind is None else self.functions[kind].cache_clear()
-        self.say("cleared", kind)
+        clear = self.store.clear if kind is None else self.functions[kind].cache_clear
+        self._drop(clear, "cleared", kind)
 
     def invalidate(self, first: int, last: int) -> None:
         """Drop the dated results from the first to the last number."""
         self.say("invalidating", first, last)
-        afml_cache.invalidate((day(first), day(last)), store=self.store)
-        self.say("invalidated", first, last)
+        days = (day(first), day(last))
+        drop = functools.partial(afml_cache.invalidate, days, store=self.store)
+        self._drop(drop, "invalidated", first, last)
+
+    def _drop(self, drop: Callable[[], object], *done: object) -> None:
+        try:
+            drop()
+        except afml_cache.CacheStoreError as error:
+            self.say("warned", "refused", str(error))
+        else:
+            self.say(*done)
 
     def look(self, keys: Iterable[Key]) -> None:
         """Say of each key which version a call gives, or that its body ran; -1 is no version."""
@@ -147,19 +157,25 @@ class User:
         for kind, number in keys:
             before = Hidden.ran
             value = self.functions[kind](*self.arguments(kind, number))
-            found = [version for version in range(3) if same(value, value_of(kind, number, version))]
+            found = [
+                version for version in range(3) if same(value, value_of(kind, number, version))
+            ]
             self.say("saw", kind, number, [*found, -1][0], Hidden.ran > before)
 
-    def report(self) -> None:
-        """Say what the counters count, what is in, and what is wrong with the store as a whole."""
+    def count(self) -> None:
+        """Say how many errors the counters count."""
         infos = [function.cache_info() for function in self.functions.values()]
         self.say("errors", sum(info.errors + info.bypasses for info in infos))
+
+    def report(self) -> None:
+        """Say what is in the store, and what is wrong with it as a whole."""
         for problem in problems_of(self.store):
             self.say("problem", problem)
         self.say("entries", [entry.key for entry in afml_cache.entries(store=self.store)])
 
     def close(self) -> None:
         """Let go of the store, so that it is closed."""
+        self.count()
         self.functions.clear()
         del self.store
 
@@ -189,8 +205,13 @@ class History:
     faults: list[str] = field(default_factory=list)
     warned: list[str] = field(default_factory=list)
     entries: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    unsure: dict[Key, int] = field(default_factory=dict)  # put while calls failed
+    missed: list[Key] = field(default_factory=list)  # of those, not there when looked for
+    errors: int = 0
     promises: int = 0
-    lossy: bool = False  # what is in may be evicted, or could not be stored
+    lossy: bool = False  # what is in may be evicted
+    failing: bool = False  # what is put need not get in
 
     def read(self, lines: Iterable[str]) -> None:
         for line in lines:
@@ -211,6 +232,9 @@ class History:
         self.allowed.setdefault((kind, number), {None}).add(version)
 
     def _put(self, kind: str, number: int, version: int) -> None:
+        if self.failing:
+            self.unsure[kind, number] = version
+            return
         self.allowed[kind, number] = {version, None} if self.lossy else {version}
 
     def _wrong(self, kind: str, number: int) -> None:
@@ -245,14 +269,19 @@ class History:
             self.faults.append(f"lost: {kind} {number}, which may be {sorted(allowed)}")
         elif not ran and version not in allowed:
             self.faults.append(f"wrong: {kind} {number} is version {version} of {allowed}")
-        self.allowed[kind, number] = {version} | ({None} if self.lossy else set())
+        stored = self.unsure.pop((kind, number), None)
+        if stored is not None and (ran or version != stored) and not self.lossy:
+            self.missed.append((kind, number))
+        # A newer one that was written, and whose call did not come back, may turn up later.
+        newer = {other for other in allowed if other is not None and other > version}
+        self.allowed[kind, number] = {version} | newer | ({None} if self.lossy else set())
 
     def _warned(self, category: str, text: str) -> None:
-        self.warned.append(f"{category}: {text}")
+        self.warned.append(category)
+        self.texts.append(text)
 
     def _errors(self, count: int) -> None:
-        if bool(count) != bool(self.warned):
-            self.faults.append(f"{count} errors counted and {len(self.warned)} warnings")
+        self.errors += count
 
     def _problem(self, text: str) -> None:
         self.faults.append(f"verify: {text}")

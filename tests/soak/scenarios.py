@@ -99,9 +99,7 @@ SCENARIOS = {
     "a refresh": Scenario(refresh_all, put_all),
     "a clear of functions": Scenario(clear_two, put_all),
     "a clear of all": Scenario(lambda user, _: user.clear(), put_all),
-    "an invalidation": Scenario(
-        lambda user, number: user.invalidate(number - 1, number), put_all
-    ),
+    "an invalidation": Scenario(lambda user, number: user.invalidate(number - 1, number), put_all),
     "a new folder": Scenario(put_all, new=True),
     "a close": Scenario(put_and_close),
     "a full log": Scenario(fill_log),
@@ -135,7 +133,12 @@ class Place:
         return lambda note: work(User(self.root, note, self.max_size))
 
     def disturbed(
-        self, scenario: Scenario, number: int, decide: Callable[[Call], Decision]
+        self,
+        scenario: Scenario,
+        number: int,
+        decide: Callable[[Call], Decision],
+        *,
+        failing: bool = False,
     ) -> Ended:
         """Do what a scenario does, while `decide` has its way with it."""
         before = scenario.before
@@ -144,8 +147,15 @@ class Place:
         if scenario.damage is not None:
             scenario.damage(self.root)
             self.history.damage()
-        ended = watched(self._user(lambda user: scenario.work(user, number)), decide)
+
+        def work(user: User) -> None:
+            scenario.work(user, number)
+            user.count()
+
+        ended = watched(self._user(work), decide)
+        self.history.failing = failing
         self.history.read(ended.lines)
+        self.history.failing = False
         return ended
 
     def undisturbed(self, work: Callable[[User], object]) -> None:
@@ -166,7 +176,7 @@ class Place:
 
         self.undisturbed(look)
 
-    def rebuild(self, number: int) -> None:
+    def rebuild(self) -> None:
         """Take the index away: a new one must know no less, and nothing that was dropped."""
         remove(self.root)
         self.history.damage()
@@ -189,7 +199,9 @@ class Place:
         """Payloads that no entry names."""
         seen: set[str] = set()
         found = []
-        for path in sorted(self.root.glob("v1/payloads/*/*"), key=lambda path: path.stat().st_ctime):
+        for path in sorted(
+            self.root.glob("v1/payloads/*/*"), key=lambda path: path.stat().st_ctime
+        ):
             key = path.name.partition("-")[0]
             if key not in self.history.entries or key in seen:
                 found.append(path)
