@@ -53,6 +53,9 @@ def value_of(kind: str, number: int, version: int) -> Any:
     return [array, {"number": number, "version": version}] if number % 2 else array
 
 
+expected = functools.lru_cache(maxsize=1000)(value_of)  # to compare with, never to store
+
+
 def same(left: Any, right: Any) -> bool:
     if type(left) is not type(right):
         return False
@@ -127,7 +130,7 @@ class User:
         self.say("putting", kind, number, version)
         function = self.functions[kind]
         value = (function.refresh if version else function)(*self.arguments(kind, number))
-        right = same(value, value_of(kind, number, version))
+        right = same(value, expected(kind, number, version))
         self.say("put", kind, number, version) if right else self.say("wrong", kind, number)
 
     def clear(self, kind: str | None = None) -> None:
@@ -157,10 +160,10 @@ class User:
         for kind, number in keys:
             before = Hidden.ran
             value = self.functions[kind](*self.arguments(kind, number))
-            found = [
-                version for version in range(3) if same(value, value_of(kind, number, version))
-            ]
-            self.say("saw", kind, number, [*found, -1][0], Hidden.ran > before)
+            found = (
+                version for version in range(2) if same(value, expected(kind, number, version))
+            )
+            self.say("saw", kind, number, next(found, -1), Hidden.ran > before)
 
     def count(self) -> None:
         """Say how many errors the counters count."""
