@@ -56,6 +56,14 @@ import good
 said = [make(size) == good.Thing(size) for size in {sizes}]
 said.append("evil" in sys.modules)
 """
+STRICT = """
+heard = []
+class Ear(logging.Handler):
+    def emit(self, record):
+        heard.append([record.name.split(".")[0], record.getMessage()])
+logging.getLogger().addHandler(Ear())
+warnings.simplefilter("error")
+"""
 TAIL = """
 print(json.dumps({"ran": ran, "warned": caught, "said": said}))
 """
@@ -81,6 +89,11 @@ def told(shown: str) -> Told:
 
 def source(body: str) -> str:
     return f"{HEAD}\n{body}\n{TAIL}"
+
+
+def strict(body: str) -> str:
+    """The same where warnings are errors; what is logged is the last that it says."""
+    return source(f"{STRICT}\n{body}\nsaid.append(heard)")
 
 
 def payloads(root: Path) -> list[Path]:

@@ -4,20 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hostile import payloads, source, told
-
-STRICT = """
-heard = []
-class Ear(logging.Handler):
-    def emit(self, record):
-        heard.append([record.name.split(".")[0], record.getMessage()])
-logging.getLogger().addHandler(Ear())
-warnings.simplefilter("error")
-"""
-
-
-def strict(body: str) -> str:
-    return source(f"{STRICT}\n{body}\nsaid.append(heard)")
+from hostile import payloads, source, strict, told
 
 
 def test_a_damaged_payload(run_python: Callable, default_cache: Path) -> None:

@@ -1,0 +1,72 @@
+"""A store that is killed, failed or damaged wherever it can be: nothing is lost, torn or wrong."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOAK = Path(__file__).parents[1] / "soak"
+UNSUPPORTED = 77
+# An index that is rebuilt where it stood is not yet made whole by the next process.
+SKIP = ("--skip", "no index", "--skip", "an empty index")
+
+
+def soak(script: str, *arguments: object) -> dict[str, int]:
+    """Run a script that ends with a line of counts; give the counts by the words after them."""
+    command = [sys.executable, SOAK / script, *map(str, arguments)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode == UNSUPPORTED:
+        pytest.skip(ended.stdout.strip())
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    line = ended.stdout.splitlines()[-1]
+    print(line)
+    return {words: int(count) for count, words in re.findall(r"(\d+) ([a-z ]+[a-z])", line)}
+
+
+@pytest.mark.timeout(300)
+def test_a_kill_at_60_system_calls_loses_nothing() -> None:
+    counts = soak("kill_at_calls.py", "--rounds", 60, "--seed", 1, *SKIP)
+    assert counts["kills"] >= 60
+    assert counts["promises checked"] > 1_000
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_a_kill_at_2000_system_calls_loses_nothing() -> None:
+    counts = soak("kill_at_calls.py", "--rounds", 2_000, *SKIP)
+    assert counts["kills"] >= 2_000
+
+
+@pytest.mark.timeout(300)
+def test_60_system_calls_that_fail_cost_no_result() -> None:
+    counts = soak("fail_at_calls.py", "--rounds", 60, "--seed", 1, *SKIP)
+    assert counts["failures"] >= 40
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_2000_system_calls_that_fail_cost_no_result() -> None:
+    soak("fail_at_calls.py", "--rounds", 2_000, *SKIP)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
+@pytest.mark.timeout(300)
+def test_300_flipped_bytes_never_come_out() -> None:
+    counts = soak("flip_bytes.py", "--sample", 300, "--seed", 1)
+    assert counts["flips"] == 300
+    assert 100 < counts["computed again"] < 600
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(14_400)
+def test_no_flipped_byte_of_a_small_store_comes_out() -> None:
+    assert soak("flip_bytes.py")["flips"] > 100_000
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_10000_flipped_bytes_of_a_large_store_never_come_out() -> None:
+    assert soak("flip_bytes.py", "--large", "--flips", 10_000)["flips"] == 10_000
