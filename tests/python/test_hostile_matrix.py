@@ -305,5 +305,6 @@ def test_what_is_sealed_with_another_secret_is_a_plain_miss_and_left_alone(
 def test_the_attack_would_work_on_whoever_shares_the_secret(place: Place) -> None:
     place.run(cache=place.cache, builder="evil")
     shutil.rmtree(place.marker)
-    assert place.run(cache=place.cache, builder="evil").ran == []
+    # the first of the pickles is decoded; those after it find the marker there
+    assert "pickle" not in place.run(cache=place.cache, builder="evil").ran
     assert place.marker.exists()
