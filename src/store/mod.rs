@@ -316,6 +316,14 @@ impl Store {
         self.with_index(|index| index.totals())
     }
 
+    /// Bytes that entries take on disk, with those that are being written.
+    ///
+    /// # Errors
+    /// The index can't be asked.
+    pub fn taken(&self) -> Result<u64> {
+        self.with_index(|index| index.taken())
+    }
+
     /// Asks the index; a damaged one is replaced and asked again.
     fn with_index<T>(&self, work: impl Fn(&mut Index) -> Result<T>) -> Result<T> {
         self.with_session(|session| session.index(&self.root).and_then(&work))

@@ -166,7 +166,7 @@ impl Store {
         match *known {
             Some((since, limit)) if now - since < FRESH => limit,
             _ => {
-                let own = self.with_index(|index| index.taken()).unwrap_or(0);
+                let own = self.taken().unwrap_or(0);
                 let limit = match self.root.free_bytes() {
                     Some(free) => USUAL_LIMIT.min(u64::midpoint(free, own)),
                     None => USUAL_LIMIT,

@@ -177,46 +177,6 @@ else:
     assert shown.split() == ["['one']", "['one']", "['one']", "['two']", "False", "['three']"]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
-def test_a_child_forked_while_a_key_is_computed_does_not_wait_for_it(run_python: Callable) -> None:
-    shown = run_python(
-        """
-import logging, os, signal, sys, threading
-from afml_cache import robust_cacheable
-
-parent = os.getpid()
-started, release = threading.Event(), threading.Event()
-
-def hold(record):
-    if os.getpid() == parent:
-        started.set()
-        release.wait(60)
-    return False
-
-RAN = logging.getLogger("ran")
-RAN.addFilter(hold)
-
-@robust_cacheable
-def slow(a):
-    RAN.warning("slow")
-    return a
-
-leader = threading.Thread(target=slow, args=(1,))
-leader.start()
-started.wait(60)
-child = os.fork()
-if child == 0:
-    signal.alarm(30)
-    os._exit(0 if [slow(1), slow(2), slow(1)] == [1, 2, 1] else 1)
-print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-release.set()
-leader.join(60)
-print(slow(1), slow(2), slow.is_cached(1))
-"""
-    )
-    assert shown.split() == ["0", "1", "2", "True"]
-
-
 def kill_writers(rounds: int) -> None:
     command = [sys.executable, SOAK, "--rounds", str(rounds)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -116,6 +116,24 @@ impl PyStore {
         self.allow_pickle
     }
 
+    /// Bytes that the folder may take, if that was chosen.
+    #[getter]
+    fn max_size(&self) -> Option<u64> {
+        self.max_size
+    }
+
+    /// Bytes of results that each process keeps in memory, if that was chosen.
+    #[getter]
+    fn memory(&self) -> Option<u64> {
+        self.memory_bytes
+    }
+
+    /// Whether the folder is on a network file system, if that was chosen.
+    #[getter]
+    fn network(&self) -> Option<bool> {
+        self.network
+    }
+
     /// Bytes of all entries.
     #[getter]
     fn size_bytes(&self, py: Python<'_>) -> PyResult<u64> {

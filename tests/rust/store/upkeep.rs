@@ -1,0 +1,152 @@
+//! Checking a store, letting go of what is old, and clearing away what was left.
+
+use super::{content, got, key, open, put};
+use afml_cache::store::{Keep, Selection};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn payloads(store: &Path) -> Vec<PathBuf> {
+    let folders = fs::read_dir(store.join("v1/payloads")).unwrap().flatten();
+    folders
+        .flat_map(|folder| fs::read_dir(folder.path()).unwrap().flatten())
+        .map(|file| file.path())
+        .collect()
+}
+
+#[test]
+fn a_check_finds_what_the_disk_did_to_a_trusted_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let store = open(&path, None);
+    for number in 0..4 {
+        assert!(put(&store, number, 30_000, 1.0));
+    }
+    assert!(store.verify(false).unwrap().problems.is_empty());
+    let file = payloads(&path).remove(0);
+    let mut bytes = fs::read(&file).unwrap();
+    let last = bytes.len() - 5;
+    bytes[last] ^= 4;
+    fs::write(&file, bytes).unwrap();
+    let found = store.verify(false).unwrap();
+    assert_eq!((found.checked, found.problems.len()), (4, 1));
+    assert_eq!(store.totals().unwrap().0, 4);
+    assert_eq!(store.verify(true).unwrap().problems.len(), 1);
+    assert_eq!(store.totals().unwrap().0, 3);
+    assert_eq!(fs::read_dir(path.join("v1/quarantine")).unwrap().count(), 1);
+    assert!(store.verify(false).unwrap().problems.is_empty());
+}
+
+#[test]
+fn what_is_old_goes_and_what_is_pinned_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("store"), None);
+    // Created at the instant that its number says.
+    for number in 0..10 {
+        assert!(put(&store, number, 20_000, 1.0));
+    }
+    store.pin(key(2), true).unwrap();
+    let keep = Keep {
+        since_ns: Some(5),
+        ..Keep::default()
+    };
+    assert_eq!(store.collect(keep).unwrap().entries, 4);
+    let left: Vec<u32> = (0..10)
+        .filter(|&number| got(&store, number).is_some())
+        .collect();
+    assert_eq!(left, [2, 5, 6, 7, 8, 9]);
+}
+
+#[test]
+fn a_limit_on_one_function_leaves_the_others_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("store"), None);
+    for number in 0..10 {
+        assert!(put(&store, number, 20_000, f64::from(number)));
+    }
+    let epoch = store.epoch("m.g").unwrap();
+    store
+        .put(&super::draft(99, "m.g", 20_000, 0.0), epoch)
+        .unwrap();
+    let keep = Keep {
+        of: Some(("m.f", 70_000)),
+        ..Keep::default()
+    };
+    store.collect(keep).unwrap();
+    let left: Vec<u32> = (0..10)
+        .filter(|&number| got(&store, number).is_some())
+        .collect();
+    assert_eq!(left, [8, 9]);
+    assert_eq!(got(&store, 99), Some(20_000));
+}
+
+#[test]
+fn a_file_that_no_entry_names_is_cleared_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let store = open(&path, None);
+    assert!(put(&store, 1, 20_000, 1.0));
+    let file = payloads(&path).remove(0);
+    let stray = file.with_file_name(format!("{}-00000000000000aa", key(1)));
+    fs::copy(&file, &stray).unwrap();
+    assert_eq!(store.collect(Keep::default()).unwrap().files, 1);
+    assert!(!stray.exists() && file.exists());
+    assert_eq!(got(&store, 1), Some(20_000));
+}
+
+#[test]
+fn an_index_that_is_gone_is_rebuilt_without_what_was_cleared() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let store = open(&path, None);
+    assert!(put(&store, 1, 20_000, 1.0));
+    let file = payloads(&path).remove(0);
+    let bytes = fs::read(&file).unwrap();
+    store.clear(Some("m.f")).unwrap();
+    assert!(put(&store, 2, 20_000, 1.0));
+    // As a copy of the folder that was laid over it would bring it back.
+    fs::write(&file, bytes).unwrap();
+    fs::remove_file(path.join("v1/index-1.sqlite3")).unwrap();
+    assert_eq!(got(&store, 1), None);
+    assert_eq!(got(&store, 2), Some(20_000));
+    assert_eq!(
+        fs::read_to_string(path.join("v1/CURRENT")).unwrap().trim(),
+        "2"
+    );
+}
+
+#[test]
+fn a_result_of_before_a_rebuild_is_not_stored_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let store = open(&path, None);
+    let epoch = store.epoch("m.f").unwrap();
+    let selection = Selection {
+        key: Some(key(1)),
+        ..Selection::default()
+    };
+    store.invalidate(selection).unwrap();
+    fs::remove_file(path.join("v1/index-1.sqlite3")).unwrap();
+    let put = store.put(&super::draft(1, "m.f", 100, 1.0), epoch).unwrap();
+    assert!(matches!(put, afml_cache::store::Put::Outdated));
+}
+
+#[test]
+fn of_several_files_for_one_key_a_rebuild_takes_the_newest() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let store = open(&path, None);
+    let epoch = store.epoch("m.f").unwrap();
+    let put_at = |created_ns, size| {
+        let mut draft = super::draft(1, "m.f", size, 1.0);
+        draft.created_ns = created_ns;
+        store.put(&draft, epoch).unwrap();
+        let file = payloads(&path).remove(0);
+        (file.clone(), fs::read(file).unwrap())
+    };
+    let (older, bytes) = put_at(5, 20_000);
+    put_at(9, 30_000);
+    fs::write(older, bytes).unwrap();
+    fs::remove_file(path.join("v1/index-1.sqlite3")).unwrap();
+    assert_eq!(got(&store, 1), Some(30_000));
+    assert_eq!(content(1, 3).len(), 3);
+}
