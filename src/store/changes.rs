@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn a_change_shows_to_who_shares_the_folder_and_to_its_own_key() {
         let folder = tempfile::tempdir().unwrap();
-        let root = Root::prepare(&folder.path().join("store"), None).unwrap();
+        let root = Root::prepare(&folder.path().join("store"), None, None).unwrap();
         let (here, there) = (Changes::of(&root), Changes::of(&root));
         let [one, two] = [Digest([1; 16]), Digest([2; 16])];
         let before = (there.mark(one), there.mark(two));
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn every_key_has_a_count() {
         let folder = tempfile::tempdir().unwrap();
-        let root = Root::prepare(&folder.path().join("store"), None).unwrap();
+        let root = Root::prepare(&folder.path().join("store"), None, None).unwrap();
         let changes = Changes::of(&root);
         for byte in 0..=255 {
             let key = Digest([byte; 16]);

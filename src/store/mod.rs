@@ -85,7 +85,7 @@ impl Store {
     /// `Refused` for a folder that others may write, `Newer` for one made by a later version,
     /// `Io` and `Locked` where the disk or another process is in the way.
     pub fn open(path: &Path, options: Options) -> Result<Self> {
-        let root = Root::prepare(path, options.network)?;
+        let root = Root::prepare(path, options.network, options.max_size)?;
         let id = root.store_id()?;
         let session = Mutex::new(Session::open(&root)?);
         let changes = Changes::of(&root);

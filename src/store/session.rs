@@ -118,7 +118,7 @@ impl Session {
         files::wait_for_users(&users)?;
         root.quarantine_index(generation);
         root.prepare_index(generation);
-        let (mut index, _) = Index::open(&root.index(generation), generation, !root.is_network())?;
+        let (mut index, _) = Index::open(&root.index(generation), generation, root.manner())?;
         rebuild::adopt(root, &mut index, generation)?;
         root.set_generation(generation)?;
         Self::with_users(root, generation, index)
@@ -130,7 +130,7 @@ impl Session {
         if files::identity(&path).is_none() {
             return Ok(None);
         }
-        let (index, new) = Index::open(&path, generation, !root.is_network())?;
+        let (index, new) = Index::open(&path, generation, root.manner())?;
         if new {
             return Ok(None);
         }

@@ -27,6 +27,7 @@ pub use lease::{Grab, Lease, Seen, Watch, waits_of};
 pub use lock::{Shared, wait_for_users};
 pub use secret::{hex_bytes, secret};
 
+use super::index::Manner;
 use super::mapped::Bytes;
 use super::trust::Stamp;
 use crate::digest::Digest;
@@ -50,6 +51,7 @@ pub type StoreId = [u8; 16];
 pub struct Root {
     folder: PathBuf,
     network: bool,
+    max_size: Option<u64>,
 }
 
 impl Root {
@@ -57,7 +59,7 @@ impl Root {
     ///
     /// # Errors
     /// `Refused` for a folder that is not private, `Io` for one that can't be made.
-    pub fn prepare(path: &Path, network: Option<bool>) -> Result<Self> {
+    pub fn prepare(path: &Path, network: Option<bool>, max_size: Option<u64>) -> Result<Self> {
         let made = make_private(path).map_err(|error| {
             Error::caused(
                 Kind::Io,
@@ -74,6 +76,7 @@ impl Root {
         let root = Self {
             folder: path.join(LAYOUT),
             network: network.unwrap_or_else(|| private::is_network(path)),
+            max_size,
         };
         for folder in [
             root.folder.clone(),
@@ -108,6 +111,15 @@ impl Root {
     #[must_use]
     pub fn is_network(&self) -> bool {
         self.network
+    }
+
+    /// How its index is kept.
+    #[must_use]
+    pub fn manner(&self) -> Manner {
+        Manner {
+            shared: !self.network,
+            max_size: self.max_size,
+        }
     }
 
     /// Bytes that are free for this user on the folder's file system.

@@ -13,6 +13,27 @@ pub const LOG: u64 = 64 * 1024 * 1024;
 /// Where a generation's epochs begin: above those of every earlier one.
 const EPOCHS: u32 = 40;
 
+/// How an index is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    /// Whether processes of one machine use it: the log needs memory that they share.
+    pub shared: bool,
+    /// Bytes that the store may take, if that was chosen: in a small one the log is short.
+    pub max_size: Option<u64>,
+}
+
+impl Manner {
+    fn log_pages(self) -> i64 {
+        const PAGE: u64 = 4096;
+        const SHARE: u64 = 64;
+        const USUAL: i64 = 1_000;
+        const LEAST: i64 = 8;
+        self.max_size
+            .and_then(|bytes| i64::try_from(bytes / SHARE / PAGE).ok())
+            .map_or(USUAL, |pages| pages.clamp(LEAST, USUAL))
+    }
+}
+
 const SCHEMA: &str = "
 CREATE TABLE store (
     epoch INTEGER NOT NULL,
@@ -61,8 +82,8 @@ impl Index {
     ///
     /// # Errors
     /// `DamagedIndex` for a file that is no database, `Newer` for tables that we do not know.
-    pub fn open(path: &Path, generation: u64, shared: bool) -> Result<(Self, bool)> {
-        open(path, generation, shared)
+    pub fn open(path: &Path, generation: u64, manner: Manner) -> Result<(Self, bool)> {
+        open(path, generation, manner)
             .map_err(|error| told(path, error))?
             .ok_or_else(|| {
                 let path = path.display();
@@ -92,14 +113,20 @@ impl Index {
     }
 }
 
-/// `shared` says that processes of one machine use it: the log needs memory that they share.
-fn open(path: &Path, generation: u64, shared: bool) -> rusqlite::Result<Option<(Index, bool)>> {
+fn open(path: &Path, generation: u64, manner: Manner) -> rusqlite::Result<Option<(Index, bool)>> {
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(PATIENCE)?;
     connection.set_prepared_statement_cache_capacity(48);
-    connection.pragma_update(None, "journal_mode", if shared { "wal" } else { "delete" })?;
+    connection.pragma_update(
+        None,
+        "journal_mode",
+        if manner.shared { "wal" } else { "delete" },
+    )?;
     connection.pragma_update(None, "journal_size_limit", LOG.cast_signed())?;
+    connection.pragma_update(None, "wal_autocheckpoint", manner.log_pages())?;
     connection.pragma_update(None, "synchronous", "normal")?;
+    // Views and triggers are nobody's but a forger's here.
+    connection.pragma_update(None, "trusted_schema", false)?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let new = version == 0;
     if new {
