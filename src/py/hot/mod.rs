@@ -82,8 +82,8 @@ impl Hot {
     }
 
     /// The value of a payload from disk, and what can be held of it.
-    pub fn of_found<'py>(
-        py: Python<'py>,
+    pub fn of_found(
+        py: Python<'_>,
         found: Found,
         mark: Mark,
     ) -> PyResult<(Bound<'py, PyAny>, Option<Self>)> {
