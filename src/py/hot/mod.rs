@@ -86,7 +86,7 @@ impl Hot {
         py: Python<'_>,
         found: Found,
         mark: Mark,
-    ) -> PyResult<(Bound<'py, PyAny>, Option<Self>)> {
+    ) -> PyResult<(Bound<'_, PyAny>, Option<Self>)> {
         let (head, bytes) = (found.head, Arc::new(found.bytes));
         let (seconds, length) = (head.seconds, bytes.slice().len());
         if length > COPY
