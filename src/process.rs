@@ -45,10 +45,10 @@ impl<T: Send + Sync> PerProcess<T> {
     /// A value made by `make`, here and again in each forked child that asks for it.
     pub fn new(make: impl Fn() -> T + Send + Sync + 'static) -> Self {
         watch_forks();
-        let made = Self::boxed(make());
+        let first = Self::boxed(make());
         Self {
             make: Box::new(make),
-            made: AtomicPtr::new(made),
+            made: AtomicPtr::new(first),
             owned: PhantomData,
         }
     }

@@ -156,9 +156,7 @@ impl Bytes {
         let mut at = 0;
         while at < length {
             match rustix::io::pread(file, &mut bytes[at..], at as u64) {
-                Ok((read, _)) if read.is_empty() => {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
+                Ok(([], _)) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok((read, _)) => at += read.len(),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),

@@ -36,7 +36,7 @@ fn machine() -> Option<u64> {
 /// The limit of the control group that this process is in, or of one above it.
 fn container() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
-    groups.lines().filter_map(|line| of_group(line)).min()
+    groups.lines().filter_map(of_group).min()
 }
 
 fn of_group(line: &str) -> Option<u64> {

@@ -282,3 +282,71 @@ def test_an_object_met_twice_is_one_object_in_every_copy(store: Store) -> None:
         left, right, rest = twice(100)
         assert left is right is rest["again"]
         left[0] = 5
+
+
+POLARS_WRITES = """
+c[0, 0] = -1.0
+c.columns = list("pqr")
+c.replace_column(0, c.to_series(1).alias("z"))
+c.insert_column(0, c.to_series(1).alias("z"))
+c.drop_in_place("a")
+c.extend(c)
+c.vstack(c, in_place=True)
+c.get_column("a").set_sorted()
+s = c["a"]; s[0] = -1.0
+s = c["a"]; s.scatter([0], [-1.0])
+s = c["a"]; s.append(s)
+s = c["a"]; s.extend(s)
+s = c["a"]; s.rename("z"); s.shrink_to_fit(in_place=True)
+v = c["a"].to_numpy(); v[0] = -1.0
+v = c["a"].to_numpy(); v.flags.writeable = True; v[0] = -1.0
+v = c["a"].to_numpy(); v.base.flags.writeable = True; v.base[0] = -1.0
+v = c["a"].to_numpy(writable=True); v[0] = -1.0
+v = c["a"].__array__(); v.flags.writeable = True; v[0] = -1.0
+v = np.asarray(c["a"]); v.flags.writeable = True; v[0] = -1.0
+v = c.select("a").to_numpy(); v.flags.writeable = True; v[0] = -1.0
+v = c.to_numpy(allow_copy=True); v[0] = v[1]
+v = np.asarray(c["a"].to_arrow()); v.flags.writeable = True; v[0] = -1.0
+v = np.frombuffer(c["a"].to_arrow().buffers()[1]); v[0] = -1.0
+memoryview(c["a"].to_arrow().buffers()[1])[0] = 1
+v = c.to_pandas(); v.iloc[0, 0] = -1.0
+c["a"].to_list().clear()
+c["l"][0].to_numpy().setflags(write=True)
+"""
+
+ARROW_WRITES = """
+v = c["a"].chunk(0).to_numpy(); v[0] = -1.0
+v = c["a"].chunk(0).to_numpy(); v.flags.writeable = True; v[0] = -1.0
+v = c["a"].to_numpy(); v.flags.writeable = True; v[0] = -1.0
+v = np.asarray(c["a"].chunk(0)); v.flags.writeable = True; v[0] = -1.0
+v = np.frombuffer(c["a"].chunk(0).buffers()[1]); v[0] = -1.0
+memoryview(c["a"].chunk(0).buffers()[1])[0] = 1
+v = c.to_pandas(); v.iloc[0, 0] = -1.0
+v = c.to_pandas(zero_copy_only=False, split_blocks=True); v["a"].array[0] = -1.0
+v = c["a"].to_pandas(zero_copy_only=True); v.iloc[0] = -1.0
+c["a"].chunk(0).buffers()[1].to_pybytes()
+c.schema.metadata["k"] = "v"
+"""
+
+
+@pytest.mark.parametrize("rows", [1_000, 50_000])
+@pytest.mark.parametrize("library", ["polars", "pyarrow"])
+def test_no_write_reaches_buffers_that_are_shared(store: Store, library: str, rows: int) -> None:
+    imported = pytest.importorskip(library)
+    writes = {"polars": POLARS_WRITES, "pyarrow": ARROW_WRITES}[library]
+
+    def table(rows: int) -> object:
+        columns = {"a": np.arange(rows) * 0.5, "t": ["text"] * rows, "l": [[1, 2]] * rows}
+        make = imported.DataFrame if library == "polars" else imported.table
+        return make(columns)
+
+    cached = robust_cacheable(store=store)(table)
+    cached(rows)
+    fresh = table(rows)
+    for write in writes.strip().splitlines():
+        with warnings.catch_warnings(), contextlib.suppress(Exception):
+            warnings.simplefilter("ignore")
+            exec(write, {"c": cached(rows), "np": np})  # noqa: S102
+        assert cached(rows).equals(fresh), write
+        assert cached(rows).schema == fresh.schema, write
+    assert cached.cache_info().misses == 1

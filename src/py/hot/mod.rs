@@ -99,11 +99,11 @@ impl Hot {
     }
 
     /// The value of a payload from disk, and what can be held of it.
-    pub fn of_found<'py>(
-        py: Python<'py>,
+    pub fn of_found(
+        py: Python<'_>,
         found: Found,
         mark: Mark,
-    ) -> PyResult<(Bound<'py, PyAny>, Option<Self>)> {
+    ) -> PyResult<(Bound<'_, PyAny>, Option<Self>)> {
         let (head, bytes) = (found.head, Arc::new(found.bytes));
         let (made, length) = (Made::of(&head), bytes.slice().len());
         if length > COPY
