@@ -6,26 +6,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hostile import Told, indexes, payloads, source, strict, tables, told, unshared
+from hostile import (
+    HANDLES,
+    LIMIT,
+    POWERLESS,
+    Told,
+    indexes,
+    payloads,
+    source,
+    strict,
+    tables,
+    told,
+    unshared,
+)
 
 SMALL, FILE, MAPPED = 100, 20_000, 500_000
 STORED = f"right({SMALL}), right({FILE}), right({MAPPED})"
 NEW = f"right({SMALL + 1}), right({FILE + 1}), right({MAPPED + 1})"
 
-# Without this the administrator may write what nobody may; others have nothing to lose.
-POWERLESS = """
-import ctypes
-class Head(ctypes.Structure):
-    _fields_ = [("version", ctypes.c_uint32), ("thread", ctypes.c_int)]
-class Sets(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_uint32) for name in ("effective", "permitted", "inheritable")]
-def lose_power():
-    library, head, sets = ctypes.CDLL(None), Head(0x20080522, 0), (Sets * 2)()
-    assert library.capget(ctypes.byref(head), sets) == 0
-    for one in sets:
-        one.effective = one.permitted = one.inheritable = 0
-    assert library.capset(ctypes.byref(head), sets) == 0
-"""
+
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="capabilities of Linux")
 
 
@@ -129,12 +128,6 @@ said += [{STORED}, {NEW}, {STORED}]
     assert len(shown.warned) == len(set(shown.categories))
 
 
-LIMIT = """
-import resource
-resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, resource.RLIM_INFINITY))
-"""
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="no resource limits there")
 def test_files_that_may_not_grow_cost_no_result(
     run_python: Callable, stored: Path, default_cache: Path
@@ -160,16 +153,6 @@ def test_files_that_may_not_grow_at_all(
     assert len(shown.warned) == len(set(shown.categories))
     after = told(run_python(source(f"said = [{STORED}]")))
     assert (after.said, after.warned) == ([True] * 3, [])
-
-
-HANDLES = """
-import resource
-soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-def leave(count):
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/dev/fd")) - 1 + count, hard))
-def free():
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-"""
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no resource limits there")
