@@ -64,6 +64,32 @@ class Ear(logging.Handler):
 logging.getLogger().addHandler(Ear())
 warnings.simplefilter("error")
 """
+# Without this the administrator may write what nobody may; others have nothing to lose.
+POWERLESS = """
+import ctypes
+class Head(ctypes.Structure):
+    _fields_ = [("version", ctypes.c_uint32), ("thread", ctypes.c_int)]
+class Sets(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_uint32) for name in ("effective", "permitted", "inheritable")]
+def lose_power():
+    library, head, sets = ctypes.CDLL(None), Head(0x20080522, 0), (Sets * 2)()
+    assert library.capget(ctypes.byref(head), sets) == 0
+    for one in sets:
+        one.effective = one.permitted = one.inheritable = 0
+    assert library.capset(ctypes.byref(head), sets) == 0
+"""
+LIMIT = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, resource.RLIM_INFINITY))
+"""
+HANDLES = """
+import resource
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+def leave(count):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/dev/fd")) - 1 + count, hard))
+def free():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+"""
 TAIL = """
 print(json.dumps({"ran": ran, "warned": caught, "said": said}))
 """

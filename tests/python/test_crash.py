@@ -10,8 +10,6 @@ import pytest
 
 SOAK = Path(__file__).parents[1] / "soak"
 UNSUPPORTED = 77
-# An index that is rebuilt where it stood is not yet made whole by the next process.
-SKIP = ("--skip", "no index", "--skip", "an empty index")
 
 
 def soak(script: str, *arguments: object) -> dict[str, int]:
@@ -28,28 +26,16 @@ def soak(script: str, *arguments: object) -> dict[str, int]:
 
 @pytest.mark.timeout(300)
 def test_a_kill_at_60_system_calls_loses_nothing() -> None:
-    counts = soak("kill_at_calls.py", "--rounds", 60, "--seed", 1, *SKIP)
+    counts = soak("kill_at_calls.py", "--rounds", 60, "--seed", 1)
     assert counts["kills"] >= 60
     assert counts["promises checked"] > 1_000
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(7200)
-def test_a_kill_at_2000_system_calls_loses_nothing() -> None:
-    counts = soak("kill_at_calls.py", "--rounds", 2_000, *SKIP)
-    assert counts["kills"] >= 2_000
+    assert counts["files left over"] == 0
 
 
 @pytest.mark.timeout(300)
 def test_60_system_calls_that_fail_cost_no_result() -> None:
-    counts = soak("fail_at_calls.py", "--rounds", 60, "--seed", 1, *SKIP)
+    counts = soak("fail_at_calls.py", "--rounds", 60, "--seed", 1)
     assert counts["failures"] >= 40
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(7200)
-def test_2000_system_calls_that_fail_cost_no_result() -> None:
-    soak("fail_at_calls.py", "--rounds", 2_000, *SKIP)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")

@@ -91,7 +91,7 @@ def run(kills: int, seed: int, names: list[str]) -> int:
             most = min(MOST, len(found), max(1, kills * 2 // 3 // len(names)))
             for life in lives_of(generator.sample(found, most), SCENARIOS[name]):
                 live(life, folder, tally)
-        while tally.rounds < kills:
+        while tally.rounds < kills and not all(SCENARIOS[name].max_size for name in names):
             live(mixed(everywhere, generator), folder, tally)
     return tally.end(seed)
 

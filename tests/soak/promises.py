@@ -189,7 +189,7 @@ def problems_of(store: Store) -> list[str]:
     if verify is None:
         return []
     report = verify(store)
-    return [f"{problem.path}: {problem.reason}" for problem in report.problems]
+    return [f"{problem.key}: {problem.reason}" for problem in report.problems]
 
 
 def has_max_size() -> bool:
@@ -214,6 +214,7 @@ class History:
     errors: int = 0
     promises: int = 0
     lossy: bool = False  # what is in may be evicted
+    lasting: bool = False  # what is in the index may turn out to be damaged
     failing: bool = False  # what is put need not get in
 
     def read(self, lines: Iterable[str]) -> None:
@@ -225,8 +226,9 @@ class History:
                 continue
             getattr(self, f"_{act}")(*words)
 
-    def damage(self) -> None:
-        """The index was destroyed from outside."""
+    def damage(self, *, lasting: bool = False) -> None:
+        """The index was destroyed from outside; a lasting damage may be met only later."""
+        self.lasting |= lasting
         for (kind, _), versions in self.allowed.items():
             if kind in LOST_WITH_INDEX:
                 versions.add(None)
@@ -238,7 +240,11 @@ class History:
         if self.failing:
             self.unsure[kind, number] = version
             return
-        self.allowed[kind, number] = {version, None} if self.lossy else {version}
+        self.allowed[kind, number] = self._sure(kind, version)
+
+    def _sure(self, kind: str, version: int) -> set[int | None]:
+        may_go = self.lossy or (self.lasting and kind in LOST_WITH_INDEX)
+        return {version, None} if may_go else {version}
 
     def _wrong(self, kind: str, number: int) -> None:
         self.faults.append(f"wrong result of {kind} {number}")
@@ -277,7 +283,7 @@ class History:
             self.missed.append((kind, number))
         # A newer one that was written, and whose call did not come back, may turn up later.
         newer = {other for other in allowed if other is not None and other > version}
-        self.allowed[kind, number] = {version} | newer | ({None} if self.lossy else set())
+        self.allowed[kind, number] = self._sure(kind, version) | newer
 
     def _warned(self, category: str, text: str) -> None:
         self.warned.append(category)

@@ -12,7 +12,7 @@ from promises import KINDS, History, User, has_max_size
 from system_calls import Call, Decision, Ended, unwatched, watched
 
 OLD = 2 * 24 * 3600  # seconds, after which what is left of a dead process may be swept away
-CAP = 1_000_000  # bytes of the store that evicts
+CAP = 6_000_000  # bytes of the store that evicts; its index's log alone may take four million
 Work = Callable[[User, int], object]
 
 
@@ -47,6 +47,11 @@ def evict(user: User, number: int) -> None:
     for step in range(12):
         user.put("file", number * 100 + step)
         user.put("inline", number * 100 + step)
+
+
+def fill(user: User, number: int) -> None:
+    for step in range(1, 6):
+        evict(user, number + step)
 
 
 @dataclass
@@ -146,7 +151,7 @@ class Place:
             self.undisturbed(lambda user: before(user, number))
         if scenario.damage is not None:
             scenario.damage(self.root)
-            self.history.damage()
+            self.history.damage(lasting=scenario.damage is halve)
 
         def work(user: User) -> None:
             scenario.work(user, number)
@@ -180,7 +185,12 @@ class Place:
         """Take the index away: a new one must know no less, and nothing that was dropped."""
         remove(self.root)
         self.history.damage()
-        self.undisturbed(lambda user: user.look(list(self.history.allowed)))
+
+        def look(user: User) -> None:
+            user.look(list(self.history.allowed))
+            user.report()
+
+        self.undisturbed(look)
 
     def leftovers(self) -> list[Path]:
         """Files that no process needs any more."""
@@ -220,8 +230,9 @@ def place(folder: Path, scenario: Scenario) -> Iterator[Place]:
     folder.mkdir()
     try:
         there = Place(folder, scenario.max_size)
+        first = put_all if scenario.max_size is None else fill
         if not scenario.new:
-            there.undisturbed(lambda user: put_all(user, 0))
+            there.undisturbed(lambda user: first(user, 0))
         yield there
     finally:
         shutil.rmtree(folder, ignore_errors=True)
