@@ -45,7 +45,8 @@ type Opened = Result<Arc<Store>, (Kind, String, Instant)>;
 ///     else.
 /// allow_pickle : bool, default True
 ///     Whether results that nothing but pickle can hold are stored and loaded. They are sealed with
-///     the user's secret, and only what the seal fits is ever unpickled.
+///     the user's secret, as are dataclasses and named tuples, which need no pickle; only what the
+///     seal fits is ever unpickled or imported.
 #[pyclass(frozen, name = "Store", module = "afml_cache")]
 pub struct PyStore {
     path: PathBuf,
