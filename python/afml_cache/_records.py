@@ -32,6 +32,7 @@ class _Shape:
 _SHAPES: weakref.WeakKeyDictionary[type, _Shape | None] = weakref.WeakKeyDictionary()
 _CALLS = "__reduce__", "__reduce_ex__"
 _ABSENT = object()
+_OF_OBJECT = getattr(object, "__getstate__", None)  # since Python 3.11
 
 
 def take_apart(value: object) -> Parts | None:
@@ -134,30 +135,26 @@ def _find_shape(cls: type) -> _Shape | None:
 
 
 def _names_of_dataclass(cls: type) -> tuple[str, ...] | None:
-    own = {
-        "__getstate__": [getattr(object, "__getstate__", None), _of_dataclasses("getstate")],
-        "__setstate__": [None, _of_dataclasses("setstate")],
-        "__getnewargs__": [None],
-        "__getnewargs_ex__": [None],
-        "__new__": [object.__new__],
+    plain = {
+        "__new__": (object.__new__,),
+        "__getstate__": (_OF_OBJECT, getattr(dataclasses, "_dataclass_getstate", None)),
+        "__setstate__": (getattr(dataclasses, "_dataclass_setstate", None),),
+        "__getnewargs__": (),
+        "__getnewargs_ex__": (),
     }
     if "__dataclass_fields__" not in vars(cls):
         return None
-    if any(getattr(cls, name, None) not in (*known, None) for name, known in own.items()):
+    if any(getattr(cls, name, None) not in (None, *known) for name, known in plain.items()):
         return None
     return tuple(field.name for field in dataclasses.fields(cls))
-
-
-def _of_dataclasses(name: str) -> object:
-    return getattr(dataclasses, f"_dataclass_{name}", None)
 
 
 def _names_of_tuple(cls: type) -> tuple[str, ...] | None:
     fields = getattr(cls, "_fields", None)
     if not isinstance(fields, tuple) or {*map(type, fields)} - {str}:
         return None
-    states = getattr(object, "__getstate__", None), None
-    if getattr(cls, "__getstate__", None) not in states or hasattr(cls, "__setstate__"):
+    state = getattr(cls, "__getstate__", None)
+    if state not in (None, _OF_OBJECT) or hasattr(cls, "__setstate__"):
         return None
     # Both are made by `namedtuple`: the one in a namespace of its own, the other in its module.
     made = getattr(cls.__new__, "__globals__", {})

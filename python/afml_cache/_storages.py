@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-def reduce(value: object) -> Any:
+def reduce(value: Any) -> Any:
     """Reduce a storage in the memory of this machine; nothing for other objects."""
     torch = sys.modules.get("torch")
     if torch is None:
@@ -24,8 +25,7 @@ def reduce(value: object) -> Any:
 
 def untyped(content: np.ndarray[Any, Any]) -> Any:
     """Make a storage over these bytes."""
-    import torch
-
+    torch: Any = importlib.import_module("torch")
     if not len(content):
         return torch.UntypedStorage(0)
     return torch.from_numpy(content).untyped_storage()
@@ -33,6 +33,5 @@ def untyped(content: np.ndarray[Any, Any]) -> Any:
 
 def typed(storage: Any, dtype: Any) -> Any:
     """Make the storage that rebuilds a tensor."""
-    import torch
-
+    torch: Any = importlib.import_module("torch")
     return torch.storage.TypedStorage(wrap_storage=storage, dtype=dtype, _internal=True)

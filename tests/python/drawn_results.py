@@ -1,4 +1,4 @@
-"""Results for hypothesis to draw: of every kind that a payload holds without a pickle, and some more."""
+"""Results for hypothesis to draw: of every kind that needs no pickle, and some that do."""
 
 import collections
 import datetime as dt
@@ -16,8 +16,10 @@ from polars.testing import parametric
 from test_digest_properties import frames, hashable, values
 
 ZONES = st.sampled_from(
-    [None, "UTC", "Europe/Berlin", zoneinfo.ZoneInfo("America/New_York"), dt.timezone.utc]
-    + [dt.timezone(dt.timedelta(hours=-3))]
+    [
+        *(None, "UTC", "Europe/Berlin", zoneinfo.ZoneInfo("America/New_York")),
+        *(dt.timezone.utc, dt.timezone(dt.timedelta(hours=-3))),
+    ]
 )
 NAMES = st.one_of(st.none(), st.text(max_size=2), st.integers(-1, 1), st.tuples(st.integers(0, 1)))
 UNITS = st.sampled_from(["s", "ms", "us", "ns"])
@@ -109,7 +111,7 @@ def spans(draw: st.DrawFn) -> pd.TimedeltaIndex:
 
 
 @st.composite
-def indexes(draw: st.DrawFn) -> pd.Index:
+def indexes(draw: st.DrawFn) -> pd.Index:  # noqa: PLR0911 - a table
     labels = st.lists(st.integers(-3, 3), max_size=4)
     texts = st.lists(st.one_of(st.none(), st.text(max_size=2)), max_size=4)
     name = draw(NAMES)
@@ -145,7 +147,7 @@ def indexes(draw: st.DrawFn) -> pd.Index:
 
 
 @st.composite
-def columns(draw: st.DrawFn, length: int) -> Any:
+def columns(draw: st.DrawFn, length: int) -> Any:  # noqa: PLR0911 - a table
     numbers = draw(st.lists(st.integers(0, 1), min_size=length, max_size=length))
     gaps = [None if number else place for place, number in enumerate(numbers)]
     kind = draw(st.integers(0, 7))

@@ -43,8 +43,13 @@ def plain() -> Cases:
         "surrogates": lambda: ["\ud800", {"\udfff": 1}],
         "one list three times": lambda: [[part := [1]], part, {"a": part}],
         "one set twice": lambda: [part := {1, 2}, part, bytearray(b"a")],
-        "a long text twice": lambda: ["x" * 100_000] * 2,
-        "keys that are equal": lambda: {1: "a", 2.0: "b", True: "c"},
+        "a long text twice": lambda: [
+            ["x" * 100_000] * 2,
+            [b"y" * 100_000] * 2,
+            ["\ud800" * 5000] * 2,
+        ],
+        "one bytearray twice": lambda: [part := bytearray(b"a"), part],
+        "keys of several types": lambda: {1: "a", 2.0: "b", "1": "c"},
         "an order of keys": lambda: {str(number): number for number in (5, 3, 9)},
     }
 
@@ -167,12 +172,15 @@ def frames() -> Cases:
         ),
         "duplicate level names": lambda: pd.MultiIndex.from_tuples([(1, 2)], names=["a", "a"]),
         "index of tuples": lambda: pd.Index([("a", 1), ("b",)], tupleize_cols=False, name=("n", 1)),
-        "index of every number": lambda: [pd.Index([1, 2], dtype=kind) for kind in ("i1", "u8", "f4")],
+        "index of every number": lambda: [
+            pd.Index([1, 2], dtype=kind) for kind in ("i1", "u8", "f4")
+        ],
         "index of booleans": lambda: pd.Index([True, False]),
         "nullable index": lambda: pd.Index([1, None], dtype="Int64", name="n"),
         "index of text": lambda: [pd.Index(["a", None], dtype=kind) for kind in ("str", "string")],
         "index of offsets": lambda: [
-            pd.date_range("2024", periods=3, freq=freq) for freq in ("B", "MS", "QS-FEB", "W-TUE", "2h")
+            pd.date_range("2024", periods=3, freq=freq)
+            for freq in ("B", "MS", "QS-FEB", "W-TUE", "2h")
         ],
         "index backwards": lambda: pd.date_range("2024", periods=3, freq="-1D"),
         "index across a change of clocks": lambda: pd.date_range(
@@ -182,32 +190,52 @@ def frames() -> Cases:
         "index of UTC": lambda: [DAYS.tz_localize("UTC"), DAYS.tz_localize(dt.timezone.utc)],
         "unsorted instants": lambda: pd.DatetimeIndex(["2024-02-01", "NaT", "2024-01-01"]),
         "periods with a step": lambda: pd.period_range("2024", periods=3, freq="3M", name="p"),
-        "period columns": lambda: pd.DataFrame([[1, 2]], columns=pd.period_range("2024", periods=2, freq="D")),
-        "intervals of instants": lambda: pd.interval_range(DAYS[0], periods=3, freq="D", closed="neither"),
-        "missing intervals": lambda: pd.arrays.IntervalArray.from_tuples([(0, 1), None], closed="left"),
+        "period columns": lambda: pd.DataFrame(
+            [[1, 2]], columns=pd.period_range("2024", periods=2, freq="D")
+        ),
+        "intervals of instants": lambda: pd.interval_range(
+            DAYS[0], periods=3, freq="D", closed="neither"
+        ),
+        "missing intervals": lambda: pd.arrays.IntervalArray.from_tuples(
+            [(0, 1), None], closed="left"
+        ),
         "sparse floats": lambda: pd.Series(pd.arrays.SparseArray([np.nan, 1.0], kind="block")),
-        "sparse with a fill": lambda: pd.DataFrame({"a": pd.arrays.SparseArray([7, 7, 1], fill_value=7)}),
-        "instants in a frame": lambda: pd.DataFrame({
-            unit: DAYS.as_unit(unit) for unit in ("s", "ms", "us", "ns")
-        } | {"d": DAYS - DAYS[0], "z": DAYS.tz_localize(BERLIN)}),
+        "sparse with a fill": lambda: pd.DataFrame(
+            {"a": pd.arrays.SparseArray([7, 7, 1], fill_value=7)}
+        ),
+        "instants in a frame": lambda: pd.DataFrame(
+            {unit: DAYS.as_unit(unit) for unit in ("s", "ms", "us", "ns")}
+            | {"d": DAYS - DAYS[0], "z": DAYS.tz_localize(BERLIN)}
+        ),
         "a frame of one dtype in columns": lambda: pd.DataFrame(np.arange(12.0).reshape(3, 4).T),
         "a frame of objects": lambda: pd.DataFrame(cells("C"), columns=pd.RangeIndex(3, name="c")),
-        "a frame over read-only memory": lambda: pd.DataFrame(read_only(np.ones((3, 2))), copy=False),
-        "a series over read-only memory": lambda: pd.Series(read_only(np.ones(3)), copy=False),
-        "a frame with names": lambda: pd.DataFrame({1: [1]}, index=pd.Index([0], name="i")).rename_axis(
-            columns="c"
+        "a frame over read-only memory": lambda: pd.DataFrame(
+            read_only(np.ones((3, 2))), copy=False
         ),
+        "a series over read-only memory": lambda: pd.Series(read_only(np.ones(3)), copy=False),
+        "a frame with names": lambda: pd.DataFrame(
+            {1: [1]}, index=pd.Index([0], name="i")
+        ).rename_axis(columns="c"),
         "one frame twice": lambda: [frame := pd.DataFrame({"a": [1]}), {"b": frame}],
         "scalars of pandas": lambda: [
-            pd.Timestamp(dt.datetime(2024, 10, 27, 2, 30, fold=1, tzinfo=BERLIN)), pd.Period("2024Q1"),
-            pd.Timedelta(5, "s").as_unit("ms"), pd.Interval(1, 2, "both"), pd.NaT, pd.NA,
-            pd.Interval(DAYS[0], DAYS[1]), pd.Timestamp(5, tz=dt.timezone.utc),
+            pd.Timestamp(dt.datetime(2024, 10, 27, 2, 30, fold=1, tzinfo=BERLIN)),
+            pd.Period("2024Q1"),
+            pd.Timedelta(5, "s").as_unit("ms"),
+            pd.Interval(1, 2, "both"),
+            pd.NaT,
+            pd.NA,
+            pd.Interval(DAYS[0], DAYS[1]),
+            pd.Timestamp(5, tz=dt.timezone.utc),
         ],
         "extension arrays": lambda: [
-            pd.array([1, None], "Int8"), pd.array(["a", None]), pd.array([True, None], "boolean"),
-            DAYS.array, pd.array([1.5, np.nan, None], "Float64"), pd.array(DAYS - DAYS[0]),
+            pd.array([1, None], "Int8"),
+            pd.array(["a", None]),
+            pd.array([True, None], "boolean"),
+            DAYS.array,
+            pd.array([1.5, np.nan, None], "Float64"),
+            pd.array(DAYS - DAYS[0]),
         ],
-    }  # fmt: skip
+    }
 
 
 def arrow() -> Cases:

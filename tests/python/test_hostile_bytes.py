@@ -1,4 +1,4 @@
-"""A tree that somebody wrote: whatever it says, reading it is an error or a value, never a crash."""
+"""A tree that somebody wrote: reading it is an error or a value, never a crash."""
 
 import struct
 import sys
@@ -81,12 +81,12 @@ VALUES: dict[str, Callable[[], Any]] = {
     "standard": lambda: exact.plain()["zones"]() + exact.plain()["decimals"]()[:2],
     "arrays": lambda: [np.arange(6).reshape(2, 3), np.float32(1), np.zeros(2, "i1,f8")],
     "aligned": lambda: np.zeros(2, exact.aligned()),
-    "read-only": lambda: exact.arrays()["read-only of all kinds"](),
+    "read-only": exact.arrays()["read-only of all kinds"],
     "objects": lambda: [exact.cells("F"), exact.mapped()],
     "masked": lambda: [exact.hardened(), np.ma.masked_array([1, 2], [0, 1], fill_value=7)],
     "frame": frame,
     "indexes": lambda: [pd.period_range("2024", periods=2, freq="D"), pd.interval_range(0, 2)],
-    "arrow": lambda: exact.arrow()["arrow chunks"](),
+    "arrow": exact.arrow()["arrow chunks"],
     "polars": lambda: pl.DataFrame({"a": [[1], None], "s": ["x", "y"], "d": [None, 1.5]}),
 }
 

@@ -182,6 +182,14 @@ def test_one_object_met_twice_is_one_object_afterwards(store: Store) -> None:
     assert np.array_equal(back["b"][1], part)
 
 
+def test_a_long_text_met_twice_is_written_once(store: Store) -> None:
+    echo = cached(store)
+    text, content = "x" * 100_000, b"y" * 100_000
+    echo("twice", [[text] * 5, {"a": content, "b": content}])
+    assert store.size_bytes < 210_000
+    assert echo("twice", None) == [[text] * 5, {"a": content, "b": content}]
+
+
 def test_two_stores_know_nothing_of_each_other(store: Store, tmp_path: Path) -> None:
     other = Store(tmp_path / "other")
     here, there = cached(store), cached(other)

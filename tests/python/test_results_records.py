@@ -1,4 +1,4 @@
-"""Instances as results: put together without their code, sealed, and stale when the class changed."""
+"""Instances as results: put together without their code, sealed, stale when the class changed."""
 
 import collections
 import contextlib
@@ -131,13 +131,8 @@ class Local(NamedTuple):
     a: int
 
 
-def reduced(cls: type) -> type:
-    cls.__reduce__ = lambda self: (cls, ())  # type: ignore[method-assign,assignment]
-    return cls
-
-
 @dataclasses.dataclass
-class Failing(Exception):
+class FailingError(Exception):
     a: int
 
 
@@ -147,7 +142,7 @@ class Mapping(dict):
 
 
 class Guarded(collections.namedtuple("Guarded", "a")):  # noqa: PYI024, SLOT002
-    def __new__(cls, a: int) -> "Guarded":
+    def __new__(cls, a: int) -> Any:
         return super().__new__(cls, a + 1)
 
 
@@ -155,7 +150,7 @@ class Guarded(collections.namedtuple("Guarded", "a")):  # noqa: PYI024, SLOT002
 class Made:
     a: int
 
-    def __new__(cls, *_: object) -> "Made":
+    def __new__(cls, *_: object) -> Any:
         return super().__new__(cls)
 
 
@@ -164,7 +159,15 @@ def test_what_has_a_manner_of_its_own_is_left_to_pickle() -> None:
     class Within:
         a: int
 
-    unset = Local(1), Within(1), Failing(1), Mapping(1), Guarded(1), Made(1), records.Reduced(1)
+    unset = (
+        Local(1),
+        Within(1),
+        FailingError(1),
+        Mapping(1),
+        Guarded(1),
+        Made(1),
+        records.Reduced(1),
+    )
     assert [take_apart(value) is None for value in unset] == [False] + [True] * 6
     assert take_apart(records.unset()) is None
     assert take_apart(records.named()) is None

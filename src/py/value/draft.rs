@@ -5,7 +5,7 @@ use super::{numpy, pandas, pickled, records, step, tag, walk, walk_guarded};
 use crate::format::{Source, Writer};
 use ::numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyString};
 use std::any::Any;
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ const DEEPEST: usize = 200;
 #[derive(Clone, Debug, Default)]
 pub struct Forbidden {
     pub pickles: Option<String>,
-    /// Dataclasses and named tuples: they name a class, and importing one runs code.
+    /// Of dataclasses and named tuples: importing one runs code.
     pub classes: Option<String>,
 }
 
@@ -169,6 +169,12 @@ impl<'py> Sink<'py> for DraftSink {
     }
 
     fn value(&mut self, value: &Bound<'py, PyAny>) -> Walk<()> {
+        if is_shared(value) {
+            return self.composite(value, |sink| {
+                sink.tag(tag::SHARED);
+                step(sink, value)
+            });
+        }
         step(self, value)
     }
 
@@ -252,6 +258,14 @@ impl<'py> Sink<'py> for DraftSink {
     }
 }
 
+/// Whether it matters that a text or bytes are one object wherever they are met.
+fn is_shared(value: &Bound<'_, PyAny>) -> bool {
+    const LONG: usize = 1024;
+    let long = value.is_exact_instance_of::<PyString>() || value.is_exact_instance_of::<PyBytes>();
+    value.is_exact_instance_of::<PyByteArray>()
+        || (long && value.len().is_ok_and(|length| length >= LONG))
+}
+
 fn walk_items<'py>(
     sink: &mut DraftSink,
     tag: u8,
@@ -266,7 +280,7 @@ fn walk_items<'py>(
     Ok(())
 }
 
-fn walk_dict<'py>(sink: &mut DraftSink, items: &Bound<'py, PyDict>) -> Walk<()> {
+fn walk_dict(sink: &mut DraftSink, items: &Bound<'_, PyDict>) -> Walk<()> {
     sink.tag(tag::DICT);
     sink.u64(items.len() as u64);
     for (key, value) in items {
@@ -280,7 +294,7 @@ fn walk_dict<'py>(sink: &mut DraftSink, items: &Bound<'py, PyDict>) -> Walk<()> 
     Ok(())
 }
 
-fn walk_members<'py>(sink: &mut DraftSink, tag: u8, set: &Bound<'py, PyAny>) -> Walk<()> {
+fn walk_members(sink: &mut DraftSink, tag: u8, set: &Bound<'_, PyAny>) -> Walk<()> {
     sink.tag(tag);
     sink.u64(set.len()? as u64);
     set.try_iter()?.try_for_each(|member| walk(sink, &member?))

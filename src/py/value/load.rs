@@ -129,12 +129,22 @@ impl<'a, 'py> Loader<'a, 'py> {
     fn composite(&mut self, tag: u8) -> PyResult<Bound<'py, PyAny>> {
         match tag {
             tag::RECORD => self.record(),
+            tag::SHARED => self.shared(),
             0..48 => python::load(self, tag)?.ok_or_else(|| corrupt("an unknown type tag")),
             48..64 => numpy::load(self, tag),
             64..96 => pandas::load(self, tag),
             96..112 => polars::load(self, tag),
             112..120 => arrow::load(self, tag),
             _ => Err(corrupt("an unknown type tag")),
+        }
+    }
+
+    fn shared(&mut self) -> PyResult<Bound<'py, PyAny>> {
+        match self.u8()? {
+            tag @ (tag::STR..=tag::BYTEARRAY) => {
+                python::load(self, tag)?.ok_or_else(|| corrupt("an unknown type tag"))
+            }
+            _ => Err(corrupt("no text where there should be one")),
         }
     }
 

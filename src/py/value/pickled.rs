@@ -193,7 +193,7 @@ pub fn load<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
     let buffers = PyList::empty(py);
     for _ in 0..loader.count()? {
         let read_only = loader.flag()?;
-        let bytes = numpy::load_bytes(loader)?;
+        let (bytes, _) = numpy::load_bytes(loader)?;
         if read_only {
             bytes.call_method1("setflags", (false,))?;
         }

@@ -15,6 +15,8 @@ tags! {
     TIMEZONE = 28, ZONE_INFO = 29, PYTZ = 30,
     /// A dataclass instance or a named tuple; decoded only behind a seal.
     RECORD = 40,
+    /// A long text or bytes, or a bytearray, which may be met again.
+    SHARED = 41,
     DECIMAL = 32, UUID = 33, PATH = 34, FRACTION = 35,
     NDARRAY = 48, NDARRAY_OBJECT = 49, NDARRAY_RECORD = 50, NUMPY_SCALAR = 51, NUMPY_DTYPE = 52,
     NDARRAY_STRINGS = 53,
