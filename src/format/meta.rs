@@ -70,8 +70,21 @@ impl Meta {
 
 fn read_part(reader: &mut Reader<'_>) -> Result<Part> {
     Ok(Part {
-        label: reader.text()?.to_owned(),
+        label: printable(reader.text()?),
         digest: reader.digest()?,
-        text: reader.text()?.to_owned(),
+        text: printable(reader.text()?),
     })
+}
+
+/// Text for a terminal: it may come out of a file that somebody else wrote.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|letter| {
+            if letter.is_control() {
+                '\u{fffd}'
+            } else {
+                letter
+            }
+        })
+        .collect()
 }

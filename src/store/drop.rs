@@ -36,10 +36,10 @@ impl Store {
         noting: impl Fn(u64) -> Result<()>,
         keep: impl Fn(Vec<Listed>) -> T,
     ) -> Result<Vec<T>> {
-        let newest = self.change(|index| index.move_on(selection.function, &noting));
+        let moved = self.change(|index| index.move_on(selection.function));
         // Whatever memory holds is not to be served from here on.
         self.changes.count_all();
-        let newest = newest?;
+        let (epoch, newest) = moved?;
         // A file that a killed writer left has no entry that could be dropped.
         self.clear_away();
         let mut dropped = Vec::new();
@@ -49,9 +49,12 @@ impl Store {
             });
             self.changes.count_all();
             match some? {
-                empty if empty.is_empty() => return Ok(dropped),
+                empty if empty.is_empty() => break,
                 some => dropped.push(keep(some)),
             }
         }
+        // Last: what a killed process has not dropped is served on, and must outlive the index.
+        noting(epoch)?;
+        Ok(dropped)
     }
 }

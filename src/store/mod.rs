@@ -205,18 +205,14 @@ impl Store {
     }
 
     fn set_aside(&self, key: Digest, place: &Place, error: Error) -> Error {
-        let told = match place.payload {
-            Payload::Inline(_) => {
-                error.within(&format!("the stored result {key} in the index was dropped"))
-            }
-            Payload::File(_) => {
-                let aside = self.root.quarantine(key, place.nonce);
-                error.within(&format!(
-                    "the stored result `{}` was set aside in `quarantine`",
-                    aside.display()
-                ))
-            }
+        let aside = match &place.payload {
+            Payload::Inline(bytes) => self.root.quarantine_bytes(key, place.nonce, bytes),
+            Payload::File(_) => self.root.quarantine(key, place.nonce),
         };
+        let told = error.within(&format!(
+            "the stored result {key} was set aside as `{}`",
+            aside.display()
+        ));
         // A row that stays names a payload that is gone, or fails the same check again.
         let _ = self.change(|index| index.forget(key, place.nonce));
         self.changes.count(key);

@@ -34,7 +34,7 @@ pub fn adopt(root: &Root, index: &mut Index, generation: u64) -> Result<()> {
         let entries: Vec<_> = valid.iter().map(|found| found.entry()).collect();
         index.adopt(&entries)?;
     }
-    index.begin_above(latest)
+    index.finish(latest)
 }
 
 /// A payload file, and what it says of itself.

@@ -118,23 +118,22 @@ impl Session {
         files::wait_for_users(&users)?;
         root.quarantine_index(generation);
         root.prepare_index(generation);
-        let (mut index, _) = Index::open(&root.index(generation), generation, root.manner())?;
+        let mut index = Index::create(&root.index(generation), generation, root.manner())?;
         rebuild::adopt(root, &mut index, generation)?;
         root.set_generation(generation)?;
         Self::with_users(root, generation, index)
     }
 
-    /// `None` for an index that nothing is in.
+    /// `None` for an index that is not there, or was never finished.
     fn open_generation(root: &Root, generation: u64) -> Result<Option<Self>> {
         let path = root.index(generation);
         if files::identity(&path).is_none() {
             return Ok(None);
         }
-        let (index, new) = Index::open(&path, generation, root.manner())?;
-        if new {
-            return Ok(None);
-        }
-        Self::with_users(root, generation, index).map(Some)
+        let index = Index::open(&path, root.manner())?;
+        index
+            .map(|index| Self::with_users(root, generation, index))
+            .transpose()
     }
 
     fn with_users(root: &Root, generation: u64, index: Index) -> Result<Self> {

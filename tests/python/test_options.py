@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from bodies import Bodies, counted
 from forged import parse
-from hostile import blobs, put_blob
+from hostile import blobs, indexes, put_blob
 
 import afml_cache
 from afml_cache import CacheConfigError, SpotCheckWarning, Store, robust_cacheable
@@ -32,10 +32,11 @@ def double(x: int) -> int:
 
 def backdate(root: Path, seconds: float) -> None:
     """Make every stored result that much older, as a clock that went on would."""
-    for path, row, blob in blobs(root):
-        payload = parse(blob)
+    (index,) = indexes(root)
+    for blob in blobs(index):
+        payload = parse(blob[-1])
         payload.created -= int(seconds * 1e9)
-        put_blob(path, row, payload.write())
+        put_blob(index, blob, payload.write())
 
 
 def test_a_result_older_than_its_ttl_is_computed_again(store: Store, bodies: Bodies) -> None:

@@ -75,7 +75,7 @@ impl PyFunction {
         if mode == Mode::Fresh {
             return self.compute(py, &asked, None).map(|(value, _)| value);
         }
-        if let Some(value) = self.hit(py, &ready, mode) {
+        if let Some(value) = self.hit(py, &ready, mode)? {
             return self.spot_checked(py, &asked, mode, value);
         }
         match mode {
@@ -108,7 +108,7 @@ impl PyFunction {
                     }
                 }
             }
-            if let Some(value) = self.landed(py, asked.ready) {
+            if let Some(value) = self.landed(py, asked.ready)? {
                 return Ok(value);
             }
         }
@@ -131,7 +131,7 @@ impl PyFunction {
         let lock = asked.ready.opened.lock_of(asked.ready.keyed.key);
         let holding = Arc::new(Holding::new(lock, lease));
         // Another flight of this key may have landed between our look-up and our taking the lead.
-        if let Some(value) = self.landed(py, asked.ready) {
+        if let Some(value) = self.landed(py, asked.ready)? {
             holding.end(true);
             lead.land(Outcome::Stored);
             return Ok(value);
@@ -173,48 +173,59 @@ impl PyFunction {
         py: Python<'py>,
         ready: &Ready,
         mode: Mode,
-    ) -> Option<Bound<'py, PyAny>> {
-        let hit = self.look_up(py, ready, mode.writes())?;
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Some(hit) = self.look_up(py, ready, mode.writes())? else {
+            return Ok(None);
+        };
         if !self.policy.is_fresh(hit.made.at_ns) {
             Counters::count(&self.counters.expired);
-            return None;
+            return Ok(None);
         }
         self.counters.hit(hit.in_memory, hit.made.seconds);
         if mode != Mode::Frozen {
             ready.opened.used(ready.keyed.key);
         }
-        Some(hit.value)
+        Ok(Some(hit.value))
     }
 
     /// A result that another flight may have stored since we looked.
-    pub(super) fn landed<'py>(&self, py: Python<'py>, ready: &Ready) -> Option<Bound<'py, PyAny>> {
-        let hit = self.look_up(py, ready, true)?;
-        if !self.policy.is_fresh(hit.made.at_ns) {
-            return None;
-        }
-        self.counters.hit(hit.in_memory, hit.made.seconds);
-        Some(hit.value)
+    pub(super) fn landed<'py>(
+        &self,
+        py: Python<'py>,
+        ready: &Ready,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let found = self.look_up(py, ready, true)?;
+        let found = found.filter(|hit| self.policy.is_fresh(hit.made.at_ns));
+        Ok(found.map(|hit| {
+            self.counters.hit(hit.in_memory, hit.made.seconds);
+            hit.value
+        }))
     }
 
     /// A result in memory or on disk, of whatever age.
-    fn look_up<'py>(&self, py: Python<'py>, ready: &Ready, writes: bool) -> Option<Hit<'py>> {
-        let (store, key) = (ready.store.bind(py).get(), ready.keyed.key);
+    fn look_up<'py>(
+        &self,
+        py: Python<'py>,
+        ready: &Ready,
+        writes: bool,
+    ) -> PyResult<Option<Hit<'py>>> {
+        let (store, key, opened) = (ready.store.bind(py).get(), ready.keyed.key, &ready.opened);
         let found = guarded(|| {
             let hit = store
-                .recall(py, &ready.opened, key)
+                .recall(py, opened, key)
                 .filter(|hit| self.policy.is_fresh(hit.made.at_ns))
                 .or_else(|| {
                     self.timing.as_ref()?;
-                    store.recall_volatile(py, &ready.opened, key)
+                    store.recall_volatile(py, opened, key)
                 });
-            hit.or_else(|| {
-                let remembers = |size| self.policy.remembers(size);
-                store.fetch(py, &ready.opened, key, writes, remembers)
-            })
+            match hit {
+                Some(hit) => Ok(Some(hit)),
+                None => store.fetch(py, opened, key, writes, &self.policy, &self.counters.errors),
+            }
         });
         found.unwrap_or_else(|panic| {
             self.tell_panic(py, "looked up", &panic);
-            None
+            Ok(None)
         })
     }
 

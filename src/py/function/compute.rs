@@ -137,10 +137,7 @@ impl PyFunction {
             Some(ttl) => store
                 .keep_volatile(py, &ready.opened, drafted, entry, ttl)
                 .map(|kept| kept.then_some(0)),
-            None => {
-                let remembers = |size| self.policy.remembers(size);
-                store.keep(py, &ready.opened, value, drafted, entry, remembers)
-            }
+            None => store.keep(py, &ready.opened, value, drafted, entry, &self.policy),
         };
         match stored {
             Ok(size) => {

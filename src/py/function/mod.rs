@@ -20,7 +20,7 @@ use crate::clock;
 use crate::format::Meta;
 use crate::store::Selection;
 use call::Asked;
-use policy::Policy;
+pub use policy::Policy;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::collections::HashSet;

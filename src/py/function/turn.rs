@@ -155,7 +155,7 @@ impl PyFunction {
             };
         };
         if mode != Mode::Fresh && !alone {
-            if let Some(value) = self.hit(py, &ready, mode) {
+            if let Some(value) = self.hit(py, &ready, mode)? {
                 return Ok(("hit", value));
             }
             match mode {
@@ -219,7 +219,7 @@ impl PyFunction {
             ..turn()
         };
         // Another flight may have landed between our look-up and our taking the lead.
-        if let Some(value) = self.landed(py, ready) {
+        if let Some(value) = self.landed(py, ready)? {
             turn.holding.end(true);
             lead.land(Outcome::Stored);
             return Ok(("hit", value));

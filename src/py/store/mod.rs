@@ -43,7 +43,8 @@ type Opened = Result<Arc<Store>, (Kind, String, Instant)>;
 ///     else.
 /// allow_pickle : bool, default True
 ///     Whether results that nothing but pickle can hold are stored and loaded. They are sealed with
-///     the user's secret, and only what the seal fits is ever unpickled.
+///     the user's secret, as are dataclasses and named tuples, which need no pickle; only what the
+///     seal fits is ever unpickled or imported.
 /// max_size : int, optional
 ///     Bytes that the folder may take; the entries that save the least go first. By default the
 ///     smaller of 20 GiB and half of the disk's free space and the folder's own.

@@ -5,12 +5,16 @@ use crate::clock;
 use crate::digest::Digest;
 use crate::error::{Error, Kind};
 use crate::format::{Compression, Draft, Meta};
+use crate::py::counters::Counters;
+use crate::py::error::is_interrupt;
+use crate::py::function::Policy;
 use crate::py::hot::{Hit, Hot, Made, decoded};
 use crate::py::value::Drafted;
 use crate::store::{Mark, Put, Store};
 use pyo3::prelude::*;
 use std::any::Any;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 impl PyStore {
@@ -90,36 +94,40 @@ impl PyStore {
         store: &Store,
         key: Digest,
         writes: bool,
-        remembers: impl Fn(usize) -> bool,
-    ) -> Option<Hit<'py>> {
+        policy: &Policy,
+        errors: &AtomicU64,
+    ) -> PyResult<Option<Hit<'py>>> {
         let mark = self.mark(py, store, key);
         let found = match py.detach(|| store.get(key, writes)) {
-            Ok(found) => found?,
+            Ok(found) => found,
             Err(error) => {
+                Counters::count(errors);
                 self.tell_error(py, "CacheReadWarning", "reading a result", &error);
-                return None;
+                None
             }
         };
+        let Some(found) = found.filter(|found| self.allow_pickle || !found.head.pickled) else {
+            return Ok(None);
+        };
         let pickled = found.head.code_bearing;
-        if found.head.pickled && !self.allow_pickle {
-            return None;
-        }
         let made = Made::of(&found.head);
-        let remembered = remembers(found.head.length);
+        let remembered = policy.remembers(found.head.length);
         match Hot::of_found(py, found, mark) {
             Ok((value, hot)) => {
                 if let Some(hot) = hot.filter(|_| remembered) {
                     self.memory.put(key, Arc::new(hot));
                 }
-                Some(Hit {
+                Ok(Some(Hit {
                     value,
                     made,
                     in_memory: false,
-                })
+                }))
             }
+            Err(error) if is_interrupt(py, &error) => Err(error),
             Err(error) => {
-                self.undecodable(py, store, key, pickled, &error);
-                None
+                Counters::count(errors);
+                self.undecodable(py, store, key, (pickled, writes), &error);
+                Ok(None)
             }
         }
     }
@@ -130,7 +138,7 @@ impl PyStore {
         py: Python<'_>,
         store: &Store,
         key: Digest,
-        pickled: bool,
+        (pickled, writes): (bool, bool),
         error: &PyErr,
     ) {
         let reason = error.value(py).to_string();
@@ -140,7 +148,7 @@ impl PyStore {
             format!("it can't be decoded ({kind}: {reason})"),
         );
         // A pickle may be readable elsewhere, where its class still is; the new result replaces it.
-        let error = if pickled {
+        let error = if pickled || !writes {
             error
         } else {
             store.reject(key, error)
@@ -156,7 +164,7 @@ impl PyStore {
         value: &Bound<'_, PyAny>,
         drafted: Drafted,
         entry: Entry,
-        remembers: impl Fn(usize) -> bool,
+        policy: &Policy,
     ) -> Result<Option<usize>, Error> {
         let (key, epoch, compress) = (entry.key, entry.epoch, entry.compress);
         let (mut draft, keep) = drafted_entry(drafted, entry);
@@ -171,7 +179,7 @@ impl PyStore {
         match put? {
             Put::Outdated => Ok(None),
             Put::Stored { size, inline } => {
-                let kept = inline.filter(|_| remembers(size));
+                let kept = inline.filter(|_| policy.remembers(size));
                 if let Some(hot) = kept.and_then(|payload| Hot::of_stored(mark, value, &payload)) {
                     self.memory.put(key, Arc::new(hot));
                 }

@@ -41,6 +41,9 @@ use std::path::{Path, PathBuf};
 const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
 # This folder is a cache made by afml-cache; it can be deleted at any time.\n";
 
+/// No index was ever replaced so often: what names a higher generation is damaged.
+const HIGHEST: u64 = 1 << 20;
+
 /// Tells payload files of one key apart.
 pub type Nonce = [u8; 8];
 /// Tells stores apart.
@@ -94,8 +97,16 @@ impl Root {
         }
         if made {
             // Tags are a courtesy to backup tools and git; without them the cache works as well.
-            let _ = publish(&path.join("CACHEDIR.TAG"), TAG.as_bytes());
-            let _ = publish(&path.join(".gitignore"), b"*\n");
+            let _ = publish(
+                &path.join("CACHEDIR.TAG"),
+                &root.tmp().join("TAG"),
+                TAG.as_bytes(),
+            );
+            let _ = publish(
+                &path.join(".gitignore"),
+                &root.tmp().join("gitignore"),
+                b"*\n",
+            );
         }
         root.sweep_tmp();
         root.sweep_leases();
@@ -160,7 +171,8 @@ impl Root {
     pub fn generation(&self) -> Option<u64> {
         let named = read_small(&self.folder("CURRENT"))
             .ok()
-            .and_then(|text| std::str::from_utf8(&text).ok()?.trim().parse().ok());
+            .and_then(|text| std::str::from_utf8(&text).ok()?.trim().parse().ok())
+            .filter(|&generation| generation < HIGHEST);
         named.or_else(|| self.indexes().max())
     }
 
@@ -169,7 +181,8 @@ impl Root {
         entries.filter_map(|entry| {
             let name = entry.file_name();
             let name = name.to_str()?.strip_prefix("index-")?;
-            name.strip_suffix(".sqlite3")?.parse().ok()
+            let generation = name.strip_suffix(".sqlite3")?.parse().ok();
+            generation.filter(|&generation| generation < HIGHEST)
         })
     }
 
@@ -178,14 +191,13 @@ impl Root {
     /// # Errors
     /// The file can't be written.
     pub fn set_generation(&self, generation: u64) -> Result<()> {
-        let name = self
-            .tmp()
-            .join(format!("CURRENT-{generation}-{}", std::process::id()));
         let current = self.folder("CURRENT");
-        create(&name)
-            .and_then(|mut file| writeln!(file, "{generation}"))
-            .and_then(|()| fs::rename(&name, &current))
-            .map_err(|error| at(&current, "can't be written", error))
+        write_draft(
+            &self.tmp().join("CURRENT"),
+            format!("{generation}\n").as_bytes(),
+        )
+        .and_then(|draft| fs::rename(draft, &current))
+        .map_err(|error| at(&current, "can't be written", error))
     }
 
     /// The id of the store, drawn when the folder is made; seals are bound to it.
@@ -205,7 +217,7 @@ impl Root {
                 let mut id = StoreId::default();
                 getrandom::fill(&mut id)
                     .map_err(io::Error::other)
-                    .and_then(|()| publish(&path, &id))
+                    .and_then(|()| publish(&path, &self.tmp().join("ID"), &id))
                     .and_then(|()| read())
             }
             Err(error) => Err(error),
@@ -334,19 +346,33 @@ pub fn identity(path: &Path) -> Option<(u64, u64)> {
     private::identity(path)
 }
 
-/// Makes a file whole or not at all; where another process was first, its file stays.
-fn publish(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut draft = path.to_path_buf().into_os_string();
-    let mut own = [0; 8];
-    getrandom::fill(&mut own).map_err(io::Error::other)?;
-    draft.push(format!(".{:016x}", u64::from_le_bytes(own)));
-    create(Path::new(&draft))
-        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))?;
+/// Makes a file whole or not at all; where another process was first, its file stays. `draft` begins
+/// the name that it has before.
+fn publish(path: &Path, draft: &Path, content: &[u8]) -> io::Result<()> {
+    let draft = write_draft(draft, content)?;
     let linked = fs::hard_link(&draft, path);
     fs::remove_file(&draft)?;
     match linked {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
+    }
+}
+
+/// Writes a file under a name of its own, and gives that.
+fn write_draft(begin: &Path, content: &[u8]) -> io::Result<PathBuf> {
+    let mut own = [0; 8];
+    getrandom::fill(&mut own).map_err(io::Error::other)?;
+    let mut name = begin.to_path_buf().into_os_string();
+    name.push(format!(".{:016x}", u64::from_le_bytes(own)));
+    let draft = PathBuf::from(name);
+    let written =
+        create(&draft).and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()));
+    match written {
+        Ok(()) => Ok(draft),
+        Err(error) => {
+            let _ = fs::remove_file(&draft);
+            Err(error)
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! What failed a check: kept for a look, and never served.
 #![allow(clippy::disallowed_methods)]
 
-use super::{Nonce, Root};
+use super::{Nonce, Root, create};
 use crate::digest::Digest;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -15,6 +16,18 @@ impl Root {
     /// Moves a payload that failed a check out of the way, and says where to.
     pub fn quarantine(&self, key: Digest, nonce: Nonce) -> PathBuf {
         self.set_aside(&self.payload(key, nonce))
+    }
+
+    /// Writes a payload of the index that failed a check to where it can be looked at.
+    pub fn quarantine_bytes(&self, key: Digest, nonce: Nonce, bytes: &[u8]) -> PathBuf {
+        let path = self.payload(key, nonce);
+        let aside = self
+            .folder("quarantine")
+            .join(path.file_name().unwrap_or_default());
+        // Where it can't be written, it is not kept.
+        let _ = create(&aside).and_then(|mut file| file.write_all(bytes));
+        self.empty_quarantine();
+        aside
     }
 
     /// Moves an index out of the way, its write-ahead log with it.

@@ -34,7 +34,7 @@ fn make_secret(path: &Path) -> io::Result<()> {
     }
     let mut bytes = [0; crate::format::Secret::SIZE];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    publish(path, hex_text(&bytes).as_bytes())
+    publish(path, path, hex_text(&bytes).as_bytes())
 }
 
 fn hex_text(bytes: &[u8]) -> String {

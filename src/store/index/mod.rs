@@ -147,19 +147,6 @@ impl Index {
         })
     }
 
-    /// Has epochs begin above those of a generation: what was computed earlier is not stored.
-    ///
-    /// # Errors
-    /// The transaction fails.
-    pub fn begin_above(&mut self, generation: u64) -> Result<()> {
-        let epoch = schema::first_epoch(generation);
-        self.change(|change| {
-            let begin = "UPDATE store SET epoch = max(epoch, ?1), floor = max(floor, ?1)";
-            change.execute(begin, [epoch])?;
-            Ok(())
-        })
-    }
-
     /// Has the log written into the database and cut back.
     ///
     /// # Errors
@@ -223,20 +210,15 @@ impl Index {
         self.ask(|index| list(index, selection, (i64::MAX, -1)))
     }
 
-    /// Moves the epochs on, so that what is being computed is not stored; `note` is told the new
-    /// epoch before anything changes. Gives the highest number of an entry that is there.
+    /// Moves the epochs on, so that what is being computed is not stored. Gives the new epoch, and
+    /// the highest number of an entry that is there.
     ///
     /// # Errors
-    /// The transaction fails, or `note` does.
-    pub fn move_on(
-        &mut self,
-        function: Option<&str>,
-        note: impl FnOnce(u64) -> Result<()>,
-    ) -> Result<i64> {
+    /// The transaction fails.
+    pub fn move_on(&mut self, function: Option<&str>) -> Result<(u64, i64)> {
         self.lasting(|change| {
             let epoch: i64 =
                 change.query_one("SELECT epoch + 1 FROM store", [], |row| row.get(0))?;
-            note(epoch.unsigned_abs())?;
             change.execute("UPDATE store SET epoch = ?", [epoch])?;
             match function {
                 Some(name) => {
@@ -246,7 +228,8 @@ impl Index {
                 None => change.execute("UPDATE store SET floor = ?", [epoch])?,
             };
             let newest = "SELECT coalesce(max(id), 0) FROM entries";
-            Ok(change.query_one(newest, [], |row| row.get(0))?)
+            let newest = change.query_one(newest, [], |row| row.get(0))?;
+            Ok((epoch.unsigned_abs(), newest))
         })
     }
 

@@ -74,24 +74,62 @@ CREATE TABLE pending (
 CREATE INDEX entries_of_function ON entries (function, created);
 CREATE INDEX entries_of_time ON entries (last, first) WHERE last IS NOT NULL;
 CREATE INDEX entries_by_priority ON entries (priority) WHERE pinned = 0;
-PRAGMA user_version = 1;
 ";
+const VERSION: i64 = 1;
 
 impl Index {
-    /// Opens an index and makes its tables where it is new; says whether it was.
+    /// Opens an index; `None` for one that was never finished.
     ///
     /// # Errors
     /// `DamagedIndex` for a file that is no database, `Newer` for tables that we do not know.
-    pub fn open(path: &Path, generation: u64, manner: Manner) -> Result<(Self, bool)> {
-        open(path, generation, manner)
-            .map_err(|error| told(path, error))?
-            .ok_or_else(|| {
+    pub fn open(path: &Path, manner: Manner) -> Result<Option<Self>> {
+        let opened = connect(path, manner).and_then(|connection| {
+            let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            Ok((connection, version))
+        });
+        match opened.map_err(|error| told(path, error))? {
+            (_, 0) => Ok(None),
+            (connection, VERSION) => Ok(Some(Self(connection))),
+            _ => {
                 let path = path.display();
-                Error::new(
+                let what = "was made by a newer afml-cache; upgrade it";
+                Err(Error::new(
                     Kind::Newer,
-                    format!("the index `{path}` was made by a newer afml-cache; upgrade it"),
-                )
-            })
+                    format!("the index `{path}` {what}"),
+                ))
+            }
+        }
+    }
+
+    /// Makes an index, which counts as none until it is finished.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn create(path: &Path, generation: u64, manner: Manner) -> Result<Self> {
+        let created = connect(path, manner).and_then(|mut connection| {
+            let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            change.execute_batch(SCHEMA)?;
+            change.execute(
+                "INSERT INTO store (epoch, floor) VALUES (?1, ?1)",
+                params![first_epoch(generation)],
+            )?;
+            change.commit()?;
+            Ok(Self(connection))
+        });
+        created.map_err(|error| told(path, error))
+    }
+
+    /// Has epochs begin above those of a generation, and the index count from here on.
+    ///
+    /// # Errors
+    /// The transaction fails.
+    pub fn finish(&mut self, generation: u64) -> Result<()> {
+        let epoch = first_epoch(generation);
+        self.change(|change| {
+            let begin = "UPDATE store SET epoch = max(epoch, ?1), floor = max(floor, ?1)";
+            change.execute(begin, [epoch])?;
+            Ok(change.pragma_update(None, "user_version", VERSION)?)
+        })
     }
 
     /// Opens an index that can only be read.
@@ -113,8 +151,8 @@ impl Index {
     }
 }
 
-fn open(path: &Path, generation: u64, manner: Manner) -> rusqlite::Result<Option<(Index, bool)>> {
-    let mut connection = Connection::open(path)?;
+fn connect(path: &Path, manner: Manner) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
     connection.busy_timeout(PATIENCE)?;
     connection.set_prepared_statement_cache_capacity(48);
     connection.pragma_update(
@@ -127,18 +165,7 @@ fn open(path: &Path, generation: u64, manner: Manner) -> rusqlite::Result<Option
     connection.pragma_update(None, "synchronous", "normal")?;
     // Views and triggers are nobody's but a forger's here.
     connection.pragma_update(None, "trusted_schema", false)?;
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let new = version == 0;
-    if new {
-        let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        change.execute_batch(SCHEMA)?;
-        change.execute(
-            "INSERT INTO store (epoch, floor) VALUES (?1, ?1)",
-            params![first_epoch(generation)],
-        )?;
-        change.commit()?;
-    }
-    Ok((version <= 1).then_some((Index(connection), new)))
+    Ok(connection)
 }
 
 /// Where the epochs of a generation begin.
