@@ -11,6 +11,7 @@ from afml_cache import config
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+
 class Fresh(argparse.Action):
     """Computes everything anew, here and in the processes that are started from here."""
 

@@ -63,8 +63,7 @@ def configure(given: Mapping[str, Any] | None = None, /, **settings: Any) -> Non
     """
     for name, value in {**(given or {}), **settings}.items():
         if value is not None:
-            for chosen, checked in _settings.read(name, value).items():
-                _chosen[chosen] = checked
+            _chosen.update(_settings.read(name, value))
     _native.set_process_mode(_mode())
     set_default_store(None)
 

@@ -45,7 +45,7 @@ def awaitable(native: Function, function: Callable[..., Any]) -> Any:
             if step == "turn":
                 return await compute(given, args, kwargs)
             alone = await shared.landed(given) == "alone"
-            given = None  # what it waits for is to be known no longer  # noqa: PLW2901
+            given = None  # what it waits for is to be known no longer
 
     async def compute(turn: Turn | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if turn is None:

@@ -67,7 +67,7 @@ class CacheInfo(NamedTuple):
     def of(cls, counts: list[int], seconds: list[float]) -> CacheInfo:
         """Make it of the native counters, in their order."""
         *most, expired, checks, differences = counts
-        return cls(*most, *seconds, expired, checks, differences)
+        return cls._make([*most, *seconds, expired, checks, differences])
 
 
 def track(function: Function) -> None:

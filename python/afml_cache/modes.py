@@ -39,7 +39,7 @@ def mode(name: str) -> Iterator[None]:
     >>> @robust_cacheable
     ... def add(x, y):
     ...     return x + y
-    >>> with mode("frozen"):
+    >>> with mode("frozen"):  # doctest: +ELLIPSIS
     ...     add(1, 2)
     Traceback (most recent call last):
         ...

@@ -86,7 +86,7 @@ def _memory(given: object) -> int | None:
 
 def _compression(given: object) -> str | None:
     if given is None or given in ("lz4", "zstd"):
-        return given  # type: ignore[return-value]
+        return given
     message = f'`compress` is None, "lz4" or "zstd", not {given!r}'
     raise CacheConfigError(message)
 

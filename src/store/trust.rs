@@ -63,8 +63,9 @@ fn identity(_: Digest, _: &std::fs::Metadata) -> Option<Vec<u8>> {
 fn boot() -> Option<Digest> {
     static BOOT: std::sync::OnceLock<Option<Digest>> = std::sync::OnceLock::new();
     *BOOT.get_or_init(|| {
-        std::fs::read("/proc/sys/kernel/random/boot_id")
-            .ok()
-            .map(|id| Digest::of(&id))
+        let boot = std::fs::read("/proc/sys/kernel/random/boot_id").ok()?;
+        // Where the machine has no name, that of its boot is one.
+        let machine = std::fs::read("/etc/machine-id").unwrap_or_default();
+        Some(Digest::of(&[machine, boot].concat()))
     })
 }

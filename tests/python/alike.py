@@ -169,9 +169,10 @@ class Comparison:
         )
 
     def inner(self, left: Any, right: Any) -> bool:
-        """The content of a column; whether it may be written only where it is plain memory."""
-        if isinstance(left, pd.arrays.NumpyExtensionArray):
-            left, right = np.array(left.to_numpy()), np.array(right.to_numpy())
+        """The content of a column; whether its memory may be written is the frame's own matter."""
+        plain = (np.ndarray, pd.arrays.NumpyExtensionArray)
+        if isinstance(left, plain) and isinstance(right, plain):
+            left, right = np.array(left), np.array(right)
         return self.same(left, right)
 
     def extension(self, left: Any, right: Any) -> bool:

@@ -443,9 +443,7 @@ else:
         assert scripts.ran() == {"work": number + 1}
 
 
-def test_locks_of_killed_processes_do_not_pile_up(
-    scripts: Scripts, default_cache: Path
-) -> None:
+def test_locks_of_killed_processes_do_not_pile_up(scripts: Scripts, default_cache: Path) -> None:
     body = """
 @robust_cacheable
 def work(number):

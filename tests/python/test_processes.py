@@ -1,6 +1,5 @@
 """Several processes share one folder: each other's hits, and no harm when one is killed."""
 
-import os
 import re
 import subprocess
 import sys

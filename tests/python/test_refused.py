@@ -206,7 +206,10 @@ def test_a_read_only_folder_is_read_and_not_written(tmp_path: Path, default_cach
 def test_a_full_disk_costs_no_result(tmp_path: Path, default_cache: Path) -> None:
     default_cache.mkdir(mode=0o700)
     mount = f"mount -t tmpfs -o size=3m,mode=0700 none {default_cache}"
+    # By default a store takes no more than half of a disk, and would never fill one.
     script = """
+import afml_cache
+afml_cache.configure(max_size="1 GB")
 said = [right(100), right(20_000)]
 said += [right(200_000 + step) for step in range(6)] + [right(50_000 + step) for step in range(20)]
 said += [right(1_000 + step) for step in range(100)] + [right(100), right(20_000)]

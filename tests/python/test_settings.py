@@ -28,16 +28,27 @@ def shown(run_python: Callable, folder: Path, **env: str) -> list[str]:
 
 def test_a_project_s_table_is_read_from_folders_below(tmp_path: Path, run_python: Callable) -> None:
     (tmp_path / "pyproject.toml").write_text(
-        '[tool.afml-cache]\ncache-dir = "stored"\nmax_size = "1 GiB"\nmemory = 1000\nallow-pickle = false\n'
+        '[tool.afml-cache]\ncache-dir = "stored"\nmax_size = "1 GiB"\nmemory = 1000\n'
+        "allow-pickle = false\n"
     )
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)
-    assert shown(run_python, below) == [str(tmp_path / "stored"), str(2**30), "1000", "False", "None"]
+    assert shown(run_python, below) == [
+        str(tmp_path / "stored"),
+        str(2**30),
+        "1000",
+        "False",
+        "None",
+    ]
 
 
 def test_the_environment_comes_before_the_project(tmp_path: Path, run_python: Callable) -> None:
-    (tmp_path / "pyproject.toml").write_text('[tool.afml-cache]\nmax-size = 1\nnetwork = true\n')
-    env = {"AFML_CACHE_MAX_SIZE": "2 MB", "AFML_CACHE_ALLOW_PICKLE": "no", "AFML_CACHE_MEMORY": "64"}
+    (tmp_path / "pyproject.toml").write_text("[tool.afml-cache]\nmax-size = 1\nnetwork = true\n")
+    env = {
+        "AFML_CACHE_MAX_SIZE": "2 MB",
+        "AFML_CACHE_ALLOW_PICKLE": "no",
+        "AFML_CACHE_MEMORY": "64",
+    }
     assert shown(run_python, tmp_path, **env)[1:] == ["2000000", "64", "False", "True"]
 
 
@@ -106,7 +117,9 @@ def test_a_wrong_line_of_a_project_is_named(
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "pyproject.toml"
     path.write_text("[tool.afml-cache]\ncolour = 1\n")
-    with pytest.raises(CacheConfigError, match=r"\[tool.afml-cache\] of .*there is no setting `colour`"):
+    with pytest.raises(
+        CacheConfigError, match=r"\[tool.afml-cache\] of .*there is no setting `colour`"
+    ):
         config.settings()
     path.write_text("[tool.afml-cache\n")
     with pytest.raises(CacheConfigError, match="can't be read"):

@@ -66,6 +66,7 @@ pub struct PyFunction {
 #[pymethods]
 impl PyFunction {
     #[new]
+    #[allow(clippy::too_many_arguments)] // each by its name, from Python
     #[pyo3(signature = (function, name, *, version, options, raises, timing, store, policy, key))]
     fn new(
         py: Python<'_>,

@@ -51,7 +51,7 @@ enum Whose {
 
 #[pymethods]
 impl PyTurn {
-    fn __enter__<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
+    fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
         let turn = slf.get();
         turn.under_way().scope = Some(Scope::enter(slf.py(), turn.holding.clone())?);
         Ok(slf)

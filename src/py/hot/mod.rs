@@ -114,7 +114,7 @@ impl Hot {
         }
         // Before the value is handed out: what its owner writes lands in `bytes`.
         let kept = (length <= KEEP).then(|| Arc::new(Bytes::copy(bytes.slice())));
-        let value = load_from(py, &head, &bytes, true)?;
+        let value = load_from(py, &head, &bytes)?;
         if is_unchangeable(&value) {
             let hot = Self::same(mark, made, &value, length);
             return Ok((value, Some(hot)));

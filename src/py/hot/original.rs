@@ -4,7 +4,7 @@
 use super::is_unchangeable;
 use super::pandas::Columns;
 use crate::format::Head;
-use crate::py::value::{Class, Pandas, class_of, load_from};
+use crate::py::value::{Class, Pandas, class_of, load_unwritable};
 use crate::store::Bytes;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -44,7 +44,9 @@ impl Original {
         if head.code_bearing {
             return Ok(None);
         }
-        let value = load_from(py, head, bytes, false)?;
+        let Some(value) = load_unwritable(py, head, bytes)? else {
+            return Ok(None);
+        };
         let mut taking = Taking::default();
         let original = taking.take(&value)?;
         let arrays = bytes.slice().len() as u64;

@@ -201,13 +201,13 @@ impl PyStore {
         &self,
         py: Python<'_>,
         since_ns: Option<i64>,
-        bytes: Option<u64>,
+        most: Option<u64>,
         function: Option<&str>,
     ) -> PyResult<(usize, u64, usize)> {
-        let of = function.zip(bytes);
+        let of = function.zip(most);
         let keep = Keep {
             since_ns,
-            bytes: bytes.filter(|_| of.is_none()),
+            bytes: most.filter(|_| of.is_none()),
             of,
         };
         let store = self.open(py).map_err(raise)?;
@@ -261,16 +261,13 @@ impl PyStore {
     ) -> Result<Vec<Listed>, Error> {
         let store = self.open(py)?;
         let dropped = py.detach(|| store.invalidate(selection));
-        match selection.key {
-            Some(key) => {
-                self.memory.remove(key);
-                self.volatile.remove(key);
-            }
-            None => {
-                self.memory.clear();
-                self.volatile
-                    .drop_matching(selection.function, selection.time_range);
-            }
+        if let Some(key) = selection.key {
+            self.memory.remove(key);
+            self.volatile.remove(key);
+        } else {
+            self.memory.clear();
+            self.volatile
+                .drop_matching(selection.function, selection.time_range);
         }
         dropped
     }

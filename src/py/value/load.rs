@@ -35,20 +35,41 @@ pub struct Loader<'a, 'py> {
     depth: usize,
     /// Whether arrays may be written: not where the bytes belong to several.
     pub writable: bool,
+    /// Whether an array was met that has to be made for each caller: one that is read-only, say.
+    pub met_manners: bool,
 }
 
 /// The value in a payload; its head must have been checked, and its seal where it needs one.
 pub fn load<'py>(py: Python<'py>, head: &Head, bytes: Bytes) -> PyResult<Bound<'py, PyAny>> {
-    load_from(py, head, &Arc::new(bytes), true)
+    load_from(py, head, &Arc::new(bytes))
 }
 
-/// The same, over bytes that others may hold where it is not to be written.
+/// The same, over bytes that somebody else may hold.
 pub fn load_from<'py>(
     py: Python<'py>,
     head: &Head,
     bytes: &Arc<Bytes>,
-    writable: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
+    read(py, head, bytes, true).map(|(value, _)| value)
+}
+
+/// The value with arrays that can't be written, to be copied for each caller; `None` where copies
+/// would not tell which of them could not be written in the first place.
+pub fn load_unwritable<'py>(
+    py: Python<'py>,
+    head: &Head,
+    bytes: &Arc<Bytes>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let (value, met_manners) = read(py, head, bytes, false)?;
+    Ok(Some(value).filter(|_| !met_manners))
+}
+
+fn read<'py>(
+    py: Python<'py>,
+    head: &Head,
+    bytes: &Arc<Bytes>,
+    writable: bool,
+) -> PyResult<(Bound<'py, PyAny>, bool)> {
     let reader = Reader::new(&bytes.slice()[head.tree.clone()]);
     let mut loader = Loader {
         py,
@@ -61,11 +82,12 @@ pub fn load_from<'py>(
         visited: 0,
         depth: 0,
         writable,
+        met_manners: false,
     };
     let value = guarded(|| loader.value())
         .unwrap_or_else(|| Err(corrupt("a value that its library panics over")))?;
     if loader.reader.is_empty() {
-        Ok(value)
+        Ok((value, loader.met_manners))
     } else {
         Err(corrupt("bytes behind the value"))
     }

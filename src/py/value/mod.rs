@@ -20,7 +20,7 @@ pub use apart::refused;
 pub use digest::DigestSink;
 pub use draft::{DraftSink, Drafted, Forbidden};
 pub use library::{Class, Pandas, class_of};
-pub use load::{Memory, load, load_from};
+pub use load::{Memory, load, load_from, load_unwritable};
 pub use sink::{Failure, Unhandled, Walk};
 
 use pyo3::prelude::*;

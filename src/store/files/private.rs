@@ -116,9 +116,12 @@ mod unix {
             ));
         }
         check(path)?;
-        // Where this fails, nobody but us can write all the same.
-        let _ = fs::metadata(path)
-            .and_then(|found| keep(0o700, &found, |mode| fs::set_permissions(path, mode)));
+        // Others may not look into it. What its owner has taken from himself stays taken; where this
+        // fails, nobody but us can write all the same.
+        let _ = fs::metadata(path).and_then(|found| {
+            let mode = found.permissions().mode();
+            keep(mode & 0o700, &found, |mode| fs::set_permissions(path, mode))
+        });
         Ok(())
     }
 

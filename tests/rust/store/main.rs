@@ -1,4 +1,15 @@
 //! The store as a whole: its size, what it keeps, and what a loss of power leaves of it.
+// A test looks at files as it pleases, and ends with what it can't unwrap.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::default_trait_access
+)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss
+)]
 
 mod power;
 mod size;

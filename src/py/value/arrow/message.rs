@@ -16,7 +16,11 @@ const BATCH: u8 = 3;
 
 /// Refuses a stream that no `write` wrote: extension types, packed buffers, swapped bytes.
 pub fn check(mut stream: &[u8]) -> PyResult<()> {
-    while let Some((message, rest)) = next(stream).ok_or_else(unreadable)? {
+    loop {
+        let (message, rest) = next(stream).ok_or_else(unreadable)?;
+        if message.is_empty() {
+            return Ok(());
+        }
         if !is_plain(message).ok_or_else(unreadable)? {
             return Err(corrupt("a stream of Arrow's that was not written here"));
         }
@@ -25,27 +29,23 @@ pub fn check(mut stream: &[u8]) -> PyResult<()> {
             .and_then(|length| rest.get(length..))
             .ok_or_else(unreadable)?;
     }
-    Ok(())
 }
 
 fn unreadable() -> pyo3::PyErr {
     corrupt("a stream of Arrow's that can't be read")
 }
 
-/// The description of the next message, and what follows it; `Some(None)` at the end.
-fn next(stream: &[u8]) -> Option<Option<(&[u8], &[u8])>> {
+/// The description of the next message, which is empty at the end, and what follows it.
+fn next(stream: &[u8]) -> Option<(&[u8], &[u8])> {
     if stream.is_empty() {
-        return Some(None);
+        return Some((stream, stream));
     }
     let (at, length) = match number(stream, 0)? {
         CONTINUED => (8, number(stream, 4)?),
         length => (4, length),
     };
     let length = usize::try_from(length).ok()?;
-    if length == 0 {
-        return Some(None);
-    }
-    stream.get(at..)?.split_at_checked(length).map(Some)
+    stream.get(at..)?.split_at_checked(length)
 }
 
 fn is_plain(message: &[u8]) -> Option<bool> {

@@ -46,6 +46,7 @@ pub fn load<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Bound<'py, P
 
 fn load_manners<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
     let (manners, tag) = (loader.u8()?, loader.u8()?);
+    loader.met_manners = true;
     let plain = matches!(
         tag,
         tag::NDARRAY | tag::NDARRAY_OBJECT | tag::NDARRAY_RECORD | tag::NDARRAY_STRINGS

@@ -197,7 +197,7 @@ fn load_chunk(
             // `try_from_lengths` looks at the sum only, which may have gone round.
             let whole = lengths.iter().try_fold(0_usize, |sum, &length| {
                 sum.checked_add(length)
-                    .filter(|&sum| sum <= i64::MAX as usize)
+                    .filter(|&sum| i64::try_from(sum).is_ok())
             });
             whole.ok_or_else(|| corrupt("lists longer than memory"))?;
             let offsets = Offsets::<i64>::try_from_lengths(lengths.into_iter()).map_err(odd)?;
