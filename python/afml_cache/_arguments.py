@@ -1,4 +1,4 @@
-"""What `add_cache_arguments` does when a parser meets an argument; apart, since few scripts need it."""
+"""What a parser does that meets an argument of `add_cache_arguments`; few scripts need it."""
 
 from __future__ import annotations
 

@@ -47,6 +47,20 @@ def test_300_flipped_bytes_never_come_out() -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_a_kill_at_2000_system_calls_loses_nothing() -> None:
+    counts = soak("kill_at_calls.py", "--rounds", 2_000)
+    assert counts["kills"] >= 2_000
+    assert counts["files left over"] == 0
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_2000_system_calls_that_fail_cost_no_result() -> None:
+    soak("fail_at_calls.py", "--rounds", 2_000)
+
+
+@pytest.mark.soak
 @pytest.mark.timeout(14_400)
 def test_no_flipped_byte_of_a_small_store_comes_out() -> None:
     assert soak("flip_bytes.py")["flips"] > 100_000

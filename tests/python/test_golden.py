@@ -1,4 +1,4 @@
-"""The golden digests: one table for every Python, pandas, NumPy and hash seed.
+"""The golden digests and the golden store: the same for every Python, pandas, NumPy and hash seed.
 
 `tests/wheel/matrix.py` compares them in every environment that it makes; this is the one at hand.
 """
@@ -31,3 +31,11 @@ def test_the_table_has_some_two_hundred_values_and_no_two_share_a_digest() -> No
     table = json.loads((GOLDEN / "digests.json").read_text(encoding="utf-8"))
     assert len(table) > 200
     assert len(set(table.values())) == len(table)
+
+
+def test_the_results_of_the_golden_store_are_found_and_equal() -> None:
+    ran = subprocess.run(
+        [sys.executable, GOLDEN / "stored.py"], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "13 golden results, 0 wrong" in ran.stdout

@@ -11,9 +11,6 @@ from hostile import blobs, indexes, payloads, put_blob
 import afml_cache
 from afml_cache import CacheReadWarning, Store, robust_cacheable
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(afml_cache, "verify"), reason="this version has no verify"
-)
 SMALL, FILE, MAPPED = 100, 20_000, 500_000
 PLACES = [0, 8, 12, 20, 33, 64, 72, 80, 100, 130, 161, 312, 4_096, 70_000, -9, -1]
 

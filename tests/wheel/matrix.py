@@ -29,6 +29,7 @@ ENVIRONMENTS = [  # pandas 3 begins with Python 3.11, NumPy 1.26 ends with Pytho
 ]
 SMOKE = Path(__file__).with_name("smoke.py")
 GOLDEN = Path(__file__).parents[1] / "golden" / "check.py"
+STORED = Path(__file__).parents[1] / "golden" / "stored.py"
 PIP_INSTALL = ("install", "--quiet", "--disable-pip-version-check")
 
 
@@ -72,10 +73,11 @@ def passes(interpreter, folder, wheel, requirements):
         line = run(python, "-B", SMOKE)
         seed = str(sum(folder.name.encode()))  # another one in each environment
         golden = run(python, "-B", GOLDEN, PYTHONHASHSEED=seed)
+        stored = run(python, "-B", STORED, PYTHONHASHSEED=seed)
     except subprocess.CalledProcessError as failure:
         print(f"FAILED  {folder.name}\n{failure.stdout}{failure.stderr}", flush=True)
         return False
-    print(f"passed  {line}; {golden}", flush=True)
+    print(f"passed  {line}; {golden}; {stored}", flush=True)
     return True
 
 
