@@ -68,11 +68,11 @@ impl Store {
         let place = Place {
             nonce,
             created_ns: draft.created_ns,
+            sealed: self.ours().filter(|_| draft.code_bearing),
             payload,
         };
         let entry = Entry {
             key: draft.key,
-            sealed: self.ours().filter(|_| draft.code_bearing),
             ours: self.ours(),
             function: &draft.meta.function,
             seconds: draft.seconds,

@@ -52,7 +52,6 @@ impl Found {
     fn entry(&self) -> Entry<'_> {
         Entry {
             key: self.head.key,
-            sealed: self.head.key_id,
             ours: self.head.key_id,
             function: &self.meta.function,
             seconds: self.head.seconds,
@@ -72,6 +71,7 @@ fn read(root: &Root, key: Digest, nonce: Nonce) -> Option<Found> {
     let place = Place {
         nonce,
         created_ns: head.created_ns,
+        sealed: head.key_id,
         payload: Payload::File(None),
     };
     Some(Found { head, meta, place })

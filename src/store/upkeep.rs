@@ -2,10 +2,11 @@
 
 use super::index::{LOG, Pending, Selection};
 use super::ledger::Ledger;
-use super::{Payload, Place, Store};
+use super::{Bytes, Payload, Place, Store};
 use crate::clock;
 use crate::digest::Digest;
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
+use crate::format::Head;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -138,16 +139,19 @@ impl Store {
     }
 
     fn check_whole(&self, key: Digest, place: &Place) -> Result<()> {
-        let checked = match &place.payload {
-            Payload::Inline(bytes) => self.check(key, bytes, false),
-            Payload::File(_) => match self.root.open(key, place.nonce)? {
-                Some((bytes, _)) => self.check(key, bytes.slice(), false),
-                None => Err(super::Error::new(Kind::Corrupt, "its file is gone")),
-            },
+        let opened = match &place.payload {
+            Payload::Inline(bytes) => Some(Bytes::copy(bytes)),
+            Payload::File(_) => self.root.open(key, place.nonce)?.map(|(bytes, _)| bytes),
         };
-        match checked {
+        let bytes = opened.ok_or_else(|| Error::new(Kind::Corrupt, "its file is gone"))?;
+        let head = Head::read(bytes.slice())?;
+        if head.key_id != place.sealed {
+            let what = "its seal is of another secret than when it was stored";
+            return Err(Error::new(Kind::Corrupt, what));
+        }
+        match self.check(key, bytes.slice(), false) {
             // Somebody else's, whose seal can't be checked here.
-            Err(error) if error.kind() == Kind::ForeignSecret => Ok(()),
+            Err(error) if error.kind() == Kind::ForeignSecret => head.verify_leaves(bytes.slice()),
             checked => checked.map(drop),
         }
     }

@@ -62,7 +62,7 @@ impl Index {
     pub fn find(&self, key: Digest, ours: Option<&KeyId>) -> Result<Option<Place>> {
         self.ask(|index| {
             let mut query = index.prepare_cached(
-                "SELECT nonce, stamp, (SELECT bytes FROM payloads WHERE entry = id), created FROM entries
+                "SELECT nonce, stamp, (SELECT bytes FROM payloads WHERE entry = id), created, sealed FROM entries
                  WHERE key = ? AND sealed IN (x'', ?)",
             )?;
             query
@@ -78,7 +78,7 @@ impl Index {
     pub fn find_nonce(&self, key: Digest, nonce: Nonce) -> Result<Option<Place>> {
         self.ask(|index| {
             let mut query = index.prepare_cached(
-                "SELECT nonce, stamp, (SELECT bytes FROM payloads WHERE entry = id), created FROM entries
+                "SELECT nonce, stamp, (SELECT bytes FROM payloads WHERE entry = id), created, sealed FROM entries
                  WHERE key = ? AND nonce = ?",
             )?;
             query.query_one(params![key.0, nonce], place).optional()
@@ -134,7 +134,7 @@ impl Index {
                 let mut newer = change.prepare_cached(
                     "SELECT 1 FROM entries WHERE key = ? AND sealed = ? AND created > ?",
                 )?;
-                let sealed = seal_bytes(entry.sealed.as_ref());
+                let sealed = seal_bytes(entry.place.sealed.as_ref());
                 if newer.exists(params![entry.key.0, sealed, entry.place.created_ns])? {
                     room::note_pending(change, entry.key, entry.place.nonce, 0)?;
                     continue;
@@ -264,11 +264,11 @@ impl Index {
     pub fn latest(&self, function: &str, most: usize) -> Result<Vec<(Digest, Place)>> {
         self.ask(|index| {
             let mut query = index.prepare_cached(
-                "SELECT nonce, stamp, (SELECT bytes FROM payloads WHERE entry = id), created, key FROM entries
+                "SELECT nonce, stamp, (SELECT bytes FROM payloads WHERE entry = id), created, sealed, key FROM entries
                  WHERE function = (SELECT id FROM functions WHERE name = ?) ORDER BY created DESC LIMIT ?",
             )?;
             let found = query.query_map(params![function, most.cast_signed() as i64], |row| {
-                Ok((Digest(row.get(4)?), place(row)?))
+                Ok((Digest(row.get(5)?), place(row)?))
             })?;
             found.collect()
         })
@@ -371,7 +371,7 @@ fn insert(change: &Connection, entry: &Entry<'_>, stamp: Option<Vec<u8>>) -> rus
     )?;
     insert.execute(params![
         entry.key.0,
-        seal_bytes(entry.sealed.as_ref()),
+        seal_bytes(entry.place.sealed.as_ref()),
         entry.place.nonce,
         function,
         entry.place.created_ns,

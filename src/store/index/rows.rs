@@ -12,6 +12,8 @@ pub struct Place {
     pub nonce: Nonce,
     /// When it was computed, ns UTC.
     pub created_ns: i64,
+    /// The secret that it was sealed with, where it has a seal.
+    pub sealed: Option<KeyId>,
     /// The payload itself, or how to find it.
     pub payload: Payload,
 }
@@ -30,8 +32,6 @@ pub enum Payload {
 pub struct Entry<'a> {
     /// The key that it answers.
     pub key: Digest,
-    /// The secret that its seal is of, where it has one.
-    pub sealed: Option<KeyId>,
     /// The secret of this store: what was sealed with another one is somebody else's, and stays.
     pub ours: Option<KeyId>,
     /// `module.qualname` of the function.
@@ -110,11 +110,12 @@ pub fn seal_bytes(sealed: Option<&KeyId>) -> &[u8] {
     sealed.map_or(&[], KeyId::as_slice)
 }
 
-/// Reads nonce, stamp, inline bytes and time of computation.
+/// Reads nonce, stamp, inline bytes, time of computation and secret.
 pub fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
     Ok(Place {
         nonce: row.get(0)?,
         created_ns: row.get(3)?,
+        sealed: row.get_ref(4)?.as_blob()?.try_into().ok(),
         payload: match row.get(2)? {
             Some(bytes) => Payload::Inline(bytes),
             None => Payload::File(row.get(1)?),
