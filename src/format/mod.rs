@@ -2,15 +2,18 @@
 
 mod codec;
 mod compress;
+mod draft;
 mod mac;
 mod meta;
 mod payload;
+mod unpack;
 
 pub use codec::{Reader, Writer};
 pub use compress::Compression;
+pub use draft::{Draft, Seal, Source};
 pub use mac::{KeyId, Mac, Secret};
 pub use meta::{Meta, Part};
-pub use payload::{Draft, HEADER, Head, Leaf, Seal, Source};
+pub use payload::{HEADER, Head, Leaf};
 
 /// The version of keys: a change to what is digested, or how, raises it.
 pub const KEY_VERSION: u32 = 1;

@@ -14,203 +14,39 @@
 use super::PAYLOAD_VERSION;
 use super::codec::{Reader, Writer};
 use super::compress::Compression;
-use super::mac::{KeyId, Mac, Secret};
+use super::draft::Seal;
+use super::mac::{KeyId, Mac};
 use super::meta::Meta;
-use crate::digest::{Digest, Strided, digest_all, digest_bytes};
+use crate::digest::{Digest, digest_bytes};
 use crate::error::{Error, Kind, Result};
 use std::ops::Range;
 
-const MAGIC: [u8; 8] = *b"AFMLPAY1";
-const CODE_BEARING: u32 = 1;
-const PICKLED: u32 = 2;
-const LZ4: u32 = 4;
-const ZSTD: u32 = 8;
+pub(super) const MAGIC: [u8; 8] = *b"AFMLPAY1";
+pub(super) const CODE_BEARING: u32 = 1;
+pub(super) const PICKLED: u32 = 2;
+pub(super) const LZ4: u32 = 4;
+pub(super) const ZSTD: u32 = 8;
 const META_AT: usize = 56;
 const TREE_AT: usize = 64;
 const LEAVES_AT: usize = 72;
-const CHECK_AT: usize = 96;
-const KEY_ID_AT: usize = CHECK_AT + Digest::SIZE;
-const MAC_AT: usize = KEY_ID_AT + size_of::<KeyId>();
+pub(super) const CHECK_AT: usize = 96;
+pub(super) const KEY_ID_AT: usize = CHECK_AT + Digest::SIZE;
+pub(super) const MAC_AT: usize = KEY_ID_AT + size_of::<KeyId>();
 /// Bytes of the fixed header.
 pub const HEADER: usize = MAC_AT + size_of::<Mac>();
-const LEAF_ROW: usize = 8 + 8 + Digest::SIZE;
-const ALIGN: usize = 64;
-
-/// The bytes of a leaf that is about to be written.
-#[derive(Debug)]
-pub enum Source {
-    /// Bytes that the draft owns.
-    Owned(Vec<u8>),
-    /// Bytes somewhere else, which outlive the draft.
-    Borrowed(*const u8, usize),
-}
-
-// SAFETY: `Borrowed` is only read, and whoever makes one promises that the memory outlives the draft.
-unsafe impl Send for Source {}
-// SAFETY: as above.
-unsafe impl Sync for Source {}
-
-impl Source {
-    /// The bytes.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Owned(bytes) => bytes,
-            Self::Borrowed(_, 0) => &[],
-            // SAFETY: promised by whoever made it.
-            Self::Borrowed(pointer, length) => unsafe {
-                std::slice::from_raw_parts(*pointer, *length)
-            },
-        }
-    }
-}
-
-/// A value on its way to disk.
-#[derive(Debug)]
-pub struct Draft {
-    /// The key that it answers.
-    pub key: Digest,
-    /// When it was computed, ns UTC.
-    pub created_ns: i64,
-    /// How long that took.
-    pub seconds: f64,
-    /// What it says of itself.
-    pub meta: Meta,
-    /// The value's structure.
-    pub tree: Vec<u8>,
-    /// The value's large buffers.
-    pub leaves: Vec<Source>,
-    /// Whether decoding the tree can run code.
-    pub code_bearing: bool,
-    /// How the tree and the leaves have been made smaller.
-    pub compression: Option<Compression>,
-    /// Whether it holds a pickle.
-    pub pickled: bool,
-}
-
-/// With what a code-bearing payload is sealed.
-#[derive(Clone, Copy, Debug)]
-pub struct Seal<'a> {
-    /// The user's secret.
-    pub secret: &'a Secret,
-    /// The store that the payload belongs to.
-    pub store: &'a [u8; 16],
-}
-
-impl Draft {
-    /// Everything before the leaves, padded to where the first one starts.
-    ///
-    /// # Errors
-    /// The draft can run code and there is no secret to seal it with.
-    pub fn head(&self, epoch: u64, seal: Option<Seal<'_>>) -> Result<(Vec<u8>, Vec<Leaf>)> {
-        let meta = self.meta.encode();
-        let table_at = HEADER + meta.len() + self.tree.len();
-        let leaves = self.lay_out(table_at + self.leaves.len() * LEAF_ROW);
-        let mut writer = Writer::new();
-        writer.raw(&MAGIC);
-        writer.u32(PAYLOAD_VERSION);
-        writer.u32(self.flags());
-        writer.raw(&self.key.0);
-        writer.i64(self.created_ns);
-        writer.f64(self.seconds);
-        for number in [
-            epoch,
-            meta.len() as u64,
-            self.tree.len() as u64,
-            leaves.len() as u64,
-        ] {
-            writer.u64(number);
-        }
-        let end = leaves.last().map_or(table_at, |leaf| leaf.range.end);
-        writer.u64(end as u64);
-        writer.u64(0);
-        writer.raw(&[0; HEADER - CHECK_AT]);
-        writer.raw(&meta);
-        writer.raw(&self.tree);
-        for leaf in &leaves {
-            leaf.write(&mut writer);
-        }
-        let mut head = writer.finish();
-        self.sign(&mut head, seal)?;
-        if let Some(first) = leaves.first() {
-            head.resize(first.range.start, 0);
-        }
-        Ok((head, leaves))
-    }
-
-    fn flags(&self) -> u32 {
-        let packed = match self.compression {
-            None => 0,
-            Some(Compression::Lz4) => LZ4,
-            Some(Compression::Zstd) => ZSTD,
-        };
-        let code_bearing = if self.code_bearing { CODE_BEARING } else { 0 };
-        packed | code_bearing | if self.pickled { PICKLED } else { 0 }
-    }
-
-    /// Makes the tree and the leaves smaller.
-    ///
-    /// # Errors
-    /// There is no memory for it.
-    pub fn pack(&mut self, how: Compression) -> Result<()> {
-        self.tree = how.pack(&self.tree)?;
-        for leaf in &mut self.leaves {
-            *leaf = Source::Owned(how.pack(leaf.bytes())?);
-        }
-        self.compression = Some(how);
-        Ok(())
-    }
-
-    fn sign(&self, head: &mut [u8], seal: Option<Seal<'_>>) -> Result<()> {
-        let check = check(head);
-        head[CHECK_AT..KEY_ID_AT].copy_from_slice(&check.0);
-        if self.code_bearing {
-            let seal = seal.ok_or_else(|| {
-                Error::new(
-                    Kind::Invalid,
-                    "a result that can run code can't be stored without a secret to seal it",
-                )
-            })?;
-            let mac = seal.secret.seal(&sealed_parts(head, seal.store));
-            head[KEY_ID_AT..MAC_AT].copy_from_slice(&seal.secret.id());
-            head[MAC_AT..HEADER].copy_from_slice(&mac);
-        }
-        Ok(())
-    }
-
-    fn lay_out(&self, mut at: usize) -> Vec<Leaf> {
-        // SAFETY: the views are gone when this statement ends, and the sources live in `self`.
-        let views: Vec<_> = self
-            .leaves
-            .iter()
-            .map(|leaf| unsafe { Strided::contiguous(leaf.bytes()) })
-            .collect();
-        let digests = digest_all(&views);
-        self.leaves
-            .iter()
-            .zip(digests)
-            .map(|(source, digest)| {
-                let start = at.next_multiple_of(ALIGN);
-                at = start + source.bytes().len();
-                Leaf {
-                    range: start..at,
-                    digest,
-                }
-            })
-            .collect()
-    }
-}
+pub(super) const LEAF_ROW: usize = 8 + 8 + Digest::SIZE;
+pub(super) const ALIGN: usize = 64;
 
 /// Where a leaf lies in the payload, and its content.
 #[derive(Clone, Debug)]
 pub struct Leaf {
     /// From the payload's first byte.
     pub range: Range<usize>,
-    digest: Digest,
+    pub(super) digest: Digest,
 }
 
 impl Leaf {
-    fn write(&self, writer: &mut Writer) {
+    pub(super) fn write(&self, writer: &mut Writer) {
         writer.u64(self.range.start as u64);
         writer.u64(self.range.len() as u64);
         writer.raw(&self.digest.0);
@@ -353,52 +189,6 @@ impl Head {
         self.tree.end + self.leaves.len() * LEAF_ROW
     }
 
-    /// Bytes that it takes once it is unpacked: the tree, and each leaf at its place.
-    ///
-    /// # Errors
-    /// A length that can't be.
-    pub fn unpacked_size(&self, payload: &[u8], how: Compression) -> Result<usize> {
-        let packed = self.packed(payload)?;
-        packed.iter().try_fold(0_usize, |size, packed| {
-            size.checked_next_multiple_of(ALIGN)
-                .and_then(|start| start.checked_add(how.length(packed).ok()?))
-                .ok_or_else(|| corrupt("it can't be decompressed"))
-        })
-    }
-
-    /// Unpacks the tree and the leaves into memory of `unpacked_size`; their places are those there.
-    ///
-    /// # Errors
-    /// They are damaged.
-    pub fn unpack(mut self, payload: &[u8], how: Compression, into: &mut [u8]) -> Result<Self> {
-        let mut end: usize = 0;
-        let mut places = Vec::new();
-        for packed in self.packed(payload)? {
-            let start = end.next_multiple_of(ALIGN);
-            end = start + how.length(packed)?;
-            let place = into.get_mut(start..end);
-            how.unpack(packed, place.ok_or_else(|| corrupt("it is too long"))?)?;
-            places.push(start..end);
-        }
-        let mut places = places.into_iter();
-        self.tree = places.next().unwrap_or_default();
-        for (leaf, place) in self.leaves.iter_mut().zip(places) {
-            leaf.range = place;
-        }
-        self.compression = None;
-        Ok(self)
-    }
-
-    /// The tree and the leaves, as they were packed.
-    fn packed<'a>(&self, payload: &'a [u8]) -> Result<Vec<&'a [u8]>> {
-        let leaves = self.leaves.iter().map(|leaf| leaf.range.clone());
-        let parts = std::iter::once(self.tree.clone()).chain(leaves);
-        parts
-            .map(|part| payload.get(part))
-            .collect::<Option<_>>()
-            .ok_or_else(|| corrupt("a leaf lies outside the payload"))
-    }
-
     /// Checks every leaf by its content.
     ///
     /// # Errors
@@ -470,7 +260,7 @@ fn read_table(table: &[u8], mut at: usize, length: usize) -> Result<Vec<Leaf>> {
 }
 
 /// The check over everything before the leaves, the check itself and the seal left out.
-fn check(head: &[u8]) -> Digest {
+pub(super) fn check(head: &[u8]) -> Digest {
     let mut encoder = crate::digest::Encoder::new();
     encoder.raw(&head[..CHECK_AT]);
     encoder.raw(&head[HEADER..]);
@@ -479,11 +269,11 @@ fn check(head: &[u8]) -> Digest {
 
 /// What the seal covers: the store, the header (format version and key among it), meta, tree and
 /// the table with the digest of every leaf.
-fn sealed_parts<'a>(head: &'a [u8], store: &'a [u8; 16]) -> [&'a [u8]; 3] {
+pub(super) fn sealed_parts<'a>(head: &'a [u8], store: &'a [u8; 16]) -> [&'a [u8]; 3] {
     [store, &head[..CHECK_AT], &head[HEADER..]]
 }
 
-fn corrupt(what: &str) -> Error {
+pub(super) fn corrupt(what: &str) -> Error {
     Error::new(Kind::Corrupt, what)
 }
 
@@ -491,6 +281,7 @@ fn corrupt(what: &str) -> Error {
 mod tests {
     use super::*;
     use crate::format::Part;
+    use crate::format::{Draft, Secret, Source};
     use proptest::prelude::*;
 
     fn draft(leaves: Vec<Vec<u8>>, code_bearing: bool) -> Draft {

@@ -7,7 +7,7 @@ use crate::clock;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::format::Head;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ const WAITING: usize = 10_000;
 
 /// Which keys were used since that was last noted in the index.
 #[derive(Debug, Default)]
-pub struct Uses(Mutex<(HashMap<Digest, u32>, Option<Instant>)>);
+pub struct Uses(Mutex<(FxHashMap<Digest, u32>, Option<Instant>)>);
 
 /// An entry that fails its checks.
 #[derive(Debug)]
