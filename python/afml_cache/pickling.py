@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 PROTOCOL = 5
 
@@ -52,21 +52,31 @@ def dumps(value: object, outside: Outside) -> bytes:
 
 def loads(pickled: bytes, outside: Sequence[object], buffers: Sequence[Any]) -> object:
     """Load what `dumps` wrote; the caller has checked that it is our own."""
+
+    # As methods of a class: from 3.13 on the attributes of an instance can't be set.
+    class Unpickler(pickle.Unpickler):
+        """What stands beside the pickle comes by its number."""
+
+        def persistent_load(self, number: int) -> object:
+            return outside[number]
+
     views = [memoryview(buffer) for buffer in buffers]
-    unpickler: Any = pickle.Unpickler(io.BytesIO(pickled), buffers=views)  # noqa: S301 - sealed
-    unpickler.persistent_load = outside.__getitem__
-    return unpickler.load()
+    return Unpickler(io.BytesIO(pickled), buffers=views).load()
 
 
-def _written(pickler: Callable[..., Any], value: object, outside: Outside) -> bytes:
+def _written(pickler: type[Any], value: object, outside: Outside) -> bytes:
+    class Pickler(pickler):  # type: ignore[misc]
+        """What stands beside the pickle goes by its number."""
+
+        def persistent_id(self, obj: object) -> int | None:
+            return outside(obj)
+
     target = io.BytesIO()
-    made = pickler(target, PROTOCOL, buffer_callback=lambda buffer: not outside.take(buffer))
-    made.persistent_id = outside
-    made.dump(value)
+    Pickler(target, PROTOCOL, buffer_callback=lambda buffer: not outside.take(buffer)).dump(value)
     return target.getvalue()
 
 
-def _plain() -> Callable[..., Any]:
+def _plain() -> type[Any]:
     if "torch" not in sys.modules:
         return pickle.Pickler
     from afml_cache import _storages
@@ -80,7 +90,7 @@ def _plain() -> Callable[..., Any]:
     return Pickler
 
 
-def _by_value() -> Callable[..., Any]:
+def _by_value() -> type[Any]:
     import cloudpickle
 
     from afml_cache import _storages
