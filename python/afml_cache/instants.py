@@ -9,6 +9,8 @@ import re
 import sys
 from typing import Any, Final, NamedTuple, cast
 
+from afml_cache.exceptions import CacheConfigError
+
 EARLIEST: Final = -(2**63)
 """What nanoseconds in 64 bits begin with, in 1677; stands for an open start."""
 LATEST: Final = 2**63 - 1
@@ -95,6 +97,24 @@ def nanoseconds(value: object) -> int | None:
     if isinstance(value, dt.timedelta):
         return (value.days * 86_400 + value.seconds) * _SECOND + value.microseconds * _MICROSECOND
     return None
+
+
+def length_of(option: str, value: object) -> int:
+    """Give a length of time in nanoseconds, for the option of that name.
+
+    Raises
+    ------
+    CacheConfigError
+        It is none, or negative.
+    """
+    length = nanoseconds(value)
+    if length is None or length < 0:
+        message = (
+            f"`{option}` takes a length of time that is not negative: a timedelta, seconds, or a "
+            f'text such as "5min"; not {value!r}'
+        )
+        raise CacheConfigError(message)
+    return length
 
 
 def as_datetime(instant: int) -> dt.datetime:

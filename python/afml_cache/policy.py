@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from afml_cache.exceptions import CacheConfigError
-from afml_cache.instants import nanoseconds
+from afml_cache.instants import length_of
 from afml_cache.sizes import as_bytes
 
 __all__ = ["Policy", "make_policy"]
@@ -48,27 +48,15 @@ def make_policy(options: dict[str, Any]) -> Policy:
     CacheConfigError
         An option has a value that can't be right.
     """
+    ttl = options.get("ttl")
     return Policy(
-        ttl_ns=_ttl(options.get("ttl")),
+        ttl_ns=None if ttl is None else min(length_of("ttl", ttl), _NEVER),
         min_seconds=_seconds(options.get("min_seconds", 0.0)),
         memory_bytes=_memory(options.get("memory", True)),
         compress=_compression(options.get("compress")),
         spot_check=_share(options.get("spot_check", 0.0)),
         has_key=options.get("key") is not None,
     )
-
-
-def _ttl(given: object) -> int | None:
-    if given is None:
-        return None
-    length = None if isinstance(given, bool) else nanoseconds(given)
-    if length is None or length < 0:
-        message = (
-            "`ttl` is a length of time that is not negative, as a timedelta, in seconds, or as "
-            f'"5min", not {given!r}'
-        )
-        raise CacheConfigError(message)
-    return min(length, _NEVER)
 
 
 def _seconds(given: object) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.exceptions import CacheConfigError, warn
-from afml_cache.instants import EARLIEST, LATEST, Span, nanoseconds, span
+from afml_cache.instants import EARLIEST, LATEST, Span, length_of, span
 
 _STARTS: Final = ("start", "start_date", "from_")
 _ENDS: Final = ("end", "end_date", "to")
@@ -94,13 +94,13 @@ def _tell(function: str, name: str, value: object) -> None:
 
 def make_timing(options: dict[str, Any]) -> Timing:
     """Check the options of `time_aware_cacheable`."""
-    settle = _length("settle", options.get("settle", 0))
+    settle = length_of("settle", options.get("settle", 0))
     ttl = options.get("volatile_ttl")
     return Timing(
         starts=_named("start", options.get("start"), _STARTS),
         ends=_named("end", options.get("end"), _ENDS),
         settle=settle,
-        ttl=None if ttl is None else _length("volatile_ttl", ttl),
+        ttl=None if ttl is None else length_of("volatile_ttl", ttl),
     )
 
 
@@ -111,17 +111,6 @@ def _named(option: str, name: object, usual: tuple[str, ...]) -> tuple[str, ...]
         message = f"`{option}` takes the name of a parameter, not {name!r}"
         raise CacheConfigError(message)
     return (name,)
-
-
-def _length(option: str, value: object) -> int:
-    length = nanoseconds(value)
-    if length is None or length < 0:
-        message = (
-            f"`{option}` takes a length of time that is not negative: a timedelta, seconds, or a "
-            f'text such as "5min"; not {value!r}'
-        )
-        raise CacheConfigError(message)
-    return length
 
 
 def _spans(value: object, *, inside: bool = True) -> Iterator[Span]:

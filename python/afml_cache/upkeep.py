@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from afml_cache._native import Store, default_store
 from afml_cache.entries import EntryInfo, function_name
 from afml_cache.exceptions import CacheConfigError
-from afml_cache.instants import nanoseconds
+from afml_cache.instants import length_of
 from afml_cache.sizes import as_bytes
 
 if TYPE_CHECKING:
@@ -156,7 +156,8 @@ def gc(
     if name is not None and limit is None:
         message = "`function` says whose results `max_size` limits, and there is no `max_size`"
         raise CacheConfigError(message)
-    return Collection(*place.collect(_since(max_age), limit, name))
+    since = None if max_age is None else time.time_ns() - length_of("max_age", max_age)
+    return Collection(*place.collect(since, limit, name))
 
 
 def pin(entry: str | EntryInfo, *, store: Store | None = None) -> bool:
@@ -196,16 +197,3 @@ def _pin(entry: object, store: Store | None, *, pinned: bool) -> bool:
         raise CacheConfigError(message)
     place = default_store() if store is None else store
     return place.pin(key, pinned)
-
-
-def _since(max_age: object) -> int | None:
-    if max_age is None:
-        return None
-    age = None if isinstance(max_age, bool) else nanoseconds(max_age)
-    if age is None or age < 0:
-        message = (
-            "`max_age` is a length of time that is not negative, as a timedelta, in seconds, or "
-            f'as "30D", not {max_age!r}'
-        )
-        raise CacheConfigError(message)
-    return time.time_ns() - age

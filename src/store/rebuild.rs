@@ -1,6 +1,6 @@
 //! An index from nothing but the payload files.
 
-use super::files::{Nonce, Root};
+use super::files::{HIGHEST, Nonce, Root};
 use super::index::{Entry, Index, Payload, Place, generation_of};
 use super::ledger::{Cleared, Ledger};
 use crate::digest::Digest;
@@ -24,7 +24,10 @@ pub fn adopt(root: &Root, index: &mut Index, generation: u64) -> Result<()> {
             .collect();
         latest = found
             .iter()
-            .map(|found| generation_of(found.head.epoch) + 1)
+            .map(|found| generation_of(found.head.epoch))
+            // A higher one is forged, and epochs above it would leave no room for more.
+            .filter(|&generation| generation < HIGHEST)
+            .map(|generation| generation + 1)
             .fold(latest, u64::max);
         let (valid, dropped): (Vec<_>, Vec<_>) =
             found.iter().partition(|found| found.is_above(&cleared));

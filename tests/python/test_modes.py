@@ -83,6 +83,38 @@ def test_nothing_is_written(double, store: Store, name: str) -> None:
     assert everything(store.path) == before
 
 
+@pytest.mark.parametrize("name", ["frozen", "readonly", "off"])
+def test_a_refresh_or_put_writes_nothing_either(double, store: Store, name: str) -> None:
+    double.put(7, 1)
+    with mode(name):
+        if name == "frozen":
+            with pytest.raises(CacheMissError):
+                double.refresh(1)
+        else:
+            assert double.refresh(1) == 2
+        assert not double.put(9, 1)
+    assert double(1) == 7
+
+
+@pytest.mark.parametrize("name", ["frozen", "readonly", "off"])
+def test_a_coroutine_s_refresh_writes_nothing_either(store: Store, name: str) -> None:
+    @robust_cacheable(store=store)
+    async def load(x: int) -> int:
+        return 2 * x
+
+    async def main() -> None:
+        load.put(7, 1)
+        with mode(name):
+            if name == "frozen":
+                with pytest.raises(CacheMissError):
+                    await load.refresh(1)
+            else:
+                assert await load.refresh(1) == 2
+        assert await load(1) == 7
+
+    asyncio.run(main())
+
+
 def test_readonly_computes_what_is_missing(double, bodies: Bodies) -> None:
     with mode("readonly"):
         assert double(1) == double(1) == 2

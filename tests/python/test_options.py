@@ -64,9 +64,9 @@ def test_a_ttl_is_no_part_of_the_key(store: Store) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
-        ("ttl", -1, "`ttl` is a length of time"),
-        ("ttl", True, "`ttl` is a length of time"),
-        ("ttl", "soon", "`ttl` is a length of time"),
+        ("ttl", -1, "`ttl` takes a length of time"),
+        ("ttl", True, "`ttl` takes a length of time"),
+        ("ttl", "soon", "`ttl` takes a length of time"),
         ("min_seconds", -1, "`min_seconds` is a number of seconds"),
         ("min_seconds", "1", "`min_seconds` is a number of seconds"),
         ("memory", "lots", "`memory` is a size"),

@@ -90,7 +90,7 @@ def test_gc_can_limit_one_function(store: Store) -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"max_age": "soon"}, "`max_age` is a length of time"),
+        ({"max_age": "soon"}, "`max_age` takes a length of time"),
         ({"max_size": -1}, "`max_size` is a size"),
         ({"function": "m.f"}, "there is no `max_size`"),
     ],

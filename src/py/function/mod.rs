@@ -233,10 +233,16 @@ impl PyFunction {
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.answer(py, &Call { args, kwargs }, Mode::Fresh)
+        let call = Call { args, kwargs };
+        match Mode::now(py)? {
+            Mode::Normal | Mode::Fresh => self.answer(py, &call, Mode::Fresh),
+            Mode::Frozen => Err(self.missing("a refresh computes it anew")),
+            Mode::ReadOnly | Mode::Off => self.timed_run(py, &call).map(|(value, _)| value),
+        }
     }
 
-    /// Store a value as the result of a call, without computing it; says whether it is in.
+    /// Store a value as the result of a call, without computing it; says whether it is in, which it
+    /// is not in a mode that writes nothing.
     #[pyo3(signature = (value, /, *args, **kwargs))]
     fn put(
         &self,
@@ -343,6 +349,9 @@ impl PyFunction {
         value: &Bound<'py, PyAny>,
     ) -> PyResult<bool> {
         let (identity, arguments, keyed) = self.keyed_or_raise(py, call)?;
+        if !Mode::now(py)?.writes() {
+            return Ok(false);
+        }
         let store = self.place(py)?;
         let opened = store.bind(py).get().open(py).map_err(raise)?;
         let epoch = py.detach(|| opened.epoch(&self.name)).map_err(raise)?;

@@ -154,18 +154,20 @@ impl PyFunction {
                 _ => uncached(),
             };
         };
-        if mode != Mode::Fresh && !alone {
-            if let Some(value) = self.hit(py, &ready, mode)? {
-                return Ok(("hit", value));
+        if mode != Mode::Fresh
+            && !alone
+            && let Some(value) = self.hit(py, &ready, mode)?
+        {
+            return Ok(("hit", value));
+        }
+        match mode {
+            Mode::Frozen if alone => return Err(self.missing("a refresh computes it anew")),
+            Mode::Frozen => {
+                let reason = format!("there is no entry {}", ready.keyed.key);
+                return Err(self.missing(&reason));
             }
-            match mode {
-                Mode::Frozen => {
-                    let reason = format!("there is no entry {}", ready.keyed.key);
-                    return Err(self.missing(&reason));
-                }
-                Mode::ReadOnly => return uncached(),
-                _ => {}
-            }
+            Mode::ReadOnly => return uncached(),
+            _ => {}
         }
         let asked = Asked {
             ready: &ready,

@@ -42,7 +42,7 @@ const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
 # This folder is a cache made by afml-cache; it can be deleted at any time.\n";
 
 /// No index was ever replaced so often: what names a higher generation is damaged.
-const HIGHEST: u64 = 1 << 20;
+pub const HIGHEST: u64 = 1 << 20;
 
 /// Tells payload files of one key apart.
 pub type Nonce = [u8; 8];
