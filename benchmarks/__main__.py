@@ -16,6 +16,7 @@ from benchmarks.keys import keys
 from benchmarks.machine import machine, versions
 from benchmarks.measure import Table
 from benchmarks.policies import policies
+from benchmarks.processes import processes
 from benchmarks.report import GROUPS, document, splice, summary
 from benchmarks.sizes import entries, sizes
 
@@ -32,6 +33,7 @@ def measure(wanted: list[str], folder: Path) -> Table:
         "entries": entries,
         "policies": lambda table, _: policies(table),
         "misses": misses,
+        "processes": processes,
         "imports": lambda table, _: imports(table),
     }
     table = Table()

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import statistics
 import tempfile
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from benchmarks.measure import Table, median
-from benchmarks.peers import EVERYBODY, confirm_hits, wrapper
+from benchmarks.measure import SUBJECT, Table, median
+from benchmarks.peers import EVERYBODY, afml_cache, confirm_hits, wrapper
 from benchmarks.work import SMALL, add, bars, smooth
 
+PLAIN = "plain write() of a new file"
 LOOPS = {
     "joblib.Memory": 200,
     "joblib.Memory, mmap": 200,
@@ -38,8 +43,12 @@ def hits(table: Table, folder: Path) -> None:
 def frames(table: Table, folder: Path) -> None:
     """A frame in, a frame out, the result known."""
     frame = bars()
+    small = frame.iloc[:SMALL].copy()
     frame_hits(table, folder, "hit frame 1M x 5", frame, loops=1)
-    frame_hits(table, folder, "hit frame 1000 x 5", frame.iloc[:SMALL].copy(), loops=30)
+    frame_hits(table, folder, "hit frame 1000 x 5", small, loops=30)
+    for case, value, loops in (("1M x 5", frame, 1), ("1000 x 5", small, 30)):
+        disk_hits(table, folder, f"disk hit frame {case}", value, loops)
+    beyond_digests(table, folder, frame)
 
 
 def frame_hits(table: Table, folder: Path, case: str, value: pd.DataFrame, loops: int) -> None:
@@ -54,6 +63,42 @@ def frame_hits(table: Table, folder: Path, case: str, value: pd.DataFrame, loops
                 return seconds
 
         table.measure(case, who, measured)
+
+
+def disk_hits(table: Table, folder: Path, case: str, value: pd.DataFrame, loops: int) -> None:
+    """The same without the memory tier, beside those that have none."""
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        cached = afml_cache(Path(place), memory=False)(smooth)
+        table.time(case, SUBJECT, lambda: cached(value), runs=21, loops=loops)
+        confirm_hits(cached)
+    for who in ("joblib.Memory", "joblib.Memory, mmap", "diskcache.memoize"):
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            cached = wrapper(who, Path(place))(smooth)
+            table.time(case, who, partial(cached, value), runs=5, loops=loops)
+
+
+def beyond_digests(table: Table, folder: Path, value: pd.DataFrame) -> None:
+    """What a hit takes beyond the digest of the frame: one after the other, many times."""
+    from afml_cache import digest
+
+    for tier, memory in (("memory", True), ("disk", False)):
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            cached = afml_cache(Path(place), memory=memory)(smooth)
+            cached(value)
+            seen = [(timed(digest, value), timed(cached, value)) for _ in range(101)]
+            digests, hits = (statistics.median(times) for times in zip(*seen, strict=True))
+            note = f"medians of 101: digest {digests * 1e3:.3f} ms, hit {hits * 1e3:.3f} ms"
+            case = f"hit frame 1M x 5 from {tier}, beyond its digest"
+            table.add(case, SUBJECT, hits - digests, note=note)
+
+
+def timed(call: Callable[[pd.DataFrame], Any], value: pd.DataFrame) -> float:
+    """Seconds until it returns; the result goes outside."""
+    start = time.perf_counter()
+    kept = call(value)
+    taken = time.perf_counter() - start
+    del kept
+    return taken
 
 
 def misses(table: Table, folder: Path) -> None:
@@ -86,7 +131,12 @@ def frame_misses(table: Table, folder: Path, case: str) -> None:
                 return median(lambda: cached(frame), runs=5, prepare=change) - alone
 
         table.measure(case, who, measured)
-    data, target = bytes(frame.memory_usage().sum()), folder / "plain"
-    note = f"the function itself takes {alone * 1e3:.1f} ms, not counted in any row"
-    write = partial(target.write_bytes, data)
-    table.time(case, "plain write() of 48 MB", write, floor=True, note=note)
+    data, files = bytes(frame.memory_usage().sum()), itertools.count()
+    note = f"as every row makes; the function itself takes {alone * 1e3:.1f} ms, in none of them"
+
+    def write() -> None:
+        (folder / f"plain-{next(files)}").write_bytes(data)
+
+    table.time(case, PLAIN, write, floor=True, note=note)
+    again = partial((folder / "plain").write_bytes, data)
+    table.time(case, "plain write() over the same file", again, floor=True)

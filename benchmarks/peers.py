@@ -28,11 +28,12 @@ def confirm_hits(cached: Callable[..., Any]) -> None:
         raise RuntimeError(message)
 
 
-def afml_cache(folder: Path) -> Wrap:
+def afml_cache(folder: Path, **options: Any) -> Wrap:
     """This project, told to raise rather than to run uncached."""
     package = import_module("afml_cache")
     store = package.Store(folder / "afml_cache")
-    return functools.partial(package.robust_cacheable, store=store, on_uncacheable="raise")
+    wrap = package.robust_cacheable
+    return functools.partial(wrap, store=store, on_uncacheable="raise", **options)
 
 
 def joblib(folder: Path, mmap_mode: str | None = None) -> Wrap:

@@ -19,6 +19,7 @@ GROUPS = {
     "entries": "Hits by the number of entries",
     "policies": "What memory keeps",
     "misses": "Misses",
+    "processes": "Eight processes at once",
     "imports": "Import, over the bare interpreter",
 }
 PREAMBLE = (
@@ -39,6 +40,7 @@ README_CASES = (
     "fresh process, next 200 hits",
     "hit frame 1000 x 5",
     "hit frame 1M x 5",
+    "disk hit frame 1M x 5",
     "fresh process, frame out and read",
     "miss f(n, -1)",
     "miss frame 1M x 5, less the function",

@@ -13,11 +13,15 @@ import numpy as np
 
 from benchmarks.fresh import HOME, child
 from benchmarks.measure import SUBJECT, Table, duration
+from benchmarks.peers import confirm_hits
 from benchmarks.work import add
 
 SIZES = [2**power for power in range(10, 31, 2)]
 ENTRIES = (1_000, 10_000, 100_000, 1_000_000)
+HITS, USED = 500, 5_000
 GIB = 2**30
+AMONG = "hit from {tier} among {count:,}"
+OPEN = "fresh process, first hit among 1,000,000"
 HELD = "fresh process, array of 1 GiB out"
 Points = dict[str, list[tuple[float, float]]]
 
@@ -81,14 +85,31 @@ def entries(table: Table, folder: Path) -> None:
         for number in range(known, count):
             cached(number, 0)
         known = count
-        asked = np.random.default_rng(count).choice(count, 500, replace=False).tolist()
+        asked = np.random.default_rng(count).permutation(count).tolist()
         again = robust_cacheable(store=Store(folder / "store"))(add)
-        again(0, 0)
-        for tier in ("disk", "memory"):
-            seen = [timed(partial(again, number, 0)) for number in asked]
+        for number in asked[HITS:][:USED]:  # a store in use: pages above the leaves are in memory
+            again(number, 0)
+        for tier in points:
+            seen = [timed(partial(again, number, 0)) for number in asked[:HITS]]
             points[tier].append((count, statistics.median(seen)))
+            table.add(AMONG.format(tier=tier, count=count), SUBJECT, points[tier][-1][1])
     show(table, "entries", points, [f"{count:,}" for count in ENTRIES])
+    seen = [child("opened", SUBJECT, folder, module="benchmarks.sizes")[0] for _ in range(5)]
+    note = "store opened, schema and statements made, code of the function described"
+    table.add(OPEN, SUBJECT, statistics.median(seen), note=note)
     draw(HOME / "docs" / "hit-by-entries.svg", points, "entries", "{:,}".format)
+
+
+def opened(_: str, folder: Path) -> tuple[float]:
+    """Seconds until the first hit in a store that this process has not opened."""
+    from afml_cache import Store, robust_cacheable
+
+    start = time.perf_counter()
+    cached = robust_cacheable(store=Store(folder / "store"), on_uncacheable="raise")(add)
+    cached(0, 0)
+    taken = time.perf_counter() - start
+    confirm_hits(cached)
+    return (taken,)
 
 
 def wrapped(folder: Path) -> Callable[..., Any]:
@@ -158,4 +179,5 @@ if __name__ == "__main__":
     import json
     import sys
 
-    print(json.dumps(first(sys.argv[2], Path(sys.argv[3]))))
+    work = {"first": first, "opened": opened}[sys.argv[1]]
+    print(json.dumps(work(sys.argv[2], Path(sys.argv[3]))))

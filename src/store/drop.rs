@@ -39,13 +39,13 @@ impl Store {
         let moved = self.change(|index| index.move_on(selection.function));
         // Whatever memory holds is not to be served from here on.
         self.changes.count_all();
-        let (epoch, newest) = moved?;
+        let epoch = moved?;
         // A file that a killed writer left has no entry that could be dropped.
         self.clear_away();
         let mut dropped = Vec::new();
         loop {
             let some = self.change(|index| {
-                index.drop_some(selection, newest, |key, nonce| self.root.remove(key, nonce))
+                index.drop_some(selection, epoch, |key, nonce| self.root.remove(key, nonce))
             });
             self.changes.count_all();
             match some? {

@@ -196,7 +196,7 @@ impl Store {
             ..Selection::default()
         };
         let unlink = |key, nonce| self.root.remove(key, nonce);
-        let some = || self.change(|index| index.drop_some(selection, i64::MAX, unlink));
+        let some = || self.change(|index| index.drop_some(selection, u64::MAX, unlink));
         while !some()?.is_empty() {}
         Ok(())
     }

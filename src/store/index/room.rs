@@ -4,7 +4,7 @@
 //! entry was last used, plus uses times seconds by byte. The entry of the lowest priority goes, and
 //! the inflation rises to that.
 
-use super::rows::{Entry, cost};
+use super::rows::{Entry, Payload, cost, first_id};
 use super::{Failed, Index};
 use crate::digest::Digest;
 use crate::error::Result;
@@ -130,10 +130,10 @@ impl Index {
             let mut note = change.prepare_cached(
                 "UPDATE entries SET uses = uses + ?2, used = max(used, ?3),
                      priority = (SELECT inflation FROM store) + (uses + ?2) * seconds / cost
-                 WHERE key = ?1",
+                 WHERE id BETWEEN ?1 AND ?1 + 15 AND key = ?4",
             )?;
             for (key, count) in uses {
-                note.execute(params![key.0, count, now_ns])?;
+                note.execute(params![first_id(*key), count, now_ns, key.0])?;
             }
             Ok(())
         })
@@ -145,8 +145,10 @@ impl Index {
     /// The transaction fails.
     pub fn pin(&mut self, key: Digest, pinned: bool) -> Result<usize> {
         self.change(|change| {
-            let mut pin = change.prepare_cached("UPDATE entries SET pinned = ? WHERE key = ?")?;
-            Ok(pin.execute(params![pinned, key.0])?)
+            let mut pin = change.prepare_cached(
+                "UPDATE entries SET pinned = ?3 WHERE id BETWEEN ?1 AND ?1 + 15 AND key = ?2",
+            )?;
+            Ok(pin.execute(params![first_id(key), key.0, pinned])?)
         })
     }
 
@@ -161,7 +163,9 @@ impl Index {
 
 /// Takes the room of an entry, for which it may have been reserved.
 pub(super) fn take(change: &Connection, entry: &Entry<'_>) -> rusqlite::Result<()> {
-    settle(change, entry.place.nonce)?;
+    if matches!(entry.place.payload, Payload::File(_)) {
+        settle(change, entry.place.nonce)?;
+    }
     add(change, entry.cost().cast_signed())
 }
 

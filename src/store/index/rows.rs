@@ -104,6 +104,18 @@ pub fn cost(size: usize, inline: bool) -> u64 {
     }
 }
 
+/// How many numbers a key has: an entry of its own, those of others that were sealed with their
+/// secrets, and those of keys that begin alike.
+pub const IDS: i64 = 16;
+
+/// The first number that an entry of a key can have. Entries lie by their numbers, so that a look-up
+/// reads one page of many.
+#[must_use]
+pub fn first_id(key: Digest) -> i64 {
+    let [begin @ .., _, _, _, _, _, _, _, _] = key.0;
+    i64::from_be_bytes(begin) & -IDS
+}
+
 /// The bytes of `sealed` in a row: none for a payload that has no seal.
 #[must_use]
 pub fn seal_bytes(sealed: Option<&KeyId>) -> &[u8] {
@@ -123,11 +135,11 @@ pub fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
     })
 }
 
-/// The entries that are asked for: with a number no higher than `last`, and no more than `most`.
+/// The entries that are asked for: stored before an epoch, and no more than `most`.
 pub fn list(
     index: &Connection,
     selection: Selection<'_>,
-    (newest, most): (i64, i64),
+    (before_epoch, most): (u64, i64),
 ) -> rusqlite::Result<Vec<Listed>> {
     const COLUMNS: &str =
         "SELECT name, key, first, last, created, seconds, size, nonce, pinned, entries.id
@@ -138,15 +150,15 @@ pub fn list(
         None => "?1 IS ?2",
     };
     let key = match selection.key {
-        Some(_) => "key = ?4",
-        None => "?4 IS NULL",
+        Some(_) => "key = ?4 AND entries.id BETWEEN ?9 AND ?9 + 15",
+        None => "?4 IS ?9",
     };
     let mut query = index.prepare_cached(&format!(
         "{COLUMNS} WHERE {timed} AND {key} AND name = coalesce(?3, name)
-         AND created < coalesce(?5, created + 1) AND entries.id <= ?6
+         AND created < coalesce(?5, created + 1) AND entries.epoch < ?6
          AND pinned = coalesce(?8, pinned) LIMIT ?7"
     ))?;
-    let key = selection.key.map(|key| key.0);
+    let (key, near) = (selection.key.map(|key| key.0), selection.key.map(first_id));
     let (function, before) = (selection.function, selection.before_ns);
     let asked = params![
         first,
@@ -154,9 +166,10 @@ pub fn list(
         function,
         key,
         before,
-        newest,
+        i64::try_from(before_epoch).unwrap_or(i64::MAX),
         most,
-        selection.pinned
+        selection.pinned,
+        near
     ];
     let rows = query.query_map(asked, listed)?;
     rows.collect()

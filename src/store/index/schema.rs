@@ -10,6 +10,10 @@ use std::time::Duration;
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// The log is cut back to this size when all of it is in the database.
 pub const LOG: u64 = 64 * 1024 * 1024;
+/// Bytes of a page: a small result writes four, of which most stays as it was.
+const PAGE: u64 = 2048;
+/// Pages that are kept in memory, KiB: those above the leaves, for a million entries.
+const KEPT: i64 = 8_192;
 /// Where a generation's epochs begin: above those of every earlier one.
 const EPOCHS: u32 = 40;
 
@@ -24,10 +28,9 @@ pub struct Manner {
 
 impl Manner {
     fn log_pages(self) -> i64 {
-        const PAGE: u64 = 4096;
         const SHARE: u64 = 64;
-        const USUAL: i64 = 1_000;
-        const LEAST: i64 = 8;
+        const USUAL: i64 = 8_192;
+        const LEAST: i64 = 16;
         self.max_size
             .and_then(|bytes| i64::try_from(bytes / SHARE / PAGE).ok())
             .map_or(USUAL, |pages| pages.clamp(LEAST, USUAL))
@@ -63,9 +66,9 @@ CREATE TABLE entries (
     used INTEGER NOT NULL,
     priority REAL NOT NULL,
     pinned INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (key, sealed)
+    epoch INTEGER NOT NULL,
+    bytes BLOB
 ) STRICT;
-CREATE TABLE payloads (entry INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
 CREATE TABLE pending (
     nonce BLOB PRIMARY KEY,
     key BLOB NOT NULL,
@@ -75,10 +78,10 @@ CREATE INDEX entries_of_function ON entries (function, created);
 CREATE INDEX entries_of_time ON entries (last, first) WHERE last IS NOT NULL;
 CREATE INDEX entries_by_priority ON entries (priority) WHERE pinned = 0;
 ";
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 impl Index {
-    /// Opens an index; `None` for one that was never finished.
+    /// Opens an index; `None` for one that was never finished, or is of an earlier version.
     ///
     /// # Errors
     /// `DamagedIndex` for a file that is no database, `Newer` for tables that we do not know.
@@ -88,7 +91,7 @@ impl Index {
             Ok((connection, version))
         });
         match opened.map_err(|error| told(path, error))? {
-            (_, 0) => Ok(None),
+            (_, ..VERSION) => Ok(None),
             (connection, VERSION) => Ok(Some(Self(connection))),
             _ => {
                 let path = path.display();
@@ -155,6 +158,8 @@ fn connect(path: &Path, manner: Manner) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(PATIENCE)?;
     connection.set_prepared_statement_cache_capacity(48);
+    connection.pragma_update(None, "page_size", PAGE.cast_signed())?;
+    connection.pragma_update(None, "cache_size", -KEPT)?;
     connection.pragma_update(
         None,
         "journal_mode",
