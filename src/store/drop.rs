@@ -1,7 +1,7 @@
 //! Dropping entries: what is dropped never comes back, not even what is being computed.
 
 use super::Store;
-use super::index::{Listed, Selection};
+use super::index::{Index, Listed, Selection};
 use super::ledger::Ledger;
 use crate::error::Result;
 
@@ -52,6 +52,9 @@ impl Store {
                 empty if empty.is_empty() => break,
                 some => dropped.push(keep(some)),
             }
+        }
+        if !dropped.is_empty() {
+            self.change(Index::sync)?;
         }
         // Last: what a killed process has not dropped is served on, and must outlive the index.
         noting(epoch)?;

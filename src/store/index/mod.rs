@@ -195,8 +195,8 @@ impl Index {
         before: u64,
         unlink: impl Fn(Digest, Nonce),
     ) -> Result<Vec<Listed>> {
-        const SOME: i64 = 2_000;
-        self.lasting(|change| {
+        const SOME: i64 = 10_000;
+        self.change(|change| {
             let dropped = list(change, selection, (before, SOME))?;
             for one in &dropped {
                 unlink(one.key, one.nonce);
@@ -205,6 +205,18 @@ impl Index {
                 remove(change, (one.id, cost))?;
             }
             Ok(dropped)
+        })
+    }
+
+    /// Makes all that was changed so far outlast a loss of power.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub fn sync(&mut self) -> Result<()> {
+        // Only a commit that has written something syncs the log.
+        self.lasting(|change| {
+            change.execute("UPDATE store SET epoch = epoch", [])?;
+            Ok(())
         })
     }
 
