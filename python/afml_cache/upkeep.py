@@ -53,11 +53,19 @@ class Verification:
         Their size.
     problems
         Those that are wrong.
+    rebuilt
+        How often the index of the store was damaged or gone, and was made anew from the results that
+        have files.
+    lost
+        How many results up to 16 KiB, which lie in the index itself, were lost then; those of an index
+        that could not be read any more are not known, and not in it.
     """
 
     checked: int
     bytes: int
     problems: list[Problem]
+    rebuilt: int
+    lost: int
 
     def __bool__(self) -> bool:
         """Whether nothing is wrong."""
@@ -107,8 +115,8 @@ def verify(store: Store | None = None, *, fix: bool = False) -> Verification:
         The store can't be opened, or changed.
     """
     place = default_store() if store is None else store
-    checked, size, problems = place.verify(fix=fix)
-    found = Verification(checked, size, [Problem(*problem) for problem in problems])
+    checked, size, problems, rebuilt, lost = place.verify(fix=fix)
+    found = Verification(checked, size, [Problem(*wrong) for wrong in problems], rebuilt, lost)
     if problems:
         _log.warning("%d of %d results in `%s` are damaged", len(problems), checked, place.path)
     return found

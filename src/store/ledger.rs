@@ -1,7 +1,7 @@
 //! What can't be computed again, apart from the index: it survives clearing, eviction and rebuilds.
 //!
 //! So far that is up to which epoch each function was cleared, so that a rebuilt index takes nothing
-//! back in. Every change is on the medium before it counts.
+//! back in, and what was lost with indexes. Every change is on the medium before it counts.
 
 use super::files::Root;
 use crate::error::{Error, Kind, Result};
@@ -15,6 +15,10 @@ CREATE TABLE IF NOT EXISTS cleared (
     function TEXT PRIMARY KEY,
     epoch INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rebuilt (
+    generation INTEGER PRIMARY KEY,
+    lost INTEGER NOT NULL
+) STRICT;
 PRAGMA user_version = 1;
 ";
 /// What stands for all functions.
@@ -69,6 +73,31 @@ impl<'a> Ledger<'a> {
                 Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
             })?;
             rows.collect::<rusqlite::Result<_>>().map(Cleared)
+        })
+    }
+
+    /// Notes that an index was made anew, and how many entries are known to be lost with the last.
+    ///
+    /// # Errors
+    /// The ledger can't be written.
+    pub fn note_rebuilt(self, generation: u64, lost: usize) -> Result<()> {
+        let row = params![generation.cast_signed(), lost.cast_signed() as i64];
+        self.with(|ledger| ledger.execute("INSERT OR REPLACE INTO rebuilt VALUES (?, ?)", row))?;
+        Ok(())
+    }
+
+    /// How often an index was made anew, and how many entries are known to be lost with those before.
+    ///
+    /// # Errors
+    /// There is no ledger, or it can't be read.
+    pub fn rebuilt(self) -> Result<(usize, usize)> {
+        self.with(|ledger| {
+            let counts = "SELECT count(*), coalesce(sum(lost), 0) FROM rebuilt";
+            ledger.query_one(counts, [], |row| {
+                let (times, lost): (i64, i64) = (row.get(0)?, row.get(1)?);
+                let count = |number: i64| usize::try_from(number).unwrap_or(0);
+                Ok((count(times), count(lost)))
+            })
         })
     }
 

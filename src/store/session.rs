@@ -2,6 +2,7 @@
 
 use super::files::{self, Held, Root, Shared};
 use super::index::Index;
+use super::ledger::Ledger;
 use super::rebuild;
 use crate::error::{Error, Kind, Result};
 
@@ -112,6 +113,7 @@ impl Session {
     /// Makes a generation from the payloads, and sets the one before aside.
     fn make(root: &Root, generation: u64) -> Result<Self> {
         let earlier = generation - 1;
+        let lost = Self::small_results(root, earlier);
         let users = root.lock_file(&Root::users_of(earlier))?;
         root.quarantine_index(earlier);
         // Nobody begins to use it any more; what was begun is waited for.
@@ -121,7 +123,20 @@ impl Session {
         let mut index = Index::create(&root.index(generation), generation, root.manner())?;
         rebuild::adopt(root, &mut index, generation)?;
         root.set_generation(generation)?;
+        if earlier > 0 {
+            // A ledger that can't be written loses a count, and nothing else.
+            let _ = Ledger::of(root).note_rebuilt(generation, lost);
+        }
         Self::with_users(root, generation, index)
+    }
+
+    /// How many results an index holds itself, as far as it can still be read.
+    fn small_results(root: &Root, generation: u64) -> usize {
+        let path = root.index(generation);
+        let readable = files::identity(&path).and_then(|_| Index::open_read_only(&path).ok());
+        readable
+            .and_then(|index| index.small_results().ok())
+            .unwrap_or(0)
     }
 
     /// `None` for an index that is not there, or was never finished.

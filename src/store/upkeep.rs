@@ -39,6 +39,10 @@ pub struct Verified {
     pub bytes: u64,
     /// Those that are wrong.
     pub problems: Vec<Problem>,
+    /// How often the index had to be made anew.
+    pub rebuilt: usize,
+    /// Small results that are known to be lost with an index.
+    pub lost: usize,
 }
 
 /// What is to be kept.
@@ -114,7 +118,13 @@ impl Store {
     /// # Errors
     /// The index can't be asked or changed.
     pub fn verify(&self, fix: bool) -> Result<Verified> {
-        let mut verified = Verified::default();
+        // Without a ledger nothing was ever lost.
+        let (rebuilt, lost) = Ledger::of(&self.root).rebuilt().unwrap_or_default();
+        let mut verified = Verified {
+            rebuilt,
+            lost,
+            ..Verified::default()
+        };
         for entry in self.list(Selection::default())? {
             let place = self.with_index(|index| index.find_nonce(entry.key, entry.nonce))?;
             // It may have gone since the list was made.

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hostile import Told, blobs, indexes, payloads, put_blob, quarantined, source, tables, told
 
+import afml_cache
+
 SMALL, FILE, MAPPED = 100, 20_000, 500_000
 HEADER = 152  # bytes before the description, the tree and the table of leaves
 
@@ -142,6 +144,12 @@ def nonsense_rows(index: Path) -> None:
         connection.execute("update entries set nonce = x'00' where nonce is not null")
 
 
+def drop_pending(index: Path) -> None:
+    with tables(index) as connection:
+        connection.execute("drop table pending")
+
+
+LOSSES = {"no pending files": drop_pending, "no index": Path.unlink}
 INDEX = {
     "garbage": rewrite(lambda _: b"garbage " * 1000),
     "a garbage header": rewrite(lambda content: b"x" * 100 + content[100:]),
@@ -179,6 +187,19 @@ def test_a_new_index_takes_over_the_payloads(run: Callable, default_cache: Path,
     INDEX[name](indexes(default_cache)[0])
     assert run(FILE, MAPPED).ran == []
     assert run(SMALL).said == [True]
+
+
+@pytest.mark.parametrize(("name", "lost"), [("no pending files", 2), ("no index", 0)])
+def test_results_that_were_lost_with_an_index_are_counted(
+    run: Callable, default_cache: Path, name: str, lost: int
+) -> None:
+    run(SMALL, SMALL + 1, FILE)
+    found = afml_cache.verify(afml_cache.Store(default_cache))
+    assert (found.rebuilt, found.lost) == (0, 0)
+    LOSSES[name](indexes(default_cache)[0])
+    assert run(FILE + 1).said == [True]
+    found = afml_cache.verify(afml_cache.Store(default_cache))
+    assert (found.checked, found.rebuilt, found.lost) == (2, 1, lost)
 
 
 def test_a_cleared_result_does_not_come_back_with_a_new_index(

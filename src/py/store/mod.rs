@@ -186,14 +186,24 @@ impl PyStore {
     }
 
     /// Check every entry, for `afml_cache.verify`: how many, their bytes, and (function, key, reason)
-    /// of those that are wrong.
+    /// of those that are wrong; how often the index was made anew, and what is known to be lost.
     #[pyo3(signature = (*, fix))]
-    fn verify(&self, py: Python<'_>, fix: bool) -> PyResult<(usize, u64, Vec<Wrong>)> {
+    fn verify(
+        &self,
+        py: Python<'_>,
+        fix: bool,
+    ) -> PyResult<(usize, u64, Vec<Wrong>, usize, usize)> {
         let store = self.open(py).map_err(raise)?;
         let found = py.detach(|| store.verify(fix)).map_err(raise)?;
         let wrong = found.problems.into_iter();
         let wrong = wrong.map(|one| (one.function, one.key.to_string(), one.reason));
-        Ok((found.checked, found.bytes, wrong.collect()))
+        Ok((
+            found.checked,
+            found.bytes,
+            wrong.collect(),
+            found.rebuilt,
+            found.lost,
+        ))
     }
 
     /// Let go of entries, for `afml_cache.gc`: entries, bytes and stray files that went.

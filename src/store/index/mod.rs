@@ -251,6 +251,18 @@ impl Index {
         })
     }
 
+    /// How many payloads have no file.
+    ///
+    /// # Errors
+    /// The query fails.
+    pub fn small_results(&self) -> Result<usize> {
+        self.ask(|index| {
+            let count = "SELECT count(*) FROM entries WHERE bytes IS NOT NULL";
+            let count: i64 = index.query_one(count, [], |row| row.get(0))?;
+            Ok(usize::try_from(count).unwrap_or(0))
+        })
+    }
+
     fn ask<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         query(&self.0).map_err(|error| self.told(error))
     }
