@@ -1,4 +1,4 @@
-"""What cached functions have done in this process."""
+"""What cached functions have done: in this process, or in all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ _functions: weakref.WeakSet[Function] = weakref.WeakSet()
 
 
 class CacheInfo(NamedTuple):
-    """Counts of one function in this process.
+    """Counts of one function: `f.cache_info()` has those of this process since `f.cache_clear()`.
+
+    `Store.cache_info()` has those of every process and session that used the store.
 
     Attributes
     ----------

@@ -2,6 +2,7 @@
 
 mod call;
 mod compute;
+mod counted;
 mod guard;
 mod notices;
 mod policy;
@@ -10,7 +11,7 @@ mod spot;
 mod timed;
 mod turn;
 
-use super::counters::Counters;
+use super::counters::{Counters, info};
 use super::error::raise;
 use super::identity::{Call, Identity};
 use super::method::PyMethod;
@@ -18,6 +19,7 @@ use super::mode::Mode;
 use super::store::PyStore;
 use crate::clock;
 use crate::format::Meta;
+use crate::process::PerProcess;
 use crate::store::Selection;
 use call::Asked;
 pub use policy::Policy;
@@ -59,7 +61,7 @@ pub struct PyFunction {
     /// What `policy` was read from, and what `key=` names.
     given: (Py<PyAny>, Option<Py<PyAny>>),
     identity: Mutex<Option<Arc<Identity>>>,
-    counters: Counters,
+    counters: PerProcess<Counters>,
     told: Mutex<HashSet<String>>,
 }
 
@@ -80,6 +82,8 @@ impl PyFunction {
         policy: Py<PyAny>,
         key: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
+        let counted = name.clone();
+        let counters = PerProcess::new(move || Counters::new(&counted));
         Ok(Self {
             function,
             name,
@@ -91,7 +95,7 @@ impl PyFunction {
             policy: policy.extract(py)?,
             given: (policy, key),
             identity: Mutex::default(),
-            counters: Counters::default(),
+            counters,
             told: Mutex::default(),
         })
     }
@@ -148,12 +152,12 @@ impl PyFunction {
 
     /// What this function has done in this process, as a `CacheInfo`.
     fn cache_info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.counters.info(py)
+        info(py, &self.counters.get().counts())
     }
 
     /// Set the counters of this process to zero.
     fn reset_counters(&self) {
-        self.counters.reset();
+        self.counters.get().reset();
     }
 
     /// Remove every entry of this function and set its counters to zero; returns how many entries
@@ -164,7 +168,7 @@ impl PyFunction {
             .bind(py)
             .get()
             .clear_entries(py, Some(&self.name));
-        self.counters.reset();
+        self.counters.get().reset();
         cleared.map_err(raise)
     }
 
@@ -353,7 +357,7 @@ impl PyFunction {
             return Ok(false);
         }
         let store = self.place(py)?;
-        let opened = store.bind(py).get().open(py).map_err(raise)?;
+        let opened = self.opened(py, &store).map_err(raise)?;
         let epoch = py.detach(|| opened.epoch(&self.name)).map_err(raise)?;
         let ready = ready::Ready {
             identity,

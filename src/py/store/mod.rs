@@ -1,6 +1,7 @@
 //! `Store`: a folder of results, opened when it is first needed.
 
 mod at_exit;
+mod counted;
 mod default;
 mod notices;
 mod open;
@@ -156,7 +157,40 @@ impl PyStore {
         true
     }
 
-    /// Remove every entry; returns how many there were.
+    /// What cached functions have done with this store, in every process and session: for one
+    /// function a `CacheInfo`, else a dictionary of them by name.
+    ///
+    /// Calls of this process are in it at once. Those of others are when they have noted them: about
+    /// once a second while they store results, and at their end; what a killed process had not noted
+    /// is lost, and so is all of it with a damaged index. Calls in a mode that writes nothing
+    /// ("frozen", "readonly", "off") are counted by `f.cache_info()` alone.
+    ///
+    /// Parameters
+    /// ----------
+    /// function : callable or str, optional
+    ///     A cached function, or its `module.qualname`; one that was never called has zeros.
+    ///
+    /// Returns
+    /// -------
+    /// CacheInfo, or dict of str to CacheInfo
+    ///
+    /// Raises
+    /// ------
+    /// CacheConfigError
+    ///     `function` is neither a cached function nor a name.
+    /// CacheStoreError
+    ///     The store can't be opened.
+    #[pyo3(signature = (function = None))]
+    fn cache_info<'py>(
+        &self,
+        py: Python<'py>,
+        function: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.totals_of(py, function.as_ref())
+    }
+
+    /// Remove every entry and set the counters of `cache_info` to zero; returns how many entries
+    /// there were.
     fn clear(&self, py: Python<'_>) -> PyResult<usize> {
         self.clear_entries(py, None).map_err(raise)
     }
