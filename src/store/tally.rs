@@ -251,6 +251,14 @@ impl Store {
         Ok(all)
     }
 
+    /// Seconds that a function takes in the mean, by what every process counted; `None` where it
+    /// never ran, or the index can't be asked.
+    #[must_use]
+    pub fn mean_seconds(&self, function: &str) -> Option<f64> {
+        let counted = self.counted(&[], Some(function)).ok()?;
+        counted.get(function)?.mean_seconds()
+    }
+
     /// Sets the counts of a function to zero, or those of all; what other processes have not added
     /// yet is still to come.
     pub(super) fn forget_counts(&self, function: Option<&str>) {

@@ -247,6 +247,9 @@ impl PyFunction {
 
     /// Store a value as the result of a call, without computing it; says whether it is in, which it
     /// is not in a mode that writes nothing.
+    ///
+    /// What lets go of entries needs to know what they save: such a one counts with the mean seconds
+    /// that the function has taken so far, in every process, and with none where it never ran.
     #[pyo3(signature = (value, /, *args, **kwargs))]
     fn put(
         &self,
@@ -358,7 +361,9 @@ impl PyFunction {
         }
         let store = self.place(py)?;
         let opened = self.opened(py, &store).map_err(raise)?;
-        let epoch = py.detach(|| opened.epoch(&self.name)).map_err(raise)?;
+        let (epoch, seconds) =
+            py.detach(|| (opened.epoch(&self.name), opened.mean_seconds(&self.name)));
+        let epoch = epoch.map_err(raise)?;
         let ready = ready::Ready {
             identity,
             keyed,
@@ -370,6 +375,6 @@ impl PyFunction {
             arguments: &arguments,
             call,
         };
-        Ok(self.store(py, &asked, value, 0.0, epoch))
+        Ok(self.store(py, &asked, value, seconds.unwrap_or(0.0), epoch))
     }
 }
