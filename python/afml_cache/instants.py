@@ -82,9 +82,7 @@ def nanoseconds(value: object) -> int | None:
 
     Texts need pandas, which says what they mean.
     """
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, float) and not math.isfinite(value):
+    if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
         return None
     if isinstance(value, int | float):
         return round(value * _SECOND)

@@ -150,7 +150,8 @@ impl PyFunction {
         &self.name
     }
 
-    /// What this function has done in this process, as a `CacheInfo`.
+    /// What this function has done in this process since `cache_clear`, as a `CacheInfo`;
+    /// `Store.cache_info` has what it did in all.
     fn cache_info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         info(py, &self.counters.get().counts())
     }
@@ -160,8 +161,8 @@ impl PyFunction {
         self.counters.get().reset();
     }
 
-    /// Remove every entry of this function and set its counters to zero; returns how many entries
-    /// there were.
+    /// Remove every entry of this function and set its counters to zero, here and in the store;
+    /// returns how many entries there were.
     fn cache_clear(&self, py: Python<'_>) -> PyResult<usize> {
         let cleared = self
             .place(py)?
@@ -172,7 +173,8 @@ impl PyFunction {
         cleared.map_err(raise)
     }
 
-    /// The key of a call: 32 hexadecimal digits.
+    /// The key of a call: 32 hexadecimal digits. An argument that can't be keyed is an
+    /// `UncacheableArgumentError`, here and in whatever else takes the arguments of a call.
     #[pyo3(signature = (*args, **kwargs))]
     fn cache_key(
         &self,
@@ -229,7 +231,8 @@ impl PyFunction {
         Ok((value, metadata))
     }
 
-    /// Compute a call whatever is stored, and store the new result.
+    /// Compute a call whatever is stored, and store the new result, where the mode allows it; in
+    /// mode "frozen" it is a `CacheMissError`.
     #[pyo3(signature = (*args, **kwargs))]
     fn refresh<'py>(
         &self,

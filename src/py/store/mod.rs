@@ -55,6 +55,25 @@ type Opened = Result<Arc<Store>, (Kind, String, Instant)>;
 /// network : bool, optional
 ///     Whether the folder is on a network file system, where neither mappings nor shared memory are
 ///     to be relied on; found out by default.
+///
+/// Notes
+/// -----
+/// `len(store)` is the number of results. `entries`, `invalidate`, `verify`, `gc`, `pin` and `unpin`
+/// of `afml_cache` take a store. What asks a store or changes it raises `CacheStoreError` where it
+/// can't be opened.
+///
+/// Examples
+/// --------
+/// >>> import tempfile
+/// >>> from afml_cache import Store, robust_cacheable
+/// >>> store = Store(tempfile.mkdtemp(), max_size=10_000_000)
+/// >>> @robust_cacheable(store=store)
+/// ... def double(x):
+/// ...     return 2 * x
+/// >>> double(1), double(1), len(store)
+/// (2, 2, 1)
+/// >>> store.cache_info(double).hits
+/// 1
 #[pyclass(frozen, name = "Store", module = "afml_cache")]
 pub struct PyStore {
     path: PathBuf,
@@ -136,7 +155,7 @@ impl PyStore {
         self.network
     }
 
-    /// Bytes of all entries.
+    /// Bytes of all entries, without what files and the index take around them.
     #[getter]
     fn size_bytes(&self, py: Python<'_>) -> PyResult<u64> {
         let store = self.open(py).map_err(raise)?;
