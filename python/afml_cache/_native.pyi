@@ -2,7 +2,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextvars import Token
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any, Literal, final, overload
 
 from afml_cache.explanation import Explanation
 from afml_cache.info import CacheInfo
@@ -57,6 +57,10 @@ class Store:
     def network(self) -> bool | None: ...
     @property
     def size_bytes(self) -> int: ...
+    @overload
+    def cache_info(self, function: None = None) -> dict[str, CacheInfo]: ...
+    @overload
+    def cache_info(self, function: str | Callable[..., Any]) -> CacheInfo: ...
     def clear(self) -> int: ...
     def select(
         self, time_range: tuple[int, int] | None, function: str | None, *, remove: bool

@@ -38,7 +38,7 @@ def configure(given: Mapping[str, Any] | None = None, /, **settings: Any) -> Non
 
     Parameters
     ----------
-    given
+    given : mapping, optional
         Settings as a dictionary, with those of existing scripts among them: `enabled`,
         `skip_existing_universes`, `checkpoint_interval` and `cache_...`.
     cache_dir : str or os.PathLike
@@ -60,6 +60,15 @@ def configure(given: Mapping[str, Any] | None = None, /, **settings: Any) -> Non
     ------
     CacheConfigError
         There is no such setting, or its value can't be right.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from afml_cache import CACHE_DIRS, configure
+    >>> folder = tempfile.mkdtemp()
+    >>> configure(cache_dir=folder)
+    >>> str(CACHE_DIRS["base"]) == folder
+    True
     """
     for name, value in {**(given or {}), **settings}.items():
         if value is not None:

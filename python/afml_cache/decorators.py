@@ -26,49 +26,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Options(TypedDict, total=False):
-    """Options of the decorators, all by keyword.
-
-    Attributes
-    ----------
-    version : str
-        Part of the key: another text, and every call misses.
-    ignore : iterable of str
-        Parameters that are left out of the key.
-    unordered : iterable of str
-        Parameters whose dictionaries count without their order.
-    files : iterable of str
-        Parameters that name a file, or a list of files, whose content counts with the name.
-    ignore_deps : iterable of str
-        Helpers, constants, classes and modules that are left out of the code's digest.
-    deps : iterable
-        Functions, classes, modules and values that count as part of the code.
-    track_code : {"deep", "own", False}
-        The function's code with all that it reaches; its own body, defaults and closure alone; or
-        no code at all.
-    track_packages : iterable of str
-        Packages whose full version is part of the key.
-    on_uncacheable : {"warn", "raise"}
-        What to do with an argument that can't be keyed: run without the cache and say so once, or
-        raise `UncacheableArgumentError`.
-    store : Store, str or os.PathLike, optional
-        Where the results go; the default store if it is left out.
-    ttl : timedelta, float or str, optional
-        How long a result may be used, as a timedelta, in seconds, or as a text of pandas such as
-        "5min"; for ever if it is left out. A result of the future counts as too old.
-    key : callable, optional
-        Called as the function is, and what it returns is keyed in place of the arguments; its code
-        counts as the function's.
-    memory : bool, int or str
-        Whether results are kept in memory too, or those of up to so many bytes; true by default.
-    compress : {None, "lz4", "zstd"}
-        How stored results are made smaller. What is compressed is read whole at each hit, and not
-        mapped.
-    min_seconds : float
-        Calls that took less are not stored.
-    spot_check : float
-        The share of hits that are computed again and compared; a difference is told, counted, and
-        stored in place of the old result.
-    """
+    """Options of the decorators, all by keyword; `robust_cacheable` says what they mean."""
 
     version: str
     ignore: str | Iterable[str]
@@ -89,20 +47,7 @@ class Options(TypedDict, total=False):
 
 
 class TimeOptions(Options, total=False):
-    """Options of `time_aware_cacheable`, beside those of every decorator.
-
-    Attributes
-    ----------
-    start, end : str
-        Names of the parameters that bound the time range; without them those named `start`,
-        `start_date` or `from_`, and `end`, `end_date` or `to`.
-    settle : timedelta, float or str
-        How long after an instant what happened is known for good, as a timedelta, in seconds, or as
-        a text of pandas such as "5min"; 0 by default.
-    volatile_ttl : timedelta, float or str
-        How long a result is kept whose `end` is yet to come; by default one bar, which is the usual
-        distance of the instants of a time-indexed pandas argument, else one minute.
-    """
+    """Options of `time_aware_cacheable`, which says what they mean."""
 
     start: str
     end: str
@@ -118,28 +63,80 @@ def robust_cacheable(function: Any = None, /, **options: Any) -> Any:
     """Keep the results of a function by the content of its arguments and its code.
 
     Works with and without parentheses; on functions, methods, static and class methods, and
-    coroutine functions.
+    coroutine functions. Options go by keyword.
 
     Parameters
     ----------
-    function
+    function : callable
         What to decorate.
-    **options
-        See `Options`.
+    version : str, default ""
+        Part of the key: another text, and every call misses.
+    ignore : str or iterable of str, default ()
+        Parameters that are left out of the key.
+    unordered : str or iterable of str, default ()
+        Parameters whose dictionaries count without their order.
+    files : str or iterable of str, default ()
+        Parameters that name a file, or a list of files, whose content counts with the name.
+    deps : iterable, default ()
+        Functions, classes, modules and values that count as part of the code.
+    ignore_deps : str or iterable of str, default ()
+        Helpers, constants, classes and modules that are left out of the code, by their names.
+    track_code : {"deep", "own", False}, default "deep"
+        The function's code with all that it reaches; its own body, defaults and closure alone; or
+        no code at all.
+    track_packages : str or iterable of str, default ()
+        Packages whose full version is part of the key, and not their major version alone.
+    key : callable, optional
+        Called as the function is, and what it returns is keyed in place of the arguments; its code
+        counts as the function's.
+    ttl : timedelta, float or str, optional
+        How long a result may be used, as a timedelta, in seconds, or as a text of pandas such as
+        "5min"; for ever if it is left out. A result of the future counts as too old.
+    min_seconds : float, default 0
+        Calls that took less are not stored.
+    memory : bool, int or str, default True
+        Whether results are kept in memory too, or those of up to so many bytes: a number, or a
+        text such as "10 MiB".
+    compress : {None, "lz4", "zstd"}, default None
+        How stored results are made smaller. What is compressed is read whole at each hit, and not
+        mapped.
+    spot_check : float, default 0
+        The share of hits, from 0 to 1, that are computed again and compared. A difference is told
+        (`SpotCheckWarning`) and counted, and what was computed is stored and returned.
+    on_uncacheable : {"warn", "raise"}, default "warn"
+        What to do with an argument that can't be keyed: run without the cache and say so once, or
+        raise `UncacheableArgumentError`.
+    store : Store, str or os.PathLike, optional
+        Where the results go; the default store, of `configure`, if it is left out.
 
     Returns
     -------
     callable
-        The cached function: it is called as before, and has `cache_info`, `cache_clear`,
-        `cache_key`, `is_cached`, `invalidate`, `refresh`, `put`, `explain`, and `__wrapped__`, and
-        joblib's `check_call_in_cache` and `call`.
+        The cached function. It is called as before, and has `__wrapped__`, and beside it
+
+        - `cache_info()`: what it has done in this process, a `CacheInfo`;
+        - `explain(...)`: why a call hits or misses, in words;
+        - `cache_key(...)`, `is_cached(...)`: the key of a call, and whether its result is stored;
+        - `refresh(...)`: compute a call whatever is stored, and store the new result;
+        - `put(value, ...)`: store a value as the result of a call;
+        - `invalidate(...)`: remove the result of a call;
+        - `cache_clear()`: remove every result, and set the counters to zero;
+        - joblib's `check_call_in_cache(...)` and `call(...)`.
 
     Raises
     ------
     TypeError
-        What is decorated is not a function that returns a result, or an option is unknown.
+        What is decorated is not a function that returns a result (a class, a generator function),
+        or an option is unknown.
     CacheConfigError
         An option has a value that can't be right.
+
+    Notes
+    -----
+    What the function raises is not stored, and goes to the caller. A call raises nothing of the
+    cache's own but `CacheMissError` in mode "frozen", and `UncacheableArgumentError` with
+    `on_uncacheable="raise"`: where the cache fails, the function runs and a `CacheWarning` says
+    what is wrong.
 
     Examples
     --------
@@ -151,6 +148,12 @@ def robust_cacheable(function: Any = None, /, **options: Any) -> Any:
     (3, 3)
     >>> add.cache_info().misses
     1
+
+    >>> @robust_cacheable(ignore="verbose", ttl="1h", version="2")
+    ... def scaled(x, factor=10, verbose=False):
+    ...     return factor * x
+    >>> scaled(2), scaled(2, verbose=True), scaled.cache_info().hits
+    (20, 20, 1)
     """
     return _decorate("robust_cacheable", function, options)
 
@@ -160,9 +163,19 @@ def cacheable(function: F, /) -> F: ...
 @overload
 def cacheable(**options: Unpack[Options]) -> Callable[[F], F]: ...
 def cacheable(function: Any = None, /, **options: Any) -> Any:
-    """Keep the results of a function; the same as `robust_cacheable`.
+    """Keep the results of a function by the content of its arguments and its code.
 
-    Existing scripts have both names. See `robust_cacheable` for parameters and what is raised.
+    The same as `robust_cacheable`, whose help has the options, what the cached function has, and
+    what is raised. Existing scripts have both names.
+
+    Examples
+    --------
+    >>> from afml_cache import cacheable
+    >>> @cacheable(min_seconds=0.5)
+    ... def quick(x):
+    ...     return x + 1
+    >>> quick(1), quick.is_cached(1)
+    (2, False)
     """
     return _decorate("cacheable", function, options)
 
@@ -184,8 +197,35 @@ def time_aware_cacheable(function: Any = None, /, **options: Any) -> Any:
     A result whose `end` had not come yet when it was computed is kept in memory only, and for
     `volatile_ttl`, so that a call for "until today" does not freeze today.
 
-    See `TimeOptions` for the options that it has beside those of `robust_cacheable`, and there for
-    what is raised.
+    Parameters
+    ----------
+    function : callable
+        What to decorate.
+    start, end : str, optional
+        Names of the parameters that bound the time range; without them those named `start`,
+        `start_date` or `from_`, and `end`, `end_date` or `to`.
+    settle : timedelta, float or str, default 0
+        How long after an instant what happened is known for good, as a timedelta, in seconds, or
+        as a text of pandas such as "5min".
+    volatile_ttl : timedelta, float or str, optional
+        How long a result is kept whose `end` is yet to come; by default one bar, which is the
+        usual distance of the instants of a time-indexed pandas argument, else one minute.
+    **options
+        Those of `robust_cacheable`.
+
+    Returns
+    -------
+    callable
+        The cached function, as `robust_cacheable` gives it.
+
+    Raises
+    ------
+    TypeError, CacheConfigError
+        As `robust_cacheable` does.
+
+    Notes
+    -----
+    A call whose range can't be told is cached without one, and a `TimeRangeWarning` says why.
 
     Examples
     --------

@@ -25,22 +25,24 @@ class EntryInfo:
 
     Attributes
     ----------
-    function
+    function : str
         `module.qualname`.
-    key
-        32 hexadecimal digits.
-    start_ns, end_ns
+    key : str
+        32 hexadecimal digits, as `f.cache_key(...)` gives them.
+    start_ns, end_ns : int or None
         First and last instant that the call looked at, both included, in nanoseconds since
         1970-01-01 UTC; `None` for an end that is open, or where there is no time range.
-    timed
+    start, end : datetime or None
+        The same as aware datetimes in UTC, cut to microseconds.
+    timed : bool
         Whether there is a time range.
-    created
-        When it was computed, UTC.
-    seconds
+    created : datetime
+        When it was computed, aware, in UTC.
+    seconds : float
         How long that took.
-    size_bytes
+    size_bytes : int
         Bytes of the stored payload.
-    pinned
+    pinned : bool
         Whether it is kept whatever room is needed.
     """
 
@@ -75,13 +77,14 @@ def entries(
 
     Parameters
     ----------
-    time_range
-        Only those whose time range overlaps this one, both ends included: a text covers its whole
-        period, a date its day, a time without a zone is UTC, `None` is open. A result without a
-        time range is in no such list.
-    function
+    time_range : (start, end), optional
+        Only those whose time range overlaps this one, both ends included: texts, dates, datetimes
+        or pandas' and NumPy's instants and periods. A text covers its whole period, a date its day,
+        a time without a zone is UTC, `None` is open. A result without a time range is in no such
+        list.
+    function : callable or str, optional
         Only those of this function: itself, or its `module.qualname`.
-    store
+    store : Store, optional
         Of which store; the default store if it is left out.
 
     Returns
@@ -92,9 +95,21 @@ def entries(
     Raises
     ------
     CacheConfigError
-        `time_range` is no pair of instants, or ends before it starts.
+        `time_range` is no pair of instants, or ends before it starts; `function` is no cached
+        function.
     CacheStoreError
         The store can't be opened.
+
+    Examples
+    --------
+    >>> from afml_cache import entries, robust_cacheable
+    >>> @robust_cacheable
+    ... def square(x):
+    ...     return x * x
+    >>> square(3), square(4)
+    (9, 16)
+    >>> [entry.size_bytes > 0 for entry in entries(function=square)]
+    [True, True]
     """
     place = default_store() if store is None else store
     chosen = None if time_range is None else _range(time_range)
@@ -114,7 +129,9 @@ def invalidate(
 
     Parameters
     ----------
-    time_range, function, store
+    time_range : (start, end)
+        As in `entries`; `(None, None)` is all time.
+    function, store
         As in `entries`.
 
     Returns
@@ -125,9 +142,21 @@ def invalidate(
     Raises
     ------
     CacheConfigError
-        `time_range` is no pair of instants, or ends before it starts.
+        `time_range` is no pair of instants, or ends before it starts; `function` is no cached
+        function.
     CacheStoreError
         The store can't be opened or changed.
+
+    Examples
+    --------
+    >>> from afml_cache import invalidate, time_aware_cacheable
+    >>> @time_aware_cacheable
+    ... def bars(symbol, start, end):
+    ...     return [1.1, 1.2]
+    >>> bars("EURUSD", "2023-01", "2023-03")
+    [1.1, 1.2]
+    >>> [entry.end.isoformat() for entry in invalidate(("2023-02-14", None), function=bars)]
+    ['2023-03-31T23:59:59.999999+00:00']
     """
     place = default_store() if store is None else store
     found = place.select(_range(time_range), function_name(function), remove=True)

@@ -25,35 +25,60 @@ _log = logging.getLogger("afml_cache")
 
 
 class CacheError(Exception):
-    """Base of every exception of this package."""
+    """Base of every exception of this package.
+
+    Each of the others is also an exception of Python's own, such as `ValueError`. A cached
+    function raises only `CacheMissError` (mode "frozen") and `UncacheableArgumentError`
+    (`on_uncacheable="raise"`) of them.
+    """
 
 
 class UncacheableArgumentError(CacheError, TypeError):
-    """A value can't be keyed by its content; the message has the path to it."""
+    """A value can't be keyed by its content; the message has the path to it.
+
+    Raised by `digest`, by methods that need the key of a call (`cache_key`, `is_cached`, `put`),
+    and by calls of functions with `on_uncacheable="raise"`. Leave the parameter out of the key
+    (`ignore`), say what counts of it (`key`, `register_hasher`, `__cache_key__`), or pass plain
+    values.
+    """
 
 
 class CacheConfigError(CacheError, ValueError):
-    """A setting that can't be right."""
+    """An option, setting or argument that can't be right; the message says what it takes."""
 
 
 class CacheStoreError(CacheError, OSError):
-    """The cache folder or its index can't be used."""
+    """The cache folder or its index can't be used: no permission, not private, locked, too new.
+
+    Raised by what asks or changes a store (`entries`, `verify`, `gc`, `len(store)`). Calls of
+    cached functions run without the cache instead, and warn.
+    """
 
 
 class CacheCorruptError(CacheError, ValueError):
-    """A stored result fails its checks."""
+    """A stored result fails its checks, and something other than a call asked for it.
+
+    A call sets such a result aside, computes it again, and warns with `CacheReadWarning`.
+    """
 
 
 class CacheMissError(CacheError, LookupError):
-    """Nothing is stored for a call, and nothing may be computed: mode "frozen"."""
+    """Nothing is stored for a call, and nothing may be computed: mode "frozen".
+
+    `f.explain(...)` says what differs from earlier calls.
+    """
 
 
 class CacheWarning(UserWarning):
-    """Base of every warning of this package."""
+    """Base of every warning of this package: the result is right, and the cache is not in order.
+
+    Each cause is told once by function or store. Where warnings are errors, they are logged under
+    "afml_cache" instead, so that no call fails for the cache's sake.
+    """
 
 
 class CacheWriteWarning(CacheWarning):
-    """A result could not be stored; the caller has it all the same."""
+    """A result could not be stored, or the store not be opened; the caller has it all the same."""
 
 
 class CacheReadWarning(CacheWarning):
@@ -61,19 +86,32 @@ class CacheReadWarning(CacheWarning):
 
 
 class UncacheableArgumentWarning(CacheWarning):
-    """A call runs without the cache, since an argument can't be keyed."""
+    """A call runs without the cache, since an argument can't be keyed; the message has its path.
+
+    See `UncacheableArgumentError` for what to do.
+    """
 
 
 class SpotCheckWarning(CacheWarning):
-    """A stored result is not what the function gives now."""
+    """A spot check found a stored result that is not what the function gives now.
+
+    The function depends on something that is not in its key, such as a random state, a file or the
+    clock, or the stored bytes were damaged.
+    """
 
 
 class TimeRangeWarning(CacheWarning):
-    """The time range that a call looks at can't be told."""
+    """The time range that a call looks at can't be told; its result has none.
+
+    `invalidate` does not find such a result by the time that it looked at.
+    """
 
 
 class UndeclaredFileWarning(CacheWarning):
-    """An argument names a file whose content is no part of the key."""
+    """An argument names a file whose content is no part of the key: an edit would not be seen.
+
+    Name the parameter in `files=`, pass a `File`, or filter the warning where the file isn't read.
+    """
 
 
 def warn(category: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""What cached functions have done in this process."""
+"""What cached functions have done: in this process, or in all."""
 
 from __future__ import annotations
 
@@ -20,23 +20,25 @@ _functions: weakref.WeakSet[Function] = weakref.WeakSet()
 
 
 class CacheInfo(NamedTuple):
-    """Counts of one function in this process.
+    """Counts of one function: `f.cache_info()` has those of this process since `f.cache_clear()`.
+
+    `Store.cache_info()` has those of every process and session that used the store.
 
     Attributes
     ----------
     hits, memory_hits, disk_hits : int
-        Calls answered without computing, and from where.
+        Calls answered without computing; of them, from this process's memory and from disk.
     misses : int
         Bodies that ran.
     waits : int
-        Calls that waited for another thread's result.
+        Times that a call waited for another thread, task or process to compute its result.
     bypasses : int
-        Calls that ran without the cache, since an argument could not be keyed or the store could
-        not be opened.
+        Calls that ran without the cache, since an argument could not be keyed, the store could not
+        be opened, or the mode was "off".
     errors : int
         Times that the store failed, or a result could not be stored.
     stored_bytes : int
-        Bytes of the results stored.
+        Bytes of the results stored; those replaced or removed since then are not taken off.
     seconds_computed, seconds_saved : float
         Seconds that bodies ran, and that they once took for the results that hits returned.
     seconds_keyed : float
@@ -46,6 +48,18 @@ class CacheInfo(NamedTuple):
         Stored results that were older than `ttl`.
     spot_checks, spot_differences : int
         Hits that were computed again to compare, and those that differed.
+
+    Examples
+    --------
+    >>> from afml_cache import robust_cacheable
+    >>> @robust_cacheable
+    ... def double(x):
+    ...     return 2 * x
+    >>> double(1), double(1), double(2)
+    (2, 2, 4)
+    >>> info = double.cache_info()
+    >>> info.hits, info.misses, info.errors
+    (1, 2, 0)
     """
 
     hits: int
@@ -78,10 +92,23 @@ def track(function: Function) -> None:
 def get_cache_stats() -> dict[str, dict[str, int]]:
     """Give hits and misses of every cached function in this process.
 
+    `f.cache_info()` has more of one function, and `Store.cache_info()` counts of every process.
+
     Returns
     -------
     dict
         `{"module.qualname": {"hits": n, "misses": n}}`, sorted by name.
+
+    Examples
+    --------
+    >>> from afml_cache import get_cache_stats, robust_cacheable
+    >>> @robust_cacheable
+    ... def triple(x):
+    ...     return 3 * x
+    >>> triple(1), triple(1)
+    (3, 3)
+    >>> get_cache_stats()[triple.cache_name]
+    {'hits': 1, 'misses': 1}
     """
     stats: dict[str, dict[str, int]] = {}
     for function in sorted(_functions, key=lambda function: function.cache_name):
@@ -111,10 +138,12 @@ def cache_status() -> str:
 def clear_afml_cache(warn: bool = True) -> int:
     """Remove every entry of the default store, and set all counters to zero.
 
+    The counters are those of the store, and of every cached function in this process.
+
     Parameters
     ----------
-    warn
-        Log how many entries were removed.
+    warn : bool, default True
+        Log how many entries were removed, as a warning of the logger "afml_cache".
 
     Returns
     -------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 import importlib
+import math
 import re
 import sys
 from typing import Any, Final, NamedTuple, cast
@@ -81,7 +82,7 @@ def nanoseconds(value: object) -> int | None:
 
     Texts need pandas, which says what they mean.
     """
-    if isinstance(value, bool):
+    if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
         return None
     if isinstance(value, int | float):
         return round(value * _SECOND)

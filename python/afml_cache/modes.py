@@ -23,10 +23,11 @@ def mode(name: str) -> Iterator[None]:
 
     Parameters
     ----------
-    name
-        "normal"; "fresh": compute, and overwrite what is stored; "frozen": look up only, where a
-        miss raises `CacheMissError`, and write nothing; "readonly": look up, compute what is
-        missing, and write nothing; "off": as if there were no cache.
+    name : {"normal", "fresh", "frozen", "readonly", "off"}
+        "normal": look up, compute and store what is missing; "fresh": compute, and overwrite what
+        is stored; "frozen": look up only, where a miss raises `CacheMissError`, and write nothing;
+        "readonly": look up, compute what is missing, and write nothing; "off": as if there were no
+        cache.
 
     Raises
     ------
@@ -64,6 +65,15 @@ def add_cache_arguments(parser: argparse.ArgumentParser) -> None:
     parser
         Any argparse parser; its namespace gets `fresh`, `force_rerun`, `skip_existing` and
         `cache_dir`.
+
+    Examples
+    --------
+    >>> import argparse
+    >>> from afml_cache import add_cache_arguments
+    >>> parser = argparse.ArgumentParser()
+    >>> add_cache_arguments(parser)
+    >>> parser.parse_args([]).fresh
+    False
     """
     from afml_cache._arguments import CacheDir, Fresh
 

@@ -28,11 +28,11 @@ class Problem:
 
     Attributes
     ----------
-    function
+    function : str
         `module.qualname`.
-    key
+    key : str
         32 hexadecimal digits.
-    reason
+    reason : str
         What is wrong with it.
     """
 
@@ -47,18 +47,18 @@ class Verification:
 
     Attributes
     ----------
-    checked
+    checked : int
         How many results were checked.
-    bytes
+    bytes : int
         Their size.
-    problems
+    problems : list of Problem
         Those that are wrong.
     rebuilt
-        How often the index of the store was damaged or gone, and was made anew from the results that
-        have files.
+        How often the index of the store was damaged or gone, and was made anew from the results
+        that have files.
     lost
-        How many results up to 16 KiB, which lie in the index itself, were lost then; those of an index
-        that could not be read any more are not known, and not in it.
+        How many results up to 16 KiB, which lie in the index itself, were lost then; those of an
+        index that could not be read any more are not known, and not counted.
     """
 
     checked: int
@@ -78,11 +78,11 @@ class Collection:
 
     Attributes
     ----------
-    entries
+    entries : int
         How many results.
-    bytes
+    bytes : int
         Their size.
-    files
+    files : int
         How many files that no result named, as killed processes leave them.
     """
 
@@ -99,9 +99,9 @@ def verify(store: Store | None = None, *, fix: bool = False) -> Verification:
 
     Parameters
     ----------
-    store
+    store : Store, optional
         Which store; the default store if it is left out.
-    fix
+    fix : bool, default False
         Move what is wrong to the folder `quarantine`, so that it is computed again.
 
     Returns
@@ -113,6 +113,13 @@ def verify(store: Store | None = None, *, fix: bool = False) -> Verification:
     ------
     CacheStoreError
         The store can't be opened, or changed.
+
+    Examples
+    --------
+    >>> from afml_cache import verify
+    >>> found = verify()
+    >>> bool(found), found.problems
+    (True, [])
     """
     place = default_store() if store is None else store
     checked, size, problems, rebuilt, lost = place.verify(fix=fix)
@@ -135,15 +142,15 @@ def gc(
 
     Parameters
     ----------
-    store
+    store : Store, optional
         Which store; the default store if it is left out.
     max_age : timedelta, float or str, optional
         Let go of results that were computed longer ago than this, as a timedelta, in seconds, or
         as a text of pandas such as "30D".
-    max_size
+    max_size : int or str, optional
         Let go of those that save the least time for their size, until the others take no more
         bytes; a number, or a text such as "5 GiB".
-    function
+    function : callable or str, optional
         Have `max_size` limit the results of this function alone: itself, or its `module.qualname`.
 
     Returns
@@ -157,6 +164,17 @@ def gc(
         A limit has a value that can't be right, or a function is named without `max_size`.
     CacheStoreError
         The store can't be opened or changed.
+
+    Examples
+    --------
+    >>> from afml_cache import gc, robust_cacheable
+    >>> @robust_cacheable
+    ... def half(x):
+    ...     return x / 2
+    >>> half(3)
+    1.5
+    >>> gc(max_age="30D", max_size="10 GiB").entries
+    0
     """
     place = default_store() if store is None else store
     limit = None if max_size is None else as_bytes("max_size", max_size)
@@ -173,9 +191,9 @@ def pin(entry: str | EntryInfo, *, store: Store | None = None) -> bool:
 
     Parameters
     ----------
-    entry
+    entry : str or EntryInfo
         A key, as `f.cache_key(...)` gives it, or one of `entries()`.
-    store
+    store : Store, optional
         Of which store; the default store if it is left out.
 
     Returns
@@ -189,12 +207,26 @@ def pin(entry: str | EntryInfo, *, store: Store | None = None) -> bool:
         It is no key.
     CacheStoreError
         The store can't be opened or changed.
+
+    Examples
+    --------
+    >>> from afml_cache import pin, robust_cacheable, unpin
+    >>> @robust_cacheable
+    ... def cube(x):
+    ...     return x**3
+    >>> cube(2)
+    8
+    >>> pin(cube.cache_key(2)), unpin(cube.cache_key(2)), pin("0" * 32)
+    (True, True, False)
     """
     return _pin(entry, store, pinned=True)
 
 
 def unpin(entry: str | EntryInfo, *, store: Store | None = None) -> bool:
-    """Let a stored result go again when room is needed; see `pin`."""
+    """Let a stored result go again when room is needed.
+
+    See `pin` for parameters, what is returned, and what is raised.
+    """
     return _pin(entry, store, pinned=False)
 
 

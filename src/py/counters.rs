@@ -1,26 +1,21 @@
 //! What a cached function has done in this process.
 
 use crate::clock;
+use crate::store::{Count, Counts, Tally};
 use pyo3::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Counts of one function. They are read one by one, so a reader may see a call half counted.
-#[derive(Debug, Default)]
+/// Counts of one function.
+#[derive(Debug)]
 pub struct Counters {
-    pub memory_hits: AtomicU64,
-    pub disk_hits: AtomicU64,
-    pub misses: AtomicU64,
-    pub waits: AtomicU64,
-    pub bypasses: AtomicU64,
-    pub errors: AtomicU64,
-    pub stored_bytes: AtomicU64,
-    pub expired: AtomicU64,
-    pub spot_checks: AtomicU64,
-    pub spot_differences: AtomicU64,
-    computed_ns: AtomicU64,
-    saved_ns: AtomicU64,
-    keyed_ns: AtomicU64,
+    /// Those that its store takes.
+    noted: Arc<Tally>,
+    /// Those of modes in which nothing is written.
+    aside: Tally,
+    /// What they were when they were last set to zero.
+    start: Mutex<Counts>,
     keys: AtomicU64,
 }
 
@@ -29,104 +24,101 @@ const TIMED: u64 = 64;
 const SAMPLED: u64 = 16;
 
 impl Counters {
-    /// A result came from memory, or from disk, instead of being computed.
-    pub fn hit(&self, in_memory: bool, seconds: f64) {
-        let hits = if in_memory {
-            &self.memory_hits
-        } else {
-            &self.disk_hits
-        };
-        hits.fetch_add(1, Relaxed);
-        let saved = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        self.saved_ns.fetch_add(nanoseconds(saved), Relaxed);
+    /// Counts for a function, all zero.
+    pub fn new(function: &str) -> Self {
+        Self {
+            noted: Arc::new(Tally::new(function)),
+            aside: Tally::default(),
+            start: Mutex::default(),
+            keys: AtomicU64::new(0),
+        }
     }
 
-    /// A body ran for this long.
-    pub fn computed(&self, taken: Duration) {
-        self.misses.fetch_add(1, Relaxed);
-        self.computed_ns.fetch_add(nanoseconds(taken), Relaxed);
+    /// What its store takes.
+    pub fn noted(&self) -> &Arc<Tally> {
+        &self.noted
     }
 
-    /// Makes a key, and takes the time of it.
-    pub fn keying<T>(&self, key: impl FnOnce() -> T) -> T {
+    /// Where a call is counted that may write, or may not.
+    pub fn tally(&self, writes: bool) -> &Tally {
+        if writes { &self.noted } else { &self.aside }
+    }
+
+    /// Makes a key, and says how long it took, where that was measured: for itself, or for several.
+    pub fn keying<T>(&self, key: impl FnOnce() -> T) -> (T, Option<Duration>) {
         let place = self.keys.fetch_add(1, Relaxed);
         if place >= TIMED && !place.is_multiple_of(SAMPLED) {
-            return key();
+            return (key(), None);
         }
         let start = clock::monotonic();
         let made = key();
         let weight = if place < TIMED { 1 } else { SAMPLED };
         let taken = nanoseconds(clock::monotonic() - start).saturating_mul(weight);
-        self.keyed_ns.fetch_add(taken, Relaxed);
-        made
+        (made, Some(Duration::from_nanos(taken)))
     }
 
-    /// One more of something.
-    pub fn count(counter: &AtomicU64) {
-        counter.fetch_add(1, Relaxed);
+    fn all(&self) -> Counts {
+        let mut all = self.noted.counts();
+        all.add(&self.aside.counts());
+        all
     }
 
-    /// Everything back to zero.
+    /// Everything back to zero; what its store has not taken yet, it still takes.
     pub fn reset(&self) {
-        for counter in self.all() {
-            counter.store(0, Relaxed);
-        }
+        let mut start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
+        *start = self.all();
         self.keys.store(0, Relaxed);
     }
 
-    fn all(&self) -> [&AtomicU64; 13] {
-        [
-            &self.memory_hits,
-            &self.disk_hits,
-            &self.misses,
-            &self.waits,
-            &self.bypasses,
-            &self.errors,
-            &self.stored_bytes,
-            &self.expired,
-            &self.spot_checks,
-            &self.spot_differences,
-            &self.computed_ns,
-            &self.saved_ns,
-            &self.keyed_ns,
-        ]
+    /// What was counted since it was last set to zero.
+    pub fn counts(&self) -> Counts {
+        let start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
+        self.all().since(&start)
     }
+}
 
-    /// As `afml_cache.CacheInfo`.
-    pub fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let [
-            memory,
-            disk,
-            misses,
-            waits,
-            bypasses,
-            errors,
-            bytes,
-            expired,
-            spot_checks,
-            spot_differences,
-            computed,
-            saved,
-            keyed,
-        ] = self.all().map(|counter| counter.load(Relaxed));
-        let counts = [
-            memory + disk,
-            memory,
-            disk,
-            misses,
-            waits,
-            bypasses,
-            errors,
-            bytes,
-            expired,
-            spot_checks,
-            spot_differences,
-        ];
-        let seconds = [computed, saved, keyed].map(|ns| Duration::from_nanos(ns).as_secs_f64());
-        py.import("afml_cache.info")?
-            .getattr("CacheInfo")?
-            .call_method1("of", (counts.to_vec(), seconds.to_vec()))
-    }
+/// A result came from memory, or from disk, instead of being computed in so many seconds.
+pub fn count_hit(tally: &Tally, in_memory: bool, seconds: f64) {
+    tally.count(if in_memory {
+        Count::MemoryHits
+    } else {
+        Count::DiskHits
+    });
+    let saved = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    tally.spend(Count::Saved, saved);
+}
+
+/// A body ran for this long.
+pub fn count_computed(tally: &Tally, taken: Duration) {
+    tally.count(Count::Misses);
+    tally.spend(Count::Computed, taken);
+}
+
+/// Counts as `afml_cache.CacheInfo`.
+pub fn info<'py>(py: Python<'py>, counts: &Counts) -> PyResult<Bound<'py, PyAny>> {
+    let hits = counts
+        .get(Count::MemoryHits)
+        .saturating_add(counts.get(Count::DiskHits));
+    let numbers = [
+        Count::MemoryHits,
+        Count::DiskHits,
+        Count::Misses,
+        Count::Waits,
+        Count::Bypasses,
+        Count::Errors,
+        Count::StoredBytes,
+        Count::Expired,
+        Count::SpotChecks,
+        Count::SpotDifferences,
+    ];
+    let numbers: Vec<_> = std::iter::once(hits)
+        .chain(numbers.map(|count| counts.get(count)))
+        .collect();
+    let seconds = [Count::Computed, Count::Saved, Count::Keyed]
+        .map(|count| Duration::from_nanos(counts.get(count)).as_secs_f64());
+    py.import("afml_cache.info")?
+        .getattr("CacheInfo")?
+        .call_method1("of", (numbers, seconds.to_vec()))
 }
 
 /// A length of time that fits any counter.

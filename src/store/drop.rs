@@ -6,7 +6,8 @@ use super::ledger::Ledger;
 use crate::error::Result;
 
 impl Store {
-    /// Drops the entries of one function, or of all; says how many.
+    /// Drops the entries of one function, or of all, and what was counted of them; says how many
+    /// entries there were.
     ///
     /// # Errors
     /// The index can't be changed.
@@ -16,8 +17,9 @@ impl Store {
             ..Selection::default()
         };
         let note = |epoch| Ledger::of(&self.root).note_cleared(function, epoch);
-        let dropped = self.drop_all(selection, note, |some| some.len());
-        dropped.map(|counts| counts.iter().sum())
+        let dropped = self.drop_all(selection, note, |some| some.len())?;
+        self.forget_counts(function);
+        Ok(dropped.iter().sum())
     }
 
     /// Drops the entries that are asked for; says which.

@@ -15,6 +15,7 @@ mod put;
 mod ram;
 mod rebuild;
 mod session;
+mod tally;
 mod trust;
 mod upkeep;
 mod waits;
@@ -27,6 +28,7 @@ pub use mapped::Bytes;
 pub use memory::{MemoryTier, Weighed};
 pub use put::Put;
 pub use ram::usual_memory;
+pub use tally::{Count, Counts, Tally};
 pub use upkeep::{Collected, Keep, Problem, Verified};
 pub use waits::{Holding, Wait};
 
@@ -39,7 +41,7 @@ use files::{Root, StoreId};
 use index::{Index, Payload, Place};
 use session::Session;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long an index that was locked is left alone.
@@ -67,6 +69,9 @@ pub struct Store {
     changes: Changes,
     room: put::Limit,
     uses: upkeep::Uses,
+    tallies: Arc<tally::Tallies>,
+    /// A forked child has its parent's store in memory, and leaves it alone.
+    process: u32,
 }
 
 /// A payload that passed its checks.
@@ -98,6 +103,8 @@ impl Store {
             changes,
             room: put::Limit::new(options.max_size),
             uses: upkeep::Uses::default(),
+            tallies: Arc::default(),
+            process: std::process::id(),
         };
         store.clear_away();
         Ok(store)

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const NOTED: Duration = Duration::from_secs(1);
 const WAITING: usize = 10_000;
 
-/// Which keys were used since that was last noted in the index.
+/// Which keys were used since that was last noted in the index, and when that was.
 #[derive(Debug, Default)]
 pub struct Uses(Mutex<(FxHashMap<Digest, u32>, Option<Instant>)>);
 
@@ -67,6 +67,15 @@ pub struct Collected {
     pub files: usize,
 }
 
+impl Drop for Store {
+    /// What is not noted yet would be lost with a store that a process opened for a while.
+    fn drop(&mut self) {
+        if self.process == std::process::id() {
+            let _ = self.note(true);
+        }
+    }
+}
+
 impl Store {
     /// Counts a use of an entry: what is used often is kept longer.
     pub fn used(&self, key: Digest) {
@@ -78,21 +87,28 @@ impl Store {
         }
     }
 
-    /// Notes in the index what was used, if the last time is a while ago or it is asked for.
+    /// Notes in the index what was used and counted, if the last time is a while ago or it is asked
+    /// for; in a folder that can only be read, never.
     ///
     /// # Errors
-    /// The index can't be changed; the uses are lost then.
-    pub fn note_uses(&self, now: bool) -> Result<()> {
+    /// The index can't be changed; the uses are lost then, and the counts wait for the next time.
+    pub fn note(&self, now: bool) -> Result<()> {
         let uses: Vec<_> = {
             let mut uses = self.uses.0.lock().unwrap_or_else(PoisonError::into_inner);
             let recent = uses.1.is_some_and(|then| clock::monotonic() - then < NOTED);
-            if uses.0.is_empty() || recent && !now {
+            if recent && !now {
                 return Ok(());
             }
             uses.1 = Some(clock::monotonic());
             uses.0.drain().collect()
         };
-        self.change(|index| index.note_uses(&uses, clock::wall_ns()))?;
+        let mut counted = self.tallies.waiting();
+        if uses.is_empty() && counted.is_empty() || self.root.is_read_only() {
+            return Ok(());
+        }
+        self.change(|index| index.note(&uses, &counted, clock::wall_ns()))?;
+        counted.clear();
+        drop(counted);
         self.cut_log();
         Ok(())
     }
@@ -171,7 +187,7 @@ impl Store {
     /// # Errors
     /// The index can't be changed.
     pub fn collect(&self, keep: Keep<'_>) -> Result<Collected> {
-        self.note_uses(true)?;
+        self.note(true)?;
         let (entries, bytes) = self.totals()?;
         if let Some(before) = keep.since_ns {
             self.let_go_before(before)?;

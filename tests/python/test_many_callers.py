@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -72,6 +71,20 @@ class Scripts:
             assert time.monotonic() < until, f"nobody said {name}"
             time.sleep(0.002)
 
+    def wait_for_waiters(self, count: int) -> None:
+        """Until so many computations wait, as the files of the locks that they hold say."""
+        until = time.monotonic() + 60
+        while self._waiting() < count:
+            assert time.monotonic() < until, f"there are no {count} who wait"
+            time.sleep(0.002)
+
+    def _waiting(self) -> int:
+        ended_and_token, waiting = 9, 0
+        for path in (self.folder / "cache/v1/locks").glob("?" * 32):
+            with contextlib.suppress(FileNotFoundError):
+                waiting += len(path.read_bytes()) > ended_and_token
+        return waiting
+
     def say(self, name: str) -> None:
         (self.folder / name).touch()
 
@@ -119,15 +132,13 @@ def test_eight_processes_with_four_threads_compute_each_of_fifty_keys_once(
 
 
 def test_processes_that_are_killed_in_the_middle_hold_nobody_up(scripts: Scripts) -> None:
-    generator = random.Random(5)
     doomed = [scripts.start(KEYS, SEED=str(seed)) for seed in range(4)]
     processes = [scripts.start(KEYS, SEED=str(seed)) for seed in range(4, 8)]
-    while sum(scripts.ran().values()) < 10:
-        time.sleep(0.002)
-    for process in doomed:
+    for number, process in enumerate(doomed):
+        while sum(scripts.ran().values()) < 10 + 5 * number:
+            time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        time.sleep(generator.random() / 20)
     for process in processes:
         scripts.ended(process)
     ran = scripts.ran()
@@ -151,7 +162,11 @@ def work(number):
         time.sleep(3600)
     return number
 
-print(work(1))
+@robust_cacheable
+def around(process):
+    return work(1)
+
+print(work(1) if os.environ["WHO"] == "first" else around(os.getpid()))
 """
 
 
@@ -163,7 +178,7 @@ def test_a_forked_sleeper_that_outlives_its_killed_parent_holds_nobody_up(
     scripts.wait_for("forked")
     second = scripts.start(SLEEPER, WHO="second")
     try:
-        waited()
+        scripts.wait_for_waiters(1)
         first.kill()
         first.wait()
         killed = time.monotonic()
@@ -172,11 +187,6 @@ def test_a_forked_sleeper_that_outlives_its_killed_parent_holds_nobody_up(
     finally:
         os.kill(int((scripts.folder / "sleeper").read_text()), signal.SIGKILL)
     assert scripts.ran() == {"work": 2}
-
-
-def waited() -> None:
-    """Give another process the time to begin to wait; if it has not, the test shows less."""
-    time.sleep(0.5)
 
 
 def test_two_processes_that_wait_for_each_other_both_go_on(scripts: Scripts) -> None:
@@ -301,18 +311,23 @@ asyncio.run(main())
 def test_a_task_that_is_cancelled_hands_the_computation_on(scripts: Scripts) -> None:
     process = scripts.start(
         """
-@robust_cacheable
+begun, go = asyncio.Event(), asyncio.Event()
+
+@robust_cacheable(ignore_deps=("begun", "go"))
 async def load(number):
     RAN.warning("load")
-    await asyncio.sleep(0.05)
+    begun.set()
+    await go.wait()
     return number
 
 async def main():
     first = asyncio.create_task(load(7))
-    await asyncio.sleep(0.01)
+    await begun.wait()
     others = [asyncio.create_task(load(7)) for _ in range(20)]
-    await asyncio.sleep(0.01)
+    while load.cache_info().waits < 20:
+        await asyncio.sleep(0)
     first.cancel()
+    go.set()
     print(*set(await asyncio.gather(*others)), first.cancelled())
 
 asyncio.run(main())
@@ -351,15 +366,19 @@ def work(number):
         raise ValueError("of the first")
     return number
 
+@robust_cacheable
+def around(process):
+    return work(1)
+
 try:
-    print(work(1))
+    print(work(1) if os.environ["WHO"] == "first" else around(os.getpid()))
 except ValueError as error:
     print(error)
 """
     first = scripts.start(body, WHO="first")
     scripts.wait_for("holding")
     others = [scripts.start(body, WHO="other") for _ in range(3)]
-    waited()
+    scripts.wait_for_waiters(3)
     scripts.say("fail")
     assert scripts.ended(first).strip() == "of the first"
     assert [scripts.ended(other).split() for other in others] == [["1"]] * 3
@@ -377,12 +396,16 @@ def work(number):
     until("go")
     return number
 
-print(work(1))
+@robust_cacheable
+def around(process):
+    return work(1)
+
+print(work(1) if os.environ["WHO"] == "first" else around(os.getpid()))
 """
     first = scripts.start(body, WHO="first")
     scripts.wait_for("holding-first")
     others = [scripts.start(body, WHO=f"other{number}") for number in range(3)]
-    waited()
+    scripts.wait_for_waiters(3)
     # Whoever computed one after another would be held up by the first of the others.
     scripts.say("go")
     assert [scripts.ended(process).split() for process in (first, *others)] == [["1"]] * 4
@@ -398,17 +421,19 @@ def work(number):
     until("go")
     return number
 
+@robust_cacheable
+def around(process):
+    return work(1)
+
 try:
-    say("called-" + os.environ["WHO"])
-    print(work(1))
+    print(work(1) if os.environ["WHO"] == "first" else around(os.getpid()))
 except KeyboardInterrupt:
     print("interrupted")
 """
     first = scripts.start(body, WHO="first")
     scripts.wait_for("holding")
     second = scripts.start(body, WHO="second")
-    scripts.wait_for("called-second")
-    waited()
+    scripts.wait_for_waiters(1)
     second.send_signal(signal.SIGINT)
     assert scripts.ended(second).split() == ["interrupted"]
     scripts.say("go")

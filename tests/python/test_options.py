@@ -66,6 +66,8 @@ def test_a_ttl_is_no_part_of_the_key(store: Store) -> None:
     [
         ("ttl", -1, "`ttl` takes a length of time"),
         ("ttl", True, "`ttl` takes a length of time"),
+        ("ttl", float("nan"), "`ttl` takes a length of time"),
+        ("ttl", float("inf"), "`ttl` takes a length of time"),
         ("ttl", "soon", "`ttl` takes a length of time"),
         ("min_seconds", -1, "`min_seconds` is a number of seconds"),
         ("min_seconds", "1", "`min_seconds` is a number of seconds"),

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +63,51 @@ def test_what_is_pinned_stays_and_is_listed_as_such(tmp_path: Path) -> None:
     for number in range(40, 80):
         cached(number)
     assert not cached.is_cached(0)
+
+
+def slow(rows: int) -> np.ndarray:
+    time.sleep(0.01 * rows)
+    return np.zeros(rows)
+
+
+def test_what_is_put_counts_with_the_mean_seconds_of_the_function(store: Store) -> None:
+    cached = robust_cacheable(store=store)(slow)
+
+    def seconds(rows: int) -> float:
+        found = afml_cache.entries(function=cached, store=store)
+        return next(one.seconds for one in found if one.key == cached.cache_key(rows))
+
+    assert cached.put(np.zeros(9), 9)
+    assert seconds(9) == 0.0
+    cached(1), cached(3)
+    mean = cached.cache_info().seconds_computed / 2
+    assert mean >= 0.02
+    assert cached.put(np.zeros(9), 9)
+    assert seconds(9) == pytest.approx(mean)
+
+
+def test_what_is_put_in_another_session_is_not_the_first_to_go(run_python: Callable) -> None:
+    script = """
+import sys, time
+import numpy as np
+from afml_cache import configure, robust_cacheable
+
+configure(max_size="1 MiB")
+
+@robust_cacheable
+def slow(number):
+    time.sleep(0.05)
+    return np.full(12_500, number)
+
+@robust_cacheable
+def quick(number):
+    return np.full(12_500, number)
+
+"""
+    run_python(script + "slow(0)")
+    fill = "slow.put(np.zeros(12_500), 1)\nfor number in range(40): quick(number)\n"
+    shown = run_python(script + fill + "print(slow.is_cached(1), quick.is_cached(0))")
+    assert shown.split() == ["True", "False"]
 
 
 def test_gc_lets_go_by_age_and_by_size(store: Store) -> None:

@@ -5,13 +5,13 @@ use super::guard::guarded;
 use super::ready::Ready;
 use crate::clock;
 use crate::py::bind::Arguments;
-use crate::py::counters::Counters;
+use crate::py::counters::{count_computed, count_hit};
 use crate::py::error::exception;
 use crate::py::held::{begin_wait, computes};
 use crate::py::hot::Hit;
 use crate::py::identity::Call;
 use crate::py::mode::Mode;
-use crate::store::{Flight, Grab, Holding, Lead, Lease, Outcome, Seen, Ticket, Wait, Watch};
+use crate::store::{Count, Flight, Grab, Holding, Lead, Lease, Outcome, Seen, Ticket, Wait, Watch};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl PyFunction {
         mode: Mode,
     ) -> PyResult<Bound<'py, PyAny>> {
         if mode == Mode::Off {
-            Counters::count(&self.counters.bypasses);
+            self.count(py, Count::Bypasses);
             return self.run(py, call);
         }
         let Some((ready, arguments)) = self.ready_or_told(py, call)? else {
@@ -98,7 +98,7 @@ impl PyFunction {
                 Ticket::Lead(lead) => return self.lead(py, asked, lead),
                 Ticket::Alone => return alone(),
                 Ticket::Follow(flight) => {
-                    Counters::count(&self.counters.waits);
+                    self.count(py, Count::Waits);
                     let Some(wait) = begin_wait(py, &lock)? else {
                         return alone();
                     };
@@ -153,7 +153,7 @@ impl PyFunction {
                 None => return Ok(Leased::Mine(None)),
                 Some(Grab::Mine(lease)) => return Ok(Leased::Mine(Some(lease))),
                 Some(Grab::Theirs(watch)) => {
-                    Counters::count(&self.counters.waits);
+                    self.count(py, Count::Waits);
                     let Some(wait) = begin_wait(py, &watch.path)? else {
                         return Ok(Leased::Alone);
                     };
@@ -178,11 +178,11 @@ impl PyFunction {
             return Ok(None);
         };
         if !self.policy.is_fresh(hit.made.at_ns) {
-            Counters::count(&self.counters.expired);
+            self.count(py, Count::Expired);
             return Ok(None);
         }
-        self.counters.hit(hit.in_memory, hit.made.seconds);
-        if mode != Mode::Frozen {
+        count_hit(self.tally(py), hit.in_memory, hit.made.seconds);
+        if mode.writes() {
             ready.opened.used(ready.keyed.key);
         }
         Ok(Some(hit.value))
@@ -197,7 +197,7 @@ impl PyFunction {
         let found = self.look_up(py, ready, true)?;
         let found = found.filter(|hit| self.policy.is_fresh(hit.made.at_ns));
         Ok(found.map(|hit| {
-            self.counters.hit(hit.in_memory, hit.made.seconds);
+            count_hit(self.tally(py), hit.in_memory, hit.made.seconds);
             hit.value
         }))
     }
@@ -220,7 +220,7 @@ impl PyFunction {
                 });
             match hit {
                 Some(hit) => Ok(Some(hit)),
-                None => store.fetch(py, opened, key, writes, &self.policy, &self.counters.errors),
+                None => store.fetch(py, opened, key, writes, &self.policy, self.tally(py)),
             }
         });
         found.unwrap_or_else(|panic| {
@@ -246,7 +246,7 @@ impl PyFunction {
         let start = clock::monotonic();
         let value = self.run(py, call)?;
         let taken = clock::monotonic() - start;
-        self.counters.computed(taken);
+        count_computed(self.tally(py), taken);
         Ok((value, taken))
     }
 

@@ -9,10 +9,9 @@ use crate::py::error::is_interrupt;
 use crate::py::held::Scope;
 use crate::py::store::Entry;
 use crate::py::value::DraftSink;
-use crate::store::{Holding, Outcome};
+use crate::store::{Count, Holding, Outcome};
 use pyo3::prelude::*;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 impl PyFunction {
     pub(super) fn epoch(&self, py: Python<'_>, ready: &Ready) -> Option<u64> {
@@ -141,9 +140,8 @@ impl PyFunction {
         };
         match stored {
             Ok(size) => {
-                self.counters
-                    .stored_bytes
-                    .fetch_add(size.unwrap_or(0) as u64, Relaxed);
+                self.tally(py)
+                    .add(Count::StoredBytes, size.unwrap_or(0) as u64);
                 size.is_some()
             }
             Err(error) => {

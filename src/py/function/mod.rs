@@ -2,6 +2,7 @@
 
 mod call;
 mod compute;
+mod counted;
 mod guard;
 mod notices;
 mod policy;
@@ -10,7 +11,7 @@ mod spot;
 mod timed;
 mod turn;
 
-use super::counters::Counters;
+use super::counters::{Counters, info};
 use super::error::raise;
 use super::identity::{Call, Identity};
 use super::method::PyMethod;
@@ -18,6 +19,7 @@ use super::mode::Mode;
 use super::store::PyStore;
 use crate::clock;
 use crate::format::Meta;
+use crate::process::PerProcess;
 use crate::store::Selection;
 use call::Asked;
 pub use policy::Policy;
@@ -59,7 +61,7 @@ pub struct PyFunction {
     /// What `policy` was read from, and what `key=` names.
     given: (Py<PyAny>, Option<Py<PyAny>>),
     identity: Mutex<Option<Arc<Identity>>>,
-    counters: Counters,
+    counters: PerProcess<Counters>,
     told: Mutex<HashSet<String>>,
 }
 
@@ -80,6 +82,8 @@ impl PyFunction {
         policy: Py<PyAny>,
         key: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
+        let counted = name.clone();
+        let counters = PerProcess::new(move || Counters::new(&counted));
         Ok(Self {
             function,
             name,
@@ -91,7 +95,7 @@ impl PyFunction {
             policy: policy.extract(py)?,
             given: (policy, key),
             identity: Mutex::default(),
-            counters: Counters::default(),
+            counters,
             told: Mutex::default(),
         })
     }
@@ -146,29 +150,31 @@ impl PyFunction {
         &self.name
     }
 
-    /// What this function has done in this process, as a `CacheInfo`.
+    /// What this function has done in this process since `cache_clear`, as a `CacheInfo`;
+    /// `Store.cache_info` has what it did in all.
     fn cache_info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.counters.info(py)
+        info(py, &self.counters.get().counts())
     }
 
     /// Set the counters of this process to zero.
     fn reset_counters(&self) {
-        self.counters.reset();
+        self.counters.get().reset();
     }
 
-    /// Remove every entry of this function and set its counters to zero; returns how many entries
-    /// there were.
+    /// Remove every entry of this function and set its counters to zero, here and in the store;
+    /// returns how many entries there were.
     fn cache_clear(&self, py: Python<'_>) -> PyResult<usize> {
         let cleared = self
             .place(py)?
             .bind(py)
             .get()
             .clear_entries(py, Some(&self.name));
-        self.counters.reset();
+        self.counters.get().reset();
         cleared.map_err(raise)
     }
 
-    /// The key of a call: 32 hexadecimal digits.
+    /// The key of a call: 32 hexadecimal digits. An argument that can't be keyed is an
+    /// `UncacheableArgumentError`, here and in whatever else takes the arguments of a call.
     #[pyo3(signature = (*args, **kwargs))]
     fn cache_key(
         &self,
@@ -225,7 +231,8 @@ impl PyFunction {
         Ok((value, metadata))
     }
 
-    /// Compute a call whatever is stored, and store the new result.
+    /// Compute a call whatever is stored, and store the new result, where the mode allows it; in
+    /// mode "frozen" it is a `CacheMissError`.
     #[pyo3(signature = (*args, **kwargs))]
     fn refresh<'py>(
         &self,
@@ -243,6 +250,9 @@ impl PyFunction {
 
     /// Store a value as the result of a call, without computing it; says whether it is in, which it
     /// is not in a mode that writes nothing.
+    ///
+    /// What lets go of entries needs to know what they save: such a one counts with the mean seconds
+    /// that the function has taken so far, in every process, and with none where it never ran.
     #[pyo3(signature = (value, /, *args, **kwargs))]
     fn put(
         &self,
@@ -353,8 +363,10 @@ impl PyFunction {
             return Ok(false);
         }
         let store = self.place(py)?;
-        let opened = store.bind(py).get().open(py).map_err(raise)?;
-        let epoch = py.detach(|| opened.epoch(&self.name)).map_err(raise)?;
+        let opened = self.opened(py, &store).map_err(raise)?;
+        let (epoch, seconds) =
+            py.detach(|| (opened.epoch(&self.name), opened.mean_seconds(&self.name)));
+        let epoch = epoch.map_err(raise)?;
         let ready = ready::Ready {
             identity,
             keyed,
@@ -366,6 +378,6 @@ impl PyFunction {
             arguments: &arguments,
             call,
         };
-        Ok(self.store(py, &asked, value, 0.0, epoch))
+        Ok(self.store(py, &asked, value, seconds.unwrap_or(0.0), epoch))
     }
 }

@@ -4,11 +4,11 @@ use super::PyFunction;
 use super::ready::Ready;
 use crate::error::Error;
 use crate::py::bind::{Arguments, Role};
-use crate::py::counters::Counters;
 use crate::py::digest::uncacheable;
 use crate::py::error::{is_interrupt, warn};
 use crate::py::identity::Refused;
 use crate::py::value::Failure;
+use crate::store::Count;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -68,7 +68,7 @@ impl PyFunction {
     }
 
     pub(super) fn tell_panic(&self, py: Python<'_>, doing: &str, panic: &str) {
-        Counters::count(&self.counters.errors);
+        self.count(py, Count::Errors);
         if self.first("panic") {
             let name = &self.name;
             let message = format!(
@@ -80,7 +80,7 @@ impl PyFunction {
     }
 
     pub(super) fn tell_changed(&self, py: Python<'_>, what: &str) {
-        Counters::count(&self.counters.errors);
+        self.count(py, Count::Errors);
         if self.first("changed on the way") {
             let name = &self.name;
             let remedy = "work on a copy, or hand over what changes as an argument of its own";
@@ -95,7 +95,7 @@ impl PyFunction {
     }
 
     pub(super) fn tell_unstored(&self, py: Python<'_>, ready: &Ready, error: &Error) {
-        Counters::count(&self.counters.errors);
+        self.count(py, Count::Errors);
         ready
             .store
             .bind(py)
@@ -104,7 +104,7 @@ impl PyFunction {
     }
 
     pub(super) fn tell_unstorable(&self, py: Python<'_>, failure: Failure) {
-        Counters::count(&self.counters.errors);
+        self.count(py, Count::Errors);
         if !self.first("unstorable") {
             return;
         }

@@ -1,14 +1,14 @@
 //! From a call to its key and store.
 
 use super::PyFunction;
+use crate::error::Error;
 use crate::py::bind::Arguments;
-use crate::py::counters::Counters;
 use crate::py::digest::uncacheable;
 use crate::py::error::is_interrupt;
 use crate::py::identity::{Call, Identity, Keyed, Refused};
 use crate::py::store::{PyStore, default_store, misused};
 use crate::py::value::Failure;
-use crate::store::Store;
+use crate::store::{Count, Store};
 use pyo3::prelude::*;
 use std::sync::{Arc, PoisonError};
 
@@ -36,6 +36,13 @@ impl PyFunction {
             Some(store) => Ok(store.clone_ref(py)),
             None => default_store(py),
         }
+    }
+
+    /// The open store, which takes the counts of the function from here on.
+    pub(super) fn opened(&self, py: Python<'_>, place: &Py<PyStore>) -> Result<Arc<Store>, Error> {
+        let opened = place.bind(py).get().open(py)?;
+        opened.takes(self.counters.get().noted());
+        Ok(opened)
     }
 
     /// The state of the code now: the one that we know, if nothing that it reached has changed.
@@ -81,7 +88,7 @@ impl PyFunction {
         py: Python<'py>,
         call: &Call<'_, 'py>,
     ) -> PyResult<Result<(Arc<Identity>, Arguments<'py>, Keyed), Past>> {
-        self.counters.keying(|| {
+        let (keyed, taken) = self.counters.get().keying(|| {
             let identity = self.identity(py)?;
             let Some(arguments) = self.bound(py, &identity, call)? else {
                 return Ok(Err(Past::Misfit));
@@ -90,7 +97,11 @@ impl PyFunction {
                 Ok(keyed) => Ok((identity, arguments, keyed)),
                 Err(refused) => Err(Past::Refused(refused)),
             })
-        })
+        });
+        if let Some(taken) = taken {
+            self.tally(py).spend(Count::Keyed, taken);
+        }
+        keyed
     }
 
     pub(super) fn keyed_or_raise<'py>(
@@ -121,7 +132,7 @@ impl PyFunction {
             Err(past) => return Ok(Err(past)),
         };
         let store = self.place(py)?;
-        Ok(match store.bind(py).get().open(py) {
+        Ok(match self.opened(py, &store) {
             Ok(opened) => Ok((
                 Ready {
                     identity,
@@ -132,7 +143,7 @@ impl PyFunction {
                 arguments,
             )),
             Err(error) => {
-                Counters::count(&self.counters.errors);
+                self.count(py, Count::Errors);
                 store
                     .bind(py)
                     .get()
@@ -161,9 +172,14 @@ impl PyFunction {
         match past {
             Past::Misfit => return Ok(None),
             Past::Closed => {}
-            Past::Refused(refused) => self.tell_refused(py, refused)?,
+            Past::Refused(refused) => {
+                self.tell_refused(py, refused)?;
+                // A function that always goes past the cache is to be counted somewhere, too.
+                let place = self.place(py)?;
+                let _ = self.opened(py, &place);
+            }
         }
-        Counters::count(&self.counters.bypasses);
+        self.count(py, Count::Bypasses);
         Ok(None)
     }
 }

@@ -2,10 +2,10 @@
 
 use super::PyFunction;
 use super::call::Asked;
-use crate::py::counters::Counters;
 use crate::py::error::{is_interrupt, warn};
 use crate::py::mode::Mode;
 use crate::py::value::{DigestSink, DraftSink, Forbidden, Walk};
+use crate::store::Count;
 use pyo3::prelude::*;
 
 impl PyFunction {
@@ -20,7 +20,7 @@ impl PyFunction {
         if mode != Mode::Normal || !self.policy.is_checked() {
             return Ok(stored);
         }
-        Counters::count(&self.counters.spot_checks);
+        self.count(py, Count::SpotChecks);
         // Before the body runs: what it gives may share memory with what is stored.
         let before = sketch(&stored);
         let (value, taken) = match self.timed_run(py, asked.call) {
@@ -42,7 +42,7 @@ impl PyFunction {
     }
 
     fn tell_difference(&self, py: Python<'_>, what: &str) {
-        Counters::count(&self.counters.spot_differences);
+        self.count(py, Count::SpotDifferences);
         if self.first("spot check") {
             let name = &self.name;
             let message = format!(

@@ -2,11 +2,11 @@
 
 use super::PyFunction;
 use super::call::Asked;
-use crate::py::counters::Counters;
+use crate::py::counters::count_computed;
 use crate::py::held::{Scope, begin_wait, computes};
 use crate::py::identity::Call;
 use crate::py::mode::Mode;
-use crate::store::{Flight, Grab, Holding, Lead, Outcome, Seen, Ticket, Wait, Watch};
+use crate::store::{Count, Flight, Grab, Holding, Lead, Outcome, Seen, Ticket, Wait, Watch};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::path::Path;
@@ -145,7 +145,7 @@ impl PyFunction {
         let mode = Mode::now(py)?;
         let uncached = || Ok(("turn", py.None().into_bound(py)));
         if mode == Mode::Off {
-            Counters::count(&self.counters.bypasses);
+            self.count(py, Count::Bypasses);
             return uncached();
         }
         let Some((ready, arguments)) = self.ready_or_told(py, call)? else {
@@ -192,7 +192,7 @@ impl PyFunction {
         };
         let taken = |turn: PyTurn| Ok(("turn", Bound::new(py, turn)?.into_any()));
         let waiting = |whose| -> PyResult<Next<'py>> {
-            Counters::count(&self.counters.waits);
+            self.count(py, Count::Waits);
             match begin_wait(py, &lock)? {
                 None => taken(turn()),
                 Some(wait) => {
@@ -239,8 +239,8 @@ impl PyFunction {
         turn: &PyTurn,
         (args, kwargs): (&Bound<'py, PyTuple>, &Bound<'py, PyDict>),
     ) -> PyResult<()> {
-        self.counters
-            .computed(Duration::try_from_secs_f64(seconds).unwrap_or_default());
+        let taken = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        count_computed(self.tally(py), taken);
         let call = Call {
             args,
             kwargs: Some(kwargs),

@@ -1,6 +1,7 @@
 //! `Store`: a folder of results, opened when it is first needed.
 
 mod at_exit;
+mod counted;
 mod default;
 mod notices;
 mod open;
@@ -54,6 +55,25 @@ type Opened = Result<Arc<Store>, (Kind, String, Instant)>;
 /// network : bool, optional
 ///     Whether the folder is on a network file system, where neither mappings nor shared memory are
 ///     to be relied on; found out by default.
+///
+/// Notes
+/// -----
+/// `len(store)` is the number of results. `entries`, `invalidate`, `verify`, `gc`, `pin` and `unpin`
+/// of `afml_cache` take a store. What asks a store or changes it raises `CacheStoreError` where it
+/// can't be opened.
+///
+/// Examples
+/// --------
+/// >>> import tempfile
+/// >>> from afml_cache import Store, robust_cacheable
+/// >>> store = Store(tempfile.mkdtemp(), max_size=10_000_000)
+/// >>> @robust_cacheable(store=store)
+/// ... def double(x):
+/// ...     return 2 * x
+/// >>> double(1), double(1), len(store)
+/// (2, 2, 1)
+/// >>> store.cache_info(double).hits
+/// 1
 #[pyclass(frozen, name = "Store", module = "afml_cache")]
 pub struct PyStore {
     path: PathBuf,
@@ -135,7 +155,7 @@ impl PyStore {
         self.network
     }
 
-    /// Bytes of all entries.
+    /// Bytes of all entries, without what files and the index take around them.
     #[getter]
     fn size_bytes(&self, py: Python<'_>) -> PyResult<u64> {
         let store = self.open(py).map_err(raise)?;
@@ -156,7 +176,40 @@ impl PyStore {
         true
     }
 
-    /// Remove every entry; returns how many there were.
+    /// What cached functions have done with this store, in every process and session: for one
+    /// function a `CacheInfo`, else a dictionary of them by name.
+    ///
+    /// Calls of this process are in it at once. Those of others are when they have noted them: about
+    /// once a second while they store results, and at their end; what a killed process had not noted
+    /// is lost, and so is all of it with a damaged index. Calls in a mode that writes nothing
+    /// ("frozen", "readonly", "off") are counted by `f.cache_info()` alone.
+    ///
+    /// Parameters
+    /// ----------
+    /// function : callable or str, optional
+    ///     A cached function, or its `module.qualname`; one that was never called has zeros.
+    ///
+    /// Returns
+    /// -------
+    /// CacheInfo, or dict of str to CacheInfo
+    ///
+    /// Raises
+    /// ------
+    /// CacheConfigError
+    ///     `function` is neither a cached function nor a name.
+    /// CacheStoreError
+    ///     The store can't be opened.
+    #[pyo3(signature = (function = None))]
+    fn cache_info<'py>(
+        &self,
+        py: Python<'py>,
+        function: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.totals_of(py, function.as_ref())
+    }
+
+    /// Remove every entry and set the counters of `cache_info` to zero; returns how many entries
+    /// there were.
     fn clear(&self, py: Python<'_>) -> PyResult<usize> {
         self.clear_entries(py, None).map_err(raise)
     }

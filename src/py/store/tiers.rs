@@ -5,16 +5,14 @@ use crate::clock;
 use crate::digest::Digest;
 use crate::error::{Error, Kind};
 use crate::format::{Compression, Draft, Meta};
-use crate::py::counters::Counters;
 use crate::py::error::is_interrupt;
 use crate::py::function::Policy;
 use crate::py::hot::{Hit, Hot, Made, decoded};
 use crate::py::value::Drafted;
-use crate::store::{Mark, Put, Store};
+use crate::store::{Count, Mark, Put, Store, Tally};
 use pyo3::prelude::*;
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 impl PyStore {
@@ -95,13 +93,13 @@ impl PyStore {
         key: Digest,
         writes: bool,
         policy: &Policy,
-        errors: &AtomicU64,
+        tally: &Tally,
     ) -> PyResult<Option<Hit<'py>>> {
         let mark = self.mark(py, store, key);
         let found = match py.detach(|| store.get(key, writes)) {
             Ok(found) => found,
             Err(error) => {
-                Counters::count(errors);
+                tally.count(Count::Errors);
                 self.tell_error(py, "CacheReadWarning", "reading a result", &error);
                 None
             }
@@ -125,7 +123,7 @@ impl PyStore {
             }
             Err(error) if is_interrupt(py, &error) => Err(error),
             Err(error) => {
-                Counters::count(errors);
+                tally.count(Count::Errors);
                 self.undecodable(py, store, key, (pickled, writes), &error);
                 Ok(None)
             }
@@ -184,7 +182,7 @@ impl PyStore {
                     self.memory.put(key, Arc::new(hot));
                 }
                 // A good moment: the index is being written anyway.
-                let _ = py.detach(|| store.note_uses(false));
+                let _ = py.detach(|| store.note(false));
                 Ok(Some(size))
             }
         }

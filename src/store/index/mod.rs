@@ -1,5 +1,6 @@
 //! The index: which payload answers which key. `SQLite`, one connection a process.
 
+mod counts;
 mod enter;
 mod room;
 mod rows;

@@ -121,24 +121,6 @@ impl Index {
         })
     }
 
-    /// Notes how often entries were used since the last note.
-    ///
-    /// # Errors
-    /// The transaction fails.
-    pub fn note_uses(&mut self, uses: &[(Digest, u32)], now_ns: i64) -> Result<()> {
-        self.change(|change| {
-            let mut note = change.prepare_cached(
-                "UPDATE entries SET uses = uses + ?2, used = max(used, ?3),
-                     priority = (SELECT inflation FROM store) + (uses + ?2) * seconds / cost
-                 WHERE id BETWEEN ?1 AND ?1 + 15 AND key = ?4",
-            )?;
-            for (key, count) in uses {
-                note.execute(params![first_id(*key), count, now_ns, key.0])?;
-            }
-            Ok(())
-        })
-    }
-
     /// Spares the entries of a key from eviction, or no longer; says how many there are.
     ///
     /// # Errors
@@ -159,6 +141,23 @@ impl Index {
     pub fn taken(&self) -> Result<u64> {
         self.ask(taken)
     }
+}
+
+/// Notes how often entries were used since the last note.
+pub(super) fn note_uses(
+    change: &Connection,
+    uses: &[(Digest, u32)],
+    now_ns: i64,
+) -> rusqlite::Result<()> {
+    let mut note = change.prepare_cached(
+        "UPDATE entries SET uses = uses + ?2, used = max(used, ?3),
+             priority = (SELECT inflation FROM store) + (uses + ?2) * seconds / cost
+         WHERE id BETWEEN ?1 AND ?1 + 15 AND key = ?4",
+    )?;
+    for (key, count) in uses {
+        note.execute(params![first_id(*key), count, now_ns, key.0])?;
+    }
+    Ok(())
 }
 
 /// Takes the room of an entry, for which it may have been reserved.

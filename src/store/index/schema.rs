@@ -1,6 +1,6 @@
 //! The tables of the index, and how it is opened.
 
-use super::{Index, told};
+use super::{Index, counts, told};
 use crate::error::{Error, Kind, Result};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 use std::path::Path;
@@ -112,6 +112,7 @@ impl Index {
         let created = connect(path, manner).and_then(|mut connection| {
             let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             change.execute_batch(SCHEMA)?;
+            change.execute_batch(&counts::schema())?;
             change.execute(
                 "INSERT INTO store (epoch, floor) VALUES (?1, ?1)",
                 params![first_epoch(generation)],

@@ -11,6 +11,7 @@
     clippy::cast_sign_loss
 )]
 
+mod counters;
 mod power;
 mod size;
 mod upkeep;

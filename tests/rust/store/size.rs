@@ -61,7 +61,7 @@ fn what_is_used_stays_longer() {
     for _ in 0..5 {
         store.used(key(2));
     }
-    store.note_uses(true).unwrap();
+    store.note(true).unwrap();
     assert!(put(&store, 4, 300_000, 1.0));
     assert!(put(&store, 5, 300_000, 1.0));
     assert!(got(&store, 2).is_some());
@@ -145,7 +145,7 @@ fn it_saves_more_seconds_than_one_that_lets_go_of_the_oldest() {
         if got(&store, number).is_some() {
             saved += seconds;
             store.used(key(number));
-            store.note_uses(true).unwrap();
+            store.note(true).unwrap();
         } else {
             assert!(put(&store, number, size, seconds));
         }

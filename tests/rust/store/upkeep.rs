@@ -150,3 +150,36 @@ fn of_several_files_for_one_key_a_rebuild_takes_the_newest() {
     assert_eq!(got(&store, 1), Some(30_000));
     assert_eq!(content(1, 3).len(), 3);
 }
+
+#[test]
+fn an_epoch_that_was_forged_leaves_room_for_those_to_come() {
+    for generation in [1 << 20, (1 << 23) - 2, (1 << 24) - 1] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let store = open(&path, None);
+        let epoch = store.epoch("m.f").unwrap();
+        assert!(put(&store, 1, 20_000, 1.0));
+        let forged = store.payload(&super::draft(1, "m.f", 30_000, 1.0), generation << 40);
+        fs::write(payloads(&path).remove(0), forged.unwrap()).unwrap();
+        let rebuild = |number| {
+            fs::remove_file(path.join(format!("v1/index-{number}.sqlite3"))).unwrap();
+            store.epoch("m.f").unwrap()
+        };
+        let next = rebuild(1);
+        assert!(epoch < next && next < 1 << 60, "{generation} gives {next}");
+        assert_eq!(got(&store, 1), Some(30_000));
+        // What is cleared is gone for good, and what comes after it stays, as in any other store.
+        assert!(put(&store, 2, 20_000, 1.0));
+        let read = |file: PathBuf| (fs::read(&file).unwrap(), file);
+        let dropped: Vec<_> = payloads(&path).into_iter().map(read).collect();
+        store.clear(Some("m.f")).unwrap();
+        for (bytes, file) in dropped {
+            fs::write(file, bytes).unwrap();
+        }
+        assert!(put(&store, 3, 20_000, 1.0));
+        for number in 2..5 {
+            assert!(rebuild(number) > next);
+            assert_eq!((got(&store, 2), got(&store, 3)), (None, Some(20_000)));
+        }
+    }
+}
