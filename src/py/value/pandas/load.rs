@@ -37,7 +37,7 @@ pub fn load<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Value<'py>> 
             for part in ["names", "levels", "codes"] {
                 options.set_item(part, loader.value()?)?;
             }
-            options.set_item("verify_integrity", true)?;
+            options.set_item("verify_integrity", !loader.sound)?;
             pandas.getattr("MultiIndex")?.call((), Some(&options))
         }
         tag::NAT => pandas.getattr("NaT"),
