@@ -3,6 +3,7 @@
 //! The payloads that it holds are copies of its own, made by this process or decoded by it before:
 //! they are known to be sound.
 
+mod labels;
 mod original;
 mod pandas;
 
