@@ -13,6 +13,7 @@
 
 mod power;
 mod size;
+mod trust;
 mod upkeep;
 
 use afml_cache::digest::Digest;
