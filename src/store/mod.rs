@@ -29,6 +29,7 @@ pub use memory::{MemoryTier, Weighed};
 pub use put::Put;
 pub use ram::usual_memory;
 pub use tally::{Count, Counts, Tally};
+pub use trust::Checked;
 pub use upkeep::{Collected, Keep, Problem, Verified};
 pub use waits::{Holding, Wait};
 
@@ -43,6 +44,7 @@ use session::Session;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use trust::Trust;
 
 /// How long an index that was locked is left alone.
 const REST: Duration = Duration::from_secs(30);
@@ -81,6 +83,10 @@ pub struct Found {
     pub head: Head,
     /// All of it.
     pub bytes: Bytes,
+    /// Whether it is known to decode to a sound value: nobody else can have written it.
+    pub sound: bool,
+    /// What is to be noted once it has decoded.
+    pub checked: Option<Checked>,
 }
 
 impl Store {
@@ -158,30 +164,33 @@ impl Store {
     }
 
     fn load(&self, key: Digest, place: &Place, writes: bool) -> Result<Option<Found>> {
-        let (bytes, stamp) = match &place.payload {
-            Payload::Inline(bytes) => (Bytes::copy(bytes), None),
-            Payload::File(recorded) => match self.root.open(key, place.nonce)? {
+        let nonce = place.nonce;
+        let (bytes, trust, record) = match &place.payload {
+            Payload::Inline(bytes) => (Bytes::copy(bytes), Trust::Unchecked, None),
+            Payload::File(recorded) => match self.root.open(key, nonce)? {
                 None => return Ok(None),
                 Some((bytes, stamp)) => {
-                    let trusted = stamp.is(recorded.as_deref());
-                    (bytes, Some((stamp, trusted)))
+                    let of = self.check_of(key, nonce);
+                    let trust = stamp.trust(&of, recorded.as_deref());
+                    let unknown = trust == Trust::Unchecked && writes;
+                    let record = unknown.then(|| stamp.record(&of)).flatten();
+                    (bytes, trust, record)
                 }
             },
         };
-        let trusted = matches!(stamp, Some((_, true)));
         // What is checked is what is decoded, whoever writes to the file meanwhile.
         bytes.own(HEADER);
         bytes.own(Head::extent(bytes.slice()));
-        let head = self.check(key, bytes.slice(), trusted)?;
-        if let Some((stamp, false)) = stamp
-            && writes
-        {
-            // The next load checks again where this is not noted.
-            let _ = stamp
-                .bytes()
-                .map(|stamp| self.change(|index| index.stamp(key, place.nonce, stamp)));
-        }
-        unpacked(head, bytes).map(Some)
+        let head = self.check(key, bytes.slice(), trust != Trust::Unchecked)?;
+        // What is read anyway is looked at anyway.
+        let sound = trust == Trust::Sound && bytes.is_mapped();
+        let (head, bytes) = unpacked(head, bytes)?;
+        Ok(Some(Found {
+            head,
+            bytes,
+            sound,
+            checked: record.map(|record| Checked { key, nonce, record }),
+        }))
     }
 
     fn check(&self, key: Digest, payload: &[u8], trusted: bool) -> Result<Head> {
@@ -377,9 +386,9 @@ fn is_damage(error: &Error) -> bool {
 }
 
 /// A payload with its tree and leaves as they were before they were made smaller.
-fn unpacked(head: Head, bytes: Bytes) -> Result<Found> {
+fn unpacked(head: Head, bytes: Bytes) -> Result<(Head, Bytes)> {
     let Some(how) = head.compression else {
-        return Ok(Found { head, bytes });
+        return Ok((head, bytes));
     };
     let size = head.unpacked_size(bytes.slice(), how)?;
     let mut unpacked = Bytes::empty(size).ok_or_else(|| {
@@ -389,8 +398,5 @@ fn unpacked(head: Head, bytes: Bytes) -> Result<Found> {
         )
     })?;
     let head = head.unpack(bytes.slice(), how, unpacked.slice_mut())?;
-    Ok(Found {
-        head,
-        bytes: unpacked,
-    })
+    Ok((head, unpacked))
 }

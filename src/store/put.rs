@@ -119,7 +119,7 @@ impl Store {
             self.change(|index| {
                 index.enter(entry, epoch, None, || {
                     let stamp = file.publish()?;
-                    Ok(stamp.bytes().map(<[u8]>::to_vec))
+                    Ok(self.record_of_written(pending.key, pending.nonce, &stamp))
                 })
             })
         });

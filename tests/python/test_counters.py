@@ -16,7 +16,6 @@ import afml_cache
 from afml_cache import CacheInfo, Store, mode, robust_cacheable
 from afml_cache.exceptions import CacheConfigError, UncacheableArgumentWarning
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "store.zip"
 NOTHING = CacheInfo.of([0] * 11, [0.0] * 3)
 
 SCRIPT = """

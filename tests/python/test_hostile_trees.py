@@ -96,6 +96,7 @@ NESTED = {
     "string dtypes": b"\x35\x00\x01",
     "decimals": b"\x20",
     "polars lists": b"\x61" + text("") + b"\x21",
+    "polars lists in memory": b"\x63" + text("") + b"\x21",
     "polars dtypes": b"\x21",
     "record dtypes": b"\x32" + u64(0) + b"\x02" + u64(0),
     "subarrays": b"\x02" + u64(0),

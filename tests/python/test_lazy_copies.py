@@ -54,6 +54,22 @@ def labelled(rows: int) -> "pd.DataFrame":
     return pd.DataFrame({"a": np.arange(rows), "b": 1.5}, index=index)
 
 
+def levelled(rows: int) -> "pd.DataFrame":
+    """Labels in levels, of each kind that an index can share."""
+    index = pd.MultiIndex.from_arrays(
+        [
+            INSTANTS[:rows],
+            np.arange(rows) % 7,
+            pd.array(["x", "y"] * (rows // 2), dtype="str"),
+            pd.Index([("o", row % 3) for row in range(rows)], dtype=object, tupleize_cols=False),
+        ],
+        names=["t", "n", "s", ("o", 1)],
+    )
+    columns = pd.MultiIndex.from_product([["a", "b"], [1, 2]])
+    made = pd.DataFrame(np.arange(rows * 4.0).reshape(rows, 4), index=index)
+    return made.set_axis(columns, axis=1)
+
+
 def series(rows: int) -> "pd.Series":
     return pd.Series(np.arange(rows * 10.0), name="s", index=pd.Index(np.arange(rows * 10) * 2))
 
@@ -162,15 +178,68 @@ v = c.view() if hasattr(c, "view") else c.iloc[:]; v.iloc[0] = v.iloc[5]
 """
 
 
+WRITES_OF_LEVELS = """
+for i in c.index.codes: i.flags.writeable = True; i[0] = i[5]
+for i in c.index.codes: i.base.flags.writeable = True; i.base[0] = i.base[5]
+for i in c.index.codes: i.shape = (-1, 2)
+for i in c.index._codes: i.shape = (-1, 2)
+for i in c.index.codes: i.dtype = "u1"
+list.pop(c.index.codes)
+list.pop(c.index.levels)
+list.reverse(c.index._levels)
+for i in c.index.levels: i.values.flags.writeable = True; i.values[0] = i.values[1]
+for i in c.index.levels: v = i.to_numpy(); v.flags.writeable = True; v[0] = v[1]
+for i in c.index._levels: v = i._data; v.flags.writeable = True; v[0] = v[1]
+for i in c.index._levels: v = np.asarray(i); v.flags.writeable = True; v[0] = v[1]
+c.index.levels[0].array[0] = c.index.levels[0].array[5]
+c.index.levels[0].array.freq = None
+c.index.levels[0].asi8[0] = 1
+c.index.levels[2].array[0] = "q"
+c.index.levels[2]._data._pa_array = None
+c.index.levels[3].array[0] = "q"
+c.index.levels[3].values[0] = "q"
+for i in c.index.levels: i.name = "q"
+for i in c.index._levels: i._name = "q"; i.name = "q"
+for i in c.index._levels: i.set_names("q", inplace=True); i.rename("q", inplace=True)
+c.index.names = list("pqrs")
+c.index.set_names(list("pqrs"), inplace=True)
+c.index._names[0] = "q"
+c.index.sortorder = 3
+v = c.index.values; v[0] = v[5]
+v = c.index.to_numpy(); v[0] = v[5]
+v = c.index._values; v.flags.writeable = True; v[:] = None
+for n in range(4): v = c.index.get_level_values(n).values; v.flags.writeable = True; v[0] = v[5]
+for n in range(4): v = c.index.get_level_values(n); v.name = "q"
+c.index._engine; c.index._cache.clear(); c.index.levels[1]._engine.clear_mapping()
+c.index._cache["levels"] = 5
+for i in c.index._levels: i._cache["_engine"] = 5; i._cache["is_unique"] = False
+c.columns.names = ["p", "q"]
+c.columns.codes[0].flags.writeable = True; c.columns.codes[0][:] = 0
+c.columns._levels[0]._data[0] = "q"
+c[("a", 1)] = 5
+c[("z", 1)] = 5
+c.loc[c.index[0]] = 1
+c.index = c.index.droplevel(0)
+c.index = c.index.remove_unused_levels()
+v = c.sort_index(); v.iloc[0] = 5
+v = c.unstack(1); v.iloc[0] = 5
+v = c.xs(1, level="n"); v.iloc[0] = 5
+v = c.index.copy(); v.codes[0].flags.writeable = True
+v = c.index.view(); v.names = list("pqrs"); v._levels[0]._name = "q"
+v = c.index.set_levels([9, 8, 7, 6, 5, 4, 3], level=1)
+"""
+
+
 @pytest.mark.parametrize(
-    "make", [frame, numbered, labelled, series], ids=lambda make: make.__name__
+    "make", [frame, numbered, labelled, series, levelled], ids=lambda make: make.__name__
 )
 def test_no_write_reaches_the_next_caller(store: Store, make: Callable) -> None:
     cached = robust_cacheable(store=store)(make)
     cached(ROWS)
     fresh = make(ROWS)
     assert alike.same(cached(ROWS), fresh)
-    for write in WRITES.strip().splitlines():
+    writes = WRITES + WRITES_OF_LEVELS if make is levelled else WRITES
+    for write in writes.strip().splitlines():
         c = cached(ROWS)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -181,6 +250,18 @@ def test_no_write_reaches_the_next_caller(store: Store, make: Callable) -> None:
         kind = getattr(cached(ROWS).dtypes, "kind", None) if make is frame else None
         assert kind is None or kind.categories.name is None, write
     assert cached.cache_info().misses == 1
+
+
+def test_labels_in_levels_are_shared_until_they_are_written(store: Store) -> None:
+    cached = robust_cacheable(store=store)(levelled)
+    cached(ROWS)
+    left, right = cached(ROWS), cached(ROWS)
+    for one, other in zip(left.index.codes, right.index.codes, strict=True):
+        assert one is not other
+        assert np.shares_memory(one, other) == (pd.__version__ >= "3")
+    assert left.index.get_loc(left.index[7]) == 7
+    assert left.loc[left.index[7]].equals(right.loc[right.index[7]])
+    assert left.index is not right.index
 
 
 DERIVED = """

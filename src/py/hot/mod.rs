@@ -1,5 +1,9 @@
 //! What memory holds of a result, and what is handed out of it.
+//!
+//! The payloads that it holds are copies of its own, made by this process or decoded by it before:
+//! they are known to be sound.
 
+mod labels;
 mod original;
 mod pandas;
 
@@ -104,17 +108,17 @@ impl Hot {
         found: Found,
         mark: Mark,
     ) -> PyResult<(Bound<'_, PyAny>, Option<Self>)> {
-        let (head, bytes) = (found.head, Arc::new(found.bytes));
+        let (head, bytes, sound) = (found.head, Arc::new(found.bytes), found.sound);
         let (made, length) = (Made::of(&head), bytes.slice().len());
         if length > COPY
-            && let Some((original, weight)) = Original::load(py, &head, &bytes)?
+            && let Some((original, weight)) = Original::load(py, &head, &bytes, sound)?
         {
             let hot = Self::new(mark, made, weight, Form::Original(original));
             return Ok((hot.value(py)?, Some(hot)));
         }
         // Before the value is handed out: what its owner writes lands in `bytes`.
         let kept = (length <= KEEP).then(|| Arc::new(Bytes::copy(bytes.slice())));
-        let value = load_from(py, &head, &bytes)?;
+        let value = load_from(py, &head, &bytes, sound)?;
         if is_unchangeable(&value) {
             let hot = Self::same(mark, made, &value, length);
             return Ok((value, Some(hot)));
@@ -139,7 +143,7 @@ impl Hot {
 
     /// Decoded once, where copies of that are as good as decoding anew.
     fn read(&self, py: Python<'_>, head: &Head, bytes: &Arc<Bytes>) -> PyResult<Self> {
-        let (form, weight) = match Original::load(py, head, bytes)? {
+        let (form, weight) = match Original::load(py, head, bytes, true)? {
             Some((original, weight)) => (Form::Original(original), weight),
             None => (
                 Form::Payload(head.clone(), bytes.clone()),
@@ -154,7 +158,7 @@ impl Hot {
             Form::Same(value) => Ok(value.bind(py).clone()),
             Form::Original(original) => original.copy(py),
             Form::Unread(head, bytes) | Form::Payload(head, bytes) => {
-                load(py, head, Bytes::copy(bytes.slice()))
+                load(py, head, Bytes::copy(bytes.slice()), true)
             }
         }
     }
@@ -164,7 +168,7 @@ impl Hot {
 pub fn decoded<'py>(py: Python<'py>, payload: &[u8]) -> Option<Hit<'py>> {
     let head = Head::read(payload).ok()?;
     Some(Hit {
-        value: load(py, &head, Bytes::copy(payload)).ok()?,
+        value: load(py, &head, Bytes::copy(payload), true).ok()?,
         made: Made::of(&head),
         in_memory: true,
     })

@@ -40,11 +40,16 @@ pub enum Original {
 impl Original {
     /// Decodes a payload over bytes that are never written, and says what it weighs; `None` where
     /// each caller needs a value that is decoded for it.
-    pub fn load(py: Python<'_>, head: &Head, bytes: &Arc<Bytes>) -> PyResult<Option<(Self, u64)>> {
+    pub fn load(
+        py: Python<'_>,
+        head: &Head,
+        bytes: &Arc<Bytes>,
+        sound: bool,
+    ) -> PyResult<Option<(Self, u64)>> {
         if head.code_bearing {
             return Ok(None);
         }
-        let Some(value) = load_unwritable(py, head, bytes)? else {
+        let Some(value) = load_unwritable(py, head, bytes, sound)? else {
             return Ok(None);
         };
         let mut taking = Taking::default();

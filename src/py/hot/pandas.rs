@@ -4,7 +4,7 @@
 //! its block, because another frame refers to it. Here the arrays beneath can't be written at all,
 //! so that no view of them leads back, and every block counts one reference that never goes.
 
-use super::is_unchangeable;
+use super::labels::{Labels, Shared, labels, shared};
 use crate::py::value::{Class, Memory, Pandas, class_of};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -13,16 +13,13 @@ use pyo3::types::{PyDict, PyList};
 
 type Value<'py> = Bound<'py, PyAny>;
 
-/// Labels are looked at one by one where they are objects; more of them are decoded anew.
-const LABELS: usize = 100_000;
-
 /// A frame or series that can't be written, and what else each copy must have of its own.
 pub struct Columns {
     value: Py<PyAny>,
     /// Numbers of the blocks of categories: their index can be renamed.
     categories: Vec<usize>,
-    /// Axes whose array can be reached, by number: each copy gets another, by this method.
-    axes: Vec<(usize, &'static str)>,
+    /// Axes of which more can be reached than their buffers, by number.
+    axes: Vec<(usize, Shared)>,
 }
 
 impl Columns {
@@ -30,8 +27,7 @@ impl Columns {
     /// through, or pandas does not copy on write.
     pub fn of(value: &Value<'_>) -> PyResult<Option<Self>> {
         let py = value.py();
-        let version = version(py)?;
-        if version < (3, 0) {
+        if version(py)? < (3, 0) {
             return Ok(None);
         }
         let manager = value.getattr(intern!(py, "_mgr"))?;
@@ -41,12 +37,10 @@ impl Columns {
             .try_iter()?
             .enumerate()
         {
-            match labels(&axis?)? {
-                Labels::Open => return Ok(None),
-                Labels::Sealed => {}
-                Labels::Array if version >= (3, 1) => {}
-                Labels::Array => axes.push((number, "view")),
-                Labels::Objects => axes.push((number, "copy")),
+            match shared(&axis?)? {
+                None => return Ok(None),
+                Some(None) => {}
+                Some(Some(shared)) => axes.push((number, shared)),
             }
         }
         let mut categories = Vec::new();
@@ -93,8 +87,8 @@ impl Columns {
             // What pandas computed for one caller may be an array that can be written.
             axis.setattr(intern!(py, "_cache"), PyDict::new(py))?;
         }
-        for &(number, method) in &self.axes {
-            own_array(&axes.get_item(number)?, method)?;
+        for (number, shared) in &self.axes {
+            shared.renew(&axes.get_item(number)?)?;
         }
         if !self.categories.is_empty() {
             let blocks = manager.getattr(intern!(py, "blocks"))?;
@@ -133,18 +127,6 @@ fn own_categories(block: &Value<'_>) -> PyResult<()> {
     block.setattr(intern!(py, "values"), values)
 }
 
-/// Gives an index an array that nobody else has, made by this method of its present one.
-fn own_array(index: &Value<'_>, method: &str) -> PyResult<()> {
-    let py = index.py();
-    let array = index.getattr(intern!(py, "_data"))?;
-    let own = array.call_method0(method)?;
-    // Before pandas 3.1 it stands in the array, and a view has none.
-    if let Some(frequency) = array.getattr_opt(intern!(py, "_freq"))? {
-        own.setattr(intern!(py, "_freq"), frequency)?;
-    }
-    index.setattr(intern!(py, "_data"), own)
-}
-
 /// Major and minor version of pandas.
 fn version(py: Python<'_>) -> PyResult<(u32, u32)> {
     static KNOWN: PyOnceLock<(u32, u32)> = PyOnceLock::new();
@@ -157,56 +139,8 @@ fn version(py: Python<'_>) -> PyResult<(u32, u32)> {
         .copied()
 }
 
-/// What of an index could be written.
-enum Labels {
-    /// Something that copies would share.
-    Open,
-    /// Nothing.
-    Sealed,
-    /// Not its buffers, but before pandas 3.1 the array object that it hands out.
-    Array,
-    /// An array of objects, none of which can be changed.
-    Objects,
-}
-
-fn labels(index: &Value<'_>) -> PyResult<Labels> {
-    let py = index.py();
-    let data = match class_of(index) {
-        Some(Class::Pandas(Pandas::RangeIndex)) => return Ok(Labels::Sealed),
-        Some(Class::Pandas(
-            Pandas::Index | Pandas::DatetimeIndex | Pandas::TimedeltaIndex | Pandas::PeriodIndex,
-        )) => index.getattr(intern!(py, "_data"))?,
-        _ => return Ok(Labels::Open),
-    };
-    let is_array = class_of(&data) == Some(Class::NumpyArray);
-    let has_objects = if is_array {
-        has_objects(&data)?
-    } else {
-        is_text_of_python(&data)?
-    };
-    Ok(if has_objects {
-        if are_unchangeable(&data)? {
-            Labels::Objects
-        } else {
-            Labels::Open
-        }
-    } else if !is_sealed(&data)? {
-        Labels::Open
-    } else if is_array {
-        Labels::Sealed
-    } else {
-        Labels::Array
-    })
-}
-
-/// Text in an array of objects, where it is not pyarrow's.
-fn is_text_of_python(values: &Value<'_>) -> PyResult<bool> {
-    Ok(class_of(values) == Some(Class::Pandas(Pandas::StringArray))
-        && !values.hasattr(intern!(values.py(), "_pa_array"))?)
-}
-
 /// Whether the buffers of an array can't be written from now on.
-fn is_sealed(values: &Value<'_>) -> PyResult<bool> {
+pub(super) fn is_sealed(values: &Value<'_>) -> PyResult<bool> {
     let py = values.py();
     let below = |name| values.getattr(name).and_then(|array| seal(&array));
     match class_of(values) {
@@ -230,24 +164,12 @@ fn is_sealed(values: &Value<'_>) -> PyResult<bool> {
     }
 }
 
-fn has_objects(array: &Value<'_>) -> PyResult<bool> {
+pub(super) fn has_objects(array: &Value<'_>) -> PyResult<bool> {
     let py = array.py();
     array
         .getattr(intern!(py, "dtype"))?
         .getattr(intern!(py, "hasobject"))?
         .extract()
-}
-
-fn are_unchangeable(labels: &Value<'_>) -> PyResult<bool> {
-    if labels.len()? > LABELS {
-        return Ok(false);
-    }
-    for label in labels.try_iter()? {
-        if !is_unchangeable(&label?) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// Makes an array one that can't be written; views of it that are made from now on can't be either.

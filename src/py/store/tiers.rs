@@ -104,14 +104,18 @@ impl PyStore {
                 None
             }
         };
-        let Some(found) = found.filter(|found| self.allow_pickle || !found.head.pickled) else {
+        let Some(mut found) = found.filter(|found| self.allow_pickle || !found.head.pickled) else {
             return Ok(None);
         };
         let pickled = found.head.code_bearing;
         let made = Made::of(&found.head);
         let remembered = policy.remembers(found.head.length);
+        let checked = found.checked.take();
         match Hot::of_found(py, found, mark) {
             Ok((value, hot)) => {
+                if let Some(checked) = checked {
+                    py.detach(|| store.note_checked(&checked));
+                }
                 if let Some(hot) = hot.filter(|_| remembered) {
                     self.memory.put(key, Arc::new(hot));
                 }

@@ -37,11 +37,19 @@ pub struct Loader<'a, 'py> {
     pub writable: bool,
     /// Whether an array was met that has to be made for each caller: one that is read-only, say.
     pub met_manners: bool,
+    /// Whether these very bytes are known to decode to a sound value, so that offsets, text and codes
+    /// need not be looked at one by one. Where they are not, somebody may have forged them.
+    pub sound: bool,
 }
 
 /// The value in a payload; its head must have been checked, and its seal where it needs one.
-pub fn load<'py>(py: Python<'py>, head: &Head, bytes: Bytes) -> PyResult<Bound<'py, PyAny>> {
-    load_from(py, head, &Arc::new(bytes))
+pub fn load<'py>(
+    py: Python<'py>,
+    head: &Head,
+    bytes: Bytes,
+    sound: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    load_from(py, head, &Arc::new(bytes), sound)
 }
 
 /// The same, over bytes that somebody else may hold.
@@ -49,8 +57,9 @@ pub fn load_from<'py>(
     py: Python<'py>,
     head: &Head,
     bytes: &Arc<Bytes>,
+    sound: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
-    read(py, head, bytes, true).map(|(value, _)| value)
+    read(py, head, bytes, (true, sound)).map(|(value, _)| value)
 }
 
 /// The value with arrays that can't be written, to be copied for each caller; `None` where copies
@@ -59,8 +68,9 @@ pub fn load_unwritable<'py>(
     py: Python<'py>,
     head: &Head,
     bytes: &Arc<Bytes>,
+    sound: bool,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let (value, met_manners) = read(py, head, bytes, false)?;
+    let (value, met_manners) = read(py, head, bytes, (false, sound))?;
     Ok(Some(value).filter(|_| !met_manners))
 }
 
@@ -68,7 +78,7 @@ fn read<'py>(
     py: Python<'py>,
     head: &Head,
     bytes: &Arc<Bytes>,
-    writable: bool,
+    (writable, sound): (bool, bool),
 ) -> PyResult<(Bound<'py, PyAny>, bool)> {
     let reader = Reader::new(&bytes.slice()[head.tree.clone()]);
     let mut loader = Loader {
@@ -83,6 +93,7 @@ fn read<'py>(
         depth: 0,
         writable,
         met_manners: false,
+        sound,
     };
     let value = guarded(|| loader.value())
         .unwrap_or_else(|| Err(corrupt("a value that its library panics over")))?;

@@ -30,6 +30,8 @@ tags! {
     CATEGORICAL = 84, MASKED_ARRAY = 85, STRING_ARRAY = 86, ARROW_ARRAY = 87, SPARSE_ARRAY = 88,
     PANDAS_NUMPY_ARRAY = 89, PANDAS_ZONE = 90,
     POLARS_FRAME = 96, POLARS_SERIES = 97,
+    /// In payloads: columns as they lie in memory. Those above were, with lengths and text end to end.
+    POLARS_FRAME_IN_MEMORY = 98, POLARS_SERIES_IN_MEMORY = 99,
     /// A dictionary in no order.
     UNORDERED_DICT = 128,
     /// What `take_apart` made of a value.

@@ -14,6 +14,7 @@
 mod counters;
 mod power;
 mod size;
+mod trust;
 mod upkeep;
 
 use afml_cache::digest::Digest;

@@ -37,7 +37,7 @@ pub fn load<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Value<'py>> 
             for part in ["names", "levels", "codes"] {
                 options.set_item(part, loader.value()?)?;
             }
-            options.set_item("verify_integrity", true)?;
+            options.set_item("verify_integrity", !loader.sound)?;
             pandas.getattr("MultiIndex")?.call((), Some(&options))
         }
         tag::NAT => pandas.getattr("NaT"),
@@ -90,26 +90,8 @@ fn load_array<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Value<'py>
                 .getattr("PeriodArray")?
                 .call((ordinals,), Some(&options))
         }
-        tag::INTERVAL_ARRAY => {
-            let parts = (loader.value()?, loader.value()?, loader.value()?);
-            arrays
-                .getattr("IntervalArray")?
-                .call_method1("from_arrays", parts)
-        }
-        tag::CATEGORICAL => {
-            let (categories, ordered, codes) = (loader.value()?, loader.value()?, loader.value()?);
-            let pandas = py.import("pandas")?;
-            let options = PyDict::new(py);
-            options.set_item(
-                "dtype",
-                pandas
-                    .getattr("CategoricalDtype")?
-                    .call1((categories, ordered))?,
-            )?;
-            pandas
-                .getattr("Categorical")?
-                .call_method("from_codes", (codes,), Some(&options))
-        }
+        tag::INTERVAL_ARRAY => load_intervals(loader),
+        tag::CATEGORICAL => load_categorical(loader),
         tag::MASKED_ARRAY => {
             let name @ ("IntegerArray" | "FloatingArray" | "BooleanArray") = loader.text()? else {
                 return Err(corrupt("a masked array of an unknown kind"));
@@ -124,6 +106,33 @@ fn load_array<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Value<'py>
     }
 }
 
+fn load_intervals<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Value<'py>> {
+    let (left, right, closed) = (loader.value()?, loader.value()?, loader.value()?);
+    let pandas = loader.py.import("pandas")?;
+    let class = pandas.getattr("arrays")?.getattr("IntervalArray")?;
+    if !loader.sound {
+        return class.call_method1("from_arrays", (left, right, closed));
+    }
+    // That compares all ends, and copies half of them where both lie in one payload.
+    let dtype = pandas
+        .getattr("IntervalDtype")?
+        .call1((left.getattr("dtype")?, closed))?;
+    let ends = (left.getattr("_data")?, right.getattr("_data")?, dtype);
+    class.call_method1("_simple_new", ends)
+}
+
+fn load_categorical<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Value<'py>> {
+    let (categories, ordered, codes) = (loader.value()?, loader.value()?, loader.value()?);
+    let pandas = loader.py.import("pandas")?;
+    let dtype = pandas.getattr("CategoricalDtype")?;
+    let options = PyDict::new(loader.py);
+    options.set_item("dtype", dtype.call1((categories, ordered))?)?;
+    options.set_item("validate", !loader.sound)?;
+    pandas
+        .getattr("Categorical")?
+        .call_method("from_codes", (codes,), Some(&options))
+}
+
 fn named<'py>(loader: &Loader<'_, 'py>, name: &Value<'py>) -> PyResult<Bound<'py, PyDict>> {
     let options = PyDict::new(loader.py);
     options.set_item("name", name)?;
@@ -135,6 +144,10 @@ fn named<'py>(loader: &Loader<'_, 'py>, name: &Value<'py>) -> PyResult<Bound<'py
 fn load_index<'py>(loader: &mut Loader<'_, 'py>, class: &str) -> PyResult<Value<'py>> {
     let (name, values) = (loader.value()?, loader.value()?);
     let options = named(loader, &name)?;
+    if class == "IntervalIndex" && loader.sound {
+        let class = loader.py.import("pandas")?.getattr(class)?;
+        return class.call_method1("_simple_new", (values, name));
+    }
     if class == "Index" {
         options.set_item("dtype", values.getattr("dtype")?)?;
         // Labels that are tuples stay labels.

@@ -155,9 +155,24 @@ fn walk_multi_index<'py, S: Sink<'py>>(sink: &mut S, index: &Bound<'py, PyAny>) 
         for item in index.getattr(part)?.try_iter()? {
             parts.append(item?)?;
         }
-        walk(sink, parts.as_any())?;
+        if part == "codes" && !S::CANONICAL {
+            walk_memories(sink, &parts)?;
+        } else {
+            walk(sink, parts.as_any())?;
+        }
     }
     Ok(())
+}
+
+/// A list of arrays that are read-only because of what holds them.
+fn walk_memories<'py, S: Sink<'py>>(sink: &mut S, arrays: &Bound<'py, PyList>) -> Walk<()> {
+    sink.composite(arrays.as_any(), |sink| {
+        sink.tag(tag::LIST);
+        sink.u64(arrays.len() as u64);
+        arrays
+            .iter()
+            .try_for_each(|array| walk_memory(sink, &array))
+    })
 }
 
 /// One block of a frame: columns of one dtype side by side, and where they stand in the frame.

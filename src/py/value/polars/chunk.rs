@@ -4,8 +4,8 @@ use super::odd;
 use crate::py::value::sink::{Sink, Walk};
 use polars_arrow::array::builder::{ShareStrategy, make_builder};
 use polars_arrow::array::{
-    Array, BinaryViewArray, BooleanArray, FixedSizeListArray, ListArray, PrimitiveArray,
-    StructArray, Utf8ViewArray,
+    Array, BINVIEW_ARROW_BUFFER_LEN_LIMIT, BinaryViewArray, BooleanArray, FixedSizeListArray,
+    ListArray, PrimitiveArray, StructArray, Utf8ViewArray, View,
 };
 use polars_arrow::bitmap::Bitmap;
 use polars_arrow::datatypes::PhysicalType;
@@ -28,6 +28,9 @@ pub fn walk_chunk<'py, S: Sink<'py>>(sink: &mut S, py: Python<'py>, array: &dyn 
     let validity = array.validity().filter(|bits| bits.unset_bits() > 0);
     sink.flag(validity.is_some());
     if let Some(bits) = validity {
+        if !S::CANONICAL {
+            sink.u64(bits.unset_bits() as u64);
+        }
         walk_bits(sink, py, bits);
     }
     match array.dtype().to_physical_type() {
@@ -54,7 +57,12 @@ pub fn walk_chunk<'py, S: Sink<'py>>(sink: &mut S, py: Python<'py>, array: &dyn 
         PhysicalType::LargeList => {
             let array = of!(array, ListArray<i64>);
             let (lengths, items) = shown_items(array);
-            sink.borrowed(py, lengths, |bytes| bytes);
+            let shape = if S::CANONICAL {
+                lengths
+            } else {
+                offsets_of(&lengths)
+            };
+            sink.borrowed(py, shape, |bytes| bytes);
             sink.u64(items.len() as u64);
             walk_chunk(sink, py, &*items)?;
         }
@@ -156,13 +164,64 @@ fn walk_native<'py, S: Sink<'py>, T: NativeType>(
     });
 }
 
-/// The lengths of all strings, then the strings end to end.
+/// Where each list begins, and where the last one ends, by the lengths of all.
+fn offsets_of(lengths: &[u8]) -> Vec<u8> {
+    let mut offsets = Vec::with_capacity(lengths.len() + 8);
+    let mut end = 0_u64;
+    offsets.extend(end.to_le_bytes());
+    for length in lengths.as_chunks().0 {
+        end += u64::from_le_bytes(*length);
+        offsets.extend(end.to_le_bytes());
+    }
+    offsets
+}
+
+/// Strings as they lie in memory: a view of 16 bytes for each, and the text of those that do not fit
+/// into their view.
+fn walk_views<'py, 'a, S: Sink<'py>>(
+    sink: &mut S,
+    py: Python<'py>,
+    rows: usize,
+    row: impl Fn(usize) -> Option<&'a [u8]>,
+) {
+    let mut views = Vec::with_capacity(rows * size_of::<View>());
+    let mut buffers = vec![Vec::new()];
+    for place in 0..rows {
+        let bytes = row(place).unwrap_or_default();
+        // What can't be numbered in 32 bits polars can't hold.
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes();
+        views.extend(number(bytes.len()));
+        if bytes.len() <= View::MAX_INLINE_SIZE as usize {
+            views.extend(bytes);
+            views.resize(views.len().next_multiple_of(size_of::<View>()), 0);
+            continue;
+        }
+        if buffers[buffers.len() - 1].len() + bytes.len() > BINVIEW_ARROW_BUFFER_LEN_LIMIT {
+            buffers.push(Vec::new());
+        }
+        let last = buffers.len() - 1;
+        views.extend(&bytes[..4]);
+        views.extend(number(last));
+        views.extend(number(buffers[last].len()));
+        buffers[last].extend(bytes);
+    }
+    sink.borrowed(py, views, |bytes| bytes);
+    sink.u64(buffers.len() as u64);
+    for buffer in buffers {
+        sink.borrowed(py, buffer, |bytes| bytes);
+    }
+}
+
+/// The lengths of all strings, then the strings end to end; in a payload as they lie in memory.
 fn walk_strings<'py, 'a, S: Sink<'py>>(
     sink: &mut S,
     py: Python<'py>,
     rows: usize,
     row: impl Fn(usize) -> Option<&'a [u8]>,
 ) {
+    if !S::CANONICAL {
+        return walk_views(sink, py, rows, row);
+    }
     let (mut lengths, mut text) = (Vec::with_capacity(rows * 8), Vec::new());
     for place in 0..rows {
         let bytes = row(place).unwrap_or_default();

@@ -1,7 +1,9 @@
 //! polars frames and series: content without chunks, hidden slots or physical codes.
 
+mod categories;
 mod chunk;
 mod load;
+mod load_chunk;
 
 pub use load::load;
 
@@ -22,10 +24,18 @@ pub fn walk_polars<'py, S: Sink<'py>>(
 ) -> Walk<()> {
     let py = value.py();
     if class == Class::PolarsSeries {
-        sink.tag(tag::POLARS_SERIES);
+        sink.tag(if S::CANONICAL {
+            tag::POLARS_SERIES
+        } else {
+            tag::POLARS_SERIES_IN_MEMORY
+        });
         return walk_column(sink, value);
     }
-    sink.tag(tag::POLARS_FRAME);
+    sink.tag(if S::CANONICAL {
+        tag::POLARS_FRAME
+    } else {
+        tag::POLARS_FRAME_IN_MEMORY
+    });
     let height: u64 = value.getattr(intern!(py, "height"))?.extract()?;
     sink.u64(height);
     let dtypes = value.getattr(intern!(py, "dtypes"))?;
@@ -135,13 +145,22 @@ fn taken<'a, 'py, T: FromPyObject<'a, 'py, Error = PyErr>>(
 fn walk_series<'py, S: Sink<'py>>(sink: &mut S, py: Python<'py>, series: Series) -> Walk<()> {
     sink.text(series.name());
     walk_dtype(sink, series.dtype())?;
+    if !S::CANONICAL && has_codes(series.dtype()) {
+        return categories::walk_codes(sink, py, &series);
+    }
     let series = plain(series)?;
     let chunk = series.rechunk().chunks()[0].clone();
     sink.u64(chunk.len() as u64);
     walk_chunk(sink, py, &*chunk)
 }
 
-/// The dtype that a column is stored under: categories are stored by their names.
+/// Whether a payload has a column of this dtype as codes.
+fn has_codes(dtype: &DataType) -> bool {
+    matches!(dtype, DataType::Categorical(..) | DataType::Enum(..))
+}
+
+/// The dtype that a column is stored under: categories inside of others by their names, and in
+/// digests all of them.
 pub fn stored_as(dtype: &DataType) -> DataType {
     match dtype {
         DataType::Categorical(..) | DataType::Enum(..) => DataType::String,
