@@ -15,16 +15,19 @@ const LABELS: usize = 100_000;
 
 /// What copies of an index would share, and each gets anew.
 pub(super) enum Shared {
+    /// Nothing but buffers that can't be written.
+    Nothing,
     /// Its array, by this method.
     Array(&'static str),
     /// What is found through its levels: for each what it would share.
-    Levels(Vec<Option<Shared>>),
+    Levels(Vec<Shared>),
 }
 
 impl Shared {
     /// Gives a copy of an index what the other copies do not have.
     pub(super) fn renew(&self, index: &Value<'_>) -> PyResult<()> {
         match self {
+            Self::Nothing => Ok(()),
             Self::Array(method) => own_array(index, method),
             Self::Levels(levels) => own_levels(index, levels),
         }
@@ -32,19 +35,19 @@ impl Shared {
 }
 
 /// What copies of an index would share, if anything; `None` where they can't be kept apart.
-pub(super) fn shared(index: &Value<'_>) -> PyResult<Option<Option<Shared>>> {
+pub(super) fn shared(index: &Value<'_>) -> PyResult<Option<Shared>> {
     if class_of(index) == Some(Class::Pandas(Pandas::MultiIndex)) {
-        return Ok(shared_of_levels(index)?.map(|levels| Some(Shared::Levels(levels))));
+        return Ok(shared_of_levels(index)?.map(Shared::Levels));
     }
     Ok(match labels(index)? {
         Labels::Open => None,
-        Labels::Sealed => Some(None),
-        Labels::Array => Some(Some(Shared::Array("view"))),
-        Labels::Objects => Some(Some(Shared::Array("copy"))),
+        Labels::Sealed => Some(Shared::Nothing),
+        Labels::Array => Some(Shared::Array("view")),
+        Labels::Objects => Some(Shared::Array("copy")),
     })
 }
 
-fn shared_of_levels(index: &Value<'_>) -> PyResult<Option<Vec<Option<Shared>>>> {
+fn shared_of_levels(index: &Value<'_>) -> PyResult<Option<Vec<Shared>>> {
     let py = index.py();
     for codes in index.getattr(intern!(py, "_codes"))?.try_iter()? {
         let codes = codes?;
@@ -82,7 +85,7 @@ fn owns_memory(array: &Value<'_>) -> PyResult<bool> {
 
 /// Gives a copy of an index its own array objects of codes, and levels that share nothing but
 /// buffers; a copy has level objects of its own already.
-fn own_levels(index: &Value<'_>, levels: &[Option<Shared>]) -> PyResult<()> {
+fn own_levels(index: &Value<'_>, levels: &[Shared]) -> PyResult<()> {
     let py = index.py();
     let codes = index.getattr(intern!(py, "_codes"))?;
     let own = codes
@@ -95,9 +98,7 @@ fn own_levels(index: &Value<'_>, levels: &[Option<Shared>]) -> PyResult<()> {
     for (level, shared) in own.try_iter()?.zip(levels) {
         let level = level?;
         level.setattr(intern!(py, "_cache"), PyDict::new(py))?;
-        if let Some(shared) = shared {
-            shared.renew(&level)?;
-        }
+        shared.renew(&level)?;
     }
     Ok(())
 }

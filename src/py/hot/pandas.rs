@@ -39,8 +39,8 @@ impl Columns {
         {
             match shared(&axis?)? {
                 None => return Ok(None),
-                Some(None) => {}
-                Some(Some(shared)) => axes.push((number, shared)),
+                Some(Shared::Nothing) => {}
+                Some(shared) => axes.push((number, shared)),
             }
         }
         let mut categories = Vec::new();
