@@ -102,6 +102,7 @@ UNHOLDABLE: dict[str, Callable] = {
     "a lock": threading.Lock,
     "a generator": lambda: (number for number in range(3)),
     "an open file": Path(__file__).open,
+    "a column of objects of polars": lambda: results.pl.Series([object()], dtype=results.pl.Object),
     "a frame of locks": lambda: [results.bars(2), {"a": threading.Lock()}],
 }
 
