@@ -2,6 +2,7 @@
 
 import collections
 import datetime as dt
+import pathlib
 import zoneinfo
 from typing import Any
 
@@ -10,19 +11,19 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import results_records as records
+from drawn_columns import ARROW_CELLS, CLOSED, DAY, LABELS, UNITS, ZONES, cells_of, columns
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from polars.testing import parametric
 from test_digest_properties import frames, hashable, values
 
-ZONES = st.sampled_from(
-    [
-        *(None, "UTC", "Europe/Berlin", zoneinfo.ZoneInfo("America/New_York")),
-        *(dt.timezone.utc, dt.timezone(dt.timedelta(hours=-3))),
-    ]
-)
 NAMES = st.one_of(st.none(), st.text(max_size=2), st.integers(-1, 1), st.tuples(st.integers(0, 1)))
-UNITS = st.sampled_from(["s", "ms", "us", "ns"])
+
+
+def _zone(zone: Any) -> Any:
+    return zoneinfo.ZoneInfo(zone) if isinstance(zone, str) else zone
+
+
 TICKS = st.lists(st.one_of(st.none(), st.integers(-(2**33), 2**33)), max_size=5)
 
 
@@ -71,23 +72,27 @@ def arrays(draw: st.DrawFn) -> np.ndarray:
 
 
 @st.composite
+def scalars(draw: st.DrawFn) -> np.generic:
+    """An item of an array: a number, an instant, a text, a record."""
+    made = draw(arrays().filter(lambda array: array.size > 0))
+    return made.reshape(-1)[0]
+
+
+@st.composite
 def masked(draw: st.DrawFn) -> np.ma.MaskedArray:
-    data = draw(hnp.arrays(st.sampled_from(["f8", "i4", "?", "U2"]), 3))
-    mask = draw(st.one_of(st.just(np.ma.nomask), hnp.arrays("?", 3)))
+    shape = draw(hnp.array_shapes(max_dims=2, max_side=3))
+    dtype = np.dtype(draw(st.sampled_from(["f8", "i4", "?", "U2", "M8[s]", "m8[ms]", "i4,f8"])))
+    data = np.zeros(shape, dtype) if dtype.names else draw(hnp.arrays(dtype, shape))
+    mask_kind = np.ma.make_mask_descr(dtype)
+    bits = draw(hnp.arrays("?", (*shape, mask_kind.itemsize)))
+    mask = draw(st.sampled_from([np.ma.nomask, bits.view(mask_kind).reshape(shape)]))
     made = np.ma.masked_array(data, mask, hard_mask=draw(st.booleans()))
-    if draw(st.booleans()) and data.dtype.kind != "U":
+    if draw(st.booleans()) and dtype.kind in "fib":
         made.fill_value = 1
     return made
 
 
-def _objects(cells: list) -> np.ndarray:
-    array = np.empty(len(cells), object)
-    for place, cell in enumerate(cells):
-        array[place] = cell
-    return array
-
-
-objects = st.lists(values, max_size=4).map(_objects)
+objects = st.lists(values, max_size=4).map(cells_of)
 
 
 @st.composite
@@ -111,7 +116,7 @@ def spans(draw: st.DrawFn) -> pd.TimedeltaIndex:
 
 
 @st.composite
-def indexes(draw: st.DrawFn) -> pd.Index:  # noqa: PLR0911 - a table
+def indexes(draw: st.DrawFn) -> pd.Index:  # noqa: C901, PLR0911 - a table
     labels = st.lists(st.integers(-3, 3), max_size=4)
     texts = st.lists(st.one_of(st.none(), st.text(max_size=2)), max_size=4)
     name = draw(NAMES)
@@ -130,8 +135,7 @@ def indexes(draw: st.DrawFn) -> pd.Index:  # noqa: PLR0911 - a table
         freq = draw(st.sampled_from(["D", "M", "Q", "2h"]))
         return pd.period_range("2024", periods=draw(st.integers(0, 4)), freq=freq, name=name)
     if kind == 5:
-        closed = draw(st.sampled_from(["left", "right", "both", "neither"]))
-        return pd.interval_range(0, draw(st.integers(1, 3)), closed=closed, name=name)
+        return pd.interval_range(0, draw(st.integers(1, 3)), closed=draw(CLOSED), name=name)
     if kind == 6:
         return draw(spans())
     if kind == 7:
@@ -141,39 +145,25 @@ def indexes(draw: st.DrawFn) -> pd.Index:  # noqa: PLR0911 - a table
         return pd.MultiIndex.from_tuples(rows, names=[name, None])[draw(st.integers(0, 1)) :]
     if kind == 8:
         return pd.Index(
-            _objects(draw(st.lists(hashable, max_size=3))), dtype=object, tupleize_cols=False
+            cells_of(draw(st.lists(hashable, max_size=3))), dtype=object, tupleize_cols=False
         )
-    return draw(instants())
+    if kind == 9:
+        return draw(instants())
+    return pd.Index(draw(columns(draw(st.integers(0, 3)), LABELS)), name=name)
 
 
-@st.composite
-def columns(draw: st.DrawFn, length: int) -> Any:  # noqa: PLR0911 - a table
-    numbers = draw(st.lists(st.integers(0, 1), min_size=length, max_size=length))
-    gaps = [None if number else place for place, number in enumerate(numbers)]
-    kind = draw(st.integers(0, 7))
-    if kind == 0:
-        return draw(hnp.arrays(st.sampled_from(["f8", "f4", "i2", "?", "u8"]), length))
-    if kind == 1:
-        return pd.array(gaps, draw(st.sampled_from(["Int64", "UInt8", "Float32"])))
-    if kind == 2:
-        texts = draw(
-            st.lists(st.one_of(st.none(), st.text(max_size=3)), min_size=length, max_size=length)
-        )
-        dtype = draw(st.sampled_from(["str", "object", "string[python]", "string[pyarrow]"]))
-        return pd.Series(texts, dtype=dtype).array
-    if kind == 3:
-        ordered = draw(st.booleans())
-        return pd.Categorical.from_codes([-1 if one else 0 for one in numbers], ["x", "y"], ordered)
-    if kind == 4:
-        made = pd.array(np.arange(length).view(f"M8[{draw(UNITS)}]"))
-        zone = draw(ZONES)
-        return made if zone is None else made.tz_localize(zone)
-    if kind == 5:
-        return pd.arrays.SparseArray(numbers, fill_value=draw(st.integers(0, 1)))
-    if kind == 6:
-        kinds = [pa.int32(), pa.string(), pa.float64(), pa.bool_()]
-        return pd.Series([None] * length, dtype=pd.ArrowDtype(draw(st.sampled_from(kinds)))).array
-    return draw(hnp.arrays(st.just("m8[s]"), length))
+clocks = st.one_of(
+    st.builds(
+        DAY.replace, tzinfo=ZONES.map(_zone), fold=st.integers(0, 1), hour=st.integers(0, 23)
+    ),
+    st.builds(dt.time, st.integers(0, 23), tzinfo=st.sampled_from([None, dt.timezone.utc])),
+    st.fractions(-1, 1, max_denominator=9),
+    st.sampled_from(
+        [pathlib.Path("a/b"), pathlib.PurePosixPath("/"), pathlib.PureWindowsPath("a")]
+    ),
+    st.sampled_from([pd.NaT, pd.NA, pd.Timedelta(1), pd.Period("2024", "Q"), pd.Interval(0, 1)]),
+    st.builds(pd.Timestamp, st.integers(0, 2**60), tz=ZONES),
+)
 
 
 def _extras(draw: st.DrawFn, made: Any) -> Any:
@@ -196,19 +186,19 @@ def tables(draw: st.DrawFn) -> pd.DataFrame | pd.Series:
     return _extras(draw, made)
 
 
-ARROW = [pa.int8(), pa.float64(), pa.uint16(), pa.int64()]
+ARROW = [pa.int8(), pa.float64(), pa.uint16(), pa.int64(), pa.dictionary(pa.int8(), pa.int64())]
 
 
 @st.composite
 def arrow(draw: st.DrawFn) -> Any:
-    cells = draw(st.lists(st.one_of(st.none(), st.integers(0, 1)), max_size=5))
-    kinds = [*ARROW, pa.dictionary(pa.int8(), pa.int64()), pa.list_(pa.int8())]
-    kind = draw(st.sampled_from(kinds))
-    if pa.types.is_list(kind):
-        cells = [None if cell is None else [cell] for cell in cells]
+    kind, cell = draw(st.sampled_from([*ARROW_CELLS, *((kind, 1) for kind in ARROW)]))
+    cells = draw(st.lists(st.sampled_from([None, cell]), max_size=5))
     array = pa.array(cells, kind)[draw(st.integers(0, 1)) :]
-    table = pa.table({"a": array, "b": array})
-    return draw(st.sampled_from([array, table, pa.chunked_array([array, array]), table.schema]))
+    batch = pa.record_batch({"a": array, "b": array})
+    table = pa.Table.from_batches([batch] * draw(st.integers(1, 2)))
+    table = table.replace_schema_metadata(draw(st.sampled_from([None, {"k": "v"}])))
+    made = [array, batch, table, table["a"], table.schema, pa.field("f", kind), *array[:1]]
+    return draw(st.sampled_from(made))
 
 
 NOT_DRAWN = [pl.Object, pl.Categorical, pl.Extension]
@@ -217,7 +207,17 @@ polars = st.one_of(
     parametric.dataframes(max_cols=3, max_size=4, excluded_dtypes=NOT_DRAWN),
 )
 _parts = st.one_of(
-    values, arrays(), masked(), objects, indexes(), tables(), frames, arrow(), polars
+    values,
+    clocks,
+    arrays(),
+    scalars(),
+    masked(),
+    objects,
+    indexes(),
+    tables(),
+    frames,
+    arrow(),
+    polars,
 )
 
 
@@ -243,6 +243,18 @@ def holders(inner: st.SearchStrategy) -> st.SearchStrategy:
     )
 
 
+def as_ticks(made: Any) -> Any:
+    """A subclass of a frame, with an attribute of its own."""
+    frame = made if isinstance(made, pd.DataFrame) else pd.DataFrame({"a": [1.5]})
+    ticks = records.Ticks(frame)
+    ticks.attrs, ticks.symbol = {"a": 1}, "EURUSD"
+    return ticks
+
+
+def as_lazy(made: Any) -> Any:
+    return (made if isinstance(made, pl.DataFrame) else made.to_frame()).lazy().head(2)
+
+
 def pickled(inner: st.SearchStrategy) -> st.SearchStrategy:
     return st.one_of(
         st.dictionaries(st.text(max_size=1), inner, max_size=2).map(collections.OrderedDict),
@@ -250,6 +262,10 @@ def pickled(inner: st.SearchStrategy) -> st.SearchStrategy:
         st.lists(inner, max_size=2).map(records.Items),
         st.builds(records.Named, inner, inner),
         st.builds(lambda part: [part, records.Color.RED, part], inner),
+        st.sampled_from([records.Color.RED, records.Side.LONG, records.Text("a"), pl.Int8]),
+        st.builds(lambda part: {records.Color.RED: part}, inner),
+        tables().map(as_ticks),
+        polars.map(as_lazy),
     )
 
 

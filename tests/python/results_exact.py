@@ -133,8 +133,23 @@ def arrays() -> Cases:
         "masked and hard": hardened,
         "masked in columns": lambda: np.ma.masked_array(np.asfortranarray(np.ones((2, 3))), 1),
         "masked records": lambda: np.ma.zeros(2, "i4,f8"),
+        "masked fields": lambda: np.ma.array([(1, 2.0)], mask=[(1, 0)], dtype="i4,f8"),
+        "masked instants": lambda: np.ma.array(np.array([1, 2], "M8[s]"), mask=[1, 0]),
         "masked objects": lambda: np.ma.masked_array(np.array([1, "a"], object), [0, 1]),
     }  # fmt: skip
+
+
+def texts() -> Cases:
+    """Text as NumPy 2 has it."""
+    if not hasattr(np.dtypes, "StringDType"):
+        return {}
+    words = ["a", "", "a text that is too long to lie in its cell"]
+    return {
+        "text of any length": lambda: np.array(words, np.dtypes.StringDType()),
+        "text with gaps": lambda: np.array(
+            [*words, None], np.dtypes.StringDType(na_object=None, coerce=False)
+        ),
+    }
 
 
 def flagged() -> pd.DataFrame:
@@ -280,5 +295,14 @@ def opaque() -> Cases:
         "an extension of polars": lambda: pl.DataFrame(
             {"a": pl.Series([1, None]).ext.to(pl.Extension("afml.test", pl.Int64))}
         ),
+        "a lazy frame of polars": lambda: pl.DataFrame({"a": [1, 2]}).lazy().select(pl.sum("a")),
+        "an expression of polars": lambda: pl.col("a").rolling_mean(3) + 1,
+        "dtypes of polars": lambda: [pl.Int8, pl.Schema({"a": pl.Datetime("ms", "UTC")})],
+        "dtypes of pandas": lambda: [
+            pd.Int8Dtype(),
+            pd.ArrowDtype(pa.int8()),
+            pd.PeriodDtype("D"),
+            pd.SparseDtype("f8", 0),
+        ],
         "text of numpy": lambda: np.array([["a", "bc"]]).view(np.char.chararray),
     }

@@ -38,16 +38,17 @@ pub fn walk_dtype<'py, S: Sink<'py>>(sink: &mut S, dtype: &Bound<'py, PyArrayDes
         return walk_plain_dtype(sink, dtype);
     };
     let aligned = dtype.getattr(intern!(dtype.py(), "isalignedstruct"))?;
-    sink.tag(if !S::CANONICAL && aligned.is_truthy()? {
-        form::ALIGNED
-    } else {
-        form::RECORD
-    });
+    let aligned = !S::CANONICAL && aligned.is_truthy()?;
+    sink.tag(if aligned { form::ALIGNED } else { form::RECORD });
     walk_manners(sink, dtype, &names)?;
     sink.u64(names.len() as u64);
     sink.u64(dtype.itemsize() as u64);
     for name in &names {
         let (field, offset) = dtype.get_field(name)?;
+        if aligned && field.alignment() == 0 {
+            // Only a pickle puts such a one together again.
+            return Err(Failure::unhandled(format!("an array of dtype `{dtype}`")));
+        }
         sink.text(name);
         sink.u64(offset as u64);
         walk_dtype(sink, &field)?;

@@ -159,7 +159,12 @@ fn load_field<'py>(loader: &mut Loader<'_, 'py>, depth: usize) -> PyResult<Bound
             for _ in 0..fields {
                 names.append(loader.text()?)?;
                 offsets.append(loader.u64()?)?;
-                formats.append(load_field(loader, depth + 1)?)?;
+                let format = load_field(loader, depth + 1)?;
+                if form == form::ALIGNED && PyArrayDescr::new(py, &format)?.alignment() == 0 {
+                    // NumPy 1 gives a record without fields none, and divides by it.
+                    return Err(corrupt("an aligned record of a field without an alignment"));
+                }
+                formats.append(format)?;
             }
             let parts = PyDict::new(py);
             parts.set_item("names", names)?;
