@@ -19,6 +19,7 @@ from afml_cache.exceptions import (
     UncacheableArgumentWarning,
     UndeclaredFileWarning,
 )
+from afml_cache.exchange import Exported, Imported, export_entries, import_entries
 from afml_cache.files import File
 from afml_cache.hashers import register_hasher
 from afml_cache.info import CacheInfo, cache_status, clear_afml_cache, get_cache_stats
@@ -38,7 +39,9 @@ __all__ = [
     "CacheWriteWarning",
     "Collection",
     "EntryInfo",
+    "Exported",
     "File",
+    "Imported",
     "Problem",
     "SpotCheckWarning",
     "Store",
@@ -55,8 +58,10 @@ __all__ = [
     "configure",
     "digest",
     "entries",
+    "export_entries",
     "gc",
     "get_cache_stats",
+    "import_entries",
     "initialize_cache_system",
     "invalidate",
     "mode",

@@ -20,6 +20,8 @@ __all__ = [
     "default_store",
     "digest",
     "enter_mode",
+    "export_entries",
+    "import_entries",
     "leave_mode",
     "set_default_store",
     "set_process_mode",
@@ -33,6 +35,10 @@ def set_default_store(store: Store | None, /) -> None: ...
 def set_process_mode(name: str, /) -> None: ...
 def enter_mode(name: str, /) -> Token[str]: ...
 def leave_mode(token: Token[str], /) -> None: ...
+def export_entries(
+    store: Store, path: str, function: str | None, /
+) -> tuple[int, int, int, int]: ...
+def import_entries(store: Store, path: str, /) -> tuple[list[int], str | None]: ...
 
 @final
 class Store:

@@ -3,6 +3,7 @@
 mod codec;
 mod compress;
 mod draft;
+mod exchange;
 mod mac;
 mod meta;
 mod payload;
@@ -11,6 +12,7 @@ mod unpack;
 pub use codec::{Reader, Writer};
 pub use compress::Compression;
 pub use draft::{Draft, Seal, Source};
+pub use exchange::Cover;
 pub use mac::{KeyId, Mac, Secret};
 pub use meta::{Meta, Part};
 pub use payload::{HEADER, Head, Leaf};
@@ -19,5 +21,7 @@ pub use payload::{HEADER, Head, Leaf};
 pub const KEY_VERSION: u32 = 1;
 /// The version of payloads.
 pub const PAYLOAD_VERSION: u32 = 1;
+/// The version of files of exported entries.
+pub const EXCHANGE_VERSION: u64 = 1;
 /// The folder of this layout under the cache's root.
 pub const LAYOUT: &str = "v1";

@@ -140,6 +140,10 @@ impl Head {
         if !code_bearing && payload[KEY_ID_AT..HEADER].iter().any(|&byte| byte != 0) {
             return Err(corrupt("it has a seal and nothing that needs one"));
         }
+        // The index takes no such number.
+        if !seconds.is_finite() || seconds < 0.0 {
+            return Err(corrupt("it took a time that can't be"));
+        }
         let leaves = read_table(&payload[table_at..end], end, length)?;
         let (meta, tree) = (HEADER..tree_at, tree_at..table_at);
         let mut key_id = KeyId::default();
@@ -366,6 +370,20 @@ mod tests {
             let check = check(&forged[..head.size()]);
             forged[CHECK_AT..KEY_ID_AT].copy_from_slice(&check.0);
             assert_eq!(Head::read(&forged).unwrap_err().kind(), Kind::Corrupt);
+        }
+    }
+
+    #[test]
+    fn a_time_that_can_not_be_is_refused() {
+        for seconds in [f64::NAN, f64::INFINITY, -1.0] {
+            let payload = whole(
+                &Draft {
+                    seconds,
+                    ..draft(vec![], false)
+                },
+                None,
+            );
+            assert_eq!(Head::read(&payload).unwrap_err().kind(), Kind::Corrupt);
         }
     }
 

@@ -38,6 +38,8 @@ impl Store {
         noting: impl Fn(u64) -> Result<()>,
         keep: impl Fn(Vec<Listed>) -> T,
     ) -> Result<Vec<T>> {
+        // Before the epochs: whoever takes an entry in from elsewhere asks for both, the epoch first.
+        let noted = self.note_dropped(selection);
         let moved = self.change(|index| index.move_on(selection.function));
         // Whatever memory holds is not to be served from here on.
         self.changes.count_all();
@@ -60,6 +62,8 @@ impl Store {
         }
         // Last: what a killed process has not dropped is served on, and must outlive the index.
         noting(epoch)?;
+        // On a full disk there is room only now.
+        noted.or_else(|_| self.note_dropped(selection))?;
         Ok(dropped)
     }
 }

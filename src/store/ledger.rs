@@ -1,11 +1,14 @@
 //! What can't be computed again, apart from the index: it survives clearing, eviction and rebuilds.
 //!
 //! So far that is up to which epoch each function was cleared, so that a rebuilt index takes nothing
-//! back in, and what was lost with indexes. Every change is on the medium before it counts.
+//! back in, what was dropped when, so that no imported file brings it back, and what was lost with
+//! indexes. Every change is on the medium before it counts.
 
+use super::dropped::{Drop, Dropped};
 use super::files::Root;
+use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
@@ -19,8 +22,21 @@ CREATE TABLE IF NOT EXISTS rebuilt (
     generation INTEGER PRIMARY KEY,
     lost INTEGER NOT NULL
 ) STRICT;
-PRAGMA user_version = 1;
+CREATE TABLE IF NOT EXISTS dropped (
+    id INTEGER PRIMARY KEY,
+    function TEXT NOT NULL,
+    key BLOB,
+    first INTEGER,
+    last INTEGER,
+    at INTEGER NOT NULL
+) STRICT;
 ";
+const VERSION: i64 = 2;
+/// Which of the drops a new one takes the place of: the same, and all of a function that is cleared.
+const COVERED: &str = "function = ?1 AND key IS ?2 AND first IS ?3 AND last IS ?4
+    OR ?2 IS NULL AND ?3 IS NULL AND ?1 IN ('', function)";
+/// More drops than this are not told apart by key and time range.
+const MOST: i64 = 10_000;
 /// What stands for all functions.
 const ALL: &str = "";
 
@@ -101,6 +117,41 @@ impl<'a> Ledger<'a> {
         })
     }
 
+    /// Notes what is dropped.
+    ///
+    /// # Errors
+    /// The ledger can't be written.
+    pub fn note_dropped(self, drop: &Drop) -> Result<()> {
+        let (first, last) = drop.time_range.unzip();
+        let key = drop.key.map(|key| key.0);
+        self.with(|ledger| {
+            let change = ledger.unchecked_transaction()?;
+            let latest =
+                format!("SELECT max(?5, coalesce(max(at), ?5)) FROM dropped WHERE {COVERED}");
+            let given = params![drop.function, key, first, last, drop.at_ns];
+            let at: i64 = change.query_one(&latest, given, |row| row.get(0))?;
+            let covered = format!("DELETE FROM dropped WHERE {COVERED}");
+            change.execute(&covered, params![drop.function, key, first, last])?;
+            change.execute(
+                "INSERT INTO dropped (function, key, first, last, at) VALUES (?, ?, ?, ?, ?)",
+                params![drop.function, key, first, last, at],
+            )?;
+            fold(&change)?;
+            change.commit()
+        })
+    }
+
+    /// What was dropped.
+    ///
+    /// # Errors
+    /// There is no ledger, or it can't be read.
+    pub fn dropped(self) -> Result<Dropped> {
+        self.with(|ledger| {
+            let mut query = ledger.prepare("SELECT function, key, first, last, at FROM dropped")?;
+            query.query_map([], read_drop)?.collect()
+        })
+    }
+
     fn with<T>(self, work: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         let path = self.0.ledger();
         let opened = || open(&path).and_then(|ledger| work(&ledger));
@@ -134,8 +185,41 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     let ledger = Connection::open(path)?;
     ledger.busy_timeout(Duration::from_secs(5))?;
     ledger.pragma_update(None, "synchronous", "full")?;
-    ledger.execute_batch(SCHEMA)?;
+    // Each setting of the version is a write.
+    let version: i64 = ledger.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version < VERSION {
+        ledger.execute_batch(SCHEMA)?;
+        ledger.pragma_update(None, "user_version", VERSION)?;
+    }
     Ok(ledger)
+}
+
+/// Where drops are too many, the older half of them counts for the whole of their functions: that
+/// may leave out what could be taken, and takes nothing that was dropped.
+fn fold(change: &Connection) -> rusqlite::Result<()> {
+    let count: i64 = change.query_one("SELECT count(*) FROM dropped", [], |row| row.get(0))?;
+    if count <= MOST {
+        return Ok(());
+    }
+    let newest = "SELECT id FROM dropped ORDER BY id DESC LIMIT 1 OFFSET ?";
+    let last: i64 = change.query_one(newest, [MOST / 2], |row| row.get(0))?;
+    change.execute(
+        "INSERT INTO dropped (function, at)
+         SELECT function, max(at) FROM dropped WHERE id <= ? GROUP BY function",
+        [last],
+    )?;
+    change.execute("DELETE FROM dropped WHERE id <= ?", [last])?;
+    Ok(())
+}
+
+fn read_drop(row: &Row<'_>) -> rusqlite::Result<Drop> {
+    let (first, last): (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
+    Ok(Drop {
+        function: row.get(0)?,
+        key: row.get::<_, Option<_>>(1)?.map(Digest),
+        time_range: first.zip(last),
+        at_ns: row.get(4)?,
+    })
 }
 
 fn is_damage(error: &rusqlite::Error) -> bool {
@@ -144,4 +228,51 @@ fn is_damage(error: &rusqlite::Error) -> bool {
         error.sqlite_error_code(),
         Some(DatabaseCorrupt | NotADatabase | Unknown)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Digest, Drop, Ledger, MOST};
+    use crate::format::Meta;
+    use crate::store::files::Root;
+
+    #[test]
+    fn the_older_half_of_very_many_drops_counts_for_the_whole_function() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::prepare(&folder.path().join("store"), None, None).unwrap();
+        let ledger = Ledger::of(&root);
+        let many = "WITH RECURSIVE numbers (n) AS
+                (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?1)
+            INSERT INTO dropped (function, key, at) SELECT 'm.f', randomblob(16), n FROM numbers";
+        let entered = ledger.with(|ledger| ledger.execute(many, [MOST]));
+        assert_eq!(i64::try_from(entered.unwrap()).unwrap(), MOST);
+        let (key, other) = (Digest([1; 16]), Digest([2; 16]));
+        let drop = Drop {
+            function: "m.g".into(),
+            key: Some(key),
+            time_range: None,
+            at_ns: 1,
+        };
+        ledger.note_dropped(&drop).unwrap();
+        let dropped = ledger.dropped().unwrap();
+        let latest = |key, function: &str| {
+            let meta = Meta {
+                function: function.into(),
+                ..Meta::default()
+            };
+            dropped.latest(key, &meta)
+        };
+        assert_eq!(latest(other, "m.f"), Some(MOST / 2 + 1));
+        assert_eq!((latest(key, "m.g"), latest(other, "m.g")), (Some(1), None));
+        ledger
+            .note_dropped(&Drop {
+                key: None,
+                at_ns: 9,
+                ..drop
+            })
+            .unwrap();
+        let count = "SELECT count(*) FROM dropped WHERE function = 'm.g'";
+        let count = ledger.with(|ledger| ledger.query_one(count, [], |row| row.get(0)));
+        assert_eq!(count.unwrap(), 1);
+    }
 }

@@ -99,7 +99,7 @@ impl Bytes {
         {
             return Self::map(file, counted);
         }
-        Self::read(file, usize::try_from(size).map_err(io::Error::other)?)
+        Self::read(file, 0, usize::try_from(size).map_err(io::Error::other)?)
     }
 
     fn map(file: &File, counted: Counted) -> io::Result<Self> {
@@ -145,9 +145,13 @@ impl Bytes {
         }
     }
 
-    /// Not through zeroes, which would touch every page once more.
+    /// A part of a file, read into memory of our own; not through zeroes, which would touch every
+    /// page once more.
+    ///
+    /// # Errors
+    /// It can't be read, or the file is shorter.
     #[cfg(unix)]
-    fn read(file: &File, length: usize) -> io::Result<Self> {
+    pub fn read(file: &File, from: u64, length: usize) -> io::Result<Self> {
         let mut lines = uninit(length);
         // SAFETY: bytes that need not be initialized, `length` of them at least.
         let bytes = unsafe {
@@ -155,7 +159,7 @@ impl Bytes {
         };
         let mut at = 0;
         while at < length {
-            match rustix::io::pread(file, &mut bytes[at..], at as u64) {
+            match rustix::io::pread(file, &mut bytes[at..], from + at as u64) {
                 Ok(([], _)) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok((read, _)) => at += read.len(),
                 Err(rustix::io::Errno::INTR) => {}
@@ -169,10 +173,15 @@ impl Bytes {
         })
     }
 
+    /// A part of a file, read into memory of our own.
+    ///
+    /// # Errors
+    /// It can't be read, or the file is shorter.
     #[cfg(not(unix))]
-    fn read(mut file: &File, length: usize) -> io::Result<Self> {
-        use std::io::Read;
+    pub fn read(mut file: &File, from: u64, length: usize) -> io::Result<Self> {
+        use std::io::{Read, Seek, SeekFrom};
         let mut bytes = Self::copy(&vec![0; length]);
+        file.seek(SeekFrom::Start(from))?;
         file.read_exact(bytes.slice_mut())?;
         Ok(bytes)
     }

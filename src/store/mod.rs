@@ -5,8 +5,11 @@
 
 mod changes;
 mod drop;
+mod dropped;
+mod export;
 mod files;
 mod flight;
+mod import;
 mod index;
 mod ledger;
 mod mapped;
@@ -21,8 +24,10 @@ mod upkeep;
 mod waits;
 
 pub use changes::Mark;
+pub use export::Exported;
 pub use files::{Grab, Lease, Seen, Watch, hex_bytes, secret};
 pub use flight::{Flight, Flights, Lead, Outcome, Ticket};
+pub use import::{Imported, Judge};
 pub use index::{Listed, Selection};
 pub use mapped::Bytes;
 pub use memory::{MemoryTier, Weighed};
@@ -36,7 +41,7 @@ pub use waits::{Holding, Wait};
 use crate::clock;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
-use crate::format::{HEADER, Head, KeyId, Meta, Seal, Secret};
+use crate::format::{Compression, HEADER, Head, KeyId, Meta, Seal, Secret};
 use changes::Changes;
 use files::{Root, StoreId};
 use index::{Index, Payload, Place};
@@ -387,16 +392,20 @@ fn is_damage(error: &Error) -> bool {
 
 /// A payload with its tree and leaves as they were before they were made smaller.
 fn unpacked(head: Head, bytes: Bytes) -> Result<(Head, Bytes)> {
-    let Some(how) = head.compression else {
-        return Ok((head, bytes));
-    };
-    let size = head.unpacked_size(bytes.slice(), how)?;
+    match head.compression {
+        None => Ok((head, bytes)),
+        Some(how) => unpack(head, bytes.slice(), how),
+    }
+}
+
+fn unpack(head: Head, packed: &[u8], how: Compression) -> Result<(Head, Bytes)> {
+    let size = head.unpacked_size(packed, how)?;
     let mut unpacked = Bytes::empty(size).ok_or_else(|| {
         Error::new(
             Kind::Io,
             format!("there is no memory for a result of {size} bytes"),
         )
     })?;
-    let head = head.unpack(bytes.slice(), how, unpacked.slice_mut())?;
+    let head = head.unpack(packed, how, unpacked.slice_mut())?;
     Ok((head, unpacked))
 }

@@ -164,7 +164,8 @@ impl Store {
         Ok(verified)
     }
 
-    fn check_whole(&self, key: Digest, place: &Place) -> Result<()> {
+    /// All of a payload, checked by its whole content; the seal of somebody else can't be.
+    pub(super) fn check_whole(&self, key: Digest, place: &Place) -> Result<(Head, Bytes)> {
         let opened = match &place.payload {
             Payload::Inline(bytes) => Some(Bytes::copy(bytes)),
             Payload::File(_) => self.root.open(key, place.nonce)?.map(|(bytes, _)| bytes),
@@ -176,10 +177,12 @@ impl Store {
             return Err(Error::new(Kind::Corrupt, what));
         }
         match self.check(key, bytes.slice(), false) {
-            // Somebody else's, whose seal can't be checked here.
-            Err(error) if error.kind() == Kind::ForeignSecret => head.verify_leaves(bytes.slice()),
-            checked => checked.map(drop),
+            Err(error) if error.kind() == Kind::ForeignSecret => {
+                head.verify_leaves(bytes.slice())?;
+            }
+            checked => drop(checked?),
         }
+        Ok((head, bytes))
     }
 
     /// Lets go of what is not to be kept, and of what processes that died have left.

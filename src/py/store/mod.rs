@@ -3,6 +3,7 @@
 mod at_exit;
 mod counted;
 mod default;
+mod exchange;
 mod notices;
 mod open;
 mod tiers;
@@ -27,7 +28,8 @@ use std::time::Instant;
 /// Adds what this folder has to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyStore>()?;
-    default::register(module)
+    default::register(module)?;
+    exchange::register(module)
 }
 
 type Opened = Result<Arc<Store>, (Kind, String, Instant)>;

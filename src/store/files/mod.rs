@@ -14,6 +14,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod draft;
+mod exchange;
 mod held;
 mod lease;
 mod ledger;
@@ -22,6 +23,7 @@ mod private;
 mod quarantine;
 mod secret;
 
+pub use exchange::{ExportFile, ImportFile};
 pub use held::Held;
 pub use lease::{Grab, Lease, Seen, Watch, waits_of};
 pub use lock::{Shared, wait_for_users};

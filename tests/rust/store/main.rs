@@ -12,6 +12,7 @@
 )]
 
 mod counters;
+mod exchange;
 mod power;
 mod size;
 mod trust;
