@@ -272,7 +272,7 @@ mod tests {
             })
             .unwrap();
         let count = "SELECT count(*) FROM dropped WHERE function = 'm.g'";
-        let count = ledger.with(|ledger| ledger.query_one(count, [], |row| row.get(0)));
+        let count = ledger.with(|ledger| ledger.query_one(count, [], |row| row.get::<_, i64>(0)));
         assert_eq!(count.unwrap(), 1);
     }
 }

@@ -114,6 +114,14 @@ def parse(written: bytes) -> Payload:
     )
 
 
+def exported(store: bytes, written: Iterable[bytes]) -> bytes:
+    """Give a file of payloads, as `export_entries` writes it, with the check that it should have."""
+    payloads = [sized(payload) for payload in written]
+    content = b"".join(payloads)
+    cover = b"AFMLEXP1" + u64(1) + store + u64(len(payloads), 64 + len(content))
+    return cover + digest(content + cover) + content
+
+
 def index_of(root: Path) -> Path:
     return root / "v1" / f"index-{(root / 'v1/CURRENT').read_text().strip()}.sqlite3"
 
