@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from afml_cache import _native
@@ -131,7 +132,7 @@ def export_entries(
     """
     place = default_store() if store is None else store
     name = function_name(function)
-    done = Exported(*_native.export_entries(place, os.path.abspath(_path(path)), name))
+    done = Exported(*_native.export_entries(place, str(_path(path).absolute()), name))
     if done.damaged:
         advice = "verify(fix=True) sets them aside"
         _log.warning("%d results in `%s` are damaged; %s", done.damaged, place.path, advice)
@@ -141,7 +142,7 @@ def export_entries(
 def import_entries(path: str | os.PathLike[str], *, store: Store | None = None) -> Imported:
     """Take in the results of a file that `export_entries` wrote.
 
-    They keep when they were computed and how long that took, and give way to what is stored already.
+    Each keeps when it was computed and how long that took, and gives way to what is stored already.
     What holds a pickle or names a class comes in only with the seal of your secret, and is neither
     unpickled nor imported here; everything else is decoded once, to see that it can be.
 
@@ -169,15 +170,16 @@ def import_entries(path: str | os.PathLike[str], *, store: Store | None = None) 
     """
     place = default_store() if store is None else store
     # A link is followed: what counts is what the file holds.
-    counts, reason = _native.import_entries(place, os.path.realpath(_path(path)))
+    real = os.path.realpath(_path(path))
+    counts, reason = _native.import_entries(place, real)
     done = Imported(*counts)
     if done.refused:
         _log.warning("%d results of `%s` were refused: %s", done.refused, path, reason)
     return done
 
 
-def _path(path: object) -> str:
+def _path(path: object) -> Path:
     if not isinstance(path, str | os.PathLike) or not os.fspath(path):
         message = f"`path` must be a path, not {path!r}"
         raise CacheConfigError(message)
-    return os.path.expanduser(os.fsdecode(path))
+    return Path(os.fsdecode(path)).expanduser()

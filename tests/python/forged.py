@@ -114,11 +114,12 @@ def parse(written: bytes) -> Payload:
     )
 
 
-def exported(store: bytes, written: Iterable[bytes]) -> bytes:
-    """Give a file of payloads, as `export_entries` writes it, with the check that it should have."""
+def exported(store: bytes, written: Iterable[bytes], count: int | None = None) -> bytes:
+    """Give a file of payloads, as `export_entries` writes it, with a check that fits."""
     payloads = [sized(payload) for payload in written]
     content = b"".join(payloads)
-    cover = b"AFMLEXP1" + u64(1) + store + u64(len(payloads), 64 + len(content))
+    entries = len(payloads) if count is None else count
+    cover = b"AFMLEXP1" + u64(1) + store + u64(entries, 64 + len(content))
     return cover + digest(content + cover) + content
 
 

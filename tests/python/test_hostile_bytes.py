@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from forged import plant, stored
 from hostile import blobs, indexes, put_blob
 
 from afml_cache import Store, robust_cacheable
@@ -130,3 +131,20 @@ def test_a_class_or_a_pickle_without_a_seal_is_not_read(
     payload.with_tree(nested, flags)
     assert payload.read() is COMPUTED
     assert not marker.exists()
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("-inf"), -1.0])
+def test_a_forged_time_does_not_keep_the_index_from_being_rebuilt(
+    tmp_path: Path, seconds: float
+) -> None:
+    folder = tmp_path / "store"
+    echo = cached(Store(folder))
+    echo(np.arange(20_000))
+    (payload,) = stored(folder).values()
+    payload.seconds = seconds
+    plant(folder, payload)
+    indexes(folder)[0].unlink()
+    again = cached(Store(folder))
+    assert again(COMPUTED) is COMPUTED
+    assert again(None) == COMPUTED
+    assert again.cache_info().errors == 0

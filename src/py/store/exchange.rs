@@ -98,8 +98,8 @@ impl Decoding {
 
 impl Judge for Decoding {
     fn wants(&self, head: &Head) -> Result<bool> {
-        let signals = Python::attach(|py| py.check_signals());
-        signals.map_err(|stopped| self.stop(stopped))?;
+        let signals = Python::attach(|py| py.check_signals().map_err(|stopped| self.stop(stopped)));
+        signals?;
         Ok(self.allow_pickle || !head.pickled)
     }
 

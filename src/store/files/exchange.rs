@@ -153,6 +153,10 @@ impl ImportFile {
         let within = |error: Error| error.within(&format!("`{shown}` can't be imported"));
         let begin = self.length.min(Cover::SIZE as u64);
         let begin = self.read(0..begin)?;
+        let is_short = self.length < Cover::SIZE as u64;
+        if is_short && Cover::begins(begin.slice()) {
+            return Err(within(damaged("it ends within its first bytes")));
+        }
         let cover = Cover::decode(begin.slice()).map_err(within)?;
         if cover.length != self.length {
             let (is, should) = (self.length, cover.length);

@@ -8,6 +8,7 @@ use afml_cache::store::{Bytes, Imported, Judge, Options, Put, Selection, Store};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{TryRecvError, channel};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Takes every payload; or refuses those of one function.
@@ -320,4 +321,44 @@ fn a_file_that_says_it_is_of_another_store_brings_nothing_that_is_sealed() {
     let imported = import(&there, &file);
     assert_eq!((imported.stored, imported.refused), (0, 1));
     assert_eq!(quarantined(&folder), 1);
+}
+
+#[test]
+fn nothing_that_is_dropped_comes_back_through_an_import_at_the_same_time() {
+    let (folder, here, there, file) = places();
+    let created = now_ns();
+    for number in 0..60 {
+        let mut drafted = draft(
+            number,
+            "m.f",
+            if number % 2 == 0 { 30 } else { 20_000 },
+            0.0,
+        );
+        drafted.created_ns = created;
+        store(&drafted, &here);
+    }
+    here.export(&file, ALL, &ANY).unwrap();
+    let another = &open(&folder.path().join("there"), None);
+    let file = &file;
+    std::thread::scope(|scope| {
+        // Gone when the loop below ends, or fails.
+        let (alive, ended) = channel::<()>();
+        scope.spawn(move || {
+            while ended.try_recv() == Err(TryRecvError::Empty) {
+                import(another, file);
+            }
+        });
+        for number in 0..60 {
+            let selection = Selection {
+                function: Some("m.f"),
+                key: Some(key(number)),
+                ..ALL
+            };
+            there.invalidate(selection).unwrap();
+            assert_eq!(got(&there, number), None);
+        }
+        drop(alive);
+    });
+    assert_eq!(import(&there, file).outdated, 60);
+    assert_eq!(there.totals().unwrap().0, 0);
 }
