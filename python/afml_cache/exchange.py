@@ -27,13 +27,13 @@ class Exported:
 
     Attributes
     ----------
-    entries
+    entries : int
         How many results are in the file.
-    bytes
+    bytes : int
         The size of the file.
-    damaged
+    damaged : int
         How many were left out since they fail their checks; `verify(fix=True)` sets them aside.
-    pickles
+    pickles : int
         How many were left out since the store has `allow_pickle=False`.
     """
 
@@ -49,25 +49,25 @@ class Imported:
 
     Attributes
     ----------
-    stored
+    stored : int
         They are in.
-    present
+    present : int
         There was a result for the call already, which stays.
-    foreign
+    foreign : int
         Pickles and classes that were sealed with another secret: somebody else's, which nobody here
         can tell from forged ones.
-    refused
+    refused : int
         Damaged, altered, moved or forged; the first hundred lie in the store's quarantine.
-    outdated
+    outdated : int
         They were dropped here, by `cache_clear`, `invalidate` or the like, after their computation
         began.
-    too_large
+    too_large : int
         They do not fit into the store's `max_size`.
-    pickles
+    pickles : int
         The store has `allow_pickle=False`.
-    unwritten
+    unwritten : int
         They are sound, and the mode ("readonly", "frozen", "off") has nothing written.
-    bytes
+    bytes : int
         The size of those that are in.
     """
 
@@ -95,11 +95,11 @@ def export_entries(
 
     Parameters
     ----------
-    path
+    path : str or os.PathLike
         The file.
-    function
+    function : str or callable, optional
         Only the results of this function: itself, or its `module.qualname`.
-    store
+    store : Store, optional
         Of which store; the default store if it is left out.
 
     Returns
@@ -148,9 +148,9 @@ def import_entries(path: str | os.PathLike[str], *, store: Store | None = None) 
 
     Parameters
     ----------
-    path
+    path : str or os.PathLike
         The file.
-    store
+    store : Store, optional
         Into which store; the default store if it is left out.
 
     Returns
@@ -167,6 +167,24 @@ def import_entries(path: str | os.PathLike[str], *, store: Store | None = None) 
     CacheStoreError
         The file can't be read, or is of a newer version; the store can't be opened or written. In
         the last case some results are in, and the import can be repeated.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from afml_cache import Store, export_entries, import_entries, robust_cacheable
+    >>> folder = tempfile.mkdtemp()
+    >>> here, there = Store(f"{folder}/here"), Store(f"{folder}/there")
+    >>> @robust_cacheable(store=here)
+    ... def cube(x):
+    ...     return x**3
+    >>> cube(2)
+    8
+    >>> export_entries(f"{folder}/cubes.afml", store=here).entries
+    1
+    >>> import_entries(f"{folder}/cubes.afml", store=there).stored
+    1
+    >>> import_entries(f"{folder}/cubes.afml", store=there).present
+    1
     """
     place = default_store() if store is None else store
     # A link is followed: what counts is what the file holds.

@@ -162,7 +162,7 @@ impl Import<'_> {
         if self.is_dropped(&head, &meta, epoch)? {
             return Ok(Fate::Outdated);
         }
-        match self.store.put(&draft(head, meta, bytes), epoch) {
+        match self.store.put_as(&draft(head, meta, bytes), epoch, false) {
             Ok(Put::Stored { size, .. }) => Ok(Fate::Stored(size)),
             Ok(Put::Outdated) => Ok(Fate::Outdated),
             Err(error) if error.kind() == Kind::TooLarge => Ok(Fate::TooLarge),

@@ -54,6 +54,11 @@ impl Store {
     /// Disk full, no permission, no secret for a result that needs one, index locked; `TooLarge`
     /// for what is larger than the store may be.
     pub fn put(&self, draft: &Draft, epoch: u64) -> Result<Put> {
+        self.put_as(draft, epoch, true)
+    }
+
+    /// The same for a payload that is ours, or of somebody else: the first hit checks that in full.
+    pub(super) fn put_as(&self, draft: &Draft, epoch: u64, is_ours: bool) -> Result<Put> {
         let (head, leaves) = draft.head(epoch, self.seal())?;
         let size = leaves.last().map_or(head.len(), |leaf| leaf.range.end);
         let parts = in_places(&head, &leaves, draft);
@@ -82,7 +87,7 @@ impl Store {
         };
         let entered = match place.payload {
             Payload::Inline(_) => self.put_inline(&entry, epoch),
-            Payload::File(_) => self.put_file(&entry, epoch, &parts),
+            Payload::File(_) => self.put_file(&entry, epoch, (&parts, is_ours)),
         };
         if let Ok(Entered::Replaced(replaced)) = entered {
             if let Some(nonce) = replaced {
@@ -105,7 +110,12 @@ impl Store {
         self.in_room(|index, room| index.enter(entry, epoch, Some(room), || Ok(None)))
     }
 
-    fn put_file(&self, entry: &Entry<'_>, epoch: u64, parts: &[(usize, &[u8])]) -> Result<Entered> {
+    fn put_file(
+        &self,
+        entry: &Entry<'_>,
+        epoch: u64,
+        (parts, is_ours): (&[(usize, &[u8])], bool),
+    ) -> Result<Entered> {
         let pending = Pending {
             key: entry.key,
             nonce: entry.place.nonce,
@@ -119,7 +129,8 @@ impl Store {
             self.change(|index| {
                 index.enter(entry, epoch, None, || {
                     let stamp = file.publish()?;
-                    Ok(self.record_of_written(pending.key, pending.nonce, &stamp))
+                    let record = || self.record_of_written(pending.key, pending.nonce, &stamp);
+                    Ok(is_ours.then(record).flatten())
                 })
             })
         });

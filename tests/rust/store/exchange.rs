@@ -8,11 +8,9 @@ use afml_cache::store::{Bytes, Imported, Judge, Options, Put, Selection, Store};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{TryRecvError, channel};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Takes every payload; or refuses those of one function.
-struct Any(&'static str);
+pub struct Any(&'static str);
 
 impl Judge for Any {
     fn wants(&self, _: &Head) -> Result<bool> {
@@ -27,16 +25,16 @@ impl Judge for Any {
     }
 }
 
-const ALL: Selection<'_> = Selection {
+pub const ALL: Selection<'_> = Selection {
     function: None,
     time_range: None,
     key: None,
     before_ns: None,
     pinned: None,
 };
-const ANY: Any = Any("");
+pub const ANY: Any = Any("");
 
-fn import(store: &Store, file: &Path) -> Imported {
+pub fn import(store: &Store, file: &Path) -> Imported {
     store.import(file, true, &ANY).unwrap()
 }
 
@@ -55,18 +53,13 @@ fn sealed(number: u32, size: usize) -> Draft {
     }
 }
 
-fn store(drafted: &Draft, store: &Store) {
+pub fn store(drafted: &Draft, store: &Store) {
     let epoch = store.epoch(&drafted.meta.function).unwrap();
     assert!(matches!(store.put(drafted, epoch), Ok(Put::Stored { .. })));
 }
 
-fn now_ns() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    now.as_nanos() as i64
-}
-
 /// Two stores and a file between them.
-fn places() -> (tempfile::TempDir, Store, Store, PathBuf) {
+pub fn places() -> (tempfile::TempDir, Store, Store, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let [here, there] = ["here", "there"].map(|name| open(&folder.path().join(name), None));
     let file = folder.path().join("entries.afml");
@@ -152,58 +145,6 @@ fn a_seal_is_made_anew_for_the_other_store_and_with_our_secret_alone() {
         assert_eq!(got(&theirs, 3), Some(30));
         assert_eq!(theirs.totals().unwrap().0, 1);
     }
-}
-
-#[test]
-fn what_was_dropped_since_it_was_computed_does_not_come_back() {
-    let (_folder, here, there, file) = places();
-    let created = now_ns();
-    for (number, function) in [(1, "m.f"), (2, "m.f"), (3, "m.g"), (4, "m.h")] {
-        let mut drafted = draft(number, function, 30, 1.0);
-        drafted.created_ns = created;
-        drafted.meta.time_range = (function == "m.h").then_some((100, 200));
-        store(&drafted, &here);
-    }
-    here.export(&file, ALL, &ANY).unwrap();
-    let of_key = Selection {
-        key: Some(key(1)),
-        ..ALL
-    };
-    there.invalidate(of_key).unwrap();
-    let imported = import(&there, &file);
-    assert_eq!((imported.stored, imported.outdated), (3, 1));
-    assert_eq!(got(&there, 1), None);
-    there.clear(Some("m.g")).unwrap();
-    let of_range = Selection {
-        time_range: Some((150, 150)),
-        ..ALL
-    };
-    there.invalidate(of_range).unwrap();
-    let imported = import(&there, &file);
-    assert_eq!((imported.outdated, imported.present), (3, 1));
-    there.clear(None).unwrap();
-    assert_eq!(import(&there, &file).outdated, 4);
-    assert_eq!(there.totals().unwrap().0, 0);
-}
-
-#[test]
-fn what_was_computed_after_a_drop_comes_in_and_what_had_begun_before_does_not() {
-    let (_folder, here, there, file) = places();
-    there.clear(None).unwrap();
-    let dropped = now_ns();
-    for (number, seconds) in [(1, 0.0), (2, 100.0)] {
-        let mut drafted = draft(number, "m.f", 30, seconds);
-        drafted.created_ns = dropped;
-        store(&drafted, &here);
-    }
-    // Of a clock that is ahead: whether it was computed before the drop can't be told.
-    let mut drafted = draft(3, "m.f", 30, 0.0);
-    drafted.created_ns = dropped + 3_600_000_000_000;
-    store(&drafted, &here);
-    here.export(&file, ALL, &ANY).unwrap();
-    let imported = import(&there, &file);
-    assert_eq!((imported.stored, imported.outdated), (1, 2));
-    assert_eq!(got(&there, 1), Some(30));
 }
 
 #[test]
@@ -324,41 +265,18 @@ fn a_file_that_says_it_is_of_another_store_brings_nothing_that_is_sealed() {
 }
 
 #[test]
-fn nothing_that_is_dropped_comes_back_through_an_import_at_the_same_time() {
-    let (folder, here, there, file) = places();
-    let created = now_ns();
-    for number in 0..60 {
-        let mut drafted = draft(
-            number,
-            "m.f",
-            if number % 2 == 0 { 30 } else { 20_000 },
-            0.0,
-        );
-        drafted.created_ns = created;
-        store(&drafted, &here);
-    }
+fn what_comes_from_a_file_is_not_known_to_be_sound_before_a_hit_has_looked() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = with_secret(&folder.path().join("here"), 1);
+    let file = folder.path().join("entries.afml");
+    store(&draft(1, "m.f", 3 << 20, 1.0), &here);
+    store(&sealed(2, 3 << 20), &here);
     here.export(&file, ALL, &ANY).unwrap();
-    let another = &open(&folder.path().join("there"), None);
-    let file = &file;
-    std::thread::scope(|scope| {
-        // Gone when the loop below ends, or fails.
-        let (alive, ended) = channel::<()>();
-        scope.spawn(move || {
-            while ended.try_recv() == Err(TryRecvError::Empty) {
-                import(another, file);
-            }
-        });
-        for number in 0..60 {
-            let selection = Selection {
-                function: Some("m.f"),
-                key: Some(key(number)),
-                ..ALL
-            };
-            there.invalidate(selection).unwrap();
-            assert_eq!(got(&there, number), None);
-        }
-        drop(alive);
-    });
-    assert_eq!(import(&there, file).outdated, 60);
-    assert_eq!(there.totals().unwrap().0, 0);
+    let there = with_secret(&folder.path().join("there"), 1);
+    assert_eq!(import(&there, &file).stored, 2);
+    for number in [1, 2] {
+        let is_sound = |store: &Store| store.get(key(number), true).unwrap().unwrap().sound;
+        assert!(is_sound(&here));
+        assert!(!is_sound(&there));
+    }
 }

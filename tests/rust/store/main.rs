@@ -13,6 +13,7 @@
 
 mod counters;
 mod exchange;
+mod exchange_drops;
 mod power;
 mod size;
 mod trust;
