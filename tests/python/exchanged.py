@@ -8,6 +8,8 @@ from forged import exported
 
 from afml_cache import Store, export_entries, robust_cacheable
 
+FLAGS = 12
+
 
 class Model:
     """A class of the user's: it needs pickle."""
@@ -33,11 +35,12 @@ def cached(store: Store, function: Callable = squared) -> Callable:
 
 
 def two(store: Store, file: Path) -> tuple[bytes, bytes, list[bytes]]:
-    """Give an export of a number and of a model: all of it, the store, the payloads."""
+    """Give an export of a number and of a model: all of it, store, payloads in that order."""
     cached(store)(2), cached(store, modelled)(3)
     export_entries(file, store=store)
     whole = file.read_bytes()
     first = int.from_bytes(whole[64:72], "little")
     payloads = [whole[72 : 72 + first], whole[80 + first :]]
     assert exported(whole[16:32], payloads) == whole
-    return whole, whole[16:32], payloads
+    payloads.sort(key=lambda payload: payload[FLAGS])
+    return exported(whole[16:32], payloads), whole[16:32], payloads
