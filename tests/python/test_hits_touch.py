@@ -31,11 +31,12 @@ def lists(rows):
 def codes(rows):
     return np.arange(rows) % 100
 
+TEXT = "str" if pd.__version__ >= "3" else "string[pyarrow]"
 NAMES = [f"name {code}" for code in range(100)]
 KINDS = {
-    "text of pandas": lambda rows: pd.DataFrame({"a": pd.array(words(rows), dtype="str")}),
+    "text of pandas": lambda rows: pd.DataFrame({"a": pd.array(words(rows), dtype=TEXT)}),
     "labels of pandas": lambda rows: pd.Series(
-        np.ones(rows), index=pd.Index(pd.array(words(rows), dtype="str"))),
+        np.ones(rows), index=pd.Index(pd.array(words(rows), dtype=TEXT))),
     "arrow of pandas": lambda rows: pd.DataFrame(
         {"a": pd.arrays.ArrowExtensionArray(pa.chunked_array([words(rows)]))}),
     "categories of pandas": lambda rows: pd.DataFrame(
