@@ -30,10 +30,12 @@ class Tally:
         """Count one folder's life."""
         history = there.history
         self.promises += history.promises
-        self.leftovers += len(there.leftovers() + there.orphans())
+        left = there.leftovers() + there.orphans()
+        self.leftovers += len(left)
         self.faults += history.faults
-        if history.faults:
+        if history.faults or left:
             self.stories.append("; ".join(map(str, done)))
+            self.stories += [f"    left over: {path}" for path in left]
             self.stories += [f"    {fault}" for fault in history.faults[:5]]
 
     def end(self, seed: int) -> int:
