@@ -2,7 +2,7 @@
 
 use super::bind::{Arguments, Parameter, Role, Signature};
 use super::code::Code;
-use super::value::{DigestSink, Failure, Walk, refused};
+use super::value::{DigestSink, Failure, Packages, Walk, digest_scalar, refused};
 use crate::digest::{Digest, Encoder};
 use crate::format::{KEY_VERSION, Part};
 use pyo3::prelude::*;
@@ -90,30 +90,26 @@ impl Identity {
         py: Python<'_>,
         arguments: &Arguments<'_>,
     ) -> PyResult<Result<Keyed, Refused>> {
-        let mut sink = DigestSink::for_package(self.own.clone());
-        let keyed = (|| {
-            let arguments = self.keyed(arguments).map(|(parameter, value)| {
-                refusing(
-                    digest_argument(&mut sink, parameter.role, value),
-                    &parameter.label,
-                )
-            });
-            let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
-            let mutables = self
-                .code
-                .mutables
-                .iter()
-                .map(|mutable| refusing(sink.digest(mutable.value.bind(py)), &mutable.label));
-            Ok((arguments, mutables.collect::<Result<Vec<_>, _>>()?))
-        })();
-        let (arguments, mutables) = match keyed {
-            Ok(digests) => digests,
-            Err(refused) => return Ok(Err(refused)),
-        };
-        let packages = self.majors(py, &sink)?;
         let mut encoder = Encoder::new();
+        let mut parts = Parts::of(&self.own);
+        let mut digests = Vec::with_capacity(arguments.len());
+        for (parameter, value) in self.keyed(arguments) {
+            match parts.argument(&mut encoder, parameter.role, value) {
+                Ok(digest) => digests.push(digest),
+                Err(failure) => return Ok(Err(Refused::of(&parameter.label, failure))),
+            }
+        }
+        let mut mutables = Vec::with_capacity(self.code.mutables.len());
+        for mutable in &self.code.mutables {
+            match parts.sink().digest(mutable.value.bind(py)) {
+                Ok(digest) => mutables.push(digest),
+                Err(failure) => return Ok(Err(Refused::of(&mutable.label, failure))),
+            }
+        }
+        let codes = parts.codes();
+        let packages = self.majors(py, parts.packages(), &codes)?;
         encoder.digest(self.prefix);
-        for digests in [&arguments, &mutables] {
+        for digests in [&digests, &mutables] {
             encoder.u64(digests.len() as u64);
             digests.iter().for_each(|digest| encoder.digest(*digest));
         }
@@ -122,10 +118,10 @@ impl Identity {
             .for_each(|package| encoder.bytes(package.as_bytes()));
         Ok(Ok(Keyed {
             key: encoder.finish(),
-            arguments,
+            arguments: digests,
             mutables,
             packages,
-            codes: sink.codes().to_vec(),
+            codes,
         }))
     }
 
@@ -138,10 +134,10 @@ impl Identity {
         all.filter(|(parameter, _)| parameter.role != Role::Ignored)
     }
 
-    fn majors(&self, py: Python<'_>, sink: &DigestSink<'_>) -> PyResult<Vec<String>> {
-        let mut packages: Vec<&str> = sink.packages().names().collect();
+    fn majors(&self, py: Python<'_>, met: Packages, codes: &[Arc<Code>]) -> PyResult<Vec<String>> {
+        let mut packages: Vec<&str> = met.names().collect();
         packages.extend(self.code.packages.iter().map(String::as_str));
-        for code in sink.codes() {
+        for code in codes {
             packages.extend(code.packages.iter().map(String::as_str));
         }
         packages.sort_unstable();
@@ -216,30 +212,67 @@ impl Identity {
     }
 }
 
-fn digest_argument<'py>(
-    sink: &mut DigestSink<'py>,
-    role: Role,
-    value: &Bound<'py, PyAny>,
-) -> Walk<Digest> {
-    match role {
-        Role::Unordered => sink.digest_unordered(value),
-        Role::File => {
-            let py = value.py();
-            let files = py
-                .import("afml_cache.files")?
-                .call_method1("file_key", (value,))
-                .map_err(|error| refused(py, error))?;
-            sink.digest(&files)
+/// Digests the parts of one key; a sink is made for the first that needs one.
+struct Parts<'a, 'py> {
+    own: &'a Arc<str>,
+    sink: Option<DigestSink<'py>>,
+}
+
+impl<'a, 'py> Parts<'a, 'py> {
+    fn of(own: &'a Arc<str>) -> Self {
+        Self { own, sink: None }
+    }
+
+    fn sink(&mut self) -> &mut DigestSink<'py> {
+        self.sink
+            .get_or_insert_with(|| DigestSink::for_package(self.own.clone()))
+    }
+
+    fn argument(
+        &mut self,
+        encoder: &mut Encoder,
+        role: Role,
+        value: &Bound<'py, PyAny>,
+    ) -> Walk<Digest> {
+        match role {
+            Role::Unordered => self.sink().digest_unordered(value),
+            Role::File => {
+                let py = value.py();
+                let files = py
+                    .import("afml_cache.files")?
+                    .call_method1("file_key", (value,))
+                    .map_err(|error| refused(py, error))?;
+                self.sink().digest(&files)
+            }
+            Role::Content | Role::Ignored => match digest_scalar(encoder, value) {
+                Some(digest) => Ok(digest),
+                None => self.sink().digest(value),
+            },
         }
-        Role::Content | Role::Ignored => sink.digest(value),
+    }
+
+    fn packages(&self) -> Packages {
+        self.sink
+            .as_ref()
+            .map(DigestSink::packages)
+            .unwrap_or_default()
+    }
+
+    fn codes(&self) -> Vec<Arc<Code>> {
+        self.sink
+            .as_ref()
+            .map(|sink| sink.codes().to_vec())
+            .unwrap_or_default()
     }
 }
 
-fn refusing(digest: Walk<Digest>, label: &str) -> Result<Digest, Refused> {
-    digest.map_err(|failure| Refused {
-        label: label.to_owned(),
-        failure,
-    })
+impl Refused {
+    fn of(label: &str, failure: Failure) -> Self {
+        Self {
+            label: label.to_owned(),
+            failure,
+        }
+    }
 }
 
 /// The parts of code behind values, each once.
