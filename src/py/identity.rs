@@ -16,7 +16,7 @@ const INSTALLED: &str = "installed";
 const TEXT: usize = 60;
 
 /// One state of a function's code, with its signature.
-#[derive(Debug)]
+#[pyclass(frozen, module = "afml_cache._native")]
 pub struct Identity {
     code: Code,
     pub signature: Signature,

@@ -12,6 +12,7 @@ mod hot;
 mod identity;
 mod method;
 mod mode;
+mod slot;
 mod store;
 mod value;
 mod volatile;

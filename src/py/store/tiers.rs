@@ -123,6 +123,7 @@ impl PyStore {
                     value,
                     made,
                     in_memory: false,
+                    uses: 1,
                 }))
             }
             Err(error) if is_interrupt(py, &error) => Err(error),
