@@ -133,19 +133,31 @@ impl Hot {
         Ok((value, hot))
     }
 
+    /// The value for one more caller, where it is handed out as it is.
+    pub fn hit_as_it_is<'py>(&self, py: Python<'py>) -> Option<Hit<'py>> {
+        let Form::Same(value) = &self.form else {
+            return None;
+        };
+        Some(self.hit_of(value.bind(py).clone()))
+    }
+
+    fn hit_of<'py>(&self, value: Bound<'py, PyAny>) -> Hit<'py> {
+        Hit {
+            value,
+            made: self.made,
+            in_memory: true,
+            uses: self.used(),
+        }
+    }
+
     /// The value for one more caller, and what to hold instead from now on.
     pub fn hit<'py>(&self, py: Python<'py>) -> PyResult<(Hit<'py>, Option<Self>)> {
         let instead = match &self.form {
             Form::Unread(head, bytes) => Some(self.read(py, head, bytes)?),
             _ => None,
         };
-        let hit = Hit {
-            value: instead.as_ref().unwrap_or(self).value(py)?,
-            made: self.made,
-            in_memory: true,
-            uses: self.used(),
-        };
-        Ok((hit, instead))
+        let value = instead.as_ref().unwrap_or(self).value(py)?;
+        Ok((self.hit_of(value), instead))
     }
 
     /// One more use, and how many the store is to be told of now: each of the first, and then a batch
