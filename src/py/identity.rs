@@ -30,11 +30,11 @@ pub struct Identity {
 #[derive(Debug)]
 pub struct Keyed {
     pub key: Digest,
-    arguments: Vec<Digest>,
-    mutables: Vec<Digest>,
-    packages: Vec<String>,
+    arguments: Box<[Digest]>,
+    mutables: Box<[Digest]>,
+    packages: Box<[String]>,
     /// The code behind arguments and mutable values.
-    codes: Vec<Arc<Code>>,
+    codes: Box<[Arc<Code>]>,
 }
 
 /// Which argument could not be keyed, and why.
@@ -118,8 +118,8 @@ impl Identity {
             .for_each(|package| encoder.bytes(package.as_bytes()));
         Ok(Ok(Keyed {
             key: encoder.finish(),
-            arguments: digests,
-            mutables,
+            arguments: digests.into(),
+            mutables: mutables.into(),
             packages,
             codes,
         }))
@@ -134,11 +134,19 @@ impl Identity {
         all.filter(|(parameter, _)| parameter.role != Role::Ignored)
     }
 
-    fn majors(&self, py: Python<'_>, met: Packages, codes: &[Arc<Code>]) -> PyResult<Vec<String>> {
+    fn majors(
+        &self,
+        py: Python<'_>,
+        met: Packages,
+        codes: &[Arc<Code>],
+    ) -> PyResult<Box<[String]>> {
         let mut packages: Vec<&str> = met.names().collect();
         packages.extend(self.code.packages.iter().map(String::as_str));
         for code in codes {
             packages.extend(code.packages.iter().map(String::as_str));
+        }
+        if packages.is_empty() {
+            return Ok(Box::default());
         }
         packages.sort_unstable();
         packages.dedup();
@@ -258,11 +266,9 @@ impl<'a, 'py> Parts<'a, 'py> {
             .unwrap_or_default()
     }
 
-    fn codes(&self) -> Vec<Arc<Code>> {
-        self.sink
-            .as_ref()
-            .map(|sink| sink.codes().to_vec())
-            .unwrap_or_default()
+    fn codes(&self) -> Box<[Arc<Code>]> {
+        let sink = self.sink.as_ref();
+        sink.map(|sink| sink.codes().into()).unwrap_or_default()
     }
 }
 
