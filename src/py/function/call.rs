@@ -183,7 +183,7 @@ impl PyFunction {
             return Ok(None);
         }
         let tally = self.counters.get().tally(mode.writes());
-        count_hit(tally, hit.in_memory, hit.made.taken);
+        count_hit(self.function.bind(py), tally, hit.in_memory, hit.made.taken);
         if mode.writes() && hit.uses > 0 {
             ready.opened.used(ready.keyed.key, hit.uses);
         }
@@ -199,7 +199,8 @@ impl PyFunction {
         let found = self.look_up(py, ready, true)?;
         let found = found.filter(|hit| self.policy.is_fresh(hit.made.at_ns));
         Ok(found.map(|hit| {
-            count_hit(self.tally(py), hit.in_memory, hit.made.taken);
+            let function = self.function.bind(py);
+            count_hit(function, self.tally(py), hit.in_memory, hit.made.taken);
             hit.value
         }))
     }

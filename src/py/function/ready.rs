@@ -20,6 +20,9 @@ pub(super) struct Ready<'a, 'py> {
     pub(super) opened: &'a Arc<Store>,
 }
 
+/// The code of a call, its arguments, and its key.
+type Key<'py> = (Bound<'py, Identity>, Arguments<'py>, Keyed);
+
 /// Why a call goes past the cache.
 pub(super) enum Past {
     /// The arguments do not fit the signature: the function itself says so best.
@@ -85,28 +88,35 @@ impl PyFunction {
         &self,
         py: Python<'py>,
         call: &Call<'_, 'py>,
-    ) -> PyResult<Result<(Bound<'py, Identity>, Arguments<'py>, Keyed), Past>> {
-        let (keyed, taken) = self.counters.get().keying(|| {
-            let identity = self.identity(py)?;
-            let Some(arguments) = self.bound(py, identity.get(), call)? else {
-                return Ok(Err(Past::Misfit));
-            };
-            Ok(match identity.get().key(py, &arguments)? {
-                Ok(keyed) => Ok((identity, arguments, keyed)),
-                Err(refused) => Err(Past::Refused(refused)),
-            })
-        });
-        if let Some(taken) = taken {
-            self.tally(py).spend(Count::Keyed, taken);
+    ) -> PyResult<Result<Key<'py>, Past>> {
+        let keying = self.counters.get().keying();
+        let keyed = self.key_of(py, call);
+        if let Some(keying) = keying {
+            keying.end(self.tally(py));
         }
         keyed
+    }
+
+    fn key_of<'py>(
+        &self,
+        py: Python<'py>,
+        call: &Call<'_, 'py>,
+    ) -> PyResult<Result<Key<'py>, Past>> {
+        let identity = self.identity(py)?;
+        let Some(arguments) = self.bound(py, identity.get(), call)? else {
+            return Ok(Err(Past::Misfit));
+        };
+        Ok(match identity.get().key(py, &arguments)? {
+            Ok(keyed) => Ok((identity, arguments, keyed)),
+            Err(refused) => Err(Past::Refused(refused)),
+        })
     }
 
     pub(super) fn keyed_or_raise<'py>(
         &self,
         py: Python<'py>,
         call: &Call<'_, 'py>,
-    ) -> PyResult<(Bound<'py, Identity>, Arguments<'py>, Keyed)> {
+    ) -> PyResult<Key<'py>> {
         match self.keyed(py, call)? {
             Ok(keyed) => Ok(keyed),
             Err(Past::Refused(refused)) => Err(uncacheable(&refused.label, refused.failure)),
