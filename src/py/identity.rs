@@ -2,7 +2,8 @@
 
 use super::bind::{Arguments, Parameter, Role, Signature};
 use super::code::Code;
-use super::value::{DigestSink, Failure, Packages, Walk, digest_scalar, refused};
+use super::key::KeyDigests;
+use super::value::{Failure, Packages};
 use crate::digest::{Digest, Encoder};
 use crate::format::{KEY_VERSION, Part};
 use pyo3::prelude::*;
@@ -91,23 +92,23 @@ impl Identity {
         arguments: &Arguments<'_>,
     ) -> PyResult<Result<Keyed, Refused>> {
         let mut encoder = Encoder::new();
-        let mut parts = Parts::of(&self.own);
+        let mut made = KeyDigests::of(&self.own);
         let mut digests = Vec::with_capacity(arguments.len());
         for (parameter, value) in self.keyed(arguments) {
-            match parts.argument(&mut encoder, parameter.role, value) {
+            match made.argument(&mut encoder, parameter.role, value) {
                 Ok(digest) => digests.push(digest),
                 Err(failure) => return Ok(Err(Refused::of(&parameter.label, failure))),
             }
         }
         let mut mutables = Vec::with_capacity(self.code.mutables.len());
         for mutable in &self.code.mutables {
-            match parts.sink().digest(mutable.value.bind(py)) {
+            match made.sink().digest(mutable.value.bind(py)) {
                 Ok(digest) => mutables.push(digest),
                 Err(failure) => return Ok(Err(Refused::of(&mutable.label, failure))),
             }
         }
-        let codes = parts.codes();
-        let packages = self.majors(py, parts.packages(), &codes)?;
+        let codes = made.codes();
+        let packages = self.majors(py, made.packages(), &codes)?;
         encoder.digest(self.prefix);
         for digests in [&digests, &mutables] {
             encoder.u64(digests.len() as u64);
@@ -217,58 +218,6 @@ impl Identity {
             }
         }
         parts
-    }
-}
-
-/// Digests the parts of one key; a sink is made for the first that needs one.
-struct Parts<'a, 'py> {
-    own: &'a Arc<str>,
-    sink: Option<DigestSink<'py>>,
-}
-
-impl<'a, 'py> Parts<'a, 'py> {
-    fn of(own: &'a Arc<str>) -> Self {
-        Self { own, sink: None }
-    }
-
-    fn sink(&mut self) -> &mut DigestSink<'py> {
-        self.sink
-            .get_or_insert_with(|| DigestSink::for_package(self.own.clone()))
-    }
-
-    fn argument(
-        &mut self,
-        encoder: &mut Encoder,
-        role: Role,
-        value: &Bound<'py, PyAny>,
-    ) -> Walk<Digest> {
-        match role {
-            Role::Unordered => self.sink().digest_unordered(value),
-            Role::File => {
-                let py = value.py();
-                let files = py
-                    .import("afml_cache.files")?
-                    .call_method1("file_key", (value,))
-                    .map_err(|error| refused(py, error))?;
-                self.sink().digest(&files)
-            }
-            Role::Content | Role::Ignored => match digest_scalar(encoder, value) {
-                Some(digest) => Ok(digest),
-                None => self.sink().digest(value),
-            },
-        }
-    }
-
-    fn packages(&self) -> Packages {
-        self.sink
-            .as_ref()
-            .map(DigestSink::packages)
-            .unwrap_or_default()
-    }
-
-    fn codes(&self) -> Box<[Arc<Code>]> {
-        let sink = self.sink.as_ref();
-        sink.map(|sink| sink.codes().into()).unwrap_or_default()
     }
 }
 

@@ -10,6 +10,7 @@ mod function;
 mod held;
 mod hot;
 mod identity;
+mod key;
 mod method;
 mod mode;
 mod slot;

@@ -42,7 +42,7 @@ pub fn walk_builtin<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) 
     Ok(true)
 }
 
-/// The digest that a sink gives a number or text, made without one: most arguments are such.
+/// The digest of a number or text, the same as by a walk; most arguments are such, and need no sink.
 pub fn digest_scalar(encoder: &mut Encoder, value: &Bound<'_, PyAny>) -> Option<Digest> {
     if let Ok(number) = value.cast_exact::<PyInt>() {
         let small = number.extract().ok()?;
