@@ -34,37 +34,44 @@ impl Encoder {
     }
 
     /// One byte, as a type tag.
+    #[inline]
     pub fn tag(&mut self, tag: u8) {
         self.buffer.push(tag);
     }
 
     /// A count or length.
+    #[inline]
     pub fn u64(&mut self, value: u64) {
         self.raw(&value.to_le_bytes());
     }
 
     /// A signed number.
+    #[inline]
     pub fn i64(&mut self, value: i64) {
         self.raw(&value.to_le_bytes());
     }
 
     /// A float, bit for bit.
+    #[inline]
     pub fn f64(&mut self, value: f64) {
         self.raw(&value.to_bits().to_le_bytes());
     }
 
     /// Bytes behind their length.
+    #[inline]
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.u64(bytes.len() as u64);
         self.raw(bytes);
     }
 
     /// A digest of fixed width.
+    #[inline]
     pub fn digest(&mut self, digest: Digest) {
         self.raw(&digest.0);
     }
 
     /// Bytes with no length before them: for what has a fixed width.
+    #[inline]
     pub fn raw(&mut self, bytes: &[u8]) {
         if self.buffer.len() + bytes.len() > FLUSH {
             self.flush();

@@ -82,6 +82,9 @@ impl Signature {
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Option<Arguments<'py>>> {
+        if kwargs.is_none() && [self.positional, self.parameters.len()] == [args.len(); 2] {
+            return Ok(Some(args.iter().collect()));
+        }
         let py = args.py();
         let mut slots: Vec<Option<Bound<'py, PyAny>>> = Vec::with_capacity(self.parameters.len());
         slots.extend(args.iter().take(self.positional).map(Some));

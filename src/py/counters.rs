@@ -3,9 +3,10 @@
 use crate::clock;
 use crate::store::{Count, Counts, Tally};
 use pyo3::prelude::*;
+use pyo3::sync::critical_section::with_critical_section;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Counts of one function.
 #[derive(Debug)]
@@ -22,6 +23,21 @@ pub struct Counters {
 /// So many keys are all timed; of those that follow one in `SAMPLED`, which then stands for as many.
 const TIMED: u64 = 64;
 const SAMPLED: u64 = 16;
+
+/// A key that is being made, and for how many it stands.
+pub struct Keying {
+    start: Instant,
+    weight: u64,
+}
+
+impl Keying {
+    /// The key is made.
+    #[cold]
+    pub fn end(self, tally: &Tally) {
+        let taken = nanoseconds(clock::monotonic() - self.start);
+        tally.add(Count::Keyed, taken.saturating_mul(self.weight));
+    }
+}
 
 impl Counters {
     /// Counts for a function, all zero.
@@ -44,17 +60,18 @@ impl Counters {
         if writes { &self.noted } else { &self.aside }
     }
 
-    /// Makes a key, and says how long it took, where that was measured: for itself, or for several.
-    pub fn keying<T>(&self, key: impl FnOnce() -> T) -> (T, Option<Duration>) {
-        let place = self.keys.fetch_add(1, Relaxed);
-        if place >= TIMED && !place.is_multiple_of(SAMPLED) {
-            return (key(), None);
-        }
+    /// Begins a key; its time is taken where it is one of those that are timed.
+    pub fn keying(&self) -> Option<Keying> {
+        // Two threads may count as one: it only chooses what is timed.
+        let place = self.keys.load(Relaxed);
+        self.keys.store(place + 1, Relaxed);
+        let weight = match place {
+            ..TIMED => 1,
+            _ if place.is_multiple_of(SAMPLED) => SAMPLED,
+            _ => return None,
+        };
         let start = clock::monotonic();
-        let made = key();
-        let weight = if place < TIMED { 1 } else { SAMPLED };
-        let taken = nanoseconds(clock::monotonic() - start).saturating_mul(weight);
-        (made, Some(Duration::from_nanos(taken)))
+        Some(Keying { start, weight })
     }
 
     fn all(&self) -> Counts {
@@ -77,15 +94,18 @@ impl Counters {
     }
 }
 
-/// A result came from memory, or from disk, instead of being computed in so many seconds.
-pub fn count_hit(tally: &Tally, in_memory: bool, seconds: f64) {
-    tally.count(if in_memory {
+/// A result came from memory, or from disk, instead of being computed for so long; counted here
+/// alone, and by one thread at a time, as in a `Slot`.
+pub fn count_hit(function: &Bound<'_, PyAny>, tally: &Tally, in_memory: bool, saved: Duration) {
+    let hits = if in_memory {
         Count::MemoryHits
     } else {
         Count::DiskHits
+    };
+    with_critical_section(function, || {
+        tally.add_alone(hits, 1);
+        tally.spend_alone(Count::Saved, saved);
     });
-    let saved = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-    tally.spend(Count::Saved, saved);
 }
 
 /// A body ran for this long.

@@ -2,7 +2,8 @@
 
 use super::bind::{Arguments, Parameter, Role, Signature};
 use super::code::Code;
-use super::value::{DigestSink, Failure, Walk, refused};
+use super::key::KeyDigests;
+use super::value::{Failure, Packages};
 use crate::digest::{Digest, Encoder};
 use crate::format::{KEY_VERSION, Part};
 use pyo3::prelude::*;
@@ -16,7 +17,7 @@ const INSTALLED: &str = "installed";
 const TEXT: usize = 60;
 
 /// One state of a function's code, with its signature.
-#[derive(Debug)]
+#[pyclass(frozen, module = "afml_cache._native")]
 pub struct Identity {
     code: Code,
     pub signature: Signature,
@@ -30,11 +31,11 @@ pub struct Identity {
 #[derive(Debug)]
 pub struct Keyed {
     pub key: Digest,
-    arguments: Vec<Digest>,
-    mutables: Vec<Digest>,
-    packages: Vec<String>,
+    arguments: Box<[Digest]>,
+    mutables: Box<[Digest]>,
+    packages: Box<[String]>,
     /// The code behind arguments and mutable values.
-    codes: Vec<Arc<Code>>,
+    codes: Box<[Arc<Code>]>,
 }
 
 /// Which argument could not be keyed, and why.
@@ -90,30 +91,26 @@ impl Identity {
         py: Python<'_>,
         arguments: &Arguments<'_>,
     ) -> PyResult<Result<Keyed, Refused>> {
-        let mut sink = DigestSink::for_package(self.own.clone());
-        let keyed = (|| {
-            let arguments = self.keyed(arguments).map(|(parameter, value)| {
-                refusing(
-                    digest_argument(&mut sink, parameter.role, value),
-                    &parameter.label,
-                )
-            });
-            let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
-            let mutables = self
-                .code
-                .mutables
-                .iter()
-                .map(|mutable| refusing(sink.digest(mutable.value.bind(py)), &mutable.label));
-            Ok((arguments, mutables.collect::<Result<Vec<_>, _>>()?))
-        })();
-        let (arguments, mutables) = match keyed {
-            Ok(digests) => digests,
-            Err(refused) => return Ok(Err(refused)),
-        };
-        let packages = self.majors(py, &sink)?;
         let mut encoder = Encoder::new();
+        let mut made = KeyDigests::of(&self.own);
+        let mut digests = Vec::with_capacity(arguments.len());
+        for (parameter, value) in self.keyed(arguments) {
+            match made.argument(&mut encoder, parameter.role, value) {
+                Ok(digest) => digests.push(digest),
+                Err(failure) => return Ok(Err(Refused::of(&parameter.label, failure))),
+            }
+        }
+        let mut mutables = Vec::with_capacity(self.code.mutables.len());
+        for mutable in &self.code.mutables {
+            match made.sink().digest(mutable.value.bind(py)) {
+                Ok(digest) => mutables.push(digest),
+                Err(failure) => return Ok(Err(Refused::of(&mutable.label, failure))),
+            }
+        }
+        let codes = made.codes();
+        let packages = self.majors(py, made.packages(), &codes)?;
         encoder.digest(self.prefix);
-        for digests in [&arguments, &mutables] {
+        for digests in [&digests, &mutables] {
             encoder.u64(digests.len() as u64);
             digests.iter().for_each(|digest| encoder.digest(*digest));
         }
@@ -122,10 +119,10 @@ impl Identity {
             .for_each(|package| encoder.bytes(package.as_bytes()));
         Ok(Ok(Keyed {
             key: encoder.finish(),
-            arguments,
-            mutables,
+            arguments: digests.into(),
+            mutables: mutables.into(),
             packages,
-            codes: sink.codes().to_vec(),
+            codes,
         }))
     }
 
@@ -138,11 +135,19 @@ impl Identity {
         all.filter(|(parameter, _)| parameter.role != Role::Ignored)
     }
 
-    fn majors(&self, py: Python<'_>, sink: &DigestSink<'_>) -> PyResult<Vec<String>> {
-        let mut packages: Vec<&str> = sink.packages().names().collect();
+    fn majors(
+        &self,
+        py: Python<'_>,
+        met: Packages,
+        codes: &[Arc<Code>],
+    ) -> PyResult<Box<[String]>> {
+        let mut packages: Vec<&str> = met.names().collect();
         packages.extend(self.code.packages.iter().map(String::as_str));
-        for code in sink.codes() {
+        for code in codes {
             packages.extend(code.packages.iter().map(String::as_str));
+        }
+        if packages.is_empty() {
+            return Ok(Box::default());
         }
         packages.sort_unstable();
         packages.dedup();
@@ -216,30 +221,13 @@ impl Identity {
     }
 }
 
-fn digest_argument<'py>(
-    sink: &mut DigestSink<'py>,
-    role: Role,
-    value: &Bound<'py, PyAny>,
-) -> Walk<Digest> {
-    match role {
-        Role::Unordered => sink.digest_unordered(value),
-        Role::File => {
-            let py = value.py();
-            let files = py
-                .import("afml_cache.files")?
-                .call_method1("file_key", (value,))
-                .map_err(|error| refused(py, error))?;
-            sink.digest(&files)
+impl Refused {
+    fn of(label: &str, failure: Failure) -> Self {
+        Self {
+            label: label.to_owned(),
+            failure,
         }
-        Role::Content | Role::Ignored => sink.digest(value),
     }
-}
-
-fn refusing(digest: Walk<Digest>, label: &str) -> Result<Digest, Refused> {
-    digest.map_err(|failure| Refused {
-        label: label.to_owned(),
-        failure,
-    })
 }
 
 /// The parts of code behind values, each once.

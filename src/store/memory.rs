@@ -2,10 +2,10 @@
 
 use crate::digest::Digest;
 use crate::process::PerProcess;
-use quick_cache::sync::Cache;
+use quick_cache::unsync::Cache;
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 use rustc_hash::FxBuildHasher;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A value that knows what it weighs.
 pub trait Weighed {
@@ -47,7 +47,7 @@ type Values<V> = Cache<Digest, Arc<V>, ByWeight, FxBuildHasher, Later>;
 pub struct MemoryTier<V: Weighed + Send + Sync + 'static> {
     bytes: u64,
     /// A forked child begins with nothing.
-    values: PerProcess<Values<V>>,
+    values: PerProcess<Mutex<Values<V>>>,
 }
 
 impl<V: Weighed + Send + Sync + 'static> MemoryTier<V> {
@@ -56,55 +56,63 @@ impl<V: Weighed + Send + Sync + 'static> MemoryTier<V> {
     pub fn new(bytes: u64) -> Self {
         Self {
             bytes,
-            values: PerProcess::new(move || values(bytes)),
+            values: PerProcess::new(move || Mutex::new(values(bytes))),
         }
+    }
+
+    fn values(&self) -> MutexGuard<'_, Values<V>> {
+        self.values
+            .get()
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is read of a value, if it is still held; under a lock, so that reading must not wait for
+    /// anybody, nor come back to the tier.
+    pub fn read<R>(&self, key: Digest, read: impl FnOnce(&Arc<V>) -> R) -> Option<R> {
+        self.values().get(&key).map(read)
     }
 
     /// The value, if it is still held.
     #[must_use]
     pub fn get(&self, key: Digest) -> Option<Arc<V>> {
-        self.values.get().get(&key)
+        self.read(key, Arc::clone)
     }
 
     /// Holds a value for as long as there is room.
     pub fn put(&self, key: Digest, value: Arc<V>) {
         if self.bytes > 0 {
             let mut gone = Vec::new();
-            self.values
-                .get()
-                .insert_with_lifecycle(key, value, &mut gone);
+            self.values().insert_with_lifecycle(key, value, &mut gone);
         }
     }
 
     /// Lets go of one value.
     pub fn remove(&self, key: Digest) {
-        drop(self.values.get().remove(&key));
+        let gone = self.values().remove(&key);
+        drop(gone);
     }
 
     /// Lets go of everything.
     pub fn clear(&self) {
-        let values = self.values.get();
-        let held: Vec<_> = values.iter().map(|(key, _)| key).collect();
-        for key in held {
-            drop(values.remove(&key));
-        }
+        let gone: Vec<_> = self.values().drain().collect();
+        drop(gone);
     }
 
     /// Bytes that are held now.
     #[must_use]
     pub fn weight(&self) -> u64 {
-        self.values.get().weight()
+        self.values().weight()
     }
 }
 
-/// One shard: the interpreter's lock keeps threads apart anyway, and in a share of the bytes fewer
-/// large values would fit.
+/// Under one lock: the interpreter's keeps threads apart anyway, and in a share of the bytes fewer large
+/// values would fit.
 fn values<V: Weighed>(bytes: u64) -> Values<V> {
     let entries = usize::try_from(bytes / USUAL)
         .unwrap_or(usize::MAX)
         .clamp(64, 1 << 20);
     let options = OptionsBuilder::new()
-        .shards(1)
         .estimated_items_capacity(entries)
         .weight_capacity(bytes)
         .hot_allocation(HOT)

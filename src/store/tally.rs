@@ -134,9 +134,21 @@ impl Tally {
         self.counts[count as usize].fetch_add(more, Relaxed);
     }
 
-    /// Some more time for something; what takes centuries is no time that was measured.
+    /// As `add`, where nobody else counts the same meanwhile: without the atomic step, which
+    /// takes some 10 ns.
+    pub fn add_alone(&self, count: Count, more: u64) {
+        let counted = &self.counts[count as usize];
+        counted.store(counted.load(Relaxed).wrapping_add(more), Relaxed);
+    }
+
+    /// As `spend`, in the same way.
+    pub fn spend_alone(&self, count: Count, time: Duration) {
+        self.add_alone(count, nanoseconds(time));
+    }
+
+    /// Some more time for something.
     pub fn spend(&self, count: Count, time: Duration) {
-        self.add(count, u64::try_from(time.as_nanos()).unwrap_or(0));
+        self.add(count, nanoseconds(time));
     }
 
     /// All of them.
@@ -283,6 +295,11 @@ fn wait(waiting: &mut Counted, tally: &Tally) {
     } else {
         waiting.insert(tally.function.clone(), more);
     }
+}
+
+/// What takes centuries is no time that was measured.
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(0)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

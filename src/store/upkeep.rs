@@ -77,13 +77,14 @@ impl Drop for Store {
 }
 
 impl Store {
-    /// Counts a use of an entry: what is used often is kept longer.
-    pub fn used(&self, key: Digest) {
+    /// Counts uses of an entry: what is used often is kept longer.
+    pub fn used(&self, key: Digest, times: u32) {
         // One that is not counted, since another thread counts, is no loss.
         if let Ok(mut uses) = self.uses.0.try_lock()
             && (uses.0.len() < WAITING || uses.0.contains_key(&key))
         {
-            *uses.0.entry(key).or_default() += 1;
+            let uses = uses.0.entry(key).or_default();
+            *uses = uses.saturating_add(times);
         }
     }
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -255,6 +256,22 @@ def blocked(process: subprocess.Popen) -> bool:
 @pytest.mark.skipif(
     not Path("/proc/self/task").exists(), reason="reads the state of a thread from /proc"
 )
+def test_hits_of_many_threads_are_counted_to_the_last(store: Store) -> None:
+    @robust_cacheable(store=store)
+    def double(x: int) -> int:
+        return 2 * x
+
+    double(1)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: [double(1) for _ in range(5_000)], range(4)))
+    finally:
+        sys.setswitchinterval(before)
+    assert double.cache_info().hits == 20_000
+
+
 def test_waiting_gives_way_to_ctrl_c(tmp_path: Path) -> None:
     script = tmp_path / "interrupted.py"
     script.write_text(INTERRUPTED)

@@ -25,7 +25,7 @@ const LAST_PAUSE: Duration = Duration::from_millis(10);
 
 /// A call that the cache can answer, with what its body takes.
 pub(super) struct Asked<'a, 'py> {
-    pub(super) ready: &'a Ready,
+    pub(super) ready: &'a Ready<'a, 'py>,
     pub(super) arguments: &'a Arguments<'py>,
     pub(super) call: &'a Call<'a, 'py>,
 }
@@ -61,7 +61,8 @@ impl PyFunction {
             self.count(py, Count::Bypasses);
             return self.run(py, call);
         }
-        let Some((ready, arguments)) = self.ready_or_told(py, call)? else {
+        let place = self.place(py)?;
+        let Some((ready, arguments)) = self.ready_or_told(py, call, place.get())? else {
             return match mode {
                 Mode::Frozen => Err(self.missing("it can't be looked up")),
                 _ => self.run(py, call),
@@ -87,7 +88,7 @@ impl PyFunction {
 
     /// One caller computes and the others wait, in this process and in all.
     fn fly<'py>(&self, py: Python<'py>, asked: &Asked<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
-        let (store, key) = (asked.ready.store.bind(py).get(), asked.ready.keyed.key);
+        let (store, key) = (asked.ready.store, asked.ready.keyed.key);
         let lock = asked.ready.opened.lock_of(key);
         let alone = || self.compute(py, asked, None).map(|(value, _)| value);
         if computes(py, &lock)? {
@@ -147,7 +148,7 @@ impl PyFunction {
 
     /// The lock of a key, waited for while another process has it.
     fn lease(&self, py: Python<'_>, asked: &Asked<'_, '_>) -> PyResult<Leased> {
-        let (opened, key) = (&asked.ready.opened, asked.ready.keyed.key);
+        let (opened, key) = (asked.ready.opened, asked.ready.keyed.key);
         loop {
             match py.detach(|| opened.grab(key)) {
                 None => return Ok(Leased::Mine(None)),
@@ -181,9 +182,10 @@ impl PyFunction {
             self.count(py, Count::Expired);
             return Ok(None);
         }
-        count_hit(self.tally(py), hit.in_memory, hit.made.seconds);
-        if mode.writes() {
-            ready.opened.used(ready.keyed.key);
+        let tally = self.counters.get().tally(mode.writes());
+        count_hit(self.function.bind(py), tally, hit.in_memory, hit.made.taken);
+        if mode.writes() && hit.uses > 0 {
+            ready.opened.used(ready.keyed.key, hit.uses);
         }
         Ok(Some(hit.value))
     }
@@ -197,7 +199,8 @@ impl PyFunction {
         let found = self.look_up(py, ready, true)?;
         let found = found.filter(|hit| self.policy.is_fresh(hit.made.at_ns));
         Ok(found.map(|hit| {
-            count_hit(self.tally(py), hit.in_memory, hit.made.seconds);
+            let function = self.function.bind(py);
+            count_hit(function, self.tally(py), hit.in_memory, hit.made.taken);
             hit.value
         }))
     }
@@ -209,7 +212,7 @@ impl PyFunction {
         ready: &Ready,
         writes: bool,
     ) -> PyResult<Option<Hit<'py>>> {
-        let (store, key, opened) = (ready.store.bind(py).get(), ready.keyed.key, &ready.opened);
+        let (store, key, opened) = (ready.store, ready.keyed.key, ready.opened);
         let found = guarded(|| {
             let hit = store
                 .recall(py, opened, key)

@@ -59,12 +59,7 @@ impl PyFunction {
         epoch: u64,
     ) -> PyResult<bool> {
         // A child that was forked inside of the body has not the store that was opened before.
-        let is_here = asked
-            .ready
-            .store
-            .bind(py)
-            .get()
-            .is_open_as(&asked.ready.opened);
+        let is_here = asked.ready.store.is_open_as(asked.ready.opened);
         if seconds < self.policy.min_seconds || !is_here {
             return Ok(false);
         }
@@ -82,17 +77,19 @@ impl PyFunction {
     fn is_unchanged(&self, py: Python<'_>, asked: &Asked<'_, '_>) -> PyResult<bool> {
         let again = self.identity(py).and_then(|identity| {
             if self.policy.has_key {
-                let arguments = self.bound(py, &identity, asked.call)?;
-                return identity.key(py, arguments.as_ref().unwrap_or(asked.arguments));
+                let arguments = self.bound(py, identity.get(), asked.call)?;
+                return identity
+                    .get()
+                    .key(py, arguments.as_ref().unwrap_or(asked.arguments));
             }
-            identity.key(py, asked.arguments)
+            identity.get().key(py, asked.arguments)
         });
         match again {
             Ok(Ok(again)) if again.key == asked.ready.keyed.key => Ok(true),
             Err(error) if is_interrupt(py, &error) => Err(error),
             Ok(Ok(again)) => {
                 let ready = asked.ready;
-                self.tell_changed(py, &ready.identity.difference(&ready.keyed, &again));
+                self.tell_changed(py, &ready.identity.get().difference(&ready.keyed, &again));
                 Ok(false)
             }
             _ => {
@@ -112,7 +109,7 @@ impl PyFunction {
         epoch: u64,
     ) -> bool {
         let (ready, arguments) = (asked.ready, asked.arguments);
-        let store = ready.store.bind(py).get();
+        let store = ready.store;
         let drafted = match DraftSink::draft(value, store.no_pickle()) {
             Ok(drafted) => drafted,
             Err(failure) => {
@@ -125,7 +122,7 @@ impl PyFunction {
             key: ready.keyed.key,
             meta: Meta {
                 function: self.name.clone(),
-                parts: ready.identity.parts(py, &ready.keyed, arguments),
+                parts: ready.identity.get().parts(py, &ready.keyed, arguments),
                 time_range: timed.range,
             },
             seconds,
@@ -134,9 +131,9 @@ impl PyFunction {
         };
         let stored = match timed.ttl {
             Some(ttl) => store
-                .keep_volatile(py, &ready.opened, drafted, entry, ttl)
+                .keep_volatile(py, ready.opened, drafted, entry, ttl)
                 .map(|kept| kept.then_some(0)),
-            None => store.keep(py, &ready.opened, value, drafted, entry, &self.policy),
+            None => store.keep(py, ready.opened, value, drafted, entry, &self.policy),
         };
         match stored {
             Ok(size) => {

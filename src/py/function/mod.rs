@@ -16,6 +16,7 @@ use super::error::raise;
 use super::identity::{Call, Identity};
 use super::method::PyMethod;
 use super::mode::Mode;
+use super::slot::Slot;
 use super::store::PyStore;
 use crate::clock;
 use crate::format::Meta;
@@ -26,7 +27,7 @@ pub use policy::Policy;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use turn::PyTurn;
 
 /// With how many earlier calls `explain` compares.
@@ -60,7 +61,7 @@ pub struct PyFunction {
     policy: Policy,
     /// What `policy` was read from, and what `key=` names.
     given: (Py<PyAny>, Option<Py<PyAny>>),
-    identity: Mutex<Option<Arc<Identity>>>,
+    identity: Slot<Identity>,
     counters: PerProcess<Counters>,
     told: Mutex<HashSet<String>>,
 }
@@ -94,7 +95,7 @@ impl PyFunction {
             store,
             policy: policy.extract(py)?,
             given: (policy, key),
-            identity: Mutex::default(),
+            identity: Slot::default(),
             counters,
             told: Mutex::default(),
         })
@@ -196,11 +197,11 @@ impl PyFunction {
     ) -> PyResult<bool> {
         let (_, _, keyed) = self.keyed_or_raise(py, &Call { args, kwargs })?;
         let place = self.place(py)?;
-        let place = place.bind(py).get();
+        let place = place.get();
         let store = place.open(py).map_err(raise)?;
         let made = py.detach(|| store.created(keyed.key)).map_err(raise)?;
         Ok(made.is_some_and(|made_ns| self.policy.is_fresh(made_ns))
-            || self.timing.is_some() && place.is_volatile(py, &store, keyed.key))
+            || self.timing.is_some() && place.is_volatile(py, store, keyed.key))
     }
 
     /// As `is_cached`, under the name that joblib has for it.
@@ -292,7 +293,8 @@ impl PyFunction {
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (identity, arguments, keyed) = self.keyed_or_raise(py, &Call { args, kwargs })?;
-        let store = self.place(py)?.bind(py).get().open(py).map_err(raise)?;
+        let place = self.place(py)?;
+        let store = place.get().open(py).map_err(raise)?;
         let found = py.detach(|| {
             Ok((
                 store.created(keyed.key)?,
@@ -314,7 +316,7 @@ impl PyFunction {
                 .collect()
         };
         let earlier: Vec<_> = earlier.iter().map(|meta| rows(&meta.parts)).collect();
-        let ours = rows(&identity.parts(py, &keyed, &arguments));
+        let ours = rows(&identity.get().parts(py, &keyed, &arguments));
         let compare = py.import("afml_cache.explanation")?.getattr("compare")?;
         compare.call1((&self.name, keyed.key.to_string(), cached, ours, earlier))
     }
@@ -362,8 +364,9 @@ impl PyFunction {
         if !Mode::now(py)?.writes() {
             return Ok(false);
         }
-        let store = self.place(py)?;
-        let opened = self.opened(py, &store).map_err(raise)?;
+        let place = self.place(py)?;
+        let store = place.get();
+        let opened = self.opened(py, store).map_err(raise)?;
         let (epoch, seconds) =
             py.detach(|| (opened.epoch(&self.name), opened.mean_seconds(&self.name)));
         let epoch = epoch.map_err(raise)?;

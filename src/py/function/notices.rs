@@ -48,7 +48,7 @@ impl PyFunction {
 
     /// Tells of arguments that name a file whose content is no part of the key.
     pub(super) fn tell_files(&self, py: Python<'_>, ready: &Ready, arguments: &Arguments<'_>) {
-        for (parameter, value) in ready.identity.keyed(arguments) {
+        for (parameter, value) in ready.identity.get().keyed(arguments) {
             let by_content = matches!(parameter.role, Role::Content | Role::Unordered);
             if !by_content || !names_a_file(value).unwrap_or(false) {
                 continue;
@@ -98,8 +98,6 @@ impl PyFunction {
         self.count(py, Count::Errors);
         ready
             .store
-            .bind(py)
-            .get()
             .tell_error(py, "CacheWriteWarning", "storing a result", error);
     }
 

@@ -10,15 +10,18 @@ use crate::py::store::{PyStore, default_store, misused};
 use crate::py::value::Failure;
 use crate::store::{Count, Store};
 use pyo3::prelude::*;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 /// One call that can be answered from the cache.
-pub(super) struct Ready {
-    pub(super) identity: Arc<Identity>,
+pub(super) struct Ready<'a, 'py> {
+    pub(super) identity: Bound<'py, Identity>,
     pub(super) keyed: Keyed,
-    pub(super) store: Py<PyStore>,
-    pub(super) opened: Arc<Store>,
+    pub(super) store: &'a PyStore,
+    pub(super) opened: &'a Arc<Store>,
 }
+
+/// The code of a call, its arguments, and its key.
+type Key<'py> = (Bound<'py, Identity>, Arguments<'py>, Keyed);
 
 /// Why a call goes past the cache.
 pub(super) enum Past {
@@ -39,30 +42,28 @@ impl PyFunction {
     }
 
     /// The open store, which takes the counts of the function from here on.
-    pub(super) fn opened(&self, py: Python<'_>, place: &Py<PyStore>) -> Result<Arc<Store>, Error> {
-        let opened = place.bind(py).get().open(py)?;
+    pub(super) fn opened<'a>(
+        &self,
+        py: Python<'_>,
+        store: &'a PyStore,
+    ) -> Result<&'a Arc<Store>, Error> {
+        let opened = store.open(py)?;
         opened.takes(self.counters.get().noted());
         Ok(opened)
     }
 
     /// The state of the code now: the one that we know, if nothing that it reached has changed.
-    pub(super) fn identity(&self, py: Python<'_>) -> PyResult<Arc<Identity>> {
-        let held = || self.identity.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = held().clone();
-        if let Some(known) = known
-            && known.holds(py)?
+    pub(super) fn identity<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Identity>> {
+        let function = self.function.bind(py);
+        if let Some(known) = self.identity.get(function)
+            && known.get().holds(py)?
         {
             return Ok(known);
         }
-        let function = self.function.bind(py);
-        let fresh = Arc::new(Identity::of(
-            function,
-            &self.name,
-            &self.version,
-            self.options.bind(py),
-        )?);
-        let old = held().replace(fresh.clone());
-        drop(old);
+        let options = self.options.bind(py);
+        let fresh = Identity::of(function, &self.name, &self.version, options)?;
+        let fresh = Bound::new(py, fresh)?;
+        self.identity.replace(function, &fresh);
         Ok(fresh)
     }
 
@@ -87,28 +88,35 @@ impl PyFunction {
         &self,
         py: Python<'py>,
         call: &Call<'_, 'py>,
-    ) -> PyResult<Result<(Arc<Identity>, Arguments<'py>, Keyed), Past>> {
-        let (keyed, taken) = self.counters.get().keying(|| {
-            let identity = self.identity(py)?;
-            let Some(arguments) = self.bound(py, &identity, call)? else {
-                return Ok(Err(Past::Misfit));
-            };
-            Ok(match identity.key(py, &arguments)? {
-                Ok(keyed) => Ok((identity, arguments, keyed)),
-                Err(refused) => Err(Past::Refused(refused)),
-            })
-        });
-        if let Some(taken) = taken {
-            self.tally(py).spend(Count::Keyed, taken);
+    ) -> PyResult<Result<Key<'py>, Past>> {
+        let keying = self.counters.get().keying();
+        let keyed = self.key_of(py, call);
+        if let Some(keying) = keying {
+            keying.end(self.tally(py));
         }
         keyed
+    }
+
+    fn key_of<'py>(
+        &self,
+        py: Python<'py>,
+        call: &Call<'_, 'py>,
+    ) -> PyResult<Result<Key<'py>, Past>> {
+        let identity = self.identity(py)?;
+        let Some(arguments) = self.bound(py, identity.get(), call)? else {
+            return Ok(Err(Past::Misfit));
+        };
+        Ok(match identity.get().key(py, &arguments)? {
+            Ok(keyed) => Ok((identity, arguments, keyed)),
+            Err(refused) => Err(Past::Refused(refused)),
+        })
     }
 
     pub(super) fn keyed_or_raise<'py>(
         &self,
         py: Python<'py>,
         call: &Call<'_, 'py>,
-    ) -> PyResult<(Arc<Identity>, Arguments<'py>, Keyed)> {
+    ) -> PyResult<Key<'py>> {
         match self.keyed(py, call)? {
             Ok(keyed) => Ok(keyed),
             Err(Past::Refused(refused)) => Err(uncacheable(&refused.label, refused.failure)),
@@ -122,17 +130,17 @@ impl PyFunction {
         }
     }
 
-    pub(super) fn ready<'py>(
+    pub(super) fn ready<'a, 'py>(
         &self,
         py: Python<'py>,
         call: &Call<'_, 'py>,
-    ) -> PyResult<Result<(Ready, Arguments<'py>), Past>> {
+        store: &'a PyStore,
+    ) -> PyResult<Result<(Ready<'a, 'py>, Arguments<'py>), Past>> {
         let (identity, arguments, keyed) = match self.keyed(py, call)? {
             Ok(keyed) => keyed,
             Err(past) => return Ok(Err(past)),
         };
-        let store = self.place(py)?;
-        Ok(match self.opened(py, &store) {
+        Ok(match self.opened(py, store) {
             Ok(opened) => Ok((
                 Ready {
                     identity,
@@ -144,10 +152,7 @@ impl PyFunction {
             )),
             Err(error) => {
                 self.count(py, Count::Errors);
-                store
-                    .bind(py)
-                    .get()
-                    .tell_error(py, "CacheWriteWarning", "opening", &error);
+                store.tell_error(py, "CacheWriteWarning", "opening", &error);
                 Err(Past::Closed)
             }
         })
@@ -155,12 +160,13 @@ impl PyFunction {
 
     /// A call that can be answered, or `None` where it must be computed without the cache and
     /// whoever should know of that has been told.
-    pub(super) fn ready_or_told<'py>(
+    pub(super) fn ready_or_told<'a, 'py>(
         &self,
         py: Python<'py>,
         call: &Call<'_, 'py>,
-    ) -> PyResult<Option<(Ready, Arguments<'py>)>> {
-        let past = match self.ready(py, call) {
+        store: &'a PyStore,
+    ) -> PyResult<Option<(Ready<'a, 'py>, Arguments<'py>)>> {
+        let past = match self.ready(py, call, store) {
             Ok(Ok(ready)) => return Ok(Some(ready)),
             Ok(Err(past)) => past,
             Err(error) if is_interrupt(py, &error) => return Err(error),
@@ -175,8 +181,7 @@ impl PyFunction {
             Past::Refused(refused) => {
                 self.tell_refused(py, refused)?;
                 // A function that always goes past the cache is to be counted somewhere, too.
-                let place = self.place(py)?;
-                let _ = self.opened(py, &place);
+                let _ = self.opened(py, store);
             }
         }
         self.count(py, Count::Bypasses);

@@ -51,7 +51,7 @@ impl PyFunction {
         seconds: f64,
     ) -> PyResult<Timed> {
         let py = timing.py();
-        let parameters = &ready.identity.signature.parameters;
+        let parameters = &ready.identity.get().signature.parameters;
         let named: Vec<_> = parameters
             .iter()
             .map(|parameter| parameter.label.as_str())

@@ -148,7 +148,8 @@ impl PyFunction {
             self.count(py, Count::Bypasses);
             return uncached();
         }
-        let Some((ready, arguments)) = self.ready_or_told(py, call)? else {
+        let place = self.place(py)?;
+        let Some((ready, arguments)) = self.ready_or_told(py, call, place.get())? else {
             return match mode {
                 Mode::Frozen => Err(self.missing("it can't be looked up")),
                 _ => uncached(),
@@ -205,7 +206,7 @@ impl PyFunction {
         if alone || computes(py, &lock)? {
             return taken(turn());
         }
-        let lead = match ready.store.bind(py).get().flights().join(key, true) {
+        let lead = match ready.store.flights().join(key, true) {
             Ticket::Follow(flight) => return waiting(Whose::Ours(flight)),
             Ticket::Alone => return taken(turn()),
             Ticket::Lead(lead) => lead,
@@ -249,7 +250,8 @@ impl PyFunction {
             turn.ends(false);
             return Ok(());
         };
-        let Some((ready, arguments)) = self.ready_or_told(py, &call)? else {
+        let place = self.place(py)?;
+        let Some((ready, arguments)) = self.ready_or_told(py, &call, place.get())? else {
             turn.ends(false);
             return Ok(());
         };

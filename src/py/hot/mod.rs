@@ -14,6 +14,8 @@ use original::Original;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyComplex, PyFloat, PyInt, PyString, PyTuple};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
 
 /// Payloads up to this size are kept as they are, where nothing better can be kept of them.
 const KEEP: usize = 1024 * 1024;
@@ -28,6 +30,7 @@ pub struct Hot {
     made: Made,
     weight: u64,
     form: Form,
+    uses: AtomicU32,
 }
 
 enum Form {
@@ -51,7 +54,7 @@ impl Weighed for Hot {
 #[derive(Clone, Copy)]
 pub struct Made {
     pub at_ns: i64,
-    pub seconds: f64,
+    pub taken: Duration,
 }
 
 impl Made {
@@ -59,7 +62,7 @@ impl Made {
     pub fn of(head: &Head) -> Self {
         Self {
             at_ns: head.created_ns,
-            seconds: head.seconds,
+            taken: Duration::try_from_secs_f64(head.seconds).unwrap_or_default(),
         }
     }
 }
@@ -69,6 +72,8 @@ pub struct Hit<'py> {
     pub value: Bound<'py, PyAny>,
     pub made: Made,
     pub in_memory: bool,
+    /// How many uses the store is to be told of.
+    pub uses: u32,
 }
 
 impl Hot {
@@ -79,6 +84,7 @@ impl Hot {
             made,
             weight,
             form,
+            uses: AtomicU32::new(0),
         }
     }
 
@@ -127,18 +133,44 @@ impl Hot {
         Ok((value, hot))
     }
 
+    /// The value for one more caller, where it is handed out as it is.
+    pub fn hit_as_it_is<'py>(&self, py: Python<'py>) -> Option<Hit<'py>> {
+        let Form::Same(value) = &self.form else {
+            return None;
+        };
+        Some(self.hit_of(value.bind(py).clone()))
+    }
+
+    fn hit_of<'py>(&self, value: Bound<'py, PyAny>) -> Hit<'py> {
+        Hit {
+            value,
+            made: self.made,
+            in_memory: true,
+            uses: self.used(),
+        }
+    }
+
     /// The value for one more caller, and what to hold instead from now on.
     pub fn hit<'py>(&self, py: Python<'py>) -> PyResult<(Hit<'py>, Option<Self>)> {
         let instead = match &self.form {
             Form::Unread(head, bytes) => Some(self.read(py, head, bytes)?),
             _ => None,
         };
-        let hit = Hit {
-            value: instead.as_ref().unwrap_or(self).value(py)?,
-            made: self.made,
-            in_memory: true,
-        };
-        Ok((hit, instead))
+        let value = instead.as_ref().unwrap_or(self).value(py)?;
+        Ok((self.hit_of(value), instead))
+    }
+
+    /// One more use, and how many the store is to be told of now: each of the first, and then a batch
+    /// at a time. Two threads may count as one, which is no loss.
+    fn used(&self) -> u32 {
+        const BATCH: u32 = 16;
+        let uses = self.uses.load(Relaxed).wrapping_add(1);
+        self.uses.store(uses, Relaxed);
+        match uses {
+            ..=BATCH => 1,
+            _ if uses.is_multiple_of(BATCH) => BATCH,
+            _ => 0,
+        }
     }
 
     /// Decoded once, where copies of that are as good as decoding anew.
@@ -171,6 +203,7 @@ pub fn decoded<'py>(py: Python<'py>, payload: &[u8]) -> Option<Hit<'py>> {
         value: load(py, &head, Bytes::copy(payload), true).ok()?,
         made: Made::of(&head),
         in_memory: true,
+        uses: 1,
     })
 }
 

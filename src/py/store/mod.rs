@@ -22,7 +22,7 @@ use crate::store::{Flights, Keep, Listed, MemoryTier, Selection, Store, usual_me
 use pyo3::prelude::*;
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 /// Adds what this folder has to the module.
@@ -31,8 +31,6 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     default::register(module)?;
     exchange::register(module)
 }
-
-type Opened = Result<Arc<Store>, (Kind, String, Instant)>;
 
 /// A folder of results.
 ///
@@ -91,7 +89,9 @@ pub struct PyStore {
 /// What a forked child begins anew with.
 #[derive(Default)]
 struct Own {
-    opened: Mutex<Option<Opened>>,
+    opened: OnceLock<Arc<Store>>,
+    /// Why it could not be opened, and when that was.
+    failed: Mutex<Option<(Kind, String, Instant)>>,
     flights: Flights,
     told: Mutex<HashSet<String>>,
     /// Why there is no secret, once that is known.
@@ -308,14 +308,13 @@ impl PyStore {
         &self.own.get().flights
     }
 
-    fn opened(&self) -> MutexGuard<'_, Option<Opened>> {
-        let opened = self.own.get().opened.lock();
-        opened.unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Whether this process has the store open, and no parent of it.
     pub fn is_open_as(&self, store: &Arc<Store>) -> bool {
-        matches!(&*self.opened(), Some(Ok(own)) if Arc::ptr_eq(own, store))
+        self.own
+            .get()
+            .opened
+            .get()
+            .is_some_and(|own| Arc::ptr_eq(own, store))
     }
 
     /// Drops what is asked for, in memory as on disk; says what it was.

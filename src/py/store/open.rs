@@ -17,13 +17,21 @@ const RETRY: Duration = Duration::from_secs(30);
 
 impl PyStore {
     /// The store, opened; a failure is remembered for a while.
-    pub fn open(&self, py: Python<'_>) -> Result<Arc<Store>, Error> {
-        match &*self.opened() {
-            Some(Ok(store)) => return Ok(store.clone()),
-            Some(Err((kind, reason, since))) if clock::monotonic() - *since < RETRY => {
-                return Err(Error::new(*kind, reason.clone()));
-            }
-            _ => {}
+    pub fn open(&self, py: Python<'_>) -> Result<&Arc<Store>, Error> {
+        match self.own.get().opened.get() {
+            Some(store) => Ok(store),
+            None => self.open_now(py),
+        }
+    }
+
+    #[cold]
+    fn open_now(&self, py: Python<'_>) -> Result<&Arc<Store>, Error> {
+        let own = self.own.get();
+        let failed = || own.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((kind, reason, since)) = &*failed()
+            && clock::monotonic() - *since < RETRY
+        {
+            return Err(Error::new(*kind, reason.clone()));
         }
         let options = Options {
             secret: self.secret(py),
@@ -31,22 +39,20 @@ impl PyStore {
             network: self.network,
         };
         // Two threads may both open; the first one's store is kept, and both are sound.
-        let opened = py.detach(|| Store::open(&self.path, options));
-        let mut place = self.opened();
-        match (&*place, opened) {
-            (Some(Ok(store)), _) => Ok(store.clone()),
-            (_, Ok(store)) => {
-                let store = Arc::new(store);
-                *place = Some(Ok(store.clone()));
-                drop(place);
-                // Without it, only what was used is forgotten.
-                let _ = at_exit::remember(py, &store);
-                Ok(store)
+        match py.detach(|| Store::open(&self.path, options)) {
+            Ok(store) => {
+                let ours = Arc::new(store);
+                let kept = own.opened.get_or_init(|| ours.clone());
+                if Arc::ptr_eq(kept, &ours) {
+                    // Without it, only what was used is forgotten.
+                    let _ = at_exit::remember(py, kept);
+                }
+                Ok(kept)
             }
-            (_, Err(error)) => {
-                *place = Some(Err((error.kind(), error.to_string(), clock::monotonic())));
-                Err(error)
-            }
+            Err(error) => own.opened.get().ok_or_else(|| {
+                *failed() = Some((error.kind(), error.to_string(), clock::monotonic()));
+                error
+            }),
         }
     }
 

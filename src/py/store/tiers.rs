@@ -18,7 +18,15 @@ use std::time::Duration;
 impl PyStore {
     /// A result that memory holds.
     pub fn recall<'py>(&self, py: Python<'py>, store: &Store, key: Digest) -> Option<Hit<'py>> {
-        let hot = self.memory.get(key)?;
+        let current = |hot: &Hot| !store.is_network() && hot.mark == store.mark(key);
+        let found = self.memory.read(key, |hot| match hot.hit_as_it_is(py) {
+            Some(hit) if current(hot) => Ok(hit),
+            _ => Err(hot.clone()),
+        });
+        let hot = match found? {
+            Ok(hit) => return Some(hit),
+            Err(hot) => hot,
+        };
         if hot.mark != self.mark(py, store, key) {
             self.memory.remove(key);
             return None;
@@ -123,6 +131,7 @@ impl PyStore {
                     value,
                     made,
                     in_memory: false,
+                    uses: 1,
                 }))
             }
             Err(error) if is_interrupt(py, &error) => Err(error),

@@ -21,10 +21,11 @@ pub use digest::DigestSink;
 pub use draft::{DraftSink, Drafted, Forbidden};
 pub use library::{Class, Pandas, class_of};
 pub use load::{Memory, load, load_from, load_unwritable};
-pub use sink::{Failure, Unhandled, Walk};
+pub use python::digest_scalar;
+pub use sink::{Failure, Packages, Unhandled, Walk};
 
 use pyo3::prelude::*;
-use sink::{Packages, Sink};
+use sink::Sink;
 
 /// Walks one value into a sink.
 fn walk<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> {

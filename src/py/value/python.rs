@@ -4,6 +4,7 @@ use super::library::Class;
 use super::load::Loader;
 use super::sink::{Container, Failure, Sink, Walk, not_handled};
 use super::{tag, walk};
+use crate::digest::{Digest, Encoder};
 use crate::py::error::corrupt;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -39,6 +40,25 @@ pub fn walk_builtin<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) 
         return walk_rarer(sink, value);
     }
     Ok(true)
+}
+
+/// The digest of a number or text, the same as by a walk; most arguments are such, and need no sink.
+pub fn digest_scalar(encoder: &mut Encoder, value: &Bound<'_, PyAny>) -> Option<Digest> {
+    if let Ok(number) = value.cast_exact::<PyInt>() {
+        let small = number.extract().ok()?;
+        encoder.tag(tag::INT);
+        encoder.i64(small);
+    } else if let Ok(number) = value.cast_exact::<PyFloat>() {
+        encoder.tag(tag::FLOAT);
+        encoder.f64(number.value());
+    } else if let Ok(text) = value.cast_exact::<PyString>() {
+        let text = text.to_str().ok()?;
+        encoder.tag(tag::STR);
+        encoder.bytes(text.as_bytes());
+    } else {
+        return None;
+    }
+    Some(encoder.finish())
 }
 
 fn walk_rarer<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<bool> {

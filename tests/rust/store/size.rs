@@ -59,7 +59,7 @@ fn what_is_used_stays_longer() {
         assert!(put(&store, number, 300_000, 1.0));
     }
     for _ in 0..5 {
-        store.used(key(2));
+        store.used(key(2), 1);
     }
     store.note(true).unwrap();
     assert!(put(&store, 4, 300_000, 1.0));
@@ -144,7 +144,7 @@ fn it_saves_more_seconds_than_one_that_lets_go_of_the_oldest() {
         let (size, seconds) = of(number);
         if got(&store, number).is_some() {
             saved += seconds;
-            store.used(key(number));
+            store.used(key(number), 1);
             store.note(true).unwrap();
         } else {
             assert!(put(&store, number, size, seconds));

@@ -8,6 +8,7 @@ mod cycle;
 mod frame;
 mod stack;
 
+use super::python::digest_scalar;
 use super::sink::{Container, Failure, Packages, Sink, Walk};
 use super::{apart, numpy, pandas, step, tag};
 use crate::digest::{Digest, Encoder, Strided, digest_all};
@@ -69,6 +70,9 @@ impl<'py> DigestSink<'py> {
 
     /// The digest of one value. Values met before in the same sink are not hashed again.
     pub fn digest(&mut self, value: &Bound<'py, PyAny>) -> Walk<Digest> {
+        if let Some(digest) = digest_scalar(&mut self.encoder, value) {
+            return Ok(digest);
+        }
         let walked = self.value(value);
         let digest = self.encoder.finish();
         walked.map(|()| digest)
