@@ -335,6 +335,10 @@ fn told(path: &Path, error: rusqlite::Error) -> Error {
             Kind::DamagedIndex,
             format!("the index `{shown}` is damaged"),
         ),
+        Some(_) if is_cut_short(&error) => (
+            Kind::DamagedIndex,
+            format!("the index `{shown}` is shorter than it says"),
+        ),
         // A query that does not fit the tables means that these are not our tables.
         Some(ErrorCode::Unknown | ErrorCode::TypeMismatch | ErrorCode::ConstraintViolation) => (
             Kind::DamagedIndex,
@@ -347,4 +351,10 @@ fn told(path: &Path, error: rusqlite::Error) -> Error {
         ),
     };
     Error::caused(kind, what, error)
+}
+
+/// Whether a page was asked for that lies behind the end of a file: not the disk's failure.
+fn is_cut_short(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_IOERR_SHORT_READ)
 }

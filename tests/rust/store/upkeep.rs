@@ -152,6 +152,27 @@ fn of_several_files_for_one_key_a_rebuild_takes_the_newest() {
 }
 
 #[test]
+fn an_index_whose_log_was_cut_short_is_rebuilt() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let store = open(&path, None);
+    for number in 0..50 {
+        assert!(put(&store, number, 20_000, 1.0));
+    }
+    // What is known of the log is in memory that processes share, and says more than there is.
+    let log = fs::OpenOptions::new()
+        .write(true)
+        .open(path.join("v1/index-1.sqlite3-wal"))
+        .unwrap();
+    log.set_len(log.metadata().unwrap().len() / 2).unwrap();
+    let other = open(&path, None);
+    for store in [&other, &store] {
+        assert_eq!(store.totals().unwrap().0, 50);
+        assert!((0..50).all(|number| got(store, number) == Some(20_000)));
+    }
+}
+
+#[test]
 fn an_epoch_that_was_forged_leaves_room_for_those_to_come() {
     for generation in [1 << 20, (1 << 23) - 2, (1 << 24) - 1] {
         let folder = tempfile::tempdir().unwrap();
