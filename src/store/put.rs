@@ -84,10 +84,11 @@ impl Store {
             size,
             place: &place,
             time_range: draft.meta.time_range,
+            epoch,
         };
         let entered = match place.payload {
-            Payload::Inline(_) => self.put_inline(&entry, epoch),
-            Payload::File(_) => self.put_file(&entry, epoch, (&parts, is_ours)),
+            Payload::Inline(_) => self.put_inline(&entry),
+            Payload::File(_) => self.put_file(&entry, (&parts, is_ours)),
         };
         if let Ok(Entered::Replaced(replaced)) = entered {
             if let Some(nonce) = replaced {
@@ -106,14 +107,13 @@ impl Store {
         })
     }
 
-    fn put_inline(&self, entry: &Entry<'_>, epoch: u64) -> Result<Entered> {
-        self.in_room(|index, room| index.enter(entry, epoch, Some(room), || Ok(None)))
+    fn put_inline(&self, entry: &Entry<'_>) -> Result<Entered> {
+        self.in_room(|index, room| index.enter(entry, Some(room), || Ok(None)))
     }
 
     fn put_file(
         &self,
         entry: &Entry<'_>,
-        epoch: u64,
         (parts, is_ours): (&[(usize, &[u8])], bool),
     ) -> Result<Entered> {
         let pending = Pending {
@@ -127,7 +127,7 @@ impl Store {
         }
         let entered = file.write(entry.place.created_ns, parts).and_then(|()| {
             self.change(|index| {
-                index.enter(entry, epoch, None, || {
+                index.enter(entry, None, || {
                     let stamp = file.publish()?;
                     let record = || self.record_of_written(pending.key, pending.nonce, &stamp);
                     Ok(is_ours.then(record).flatten())

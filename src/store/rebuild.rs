@@ -61,6 +61,7 @@ impl Found {
             size: self.head.length,
             place: &self.place,
             time_range: self.meta.time_range,
+            epoch: self.head.epoch,
         }
     }
 }

@@ -211,6 +211,31 @@ def test_a_cleared_result_does_not_come_back_with_a_new_index(
     assert run(FILE).ran == [FILE]
 
 
+DROPS = {
+    "cleared": "load.cache_clear()",
+    "cleared with all": "Store(os.environ['AFML_CACHE']).clear()",
+    "invalidated": "load.invalidate({file})",
+}
+
+
+@pytest.mark.parametrize("drop", DROPS.values(), ids=DROPS)
+def test_what_is_dropped_while_the_index_is_found_damaged_is_gone(
+    run_python: Callable, default_cache: Path, drop: str
+) -> None:
+    body = f"""
+import sqlite3
+from afml_cache import Store
+load({FILE})
+damaged = sqlite3.connect({str(default_cache / "v1/index-1.sqlite3")!r})
+damaged.execute("drop table pending")
+damaged.close()
+{drop.format(file=FILE)}
+said = [load.is_cached({FILE}), right({FILE}), load.is_cached({FILE})]
+"""
+    assert told(run_python(source(body))).said == [False, True, True]
+    assert [path.name for path in indexes(default_cache)] == ["index-2.sqlite3"]
+
+
 FOLDER = {
     "CURRENT is garbage": lambda root: (root / "v1/CURRENT").write_text("garbage\n"),
     "CURRENT is empty": lambda root: (root / "v1/CURRENT").write_text(""),

@@ -127,5 +127,4 @@ def test_more_buffers_than_the_payload_has_are_refused(decoder: Decoder) -> None
 @pytest.mark.parametrize("nulls", [0, 2, 2**63, 2**64 - 1])
 def test_how_many_nulls_a_payload_says_is_not_believed(decoder: Decoder, nulls: int) -> None:
     bits = b"\1" + u64(nulls, 0) + u64(1)
-    shown = decoder.decode(series(INT, 2, bits), b"\1", i64(5) + i64(6))
-    assert "null" in str(shown.said[0])
+    decoder.check_refused(series(INT, 2, bits), b"\1", i64(5) + i64(6))

@@ -89,6 +89,13 @@ v = np.asarray(c.index); v.flags.writeable = True; v[0] = v[5]
 v = c.index.values.base; v.flags.writeable = True; v[0] = v[1]
 v = c.columns.to_numpy().base; v.flags.writeable = True; v[0] = v[1]
 v = c.index.asi8; v.flags.writeable = True; v[0] = 7
+v = np.asarray(c.index); v.shape = (v.size, 1)
+v = np.asarray(c.index); v.dtype = "f8"
+v = np.asarray(c.index.array); v.dtype = "i2"
+v = c.index.array._ndarray; v.shape = (v.size, 1)
+v = np.asarray(c.columns); v.shape = (v.size, 1)
+for level in c.index.levels: v = np.asarray(level); v.shape = (v.size, 1)
+for level in c.index.levels: v = level.array._ndarray; v.shape = (v.size, 1)
 c.index.set_names("zz", inplace=True)
 c.index.rename("zz", inplace=True)
 c.rename_axis("zz", inplace=True)

@@ -41,8 +41,8 @@ pub(super) fn shared(index: &Value<'_>) -> PyResult<Option<Shared>> {
     }
     Ok(match labels(index)? {
         Labels::Open => None,
-        Labels::Sealed => Some(Shared::Nothing),
-        Labels::Array => Some(Shared::Array("view")),
+        Labels::None => Some(Shared::Nothing),
+        Labels::Sealed => Some(Shared::Array("view")),
         Labels::Objects => Some(Shared::Array("copy")),
     })
 }
@@ -107,7 +107,14 @@ fn own_levels(index: &Value<'_>, levels: &[Shared]) -> PyResult<()> {
 fn own_array(index: &Value<'_>, method: &str) -> PyResult<()> {
     let py = index.py();
     let array = index.getattr(intern!(py, "_data"))?;
-    let own = array.call_method0(method)?;
+    let own = match array.getattr_opt(intern!(py, "_ndarray"))? {
+        // A view of such an array has the very array of NumPy that is below it.
+        Some(below) => array.call_method1(
+            intern!(py, "_from_backing_data"),
+            (below.call_method0(method)?,),
+        )?,
+        None => array.call_method0(method)?,
+    };
     // Before pandas 3.1 it stands in the array, and a view has none.
     if let Some(frequency) = array.getattr_opt(intern!(py, "_freq"))? {
         own.setattr(intern!(py, "_freq"), frequency)?;
@@ -119,10 +126,10 @@ fn own_array(index: &Value<'_>, method: &str) -> PyResult<()> {
 pub(super) enum Labels {
     /// Something that copies would share.
     Open,
-    /// Nothing.
+    /// Nothing: it has no array.
+    None,
+    /// Not its buffers, but what the array says of itself: its dtype, its shape.
     Sealed,
-    /// Not its buffers, but the array object.
-    Array,
     /// An array of objects, none of which can be changed.
     Objects,
 }
@@ -130,7 +137,7 @@ pub(super) enum Labels {
 pub(super) fn labels(index: &Value<'_>) -> PyResult<Labels> {
     let py = index.py();
     let data = match class_of(index) {
-        Some(Class::Pandas(Pandas::RangeIndex)) => return Ok(Labels::Sealed),
+        Some(Class::Pandas(Pandas::RangeIndex)) => return Ok(Labels::None),
         Some(Class::Pandas(
             Pandas::Index | Pandas::DatetimeIndex | Pandas::TimedeltaIndex | Pandas::PeriodIndex,
         )) => index.getattr(intern!(py, "_data"))?,
@@ -150,10 +157,8 @@ pub(super) fn labels(index: &Value<'_>) -> PyResult<Labels> {
         }
     } else if !is_sealed(&data)? {
         Labels::Open
-    } else if is_array {
-        Labels::Sealed
     } else {
-        Labels::Array
+        Labels::Sealed
     })
 }
 

@@ -157,7 +157,7 @@ pub(super) fn is_sealed(values: &Value<'_>) -> PyResult<bool> {
         Some(Class::Pandas(Pandas::Categorical)) => {
             let categories = values.getattr(intern!(py, "categories"))?;
             let plain = class_of(&categories) == Some(Class::Pandas(Pandas::Index));
-            let sealed = matches!(labels(&categories)?, Labels::Sealed | Labels::Array);
+            let sealed = matches!(labels(&categories)?, Labels::Sealed | Labels::None);
             Ok(plain && sealed && below(intern!(py, "_ndarray"))?)
         }
         _ => Ok(false),

@@ -30,12 +30,11 @@ impl Index {
     pub fn enter(
         &mut self,
         entry: &Entry<'_>,
-        since: u64,
         room: Option<Room<'_>>,
         publish: impl FnOnce() -> Result<Option<Vec<u8>>>,
     ) -> Result<Entered> {
         self.change(|change| {
-            if epoch(change, entry.function)? != since {
+            if epoch(change, entry.function)? != entry.epoch {
                 room::settle(change, entry.place.nonce)?;
                 return Ok(Entered::Outdated);
             }
@@ -168,7 +167,8 @@ fn insert(
     let mut insert = change.prepare_cached(
         "INSERT INTO entries (id, key, sealed, nonce, function, created, seconds, size, cost, stamp,
              first, last, bytes, used, priority, epoch)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?6, inflation + ?7 / ?9, epoch
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?6, inflation + ?7 / ?9,
+             min(?14, epoch)
          FROM store",
     )?;
     let inline = match &entry.place.payload {
@@ -188,7 +188,9 @@ fn insert(
         stamp,
         entry.time_range.map(|(first, _)| first),
         entry.time_range.map(|(_, last)| last),
-        inline
+        inline,
+        // That of a payload that was found may be forged, and is not to outlast every drop.
+        i64::try_from(entry.epoch).unwrap_or(i64::MAX)
     ])?;
     Ok(())
 }
@@ -231,8 +233,9 @@ mod tests {
             size: content.len(),
             place: &place,
             time_range: None,
+            epoch: SINCE,
         };
-        index.enter(&entry, SINCE, None, || Ok(None)).unwrap()
+        index.enter(&entry, None, || Ok(None)).unwrap()
     }
 
     fn found(index: &Index, key: Digest) -> Option<Payload> {

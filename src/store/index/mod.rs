@@ -184,7 +184,7 @@ impl Index {
         })
     }
 
-    /// Drops some of the entries that are asked for and were stored before an epoch, and says which;
+    /// Drops some of the entries that are asked for and were computed before an epoch, and says which;
     /// `unlink` is called for each file before the transaction commits, so that nothing dropped can
     /// come back.
     ///

@@ -44,6 +44,8 @@ pub struct Entry<'a> {
     pub place: &'a Place,
     /// First and last instant that the call looked at, ns UTC.
     pub time_range: Option<(i64, i64)>,
+    /// The epoch that it was computed under.
+    pub epoch: u64,
 }
 
 /// What the index says of an entry.
@@ -135,7 +137,7 @@ pub fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
     })
 }
 
-/// The entries that are asked for: stored before an epoch, and no more than `most`.
+/// The entries that are asked for: computed before an epoch, and no more than `most`.
 pub fn list(
     index: &Connection,
     selection: Selection<'_>,

@@ -121,13 +121,17 @@ fn load_counted_bits(
     Ok(unsafe { Bitmap::from_inner_unchecked(bytes.into_storage(), 0, rows, unset) })
 }
 
-/// Which rows are not null; how many are is taken for known where the payload is.
+/// Which rows are not null; how many are is taken for known where the payload is, else compared.
 fn load_validity(loader: &mut Loader<'_, '_>, rows: usize, layout: Layout) -> PyResult<Bitmap> {
     let nulls = match layout {
-        Layout::InMemory => Some(loader.length()?).filter(|_| loader.sound),
+        Layout::InMemory => Some(loader.length()?),
         Layout::EndToEnd => None,
     };
-    load_counted_bits(loader, rows, nulls)
+    let validity = load_counted_bits(loader, rows, nulls.filter(|_| loader.sound))?;
+    if nulls.is_some_and(|nulls| nulls != validity.unset_bits()) {
+        return Err(corrupt("another number of nulls than it says"));
+    }
+    Ok(validity)
 }
 
 fn load_primitive(
