@@ -4,6 +4,7 @@ use super::rows::{IDS, first_id, function_id, seal_bytes};
 use super::{Entry, Index, Payload, Room, epoch, remove, room};
 use crate::digest::Digest;
 use crate::error::Result;
+use crate::format::MOST_SECONDS;
 use crate::store::files::Nonce;
 use rusqlite::{Connection, params};
 
@@ -168,7 +169,7 @@ fn insert(
     let mut insert = change.prepare_cached(
         "INSERT INTO entries (id, key, sealed, nonce, function, created, seconds, size, cost, stamp,
              first, last, bytes, used, priority, epoch)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?6, inflation + ?7 / ?9, epoch
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?6, inflation + min(?7, ?14) / ?9, epoch
          FROM store",
     )?;
     let inline = match &entry.place.payload {
@@ -188,7 +189,8 @@ fn insert(
         stamp,
         entry.time_range.map(|(first, _)| first),
         entry.time_range.map(|(_, last)| last),
-        inline
+        inline,
+        MOST_SECONDS
     ])?;
     Ok(())
 }
