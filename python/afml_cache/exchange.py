@@ -200,4 +200,13 @@ def _path(path: object) -> Path:
     if not isinstance(path, str | os.PathLike) or not os.fspath(path):
         message = f"`path` must be a path, not {path!r}"
         raise CacheConfigError(message)
-    return Path(os.fsdecode(path)).expanduser()
+    try:
+        found = Path(os.fsdecode(path)).expanduser()
+        is_path = b"\0" not in os.fsencode(found)
+    except (RuntimeError, ValueError) as error:
+        message = f"`path` can't be used: {error}"
+        raise CacheConfigError(message) from error
+    if not is_path:
+        message = f"`path` must hold no null character, as {path!r} does"
+        raise CacheConfigError(message)
+    return found

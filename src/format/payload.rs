@@ -32,6 +32,9 @@ const LEAVES_AT: usize = 72;
 pub(super) const CHECK_AT: usize = 96;
 pub(super) const KEY_ID_AT: usize = CHECK_AT + Digest::SIZE;
 pub(super) const MAC_AT: usize = KEY_ID_AT + size_of::<KeyId>();
+/// Seconds that a computation may have taken: ten years. Who writes a payload says how long, and more
+/// would spoil the order in which entries go.
+pub const MOST_SECONDS: f64 = 10.0 * 366.0 * 86_400.0;
 /// Bytes of the fixed header.
 pub const HEADER: usize = MAC_AT + size_of::<Mac>();
 pub(super) const LEAF_ROW: usize = 8 + 8 + Digest::SIZE;
@@ -140,8 +143,8 @@ impl Head {
         if !code_bearing && payload[KEY_ID_AT..HEADER].iter().any(|&byte| byte != 0) {
             return Err(corrupt("it has a seal and nothing that needs one"));
         }
-        // The index takes no such number.
-        if !seconds.is_finite() || seconds < 0.0 {
+        // NaN is in no range.
+        if !(0.0..=MOST_SECONDS).contains(&seconds) {
             return Err(corrupt("it took a time that can't be"));
         }
         let leaves = read_table(&payload[table_at..end], end, length)?;
@@ -375,7 +378,8 @@ mod tests {
 
     #[test]
     fn a_time_that_can_not_be_is_refused() {
-        for seconds in [f64::NAN, f64::INFINITY, -1.0] {
+        let never = [f64::NAN, f64::INFINITY, -1.0, 1.7e308, MOST_SECONDS + 1.0];
+        for seconds in never {
             let payload = whole(
                 &Draft {
                     seconds,

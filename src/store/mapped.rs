@@ -60,13 +60,21 @@ fn most_mappings() -> usize {
     })
 }
 
-/// Lines for so many bytes, of which only the last is set: to zero.
-fn uninit(length: usize) -> Box<[MaybeUninit<UnsafeCell<Line>>]> {
-    let mut lines = Box::new_uninit_slice(length.div_ceil(64));
+/// Lines for so many bytes, of which only the last is set: to zero. Where there is no memory for them
+/// it is an error, for what a file says of its length must not end the process.
+fn uninit(length: usize) -> io::Result<Box<[MaybeUninit<UnsafeCell<Line>>]>> {
+    let count = length.div_ceil(64);
+    let mut lines: Vec<MaybeUninit<UnsafeCell<Line>>> = Vec::new();
+    if lines.try_reserve_exact(count).is_err() {
+        let what = format!("there is no memory for {length} bytes");
+        return Err(io::Error::new(io::ErrorKind::OutOfMemory, what));
+    }
+    // SAFETY: there is room for so many, which need not be initialized.
+    unsafe { lines.set_len(count) };
     if let Some(last) = lines.last_mut() {
         *last = MaybeUninit::new(UnsafeCell::new(Line([0; 64])));
     }
-    lines
+    Ok(lines.into_boxed_slice())
 }
 
 /// A payload's bytes, aligned to 64 and writable in place.
@@ -129,9 +137,13 @@ impl Bytes {
     }
 
     /// A copy of some bytes.
+    ///
+    /// # Panics
+    /// There is no memory for it.
     #[must_use]
     pub fn copy(bytes: &[u8]) -> Self {
-        let mut lines = uninit(bytes.len());
+        let lines = uninit(bytes.len());
+        let mut lines = lines.unwrap_or_else(|error| panic!("{error}"));
         // SAFETY: the lines hold at least so many bytes; all but the last are filled in full, and
         // what the bytes leave of the last is zero.
         let lines = unsafe {
@@ -152,7 +164,7 @@ impl Bytes {
     /// It can't be read, or the file is shorter.
     #[cfg(unix)]
     pub fn read(file: &File, from: u64, length: usize) -> io::Result<Self> {
-        let mut lines = uninit(length);
+        let mut lines = uninit(length)?;
         // SAFETY: bytes that need not be initialized, `length` of them at least.
         let bytes = unsafe {
             std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast::<MaybeUninit<u8>>(), length)
@@ -180,7 +192,7 @@ impl Bytes {
     #[cfg(not(unix))]
     pub fn read(mut file: &File, from: u64, length: usize) -> io::Result<Self> {
         use std::io::{Read, Seek, SeekFrom};
-        let mut bytes = Self::copy(&vec![0; length]);
+        let mut bytes = Self::empty(length).ok_or(io::ErrorKind::OutOfMemory)?;
         file.seek(SeekFrom::Start(from))?;
         file.read_exact(bytes.slice_mut())?;
         Ok(bytes)
@@ -292,6 +304,15 @@ mod tests {
             let copy = Bytes::copy(&bytes);
             assert_eq!(copy.slice(), bytes);
             assert_eq!(copy.pointer().align_offset(64), 0);
+        }
+    }
+
+    #[test]
+    fn what_there_is_no_memory_for_is_an_error() {
+        let file = file(b"short");
+        for length in [isize::MAX as usize, usize::MAX, 1 << 60] {
+            let error = Bytes::read(&file, 0, length).unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::OutOfMemory, "{length}");
         }
     }
 

@@ -109,6 +109,13 @@ def test_what_is_refused_is_told_of(
     assert f"3 results of `{file}` were refused: set aside as" in caplog.text
 
 
+@pytest.mark.parametrize("path", ["~nosuchuser/x", "a\0b", b"a\0b", "\ud800"])
+def test_what_can_be_no_path_is_told_of(store: Store, path: object) -> None:
+    for move in (export_entries, import_entries):
+        with pytest.raises(CacheConfigError, match="`path`"):
+            move(path, store=store)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no pipes, links or modes there")
 @pytest.mark.timeout(30)
 def test_whatever_else_stands_there_is_told_by_name(store: Store, tmp_path: Path) -> None:

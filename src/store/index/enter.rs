@@ -4,6 +4,7 @@ use super::rows::{IDS, first_id, function_id, seal_bytes};
 use super::{Entry, Index, Payload, Room, epoch, remove, room};
 use crate::digest::Digest;
 use crate::error::Result;
+use crate::format::MOST_SECONDS;
 use crate::store::files::Nonce;
 use rusqlite::{Connection, params};
 
@@ -167,8 +168,8 @@ fn insert(
     let mut insert = change.prepare_cached(
         "INSERT INTO entries (id, key, sealed, nonce, function, created, seconds, size, cost, stamp,
              first, last, bytes, used, priority, epoch)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?6, inflation + ?7 / ?9,
-             min(?14, epoch)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?6,
+             inflation + min(?7, ?15) / ?9, min(?14, epoch)
          FROM store",
     )?;
     let inline = match &entry.place.payload {
@@ -190,7 +191,8 @@ fn insert(
         entry.time_range.map(|(_, last)| last),
         inline,
         // That of a payload that was found may be forged, and is not to outlast every drop.
-        i64::try_from(entry.epoch).unwrap_or(i64::MAX)
+        i64::try_from(entry.epoch).unwrap_or(i64::MAX),
+        MOST_SECONDS
     ])?;
     Ok(())
 }

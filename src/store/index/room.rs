@@ -8,6 +8,7 @@ use super::rows::{Entry, Payload, cost, first_id};
 use super::{Failed, Index};
 use crate::digest::Digest;
 use crate::error::Result;
+use crate::format::MOST_SECONDS;
 use crate::store::files::Nonce;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -151,11 +152,11 @@ pub(super) fn note_uses(
 ) -> rusqlite::Result<()> {
     let mut note = change.prepare_cached(
         "UPDATE entries SET uses = uses + ?2, used = max(used, ?3),
-             priority = (SELECT inflation FROM store) + (uses + ?2) * seconds / cost
+             priority = (SELECT inflation FROM store) + (uses + ?2) * min(seconds, ?5) / cost
          WHERE id BETWEEN ?1 AND ?1 + 15 AND key = ?4",
     )?;
     for (key, count) in uses {
-        note.execute(params![first_id(*key), count, now_ns, key.0])?;
+        note.execute(params![first_id(*key), count, now_ns, key.0, MOST_SECONDS])?;
     }
     Ok(())
 }
@@ -237,8 +238,10 @@ fn let_go(
         }
     }
     if function.is_none() {
-        let raise = "UPDATE store SET inflation = max(inflation, ?)";
-        change.prepare_cached(raise)?.execute([inflation])?;
+        // However high a row is: beside a number without bounds all others would be the same.
+        let raise = "UPDATE store SET inflation = max(inflation, min(?1, inflation + ?2))";
+        let mut raise = change.prepare_cached(raise)?;
+        raise.execute([inflation, MOST_SECONDS])?;
     }
     Ok((freed, gone))
 }

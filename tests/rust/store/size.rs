@@ -1,6 +1,7 @@
 //! A store never takes more than it may, and keeps what saves the most.
 
 use super::{got, key, open, put, taken};
+use afml_cache::store::Selection;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 
@@ -48,6 +49,29 @@ fn what_saves_the_least_for_its_size_goes_first() {
     assert_eq!(
         [1, 2, 3, 4].map(|number| got(&store, number).is_some()),
         [true, false, true, true]
+    );
+}
+
+#[test]
+fn a_time_without_bounds_does_not_spoil_the_order_of_those_that_follow() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("store"), Some(1 << 20));
+    for number in 1..=6 {
+        assert!(put(&store, number, 300_000, 1.7e308));
+    }
+    for number in 1..=6 {
+        let selection = Selection {
+            key: Some(key(number)),
+            ..Selection::default()
+        };
+        store.invalidate(selection).unwrap();
+    }
+    for (number, seconds) in (11..).zip([1000.0, 1000.0, 1.0, 10.0, 1000.0]) {
+        assert!(put(&store, number, 300_000, seconds));
+    }
+    assert_eq!(
+        [11, 12, 13, 14, 15].map(|number| got(&store, number).is_some()),
+        [true, true, false, false, true]
     );
 }
 
