@@ -165,6 +165,8 @@ impl Import<'_> {
         match self.store.put_as(&draft(head, meta, bytes), epoch, false) {
             Ok(Put::Stored { size, .. }) => Ok(Fate::Stored(size)),
             Ok(Put::Outdated) => Ok(Fate::Outdated),
+            // Somebody stored it since we asked.
+            Ok(Put::There) => Ok(Fate::Present),
             Err(error) if error.kind() == Kind::TooLarge => Ok(Fate::TooLarge),
             Err(error) => Err(error),
         }
