@@ -44,6 +44,7 @@ impl Store {
             },
         };
         for entry in self.list(selection)? {
+            judge.goes_on()?;
             let Some((head, bytes)) = self.whole(&entry, &mut export.done)? else {
                 continue;
             };

@@ -19,6 +19,12 @@ const NAME: usize = 4096;
 
 /// Knows what the core does not: what payloads hold, and whether the user wants to stop.
 pub trait Judge: Sync {
+    /// Asked often, before anything that takes a while.
+    ///
+    /// # Errors
+    /// The user wants to stop.
+    fn goes_on(&self) -> Result<()>;
+
     /// Whether a payload is wanted.
     ///
     /// # Errors
@@ -77,7 +83,7 @@ impl Store {
     /// stays.
     pub fn import(&self, path: &Path, writes: bool, judge: &dyn Judge) -> Result<Imported> {
         let file = ImportFile::open(path)?;
-        let (cover, places) = file.cover()?;
+        let (cover, places) = file.cover(&|| judge.goes_on())?;
         let mut import = Import {
             store: self,
             judge,
@@ -114,6 +120,7 @@ struct Import<'a> {
 
 impl Import<'_> {
     fn take(&mut self, file: &ImportFile, place: Range<u64>, limit: u64) -> Result<()> {
+        self.judge.goes_on()?;
         if place.end - place.start > limit {
             self.done.too_large += 1;
             return Ok(());
@@ -165,6 +172,8 @@ impl Import<'_> {
         match self.store.put_as(&draft(head, meta, bytes), epoch, false) {
             Ok(Put::Stored { size, .. }) => Ok(Fate::Stored(size)),
             Ok(Put::Outdated) => Ok(Fate::Outdated),
+            // Somebody stored it since we asked.
+            Ok(Put::There) => Ok(Fate::Present),
             Err(error) if error.kind() == Kind::TooLarge => Ok(Fate::TooLarge),
             Err(error) => Err(error),
         }

@@ -28,6 +28,8 @@ pub enum Put {
     },
     /// An invalidation came while the value was computed.
     Outdated,
+    /// It is somebody else's, and there is an answer.
+    There,
 }
 
 /// How much the store may take.
@@ -57,7 +59,8 @@ impl Store {
         self.put_as(draft, epoch, true)
     }
 
-    /// The same for a payload that is ours, or of somebody else: the first hit checks that in full.
+    /// The same for a payload that is ours, or of somebody else: the first hit checks that in
+    /// full, and it takes no other's place.
     pub(super) fn put_as(&self, draft: &Draft, epoch: u64, is_ours: bool) -> Result<Put> {
         let (head, leaves) = draft.head(epoch, self.seal())?;
         let size = leaves.last().map_or(head.len(), |leaf| leaf.range.end);
@@ -87,7 +90,7 @@ impl Store {
             epoch,
         };
         let entered = match place.payload {
-            Payload::Inline(_) => self.put_inline(&entry),
+            Payload::Inline(_) => self.put_inline(&entry, !is_ours),
             Payload::File(_) => self.put_file(&entry, (&parts, is_ours)),
         };
         if let Ok(Entered::Replaced(replaced)) = entered {
@@ -98,6 +101,7 @@ impl Store {
         }
         Ok(match (entered?, place.payload) {
             (Entered::Outdated, _) => Put::Outdated,
+            (Entered::There, _) => Put::There,
             (Entered::TooLarge, _) => return Err(too_large(size, self.limit())),
             (_, Payload::Inline(bytes)) => Put::Stored {
                 size,
@@ -107,8 +111,8 @@ impl Store {
         })
     }
 
-    fn put_inline(&self, entry: &Entry<'_>) -> Result<Entered> {
-        self.in_room(|index, room| index.enter(entry, Some(room), || Ok(None)))
+    fn put_inline(&self, entry: &Entry<'_>, only_new: bool) -> Result<Entered> {
+        self.in_room(|index, room| index.enter(entry, only_new, Some(room), || Ok(None)))
     }
 
     fn put_file(
@@ -127,7 +131,7 @@ impl Store {
         }
         let entered = file.write(entry.place.created_ns, parts).and_then(|()| {
             self.change(|index| {
-                index.enter(entry, None, || {
+                index.enter(entry, !is_ours, None, || {
                     let stamp = file.publish()?;
                     let record = || self.record_of_written(pending.key, pending.nonce, &stamp);
                     Ok(is_ours.then(record).flatten())
@@ -225,4 +229,47 @@ fn join(parts: &[(usize, &[u8])], size: usize) -> Vec<u8> {
         joined.extend_from_slice(bytes);
     }
     joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Draft, Put, Source, Store};
+    use crate::digest::Digest;
+    use crate::format::Meta;
+    use crate::store::Options;
+
+    fn draft(size: usize, created_ns: i64) -> Draft {
+        Draft {
+            key: Digest::of(&size.to_le_bytes()),
+            created_ns,
+            seconds: 1.0,
+            meta: Meta {
+                function: "m.f".into(),
+                ..Meta::default()
+            },
+            tree: vec![],
+            leaves: vec![Source::Owned(vec![7; size])],
+            code_bearing: false,
+            compression: None,
+            pickled: false,
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_takes_the_place_of_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store"), Options::default()).unwrap();
+        let epoch = store.epoch("m.f").unwrap();
+        for size in [10, 100_000] {
+            let taken = || store.taken().unwrap();
+            let (newer, imported) = (draft(size, 2), draft(size, 1));
+            store.put(&newer, epoch).unwrap();
+            let before = taken();
+            let put = store.put_as(&imported, epoch, false).unwrap();
+            assert!(matches!(put, Put::There), "{size} bytes: {put:?}");
+            assert_eq!(store.created(newer.key).unwrap(), Some(2));
+            assert_eq!(taken(), before);
+            assert!(store.get(newer.key, true).unwrap().is_some());
+        }
+    }
 }

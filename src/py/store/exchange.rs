@@ -97,9 +97,11 @@ impl Decoding {
 }
 
 impl Judge for Decoding {
+    fn goes_on(&self) -> Result<()> {
+        Python::attach(|py| py.check_signals().map_err(|stopped| self.stop(stopped)))
+    }
+
     fn wants(&self, head: &Head) -> Result<bool> {
-        let signals = Python::attach(|py| py.check_signals().map_err(|stopped| self.stop(stopped)));
-        signals?;
         Ok(self.allow_pickle || !head.pickled)
     }
 

@@ -188,7 +188,7 @@ impl PyStore {
         });
         drop((draft, keep));
         match put? {
-            Put::Outdated => Ok(None),
+            Put::Outdated | Put::There => Ok(None),
             Put::Stored { size, inline } => {
                 let kept = inline.filter(|_| policy.remembers(size));
                 if let Some(hot) = kept.and_then(|payload| Hot::of_stored(mark, value, &payload)) {

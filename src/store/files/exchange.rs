@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 /// Bytes of a payload's length before it.
 const LENGTH: u64 = 8;
+/// After so many lengths the user is listened to.
+const LISTEN: u64 = 4096;
 
 /// A file of entries that is being written, under a name of its own beside its place. When this is
 /// dropped, it is gone, unless it was finished.
@@ -143,12 +145,13 @@ impl ImportFile {
         })
     }
 
-    /// The cover of the file, checked against all of it; and where each payload lies.
+    /// The cover of the file, checked against all of it; and where each payload lies. `goes_on` is
+    /// asked again and again, since this may take a while.
     ///
     /// # Errors
     /// `Corrupt` for a file that is cut short, damaged, or something else; `Newer` for a version that
-    /// we do not know.
-    pub fn cover(&self) -> Result<(Cover, Vec<Range<u64>>)> {
+    /// we do not know; those of `goes_on`.
+    pub fn cover(&self, goes_on: &dyn Fn() -> Result<()>) -> Result<(Cover, Vec<Range<u64>>)> {
         let shown = self.path.display();
         let within = |error: Error| error.within(&format!("`{shown}` can't be imported"));
         let begin = self.length.min(Cover::SIZE as u64);
@@ -163,12 +166,16 @@ impl ImportFile {
             let what = format!("it has {is} bytes, not the {should} that were exported");
             return Err(within(damaged(&what)));
         }
+        let room = self.length - Cover::SIZE as u64;
+        if cover.entries > room / LENGTH {
+            return Err(within(damaged("its lengths do not add up")));
+        }
         let mut content = Encoder::new();
-        self.give_all(&mut content)?;
+        self.give_all(&mut content, goes_on)?;
         if !cover.fits(&mut content) {
             return Err(within(damaged("it fails its check")));
         }
-        let places = self.places(cover.entries)?;
+        let places = self.places(cover.entries, goes_on)?;
         let places = places.ok_or_else(|| within(damaged("its lengths do not add up")))?;
         Ok((cover, places))
     }
@@ -185,10 +192,11 @@ impl ImportFile {
             .map_err(|error| told(&self.path, "can't be read", error))
     }
 
-    fn give_all(&self, content: &mut Encoder) -> Result<()> {
+    fn give_all(&self, content: &mut Encoder, goes_on: &dyn Fn() -> Result<()>) -> Result<()> {
         const PIECE: usize = 1 << 20;
         let mut at = Cover::SIZE as u64;
         while at < self.length {
+            goes_on()?;
             let end = self.length.min(at + PIECE as u64);
             content.raw(self.read(at..end)?.slice());
             at = end;
@@ -197,10 +205,21 @@ impl ImportFile {
     }
 
     /// Where so many payloads lie; none where they do not fill the file.
-    fn places(&self, entries: u64) -> Result<Option<Vec<Range<u64>>>> {
+    fn places(
+        &self,
+        entries: u64,
+        goes_on: &dyn Fn() -> Result<()>,
+    ) -> Result<Option<Vec<Range<u64>>>> {
         let mut places = Vec::new();
+        // There may be millions, and growing ends the process where there is no memory.
+        let room = usize::try_from(entries).map_err(io::Error::other);
+        room.and_then(|room| places.try_reserve_exact(room).map_err(io::Error::other))
+            .map_err(|error| told(&self.path, "can't be read", error))?;
         let mut at = Cover::SIZE as u64;
-        for _ in 0..entries {
+        for number in 0..entries {
+            if number % LISTEN == 0 {
+                goes_on()?;
+            }
             let start = at + LENGTH;
             if start > self.length {
                 return Ok(None);

@@ -19,18 +19,21 @@ pub enum Entered {
     Outdated,
     /// There is no room for it.
     TooLarge,
+    /// Only a new one was wanted, and its key has an answer.
+    There,
 }
 
 impl Index {
     /// Enters a payload, in the given room or in room that was reserved; `publish` puts
     /// its file into place and gives its stamp, in the same transaction that makes sure that no
-    /// invalidation came in between.
+    /// invalidation came in between, nor another answer where `only_new` ones are wanted.
     ///
     /// # Errors
     /// The transaction fails, or `publish` does.
     pub fn enter(
         &mut self,
         entry: &Entry<'_>,
+        only_new: bool,
         room: Option<Room<'_>>,
         publish: impl FnOnce() -> Result<Option<Vec<u8>>>,
     ) -> Result<Entered> {
@@ -38,6 +41,13 @@ impl Index {
             if epoch(change, entry.function)? != entry.epoch {
                 room::settle(change, entry.place.nonce)?;
                 return Ok(Entered::Outdated);
+            }
+            if only_new
+                && near(change, entry.key)?
+                    .iter()
+                    .any(|row| row.is_replaced_by(entry))
+            {
+                return Ok(Entered::There);
             }
             let (id, entered) = make_way(change, entry)?;
             if let Some(room) = room
@@ -221,6 +231,15 @@ mod tests {
     }
 
     fn enter(index: &mut Index, key: Digest, created_ns: i64, content: &[u8]) -> Entered {
+        enter_as(index, key, created_ns, (content, false))
+    }
+
+    fn enter_as(
+        index: &mut Index,
+        key: Digest,
+        created_ns: i64,
+        (content, only_new): (&[u8], bool),
+    ) -> Entered {
         let place = Place {
             nonce: created_ns.to_le_bytes(),
             created_ns,
@@ -237,7 +256,7 @@ mod tests {
             time_range: None,
             epoch: SINCE,
         };
-        index.enter(&entry, None, || Ok(None)).unwrap()
+        index.enter(&entry, only_new, None, || Ok(None)).unwrap()
     }
 
     fn found(index: &Index, key: Digest) -> Option<Payload> {
@@ -284,6 +303,20 @@ mod tests {
         );
         assert_eq!(found(&index, key(2)), Some(Payload::Inline(b"two".into())));
         assert_eq!(index.totals().unwrap(), (2, 10));
+    }
+
+    #[test]
+    fn an_answer_stays_where_only_a_new_one_is_wanted() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut index = index(&folder);
+        let mut enter = |last, content: &[u8]| {
+            let entered = enter_as(&mut index, key(last), last.into(), (content, true));
+            (entered, found(&index, key(last)))
+        };
+        let held = Some(Payload::Inline(b"one".into()));
+        assert_eq!(enter(1, b"one"), (Entered::New, held.clone()));
+        assert_eq!(enter(1, b"another"), (Entered::There, held));
+        assert_eq!(enter(2, b"two").0, Entered::New);
     }
 
     #[test]

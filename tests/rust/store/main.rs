@@ -14,6 +14,7 @@
 mod counters;
 mod exchange;
 mod exchange_drops;
+mod exchange_stops;
 mod power;
 mod size;
 mod trust;
