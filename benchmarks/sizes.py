@@ -89,7 +89,7 @@ def entries(table: Table, folder: Path) -> None:
         again = robust_cacheable(store=Store(folder / "store"))(add)
         for number in asked[HITS:][:USED]:  # a store in use: pages above the leaves are in memory
             again(number, 0)
-        for tier in points:
+        for tier in ("disk", "memory"):
             seen = [timed(partial(again, number, 0)) for number in asked[:HITS]]
             points[tier].append((count, statistics.median(seen)))
             table.add(AMONG.format(tier=tier, count=count), SUBJECT, points[tier][-1][1])
