@@ -266,14 +266,13 @@ def test_ctrl_c_ends_it_and_nothing_is_left(store: Store, other: Store, file: Pa
     assert len(other) == 0
 
     def stop(*_: object) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         raise Stop
 
     earlier = signal.signal(signal.SIGALRM, stop)
     try:
         for work in (lambda: export_entries(file, store=store), lambda: repeat(file, other)):
-            signal.setitimer(signal.ITIMER_REAL, 0.000_1, 0.000_1)
             with pytest.raises(Stop):
+                signal.setitimer(signal.ITIMER_REAL, 0.000_5)
                 work()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
