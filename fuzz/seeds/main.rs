@@ -46,18 +46,16 @@ fn payload(leaves: usize, parts: usize, sealed: bool) -> Vec<u8> {
             .map(|leaf| Source::Owned(vec![leaf as u8; 24 * leaf]))
             .collect(),
         code_bearing: sealed,
+        compression: None,
+        pickled: false,
     };
     let secret = Secret::new(&[7; Secret::SIZE]).expect("32 bytes");
     let seal = Seal {
         secret: &secret,
         store: &[9; 16],
     };
-    let (mut bytes, places) = draft.head(3, Some(seal)).expect("a draft that is whole");
-    for (place, leaf) in places.iter().zip(&draft.leaves) {
-        bytes.resize(place.range.start, 0);
-        bytes.extend_from_slice(leaf.bytes());
-    }
-    bytes
+    let layout = draft.lay_out(3, Some(seal));
+    layout.expect("there is a seal").whole()
 }
 
 fn main() -> std::io::Result<()> {

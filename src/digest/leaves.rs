@@ -100,15 +100,26 @@ pub fn digest_all(views: &[Strided]) -> Vec<Digest> {
 /// The digest of each view, on all cores where that pays.
 #[must_use]
 pub fn digest_views(views: &[View<'_>]) -> Vec<Digest> {
-    let total: usize = views.iter().map(View::byte_length).sum();
-    let threads = if total < PARALLEL { 1 } else { cores() };
-    digest_with(views, threads)
+    digest_while(views, || ()).0
 }
 
-fn digest_with(views: &[View<'_>], threads: usize) -> Vec<Digest> {
+/// The same, while this thread does something else first: other cores begin with the digests.
+#[must_use]
+pub fn digest_while<R>(views: &[View<'_>], first: impl FnOnce() -> R) -> (Vec<Digest>, R) {
+    let total: usize = views.iter().map(View::byte_length).sum();
+    let threads = if total < PARALLEL { 1 } else { cores() };
+    digest_with(views, threads, first)
+}
+
+fn digest_with<R>(
+    views: &[View<'_>],
+    threads: usize,
+    first: impl FnOnce() -> R,
+) -> (Vec<Digest>, R) {
     let plan = Plan::new(views);
     let mut slots = vec![[0; Digest::SIZE]; plan.slots];
-    for (slot, digest) in run(&plan, threads.min(plan.jobs.len())) {
+    let (done, result) = run(&plan, threads.min(plan.jobs.len()), first);
+    for (slot, digest) in done {
         slots[slot] = digest.0;
     }
     let mut digests = Vec::with_capacity(views.len());
@@ -121,7 +132,7 @@ fn digest_with(views: &[View<'_>], threads: usize) -> Vec<Digest> {
             _ => Digest::of(leaves.as_flattened()),
         });
     }
-    digests
+    (digests, result)
 }
 
 /// Columns of one matrix, or one view by itself.
@@ -199,7 +210,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-fn run(plan: &Plan<'_>, threads: usize) -> Vec<(usize, Digest)> {
+fn run<R>(plan: &Plan<'_>, threads: usize, first: impl FnOnce() -> R) -> (Vec<(usize, Digest)>, R) {
     let next = AtomicUsize::new(0);
     let helped = Mutex::new(Vec::new());
     let help = || {
@@ -207,9 +218,11 @@ fn run(plan: &Plan<'_>, threads: usize) -> Vec<(usize, Digest)> {
         let mut helped = helped.lock().unwrap_or_else(PoisonError::into_inner);
         helped.extend(done);
     };
-    let mut done = together(threads.saturating_sub(1), &help, || plan.work(&next));
+    let (result, mut done) = together(threads.saturating_sub(1), &help, || {
+        (first(), plan.work(&next))
+    });
     done.append(&mut helped.into_inner().unwrap_or_else(PoisonError::into_inner));
-    done
+    (done, result)
 }
 
 #[cfg(test)]
@@ -249,8 +262,8 @@ mod tests {
         let views = [unsafe { View::contiguous(&bytes) }];
         for threads in 1..12 {
             assert_eq!(
-                digest_with(&views, threads),
-                [naive(&bytes)],
+                digest_with(&views, threads, || "done"),
+                (vec![naive(&bytes)], "done"),
                 "{threads} threads"
             );
         }
@@ -267,7 +280,7 @@ mod tests {
             let pieces: Vec<&[u8]> = starts.zip(ends).map(|(start, end)| &bytes[start..end]).collect();
             // SAFETY: `bytes` outlives the view.
             let view = unsafe { View::pieces(&pieces) };
-            prop_assert_eq!(digest_with(&[view], 2), [naive(&bytes)]);
+            prop_assert_eq!(digest_with(&[view], 2, || ()).0, [naive(&bytes)]);
         }
     }
 

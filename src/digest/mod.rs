@@ -16,7 +16,7 @@ mod wide;
 pub use bits::Bits;
 pub use cells::{BLOCK, Block, Text, digest_cells};
 pub use encode::Encoder;
-pub use leaves::{View, Write, digest_all, digest_bytes, digest_views};
+pub use leaves::{View, Write, digest_all, digest_bytes, digest_views, digest_while};
 pub use pieces::Pieces;
 pub use strided::Strided;
 

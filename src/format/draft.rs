@@ -9,8 +9,9 @@ use super::payload::{
     ALIGN, CHECK_AT, CODE_BEARING, HEADER, KEY_ID_AT, LEAF_ROW, LZ4, Leaf, MAC_AT, MAGIC, PICKLED,
     ZSTD, check, sealed_parts,
 };
-use crate::digest::{Digest, Strided, digest_all};
+use crate::digest::{Digest, View, digest_while};
 use crate::error::{Error, Kind, Result};
+use std::ops::Range;
 
 /// The bytes of a leaf that is about to be written.
 #[derive(Debug)]
@@ -73,45 +74,124 @@ pub struct Seal<'a> {
     pub store: &'a [u8; 16],
 }
 
-impl Draft {
-    /// Everything before the leaves, padded to where the first one starts.
-    ///
-    /// # Errors
-    /// The draft can run code and there is no secret to seal it with.
-    pub fn head(&self, epoch: u64, seal: Option<Seal<'_>>) -> Result<(Vec<u8>, Vec<Leaf>)> {
-        let meta = self.meta.encode();
-        let table_at = HEADER + meta.len() + self.tree.len();
-        let leaves = self.lay_out(table_at + self.leaves.len() * LEAF_ROW);
+/// A payload of which all is known but the digests of its leaves.
+#[derive(Debug)]
+pub struct Layout<'a> {
+    draft: &'a Draft,
+    seal: Option<Seal<'a>>,
+    epoch: u64,
+    meta: Vec<u8>,
+    /// Where each leaf lies.
+    places: Vec<Range<usize>>,
+    size: usize,
+}
+
+impl Layout<'_> {
+    /// Bytes of the payload.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The leaves, each with the place where it begins.
+    pub fn leaves(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        let sources = self.draft.leaves.iter().map(Source::bytes);
+        self.places.iter().map(|place| place.start).zip(sources)
+    }
+
+    /// Everything before the leaves, padded to where the first one starts. The digests of the
+    /// leaves are made on other cores while this one does something else: writes them, say.
+    pub fn head_while<R>(&self, first: impl FnOnce() -> R) -> (Vec<u8>, R) {
+        let sources = self.draft.leaves.iter().map(Source::bytes);
+        // SAFETY: the views are gone when this function returns, and the sources live in the draft.
+        let views: Vec<_> = sources
+            .map(|bytes| unsafe { View::contiguous(bytes) })
+            .collect();
+        let (digests, result) = digest_while(&views, first);
+        (self.head(&digests), result)
+    }
+
+    /// All of it.
+    #[must_use]
+    pub fn whole(&self) -> Vec<u8> {
+        let (mut payload, ()) = self.head_while(|| ());
+        payload.reserve_exact(self.size - payload.len());
+        for (start, bytes) in self.leaves() {
+            payload.resize(start, 0);
+            payload.extend_from_slice(bytes);
+        }
+        payload
+    }
+
+    fn head(&self, digests: &[Digest]) -> Vec<u8> {
+        let draft = self.draft;
         let mut writer = Writer::new();
         writer.raw(&MAGIC);
         writer.u32(PAYLOAD_VERSION);
-        writer.u32(self.flags());
-        writer.raw(&self.key.0);
-        writer.i64(self.created_ns);
-        writer.f64(self.seconds);
+        writer.u32(draft.flags());
+        writer.raw(&draft.key.0);
+        writer.i64(draft.created_ns);
+        writer.f64(draft.seconds);
         for number in [
-            epoch,
-            meta.len() as u64,
-            self.tree.len() as u64,
-            leaves.len() as u64,
+            self.epoch,
+            self.meta.len() as u64,
+            draft.tree.len() as u64,
+            self.places.len() as u64,
+            self.size as u64,
+            0,
         ] {
             writer.u64(number);
         }
-        let end = leaves.last().map_or(table_at, |leaf| leaf.range.end);
-        writer.u64(end as u64);
-        writer.u64(0);
         writer.raw(&[0; HEADER - CHECK_AT]);
-        writer.raw(&meta);
-        writer.raw(&self.tree);
-        for leaf in &leaves {
-            leaf.write(&mut writer);
+        writer.raw(&self.meta);
+        writer.raw(&draft.tree);
+        for (range, &digest) in self.places.iter().cloned().zip(digests) {
+            Leaf { range, digest }.write(&mut writer);
         }
         let mut head = writer.finish();
-        self.sign(&mut head, seal)?;
-        if let Some(first) = leaves.first() {
-            head.resize(first.range.start, 0);
+        let check = check(&head);
+        head[CHECK_AT..KEY_ID_AT].copy_from_slice(&check.0);
+        if let Some(seal) = self.seal {
+            let mac = seal.secret.seal(&sealed_parts(&head, seal.store));
+            head[KEY_ID_AT..MAC_AT].copy_from_slice(&seal.secret.id());
+            head[MAC_AT..HEADER].copy_from_slice(&mac);
         }
-        Ok((head, leaves))
+        if let Some(first) = self.places.first() {
+            head.resize(first.start, 0);
+        }
+        head
+    }
+}
+
+impl Draft {
+    /// Where everything will lie in the payload; what can run code is going to be sealed.
+    ///
+    /// # Errors
+    /// The draft can run code and there is no secret to seal it with.
+    pub fn lay_out<'a>(&'a self, epoch: u64, seal: Option<Seal<'a>>) -> Result<Layout<'a>> {
+        let seal = seal.filter(|_| self.code_bearing);
+        if self.code_bearing && seal.is_none() {
+            return Err(Error::new(
+                Kind::Invalid,
+                "a result that can run code can't be stored without a secret to seal it",
+            ));
+        }
+        let meta = self.meta.encode();
+        let mut size = HEADER + meta.len() + self.tree.len() + self.leaves.len() * LEAF_ROW;
+        let places = self.leaves.iter().map(|source| {
+            let start = size.next_multiple_of(ALIGN);
+            size = start + source.bytes().len();
+            start..size
+        });
+        let places = places.collect();
+        Ok(Layout {
+            draft: self,
+            seal,
+            epoch,
+            meta,
+            places,
+            size,
+        })
     }
 
     fn flags(&self) -> u32 {
@@ -135,44 +215,5 @@ impl Draft {
         }
         self.compression = Some(how);
         Ok(())
-    }
-
-    fn sign(&self, head: &mut [u8], seal: Option<Seal<'_>>) -> Result<()> {
-        let check = check(head);
-        head[CHECK_AT..KEY_ID_AT].copy_from_slice(&check.0);
-        if self.code_bearing {
-            let seal = seal.ok_or_else(|| {
-                Error::new(
-                    Kind::Invalid,
-                    "a result that can run code can't be stored without a secret to seal it",
-                )
-            })?;
-            let mac = seal.secret.seal(&sealed_parts(head, seal.store));
-            head[KEY_ID_AT..MAC_AT].copy_from_slice(&seal.secret.id());
-            head[MAC_AT..HEADER].copy_from_slice(&mac);
-        }
-        Ok(())
-    }
-
-    fn lay_out(&self, mut at: usize) -> Vec<Leaf> {
-        // SAFETY: the views are gone when this statement ends, and the sources live in `self`.
-        let views: Vec<_> = self
-            .leaves
-            .iter()
-            .map(|leaf| unsafe { Strided::contiguous(leaf.bytes()) })
-            .collect();
-        let digests = digest_all(&views);
-        self.leaves
-            .iter()
-            .zip(digests)
-            .map(|(source, digest)| {
-                let start = at.next_multiple_of(ALIGN);
-                at = start + source.bytes().len();
-                Leaf {
-                    range: start..at,
-                    digest,
-                }
-            })
-            .collect()
     }
 }

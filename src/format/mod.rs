@@ -11,11 +11,11 @@ mod unpack;
 
 pub use codec::{Reader, Writer};
 pub use compress::Compression;
-pub use draft::{Draft, Seal, Source};
+pub use draft::{Draft, Layout, Seal, Source};
 pub use exchange::Cover;
 pub use mac::{KeyId, Mac, Secret};
 pub use meta::{Meta, Part};
-pub use payload::{HEADER, Head, Leaf, MOST_SECONDS};
+pub use payload::{ALIGN, HEADER, Head, Leaf, MOST_SECONDS};
 
 /// The version of keys: a change to what is digested, or how, raises it.
 pub const KEY_VERSION: u32 = 1;

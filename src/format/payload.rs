@@ -38,7 +38,8 @@ pub const MOST_SECONDS: f64 = 10.0 * 366.0 * 86_400.0;
 /// Bytes of the fixed header.
 pub const HEADER: usize = MAC_AT + size_of::<Mac>();
 pub(super) const LEAF_ROW: usize = 8 + 8 + Digest::SIZE;
-pub(super) const ALIGN: usize = 64;
+/// Leaves begin at multiples of it.
+pub const ALIGN: usize = 64;
 
 /// Where a leaf lies in the payload, and its content.
 #[derive(Clone, Debug)]
@@ -315,12 +316,7 @@ mod tests {
     }
 
     fn whole(draft: &Draft, seal: Option<Seal<'_>>) -> Vec<u8> {
-        let (mut bytes, leaves) = draft.head(3, seal).unwrap();
-        for (leaf, source) in leaves.iter().zip(&draft.leaves) {
-            bytes.resize(leaf.range.start, 0);
-            bytes.extend_from_slice(source.bytes());
-        }
-        bytes
+        draft.lay_out(3, seal).unwrap().whole()
     }
 
     proptest! {
@@ -432,7 +428,7 @@ mod tests {
     #[test]
     fn code_without_a_secret_is_not_written() {
         assert_eq!(
-            draft(vec![], true).head(0, None).unwrap_err().kind(),
+            draft(vec![], true).lay_out(0, None).unwrap_err().kind(),
             Kind::Invalid
         );
     }

@@ -5,7 +5,7 @@ use super::files::Nonce;
 use super::index::{Entered, Entry, Payload, Pending, Place, Room};
 use crate::clock;
 use crate::error::{Error, Kind, Result};
-use crate::format::{Draft, Leaf, Source};
+use crate::format::{Draft, Layout};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -62,14 +62,13 @@ impl Store {
     /// The same for a payload that is ours, or of somebody else: the first hit checks that in
     /// full, and it takes no other's place.
     pub(super) fn put_as(&self, draft: &Draft, epoch: u64, is_ours: bool) -> Result<Put> {
-        let (head, leaves) = draft.head(epoch, self.seal())?;
-        let size = leaves.last().map_or(head.len(), |leaf| leaf.range.end);
-        let parts = in_places(&head, &leaves, draft);
+        let layout = draft.lay_out(epoch, self.seal())?;
+        let size = layout.size();
         let mut nonce = Nonce::default();
         getrandom::fill(&mut nonce)
             .map_err(|error| Error::caused(Kind::Io, "no random numbers to be had", error))?;
         let payload = if size <= INLINE {
-            Payload::Inline(join(&parts, size))
+            Payload::Inline(layout.whole())
         } else {
             Payload::File(None)
         };
@@ -91,7 +90,7 @@ impl Store {
         };
         let entered = match place.payload {
             Payload::Inline(_) => self.put_inline(&entry, !is_ours),
-            Payload::File(_) => self.put_file(&entry, (&parts, is_ours)),
+            Payload::File(_) => self.put_file(&entry, &layout, is_ours),
         };
         if let Ok(Entered::Replaced(replaced)) = entered {
             if let Some(nonce) = replaced {
@@ -115,11 +114,7 @@ impl Store {
         self.in_room(|index, room| index.enter(entry, only_new, Some(room), || Ok(None)))
     }
 
-    fn put_file(
-        &self,
-        entry: &Entry<'_>,
-        (parts, is_ours): (&[(usize, &[u8])], bool),
-    ) -> Result<Entered> {
+    fn put_file(&self, entry: &Entry<'_>, layout: &Layout<'_>, is_ours: bool) -> Result<Entered> {
         let pending = Pending {
             key: entry.key,
             nonce: entry.place.nonce,
@@ -129,7 +124,9 @@ impl Store {
         if !self.in_room(|index, room| index.reserve(pending, entry.size, room))? {
             return Ok(Entered::TooLarge);
         }
-        let entered = file.write(entry.place.created_ns, parts).and_then(|()| {
+        let (head, written) = layout.head_while(|| file.write_leaves(layout.leaves()));
+        let written = written.and_then(|()| file.write_head(&head, entry.place.created_ns));
+        let entered = written.and_then(|()| {
             self.change(|index| {
                 index.enter(entry, !is_ours, None, || {
                     let stamp = file.publish()?;
@@ -197,9 +194,7 @@ impl Store {
     /// # Errors
     /// There is no secret for a result that needs one.
     pub fn payload(&self, draft: &Draft, epoch: u64) -> Result<Vec<u8>> {
-        let (head, leaves) = draft.head(epoch, self.seal())?;
-        let size = leaves.last().map_or(head.len(), |leaf| leaf.range.end);
-        Ok(join(&in_places(&head, &leaves, draft), size))
+        Ok(draft.lay_out(epoch, self.seal())?.whole())
     }
 }
 
@@ -213,29 +208,11 @@ fn too_large(size: usize, limit: u64) -> Error {
     )
 }
 
-/// The parts of a payload, each with the place where it begins.
-fn in_places<'a>(head: &'a [u8], leaves: &[Leaf], draft: &'a Draft) -> Vec<(usize, &'a [u8])> {
-    let places = leaves.iter().map(|leaf| leaf.range.start);
-    let sources = draft.leaves.iter().map(Source::bytes);
-    std::iter::once((0, head))
-        .chain(places.zip(sources))
-        .collect()
-}
-
-fn join(parts: &[(usize, &[u8])], size: usize) -> Vec<u8> {
-    let mut joined = Vec::with_capacity(size);
-    for (start, bytes) in parts {
-        joined.resize(*start, 0);
-        joined.extend_from_slice(bytes);
-    }
-    joined
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Draft, Put, Source, Store};
+    use super::{Draft, Put, Store};
     use crate::digest::Digest;
-    use crate::format::Meta;
+    use crate::format::{Meta, Source};
     use crate::store::Options;
 
     fn draft(size: usize, created_ns: i64) -> Draft {

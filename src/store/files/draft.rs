@@ -5,10 +5,11 @@
 use super::held::Held;
 use super::{Nonce, Root, at, create, make_private, private};
 use crate::digest::Digest;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::format::ALIGN;
 use crate::store::trust::Stamp;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -115,13 +116,20 @@ impl Root {
 }
 
 impl DraftFile {
-    /// Writes the payload's parts at their places.
+    /// Writes the payload's leaves at their places, and leaves room before them.
     ///
     /// # Errors
     /// Disk full.
-    pub fn write(&mut self, created_ns: i64, parts: &[(usize, &[u8])]) -> Result<()> {
-        write_parts(&self.file, created_ns, parts)
-            .map_err(|error| at(&self.place, "can't be written", error))
+    pub fn write_leaves<'a>(&self, leaves: impl Iterator<Item = (usize, &'a [u8])>) -> Result<()> {
+        write_leaves(&self.file, leaves).map_err(|error| self.unwritten(error))
+    }
+
+    /// Writes what comes before the leaves, and with it the file is whole.
+    ///
+    /// # Errors
+    /// Disk full.
+    pub fn write_head(&self, head: &[u8], created_ns: i64) -> Result<()> {
+        write_head(&self.file, head, created_ns).map_err(|error| self.unwritten(error))
     }
 
     /// Renames the file into place; it is removed all the same unless `keep` is called.
@@ -134,7 +142,11 @@ impl DraftFile {
                 self.path.clone_from(&self.place);
                 Stamp::of(&self.file)
             })
-            .map_err(|error| at(&self.place, "can't be written", error))
+            .map_err(|error| self.unwritten(error))
+    }
+
+    fn unwritten(&self, error: io::Error) -> Error {
+        at(&self.place, "can't be written", error)
     }
 
     /// The file stays.
@@ -166,14 +178,26 @@ fn look_at(path: PathBuf) -> At {
     }
 }
 
-fn write_parts(mut file: &File, created_ns: i64, parts: &[(usize, &[u8])]) -> io::Result<()> {
-    const ZEROES: [u8; 64] = [0; 64];
-    let mut at = 0;
-    for &(start, bytes) in parts {
-        file.write_all(&ZEROES[..start - at])?;
+fn write_leaves<'a>(
+    mut file: &File,
+    leaves: impl Iterator<Item = (usize, &'a [u8])>,
+) -> io::Result<()> {
+    const ZEROES: [u8; ALIGN] = [0; ALIGN];
+    let mut at = None;
+    for (start, bytes) in leaves {
+        match at {
+            None => file.seek(SeekFrom::Start(start as u64)).map(|_| ())?,
+            Some(at) => file.write_all(&ZEROES[..start - at])?,
+        }
         file.write_all(bytes)?;
-        at = start + bytes.len();
+        at = Some(start + bytes.len());
     }
+    Ok(())
+}
+
+fn write_head(mut file: &File, head: &[u8], created_ns: i64) -> io::Result<()> {
+    file.rewind()?;
+    file.write_all(head)?;
     // A time of our own choosing: a later write within the same clock tick still changes it.
     let created = UNIX_EPOCH + Duration::from_nanos(created_ns.unsigned_abs());
     file.set_modified(created)
