@@ -7,6 +7,7 @@ use crate::py::value::load::Loader;
 use crate::py::value::numpy::objects;
 use crate::py::value::pandas::arrays::to_offset;
 use crate::py::value::tag;
+use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -144,20 +145,36 @@ fn named<'py>(loader: &Loader<'_, 'py>, name: &Value<'py>) -> PyResult<Bound<'py
 fn load_index<'py>(loader: &mut Loader<'_, 'py>, class: &str) -> PyResult<Value<'py>> {
     let (name, values) = (loader.value()?, loader.value()?);
     let options = named(loader, &name)?;
-    if class == "IntervalIndex" && loader.sound {
-        let class = loader.py.import("pandas")?.getattr(class)?;
-        return class.call_method1("_simple_new", (values, name));
+    let is_known = match class {
+        "Index" => are_labels(&values)?,
+        // The constructor compares all ends.
+        "IntervalIndex" => loader.sound,
+        _ => false,
+    };
+    let made = loader.py.import("pandas")?.getattr(class)?;
+    if is_known {
+        return made.call_method1("_simple_new", (values, name));
     }
     if class == "Index" {
         options.set_item("dtype", values.getattr("dtype")?)?;
         // Labels that are tuples stay labels.
         options.set_item("tupleize_cols", false)?;
     }
-    loader
-        .py
-        .import("pandas")?
-        .getattr(class)?
-        .call((values,), Some(&options))
+    made.call((values,), Some(&options))
+}
+
+/// Whether values are an array of which pandas makes a plain index, whatever it holds.
+fn are_labels(values: &Value<'_>) -> PyResult<bool> {
+    let pandas = values.py().import("pandas")?;
+    if let Ok(array) = values.cast_exact::<PyUntypedArray>() {
+        return Ok(array.ndim() == 1 && array.dtype().kind() == b'O');
+    }
+    let (arrays, dtype) = (
+        pandas.getattr("api")?.getattr("extensions")?,
+        pandas.getattr("StringDtype")?,
+    );
+    Ok(values.is_instance(&arrays.getattr("ExtensionArray")?)?
+        && values.getattr("dtype")?.is_instance(&dtype)?)
 }
 
 fn load_instant<'py>(loader: &mut Loader<'_, 'py>, class: &str) -> PyResult<Value<'py>> {
@@ -216,11 +233,11 @@ fn load_ticking_index<'py>(loader: &mut Loader<'_, 'py>, tag: u8) -> PyResult<Va
         tag::DATETIME_INDEX => ("DatetimeIndex", instants(py, &ticks, &unit, &zone)?),
         _ => ("TimedeltaIndex", spans(py, &ticks, &unit)?),
     };
-    let index = py
-        .import("pandas")?
-        .getattr(class)?
-        .call((array,), Some(&named(loader, &name)?))?;
-    with_frequency(index, &frequency)
+    let class = py.import("pandas")?.getattr(class)?;
+    with_frequency(
+        class.call_method1("_simple_new", (array, name))?,
+        &frequency,
+    )
 }
 
 /// Sets a frequency that was this value's own before; the public setter compares every value.
