@@ -5,6 +5,7 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -272,8 +273,7 @@ def test_ctrl_c_ends_it_and_nothing_is_left(store: Store, other: Store, file: Pa
     try:
         for work in (lambda: export_entries(file, store=store), lambda: repeat(file, other)):
             with pytest.raises(Stop):
-                signal.setitimer(signal.ITIMER_REAL, 0.000_5)
-                work()
+                stopped(work)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, earlier)
@@ -281,6 +281,11 @@ def test_ctrl_c_ends_it_and_nothing_is_left(store: Store, other: Store, file: Pa
     assert not list(file.parent.glob(".afml-export*"))
     assert import_entries(file, store=other).refused == 0
     assert len(other) == 500
+
+
+def stopped(work: Callable[[], object]) -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0.000_5)
+    work()
 
 
 def repeat(file: Path, store: Store) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -91,6 +92,13 @@ def halve(root: Path) -> None:
         os.truncate(index, index.stat().st_size // 2)
 
 
+def age(root: Path) -> None:
+    """What an earlier version left: its index is taken over."""
+    for index in indexes(root):
+        with contextlib.closing(sqlite3.connect(index)) as connection:
+            connection.execute("PRAGMA user_version = 1")
+
+
 def put_two(user: User, number: int) -> None:
     user.put("inline", number + 1)
     user.put("file", number + 1)
@@ -112,6 +120,7 @@ SCENARIOS = {
     "an empty index": Scenario(put_two, put_all, empty),
     "no index": Scenario(put_two, put_all, remove),
     "half an index": Scenario(put_two, put_all, halve),
+    "an index of an earlier version": Scenario(put_two, put_all, age),
 }
 if has_max_size():
     SCENARIOS["an eviction"] = Scenario(evict, max_size=CAP)
