@@ -147,6 +147,19 @@ def test_a_record_over_a_shape_of_text_without_width_is_refused(decoder: Decoder
     decoder.check_refused(b"\x32" + u64(0) + sub + b"\x00" + u64(0), b"")
 
 
+@pytest.mark.parametrize("form", [b"\x01", b"\x04"])
+@pytest.mark.parametrize(
+    ("offset", "dtype"), [(8, "|V2147483647"), (16, "<f8"), (2**32, "<f8"), (2**63, "<f8")]
+)
+def test_a_field_that_reaches_beyond_its_record_is_refused(
+    decoder: Decoder, form: bytes, offset: int, dtype: str
+) -> None:
+    field = text("a") + u64(offset) + b"\x00" + text(dtype)
+    decoder.check_refused(
+        b"\x32" + u64(1, 2) + form + u64(1, 16) + field + b"\x00" + u64(0), bytes(32)
+    )
+
+
 EXTENSION = """
 import pyarrow
 class Evil(pyarrow.ExtensionType):

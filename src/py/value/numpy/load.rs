@@ -158,9 +158,16 @@ fn load_field<'py>(loader: &mut Loader<'_, 'py>, depth: usize) -> PyResult<Bound
                 (PyList::empty(py), PyList::empty(py), PyList::empty(py));
             for _ in 0..fields {
                 names.append(loader.text()?)?;
-                offsets.append(loader.u64()?)?;
+                let offset = loader.u64()?;
+                offsets.append(offset)?;
                 let format = load_field(loader, depth + 1)?;
-                if form == form::ALIGNED && PyArrayDescr::new(py, &format)?.alignment() == 0 {
+                let field = PyArrayDescr::new(py, &format)?;
+                // NumPy adds these up in 32 bits.
+                let end = offset.checked_add(field.itemsize() as u64);
+                if end.is_none_or(|end| end > width) {
+                    return Err(corrupt("a field that reaches beyond its record"));
+                }
+                if form == form::ALIGNED && field.alignment() == 0 {
                     // NumPy 1 gives a record without fields none, and divides by it.
                     return Err(corrupt("an aligned record of a field without an alignment"));
                 }
