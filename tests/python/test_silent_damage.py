@@ -1,6 +1,8 @@
 """Bytes that change without a trace: the times of the file are put back. `verify` finds them."""
 
 import os
+import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +19,10 @@ PLACES = [0, 8, 12, 20, 33, 64, 72, 80, 100, 130, 161, 312, 4_096, 70_000, -9, -
 
 def count(size: int) -> np.ndarray:
     return np.arange(size)
+
+
+def sealed(size: int) -> list[object]:
+    return [np.arange(size), re.compile("a pickle")]
 
 
 @pytest.fixture
@@ -57,6 +63,32 @@ def test_verify_finds_every_flipped_payload(store: Store, load: Callable, place:
         assert problem.reason
         flip(payload, place)
         assert afml_cache.verify(store)
+
+
+def check_found(store: Store, payload: Path, place: int) -> None:
+    flip(payload, place)
+    found = [problem.key for problem in afml_cache.verify(store).problems]
+    assert found == [payload.name.partition("-")[0]], place
+    flip(payload, place)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_verify_finds_every_flipped_byte_within_one_boot(store: Store) -> None:
+    kept = robust_cacheable(store=store, track_code=False)
+    kept(count)(2_100)
+    kept(sealed)(2_100)
+    small = payloads(store.path)
+    assert sorted(payload.read_bytes()[12] & 1 for payload in small) == [0, 1]
+    for payload in small:
+        for place in range(payload.stat().st_size):
+            check_found(store, payload, place)
+    kept(count)(MAPPED)
+    (large,) = set(payloads(store.path)) - set(small)
+    generator = random.Random(0)
+    for _ in range(10_000):
+        check_found(store, large, generator.randrange(large.stat().st_size))
+    assert afml_cache.verify(store)
 
 
 @pytest.mark.parametrize("place", [0, 20, 100, -8])
