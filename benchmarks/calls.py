@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,7 @@ def misses(table: Table, folder: Path) -> None:
 
         table.measure("miss f(n, -1)", who, measured)
     frame_misses(table, folder, "miss frame 1M x 5, less the function")
+    frame_stores(table, folder)
 
 
 def frame_misses(table: Table, folder: Path, case: str) -> None:
@@ -131,12 +133,32 @@ def frame_misses(table: Table, folder: Path, case: str) -> None:
                 return median(lambda: cached(frame), runs=5, prepare=change) - alone
 
         table.measure(case, who, measured)
-    data, files = bytes(frame.memory_usage().sum()), itertools.count()
-    note = f"as every row makes; the function itself takes {alone * 1e3:.1f} ms, in none of them"
 
-    def write() -> None:
-        (folder / f"plain-{next(files)}").write_bytes(data)
 
-    table.time(case, PLAIN, write, floor=True, note=note)
-    again = partial((folder / "plain").write_bytes, data)
-    table.time(case, "plain write() over the same file", again, floor=True)
+def frame_stores(table: Table, folder: Path) -> None:
+    """A frame into the store and its bytes into a file, in turn; each is removed again."""
+    frame = bars()
+    data = frame.index.asi8.tobytes() + frame.to_numpy().tobytes()
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        cached = afml_cache(Path(place))(smooth)
+        disk = import_module("diskcache").Cache(Path(place) / "diskcache")
+        dump, file = import_module("joblib").dump, Path(place) / "file"
+        ways: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
+            SUBJECT: (partial(cached.put, frame, 0), cached.cache_clear),
+            "joblib.dump": (partial(dump, frame, file), file.unlink),
+            "diskcache.Cache.set": (partial(disk.set, 0, frame), disk.clear),
+            PLAIN: (partial(file.write_bytes, data), file.unlink),
+        }
+        seen: dict[str, list[float]] = {who: [] for who in ways}
+        if not cached.put(frame, 0):
+            message = "nothing was stored"
+            raise RuntimeError(message)
+        for _ in range(11):
+            for who, (write, forget) in ways.items():
+                start = time.perf_counter()
+                write()
+                seen[who].append(time.perf_counter() - start)
+                forget()
+    for who, seconds in seen.items():
+        floor = who == PLAIN
+        table.add("store frame 1M x 5", who, statistics.median(seconds), floor=floor)
