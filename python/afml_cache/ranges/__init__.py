@@ -1,0 +1,1 @@
+"""The time-range cache: bars of a series, each fetched once."""

@@ -1,0 +1,145 @@
+"""The driver for asyncio: what a generator waits for is awaited in the running event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from afml_cache.ranges.steps import (
+    Call,
+    Done,
+    Effect,
+    Failed,
+    Outcome,
+    Parallel,
+    Pause,
+    Step,
+    Until,
+    bounded,
+    close,
+    gives_awaitable,
+    is_over,
+    looks,
+    resume,
+    returned,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+T = TypeVar("T")
+
+
+async def arun(generator: Step[T], *, inline: bool = False) -> T:
+    """Do a generator's effects in the running event loop, and give what it returns.
+
+    Whatever comes while it waits, such as a cancellation, is thrown in there, so that it can put
+    things in order; the steps of a `Parallel` are cancelled and awaited first.
+
+    Parameters
+    ----------
+    generator
+        What is done. It is closed in any case.
+    inline
+        Call plain functions in this thread too, which blocks the loop.
+    """
+    reply: Outcome = Done(None)
+    try:
+        while True:
+            try:
+                effect = resume(generator, reply)
+                reply = Done(await _await(effect, inline=inline))
+            except GeneratorExit:  # nothing can be awaited any more
+                raise
+            except BaseException as error:  # noqa: BLE001 - thrown in
+                if is_over(generator):
+                    value: T = returned(error)
+                    return value
+                reply = Failed(error)
+    finally:
+        generator.close()
+        del reply  # an exception in it would hold this frame, and the frame it
+
+
+async def _await(effect: Effect, *, inline: bool) -> Any:
+    if isinstance(effect, Pause):
+        return await asyncio.sleep(bounded(effect.seconds))
+    if isinstance(effect, Until):
+        return await arun(looks(effect))
+    if isinstance(effect, Parallel):
+        return await _in_tasks(effect, inline=inline)
+    if inline or effect.inline or gives_awaitable(effect.function):
+        value = effect.now()
+    else:
+        value = await _in_a_thread(effect)
+    if asyncio.isfuture(value):  # another may wait for it too: it is not cancelled with this task
+        return await asyncio.shield(value)
+    return await value if inspect.isawaitable(value) else value
+
+
+async def _in_a_thread(call: Call) -> Any:
+    def attempt() -> Outcome:
+        try:
+            return Done(call.now())
+        except BaseException as error:  # noqa: BLE001 - a future takes no StopIteration
+            return Failed(error)
+
+    context = contextvars.copy_context()
+    # No task, which a loop that ends would cancel while the thread still runs.
+    future = asyncio.get_running_loop().run_in_executor(None, context.run, attempt)
+    if not call.abandonable:
+        await _settled([future])
+    outcome = await future
+    if isinstance(outcome, Failed):
+        raise outcome.exception
+    return outcome.value
+
+
+async def _settled(futures: Sequence[asyncio.Future[Any]]) -> None:
+    """Wait until all have ended, whatever comes; a cancellation is raised then."""
+    cancelled = None
+    while waiting := [future for future in futures if not future.done()]:
+        try:
+            await asyncio.wait(waiting)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+
+
+async def _in_tasks(effect: Parallel, *, inline: bool) -> list[Outcome]:
+    places = asyncio.Semaphore(max(effect.most, 1))
+    broken: list[BaseException] = []
+
+    async def finish(step: Step[Any]) -> Outcome:
+        try:
+            async with places:
+                return Done(await arun(step, inline=inline))
+        except Exception as error:  # noqa: BLE001 - told to the generator
+            return Failed(error)
+        except BaseException as error:  # noqa: BLE001 - raised when all have ended
+            broken.append(error)
+            cancel()
+            return Failed(error)
+
+    def cancel() -> None:
+        for task in tasks:
+            task.cancel()
+
+    tasks = [asyncio.ensure_future(finish(step)) for step in effect.steps]
+    try:
+        if tasks:
+            await asyncio.wait(tasks)
+    except GeneratorExit:
+        raise
+    except BaseException:
+        cancel()
+        await _settled(tasks)
+        raise
+    finally:
+        close(effect.steps)
+    if broken:
+        raise broken[0]
+    return [task.result() for task in tasks]
