@@ -102,9 +102,15 @@ Step: TypeAlias = Generator[Effect, Any, T]
 
 def resume(generator: Step[Any], reply: Outcome) -> Effect:
     """Give a generator what it waited for, and get what it waits for next."""
+    effect: Any
     if isinstance(reply, Failed):
-        return generator.throw(reply.exception)
-    return generator.send(reply.value)
+        effect = generator.throw(reply.exception)
+    else:
+        effect = generator.send(reply.value)
+    if isinstance(effect, Effect):
+        return effect
+    message = f"a step of the range cache yielded {effect!r}, which is no effect"
+    raise TypeError(message)
 
 
 def is_over(generator: Step[Any]) -> bool:
@@ -150,6 +156,5 @@ def gives_awaitable(function: Callable[..., Any]) -> bool:
     """Whether a call of it gives a coroutine: through `partial`, a method or `__call__` as well."""
     while isinstance(function, functools.partial):
         function = function.func
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - looked at, not whether it is there
-    )
+    called = getattr(type(function), "__call__", None)  # noqa: B004 - it is looked at
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)

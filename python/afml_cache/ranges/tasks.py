@@ -45,6 +45,11 @@ async def arun(generator: Step[T], *, inline: bool = False) -> T:
     inline
         Call plain functions in this thread too, which blocks the loop.
     """
+    return await _drive(generator, set(), inline=inline)
+
+
+async def _drive(generator: Step[T], cancelled: set[object], *, inline: bool) -> T:
+    """Drive it; its task is put among those cancelled once it puts things in order."""
     reply: Outcome = Done(None)
     try:
         while True:
@@ -57,6 +62,8 @@ async def arun(generator: Step[T], *, inline: bool = False) -> T:
                 if is_over(generator):
                     value: T = returned(error)
                     return value
+                if isinstance(error, asyncio.CancelledError):
+                    cancelled.add(asyncio.current_task())
                 reply = Failed(error)
     finally:
         generator.close()
@@ -69,7 +76,7 @@ async def _await(effect: Effect, *, inline: bool) -> Any:
     if isinstance(effect, Until):
         return await arun(looks(effect))
     if isinstance(effect, Parallel):
-        return await _in_tasks(effect, inline=inline)
+        return await _Together(effect, inline=inline).outcomes()
     if inline or effect.inline or gives_awaitable(effect.function):
         value = effect.now()
     else:
@@ -109,37 +116,47 @@ async def _settled(futures: Sequence[asyncio.Future[Any]]) -> None:
         raise cancelled
 
 
-async def _in_tasks(effect: Parallel, *, inline: bool) -> list[Outcome]:
-    places = asyncio.Semaphore(max(effect.most, 1))
-    broken: list[BaseException] = []
+class _Together:
+    """The tasks that do the steps of a `Parallel`."""
 
-    async def finish(step: Step[Any]) -> Outcome:
+    def __init__(self, effect: Parallel, *, inline: bool) -> None:
+        self._steps = effect.steps
+        self._places = asyncio.Semaphore(max(effect.most, 1))
+        self._inline = inline
+        self._tasks: list[asyncio.Task[Outcome]] = []
+        self._cancelled: set[object] = set()
+        self._broken: list[BaseException] = []
+
+    async def outcomes(self) -> list[Outcome]:
+        self._tasks = [asyncio.ensure_future(self._finish(step)) for step in self._steps]
         try:
-            async with places:
-                return Done(await arun(step, inline=inline))
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+        except GeneratorExit:
+            raise
+        except BaseException:
+            self._cancel()
+            await _settled(self._tasks)
+            raise
+        finally:
+            close(self._steps)
+        if self._broken:
+            raise self._broken[0]
+        return [task.result() for task in self._tasks]
+
+    async def _finish(self, step: Step[Any]) -> Outcome:
+        try:
+            async with self._places:
+                return Done(await _drive(step, self._cancelled, inline=self._inline))
         except Exception as error:  # noqa: BLE001 - told to the generator
             return Failed(error)
         except BaseException as error:  # noqa: BLE001 - raised when all have ended
-            broken.append(error)
-            cancel()
+            self._broken.append(error)
+            self._cancel()
             return Failed(error)
 
-    def cancel() -> None:
-        for task in tasks:
-            task.cancel()
-
-    tasks = [asyncio.ensure_future(finish(step)) for step in effect.steps]
-    try:
-        if tasks:
-            await asyncio.wait(tasks)
-    except GeneratorExit:
-        raise
-    except BaseException:
-        cancel()
-        await _settled(tasks)
-        raise
-    finally:
-        close(effect.steps)
-    if broken:
-        raise broken[0]
-    return [task.result() for task in tasks]
+    def _cancel(self) -> None:
+        for task in self._tasks:
+            # Not twice, as where the loop ends: that would stop what it does to end in order.
+            if task not in self._cancelled:
+                task.cancel()
