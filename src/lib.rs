@@ -8,6 +8,7 @@ pub mod digest;
 pub mod error;
 pub mod format;
 pub mod process;
+pub mod ranges;
 pub mod store;
 
 #[cfg(feature = "python")]

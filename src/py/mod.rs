@@ -13,6 +13,7 @@ mod identity;
 mod key;
 mod method;
 mod mode;
+mod ranges;
 mod slot;
 mod store;
 mod value;
@@ -23,7 +24,7 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _native {
-    use super::{PyResult, digest, function, method, mode, store, value};
+    use super::{PyResult, digest, function, method, mode, ranges, store, value};
     use pyo3::prelude::*;
 
     #[pymodule_init]
@@ -33,6 +34,7 @@ mod _native {
         digest::register(module)?;
         mode::register(module)?;
         store::register(module)?;
+        ranges::register(module)?;
         function::register(module)?;
         method::register(module)
     }

@@ -37,6 +37,7 @@ static SCOPES: AtomicUsize = AtomicUsize::new(0);
 
 /// Adds what this file has to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(current_mode, module)?)?;
     module.add_function(wrap_pyfunction!(set_process_mode, module)?)?;
     module.add_function(wrap_pyfunction!(enter_mode, module)?)?;
     module.add_function(wrap_pyfunction!(leave_mode, module)?)
@@ -77,6 +78,12 @@ fn variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
         Ok::<_, PyErr>(class.call1(("afml_cache.mode",))?.unbind())
     })?;
     Ok(made.bind(py))
+}
+
+/// The mode of a call that is made now.
+#[pyfunction]
+fn current_mode(py: Python<'_>) -> PyResult<&'static str> {
+    Mode::now(py).map(|mode| NAMES[mode as usize].0)
 }
 
 /// Choose the mode of calls that are in no `with` statement.

@@ -17,6 +17,7 @@ mod memory;
 mod put;
 mod ram;
 mod rebuild;
+mod series;
 mod session;
 mod tally;
 mod trust;
@@ -25,7 +26,7 @@ mod waits;
 
 pub use changes::Mark;
 pub use export::Exported;
-pub use files::{Grab, Lease, Seen, Watch, hex_bytes, secret};
+pub use files::{Grab, Lease, Seen, SeriesFiles, Watch, hex_bytes, secret};
 pub use flight::{Flight, Flights, Lead, Outcome, Ticket};
 pub use import::{Imported, Judge};
 pub use index::{Listed, Selection};

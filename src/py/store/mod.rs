@@ -18,6 +18,7 @@ use super::volatile::Volatile;
 use crate::digest::Digest;
 use crate::error::{Error, Kind};
 use crate::process::PerProcess;
+use crate::ranges::Catalog;
 use crate::store::{Flights, Keep, Listed, MemoryTier, Selection, Store, usual_memory};
 use pyo3::prelude::*;
 use std::collections::HashSet;
@@ -93,6 +94,7 @@ struct Own {
     /// Why it could not be opened, and when that was.
     failed: Mutex<Option<(Kind, String, Instant)>>,
     flights: Flights,
+    catalog: OnceLock<Arc<Catalog>>,
     told: Mutex<HashSet<String>>,
     /// Why there is no secret, once that is known.
     unsealed: Mutex<Option<String>>,
@@ -306,6 +308,18 @@ impl PyStore {
     /// The flights of this store's keys.
     pub fn flights(&self) -> &Flights {
         &self.own.get().flights
+    }
+
+    /// The store, opened, and the catalog of its series.
+    pub fn catalog(&self, py: Python<'_>) -> Result<(Arc<Store>, Arc<Catalog>), Error> {
+        let store = self.open(py)?;
+        let known = &self.own.get().catalog;
+        if let Some(catalog) = known.get() {
+            return Ok((store.clone(), catalog.clone()));
+        }
+        let files = py.detach(|| store.series_files())?;
+        let catalog = known.get_or_init(|| Arc::new(Catalog::of(files)));
+        Ok((store.clone(), catalog.clone()))
     }
 
     /// Whether this process has the store open, and no parent of it.

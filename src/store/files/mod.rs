@@ -22,12 +22,14 @@ mod lock;
 mod private;
 mod quarantine;
 mod secret;
+mod segments;
 
 pub use exchange::{ExportFile, ImportFile};
 pub use held::Held;
 pub use lease::{Grab, Lease, Seen, Watch, waits_of};
 pub use lock::{Shared, wait_for_users};
 pub use secret::{hex_bytes, secret};
+pub use segments::SeriesFiles;
 
 use super::index::Manner;
 use super::mapped::Bytes;
