@@ -41,6 +41,23 @@ def store(tmp_path):
     return afml_cache.Store(tmp_path / "store")
 
 
+@pytest.fixture(scope="session")
+def vendor_process():
+    """The vendor of all tests that need no process of their own."""
+    pytest.importorskip("backtesting", reason="the vendor's bars come from `backtesting`")
+    from vendors import running
+
+    with running() as process:
+        yield process
+
+
+@pytest.fixture
+def vendor(vendor_process):
+    """A vendor without faults; its log goes on from test to test."""
+    vendor_process.reset()
+    return vendor_process
+
+
 @pytest.fixture
 def run_python(tmp_path):
     """Run source as a script in a new interpreter and give what it printed."""

@@ -17,12 +17,59 @@ if str(EXAMPLES) not in sys.path:  # the examples import each other by their nam
 
 from vendor_client import VendorEngine, VendorProcess, frame, query, running  # noqa: E402
 
-__all__ = ["BlockingEngine", "VendorEngine", "VendorProcess", "fetch", "pages", "running"]
+__all__ = [
+    "EXAMPLES",
+    "HOURS",
+    "OCTOBER",
+    "SESSIONS",
+    "TICKS",
+    "BlockingEngine",
+    "VendorEngine",
+    "VendorProcess",
+    "day",
+    "days_between",
+    "fetch",
+    "labels",
+    "pages",
+    "rows",
+    "running",
+]
+
+OCTOBER = {"symbol": "GOOG", "timeframe": "1D", "start": "2012-10-01", "end": "2012-10-31"}
+SESSIONS = 21  # of October 2012, which lost two to a storm
+HOURS = {
+    "symbol": "EURUSD",
+    "timeframe": "1h",
+    "start": "2017-05-02T09:00:00+00:00",
+    "end": "2017-05-02T12:00:00+00:00",
+}
+TICKS = {name: value for name, value in HOURS.items() if name != "timeframe"}
+
+
+def day(text: str) -> datetime:
+    """Give the midnight without a zone that a backtest has as a day."""
+    return datetime.fromisoformat(text)
+
+
+def days_between(record: dict[str, Any]) -> list[str]:
+    """Give the days that a request in the log asked for, both its ends among them."""
+    asked = pd.date_range(record["start"][:10], record["end"][:10])
+    return [date.date().isoformat() for date in asked]
 
 
 def fetch(vendor: VendorProcess, path: str = "/bars", **asked: Any) -> httpx.Response:
     """Ask for one page, and give the answer as it is."""
     return vendor.client.get(path, params=asked)
+
+
+def rows(vendor: VendorProcess, path: str = "/bars", **asked: Any) -> list[dict[str, Any]]:
+    """Ask for one page, and give its rows."""
+    return fetch(vendor, path, **asked).raise_for_status().json()[path.strip("/")]
+
+
+def labels(vendor: VendorProcess, **asked: Any) -> list[str]:
+    """Ask for one page of bars, and give their times as the vendor writes them."""
+    return [row["t"] for row in rows(vendor, **asked)]
 
 
 def pages(vendor: VendorProcess, path: str = "/bars", **asked: Any) -> Iterator[list[dict]]:
