@@ -28,10 +28,11 @@ async def page_cap(vendor: VendorProcess, caching: Caching) -> str:
 
 async def too_many_requests(vendor: VendorProcess, caching: Caching) -> str:
     vendor.set(throttle_every=2, retry_after=1)
+    before = len(vendor.log())
     cached = caching(calendar="XNYS")
     march = await cached.get_bars("GOOG", day("2012-03-01"), day("2012-03-31"), "1D")
     april = await cached.get_bars("GOOG", day("2012-04-01"), day("2012-04-30"), "1D")
-    refused = [record["status"] for record in vendor.log()].count(429)
+    refused = [record["status"] for record in vendor.log()[before:]].count(429)
     return f"{refused} request refused with a 429: {len(march)} and {len(april)} bars all the same"
 
 

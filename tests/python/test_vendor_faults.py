@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 
 import httpx
@@ -156,6 +157,15 @@ def test_each_page_and_each_refusal_is_a_line(vendor):
     assert [line["rows"] for line in new] == [8, 8, 5, 0, 0]
 
 
+def test_requests_at_once_are_a_line_each(vendor):
+    count = len(vendor.log())
+    vendor.set(latency_ms=20)
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda _: fetch(vendor, **OCTOBER), range(64)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert [line["rows"] for line in vendor.log()[count:]] == [SESSIONS] * 64
+
+
 def test_ticks_are_told_from_bars(vendor):
     fetch(vendor, "/ticks", **TICKS)
     assert vendor.log()[-1]["kind"] == "ticks"
@@ -204,18 +214,15 @@ def test_no_vendor_outlives_its_caller(tmp_path):
         assert own.wait(timeout=30) == os.EX_OK
 
 
-DAYS = (day("2012-10-01"), day("2012-10-31"))
-
-
-async def ask(vendor, symbol="GOOG"):
+async def october(vendor):
     async with VendorEngine(vendor.url) as engine:
-        return await engine.get_bars(symbol, *DAYS, "1D")
+        return await engine.get_bars("GOOG", day("2012-10-01"), day("2012-10-31"), "1D")
 
 
 def test_pages_are_followed(vendor):
     vendor.set(page_size=4)
     count = len(vendor.log())
-    assert len(asyncio.run(ask(vendor))) == SESSIONS
+    assert len(asyncio.run(october(vendor))) == SESSIONS
     assert len(vendor.log()) - count == 6
 
 
@@ -223,4 +230,4 @@ def test_pages_are_followed(vendor):
 def test_refusals_are_errors(vendor, status):
     vendor.set(outage_requests=1, outage_answer=status)
     with pytest.raises(httpx.HTTPStatusError, match=str(status)):
-        asyncio.run(ask(vendor))
+        asyncio.run(october(vendor))
