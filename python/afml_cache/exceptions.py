@@ -14,6 +14,8 @@ __all__ = [
     "CacheStoreError",
     "CacheWarning",
     "CacheWriteWarning",
+    "LoaderError",
+    "SchemaError",
     "SpotCheckWarning",
     "TimeRangeWarning",
     "UncacheableArgumentError",
@@ -66,6 +68,18 @@ class CacheMissError(CacheError, LookupError):
     """Nothing is stored for a call, and nothing may be computed: mode "frozen".
 
     `f.explain(...)` says what differs from earlier calls.
+    """
+
+
+class LoaderError(CacheError, ValueError):
+    """What a loader of bars gave can't be used; the message names what and the remedy."""
+
+
+class SchemaError(CacheError, TypeError):
+    """Parts of a series don't fit together: a column is text in one and a number in another.
+
+    Raised too where whole numbers of one part would lose digits as another's floats. Make the
+    loader give the column one dtype, then invalidate the parts that have the other.
     """
 
 

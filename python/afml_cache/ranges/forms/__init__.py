@@ -1,0 +1,19 @@
+"""What a loader gives becomes a table of polars, and a table what the caller wants, exactly."""
+
+from afml_cache.ranges.forms.converting import Output, read, restore, write
+from afml_cache.ranges.forms.form import Column, Form
+from afml_cache.ranges.forms.hold import Held, hold
+from afml_cache.ranges.forms.unite import United, unite
+
+__all__ = [
+    "Column",
+    "Form",
+    "Held",
+    "Output",
+    "United",
+    "hold",
+    "read",
+    "restore",
+    "unite",
+    "write",
+]

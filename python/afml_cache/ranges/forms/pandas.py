@@ -1,0 +1,204 @@
+"""Frames and series of pandas as tables of polars, and back."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from afml_cache.exceptions import LoaderError
+from afml_cache.ranges.forms import labels, pandas_columns, times
+from afml_cache.ranges.forms.form import Column, Form, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Json = Any
+Named = tuple[Column, pl.Series]
+
+# What an index without a name is called inside.
+_INDEX: Final = "time"
+_KINDS: Final = {pd.DataFrame: "pandas", pd.Series: "series"}
+
+
+def read(value: Any, time: str | None, default: Form | None) -> tuple[Form, pl.DataFrame]:
+    """Read a frame, or a series with a `DatetimeIndex`; see `forms.read`."""
+    what = f"the `{type(value).__qualname__}`"
+    kind: Any = _KINDS.get(type(value))
+    if kind is None:
+        message = f"{what} is of a class derived from pandas' own; give a plain `pd.DataFrame`"
+        raise LoaderError(message)
+    index = value.index
+    if isinstance(index, pd.MultiIndex):
+        message = (
+            f"{what} has a MultiIndex of rows ({', '.join(map(str, index.names))}); give one "
+            "symbol's bars with their time as the index, as by `frame.xs(symbol)`, or "
+            "`reset_index()` and name the column: time=..."
+        )
+        raise LoaderError(message)
+    named = _columns(what, value, default)
+    form = Form(
+        kind,
+        _time(what, index, [column for column, _ in named], time),
+        tuple(column for column, _ in named),
+        _details(value),
+    )
+    table = pl.DataFrame([values.rename(column.inner) for column, values in named])
+    if form.time is not None:
+        times.check(what, table.get_column(form.time))
+    return form, table
+
+
+def _columns(what: str, value: Any, default: Form | None) -> list[Named]:
+    given = [value] if isinstance(value, pd.Series) else _each(value)
+    outside = [value.name] if isinstance(value, pd.Series) else value.columns.tolist()
+    outside = [labels.settled(label) for label in outside]
+    named: list[Named] = []
+    held = not isinstance(value.index, pd.RangeIndex)
+    first = [_index_name(value.index, default)] if held else []
+    names = labels.all_inside([*first, *outside])
+    if held:
+        named.append(_column(what, value.index.name, names.pop(0), value.index.array, "index"))
+    for label, name, column in zip(outside, names, given, strict=True):
+        named.append(_column(what, label, name, column.array, "column"))
+    return named
+
+
+def _each(frame: Any) -> list[Any]:
+    return [frame.iloc[:, number] for number in range(frame.shape[1])]
+
+
+def _index_name(index: Any, default: Form | None) -> Any:
+    """Name the index inside, as in the parts there are: vendors' empty answers forget its name."""
+    known = [] if default is None else [each for each in default.columns if each.role == "index"]
+    if known:
+        return known[0].label if known[0].label is not None else _INDEX
+    return _INDEX if index.name is None else index.name
+
+
+def _column(what: str, label: Any, name: str, array: Any, role: Role) -> Named:
+    where = f'column "{label}" of {what}' if role == "column" else f"the index of {what}"
+    values, outer = pandas_columns.read(where, array)
+    seen = values.null_count() < len(values)
+    return Column(name, label, values.dtype, outer, role, seen), values
+
+
+def _time(what: str, index: Any, columns: Sequence[Column], time: str | None) -> str | None:
+    named_index = time is None or time == index.name
+    if isinstance(index, pd.DatetimeIndex) and named_index:
+        return columns[0].inner
+    if time is None and columns and columns[0].role == "index" and columns[0].dtype == pl.Date:
+        return columns[0].inner
+    return times.found(what, columns, time)
+
+
+def _details(value: Any) -> dict[str, Json]:
+    index = value.index
+    details: dict[str, Json] = {}
+    if isinstance(index, pd.RangeIndex):
+        details["range"] = labels.encode(index.name)
+    freq = getattr(index, "freq", None)
+    if freq is not None and _is_spelled(freq):
+        details["freq"] = freq.freqstr
+    if isinstance(value, pd.DataFrame):
+        details["axis"] = _axis(value.columns)
+    attrs = {key: each for key, each in value.attrs.items() if _is_plain(key, each)}
+    return details | ({"attrs": attrs} if attrs else {})
+
+
+def _is_spelled(freq: Any) -> bool:
+    """Whether a frequency is what its text says: one of holidays is more."""
+    try:
+        return bool(pd.tseries.frequencies.to_offset(freq.freqstr) == freq)
+    except ValueError:
+        return False
+
+
+def _is_plain(key: object, value: object) -> bool:
+    if not isinstance(key, str):
+        return False
+    try:
+        back = json.loads(json.dumps(value))
+    except (TypeError, ValueError):
+        return False
+    return type(back) is type(value) and repr(back) == repr(value)
+
+
+def _axis(axis: Any) -> Json:
+    """Describe the columns' own index; the labels are in the form's columns."""
+    if isinstance(axis, pd.MultiIndex):
+        levels = [_axis(axis.get_level_values(level)) for level in range(axis.nlevels)]
+        return {"levels": levels}
+    name = labels.encode(axis.name)
+    if isinstance(axis, pd.RangeIndex):
+        return {"range": [axis.start, axis.step], "name": name}
+    if axis.dtype == object:
+        return {"name": name}
+    _, outer = pandas_columns.read("the columns' own index", axis.array)
+    return {"name": name, "outer": outer}
+
+
+def write(form: Form, table: pl.DataFrame) -> Any:
+    """Make the frame or series again; see `forms.write`."""
+    index = _index(form, table)
+    shown = [column for column in form.columns if column.role == "column"]
+    arrays = [
+        pandas_columns.write(table.get_column(column.inner), column.outer) for column in shown
+    ]
+    if form.kind == "series":
+        value = pd.Series(arrays[0], index=index, name=shown[0].label, copy=False)
+    else:
+        # From a dictionary pandas makes a block of all columns of one dtype.
+        value = pd.DataFrame(dict(enumerate(arrays)), index=index)
+        value.columns = _labels([column.label for column in shown], form.details["axis"])
+    value.attrs = json.loads(json.dumps(form.details.get("attrs", {})))
+    return value
+
+
+def _index(form: Form, table: pl.DataFrame) -> Any:
+    held = [column for column in form.columns if column.role == "index"]
+    if not held:
+        return pd.RangeIndex(table.height, name=labels.decode(form.details.get("range")))
+    array = pandas_columns.write(table.get_column(held[0].inner), held[0].outer)
+    index = pd.Index(array, dtype=array.dtype, name=held[0].label, copy=False)
+    return index if form.freq is None else with_freq(index, form.freq)
+
+
+def with_freq(index: Any, freq: str) -> Any:
+    """Give an index its frequency, where its times are of it."""
+    try:
+        return pd.DatetimeIndex(index, freq=freq, name=index.name)
+    except (ValueError, TypeError):
+        return index
+
+
+def _labels(given: list[Any], axis: Json) -> Any:
+    if "levels" in axis:
+        levels = axis["levels"]
+        parts = [_labels([each[n] for each in given], level) for n, level in enumerate(levels)]
+        return pd.MultiIndex.from_arrays(parts, names=[part.name for part in parts])
+    name = labels.decode(axis["name"])
+    if "range" in axis:
+        start, step = axis["range"]
+        fitting = range(start, start + step * len(given), step)
+        if given == list(fitting):
+            return pd.RangeIndex(fitting, name=name)
+    if "outer" in axis and (typed := _typed(given, axis["outer"])) is not None:
+        return pd.Index(typed, dtype=typed.dtype, name=name)
+    if "range" in axis:
+        return pd.Index(given, name=name)
+    array = np.empty(len(given), dtype=object)
+    array[:] = given
+    return pd.Index(array, dtype=object, name=name)
+
+
+def _typed(given: list[Any], outer: Json) -> Any:
+    """Give labels their dtype, where all have it: parts may name columns otherwise."""
+    try:
+        return pandas_columns.write(pl.Series([None if each is math.nan else each for each in given]), outer)
+    except (TypeError, ValueError, pl.exceptions.PolarsError):
+        return None

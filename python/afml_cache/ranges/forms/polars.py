@@ -1,0 +1,103 @@
+"""Frames of polars as the tables inside, and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from afml_cache.exceptions import LoaderError
+from afml_cache.ranges.forms import dtypes, labels, times, zones
+from afml_cache.ranges.forms.form import Column, Form
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Json = Any
+
+
+def read(value: pl.DataFrame, time: str | None) -> tuple[Form, pl.DataFrame]:
+    """Read a frame; see `forms.read`."""
+    what = "the polars `DataFrame`"
+    names = labels.all_inside(value.columns)
+    columns = []
+    series = []
+    for given, name in zip(value.get_columns(), names, strict=True):
+        outer, values = _read_column(what, given)
+        seen = values.null_count() < len(values)
+        columns.append(Column(name, given.name, values.dtype, outer, seen=seen))
+        series.append(values.rename(name))
+    form = Form("polars", times.found(what, columns, time), tuple(columns))
+    table = pl.DataFrame(series)
+    if form.time is not None:
+        times.check(what, table.get_column(form.time))
+    return form, table
+
+
+def _read_column(what: str, values: pl.Series) -> tuple[dict[str, Json], pl.Series]:
+    """Read a column: categories as texts, since parts have different ones."""
+    written = dtypes.encode(values.dtype)
+    if written is None:
+        message = (
+            f'column "{values.name}" of {what} is {values.dtype}, which Parquet can\'t hold; convert '
+            "it to numbers, texts or times in the loader"
+        )
+        raise LoaderError(message)
+    if isinstance(values.dtype, pl.Categorical | pl.Enum):
+        return {"as": "polars", "dtype": written}, values.cast(pl.String)
+    return {"as": "polars"}, values
+
+
+def write(form: Form, table: pl.DataFrame) -> pl.DataFrame:
+    """Make the frame again; see `forms.write`."""
+    return pl.DataFrame(
+        [
+            write_column(table.get_column(column.inner), column.outer).rename(column.label)
+            for column in form.columns
+        ]
+    )
+
+
+def write_column(values: pl.Series, outer: Mapping[str, Json]) -> pl.Series:
+    """Make the column again of what was read."""
+    return values.cast(dtypes.decode(outer["dtype"])) if "dtype" in outer else values
+
+
+def plain(form: Form, table: pl.DataFrame) -> pl.DataFrame:
+    """Give a table of any form as polars would have it: by readable names, in the user's zone."""
+    shown = [column for column in form.columns if column.role != "marks"]
+    names = labels.readable(_known(form, column) for column in shown)
+    return pl.DataFrame(
+        [
+            _plain_column(table.get_column(column.inner), column.outer).rename(name)
+            for column, name in zip(shown, names, strict=True)
+        ]
+    )
+
+
+def _known(form: Form, column: Column) -> object:
+    if column.role == "index" and column.label is None:
+        return "time" if column.inner == form.time else "index"
+    return column.label
+
+
+def _plain_column(values: pl.Series, outer: Mapping[str, Json]) -> pl.Series:
+    sort = outer.get("as")
+    if sort == "polars":
+        return write_column(values, outer)
+    if sort == "categorical" and values.dtype == pl.String:
+        return values.cast(pl.Enum(outer["categories"]))
+    described = outer.get("cells", outer)
+    zone = described.get("zone")
+    if zone is not None and isinstance(values.dtype, pl.Datetime):
+        return values.dt.convert_time_zone(zones.known_to_polars(zone))
+    return _decimals(values) if described.get("kind") == "decimal" else values
+
+
+def _decimals(values: pl.Series) -> pl.Series:
+    """Read numbers from their texts, where all have a place in 38 digits."""
+    scale = values.str.extract(r"\.(\d+)$").str.len_chars().max()
+    try:
+        return values.cast(pl.Decimal(38, scale if isinstance(scale, int) else 0))
+    except pl.exceptions.PolarsError:
+        return values
