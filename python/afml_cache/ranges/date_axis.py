@@ -1,0 +1,282 @@
+"""The axis of daily bars and longer ones: positions are session dates."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from afml_cache.ranges.bounds import Limits, Request, check_closed, part, refuse_order, weekdays
+from afml_cache.ranges.callers import Caller
+from afml_cache.ranges.frame_times import dates_of
+from afml_cache.ranges.moments import Moment, moment
+from afml_cache.ranges.timeframes import Timeframe
+from afml_cache.ranges.zones import DAY, HIGHEST, LOWEST, date_of, midnight
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from afml_cache.ranges.calendars import Sessions
+    from afml_cache.ranges.made_calendars import Instants
+
+__all__ = ["DateAxis"]
+
+_UNIX: Final = 719_163  # the ordinal of 1970-01-01
+_MONDAY: Final = 4 * DAY
+_DAILY: Final = Timeframe(1, "D")
+
+
+class DateAxis:
+    """Session dates, each as its midnight in UTC.
+
+    Weeks begin on Mondays, counted from 1970-01-05, and months from January 1970; a bar's label is
+    any date of its period. Of several days, which a vendor counts from a day of its own, a bar is
+    labelled with the first.
+
+    Parameters
+    ----------
+    timeframe
+        One whose bars are dates.
+    sessions
+        The dates that have a session, if that is known.
+    naive
+        Zone of times without one: "UTC", a name, or "raise".
+    zone
+        The zone whose dates are meant where no calendar says it; by default that of `naive`.
+    """
+
+    def __init__(
+        self,
+        timeframe: Timeframe,
+        sessions: Sessions | None = None,
+        naive: str = "UTC",
+        zone: str | None = None,
+    ) -> None:
+        self.timeframe = timeframe
+        self.sessions = sessions
+        self.naive = naive
+        self._given = zone
+
+    @functools.cached_property
+    def zone(self) -> str:
+        """Key of the zone whose dates are meant."""
+        if self.sessions is not None:
+            return self.sessions.zone
+        return self._given or ("UTC" if self.naive == "raise" else self.naive)
+
+    def floor(self, position: int) -> int:
+        """Give the first date of the period that a date lies in; of days, the day."""
+        if self.timeframe.unit == "M":
+            return _month(_months(position) // self.timeframe.count * self.timeframe.count)
+        length = self._length
+        return position - (position - _MONDAY) % length
+
+    def ceil(self, position: int) -> int:
+        """Give the first date from a position on with which a period begins."""
+        floor = self.floor(position)
+        return floor if floor == position else self.next(position)
+
+    def next(self, position: int) -> int:
+        """Give the first date of the period after the one that a date lies in."""
+        if self.timeframe.unit == "M":
+            count = self.timeframe.count
+            return _month((_months(position) // count + 1) * count)
+        return self.floor(position) + self._length
+
+    @property
+    def _length(self) -> int:
+        """Nanoseconds of a place of the grid: bars of several days are on none."""
+        return 7 * DAY * self.timeframe.count if self.timeframe.unit == "W" else DAY
+
+    def request(self, start: object, end: object, closed: str, now: int) -> Request:
+        """Read a request; an `end` of `None` is up to `now`.
+
+        Raises
+        ------
+        CacheConfigError
+            An end is no time, has no zone where that is refused, or comes before the start.
+        """
+        check_closed(closed)
+        first, caller = self._date(moment(start, "start")), Caller(start, end, self.naive)
+        if end is None:
+            stop = max(self.limits(now, 0).future, first)
+        else:
+            stop = self._stop(end, closed, first, start)
+        if first >= stop:
+            return Request(first, first, first, first, caller)
+        low, high = max(self.floor(first), LOWEST), min(self.ceil(stop), HIGHEST)
+        return Request(low, high, low, high, caller)
+
+    def _date(self, found: Moment) -> int:
+        """Give a session date; the calendar is not made for one that needs no zone."""
+        midnight = found.midnight(self.naive)
+        return found.date(self.naive, self.zone) if midnight is None else midnight
+
+    def _stop(self, end: object, closed: str, first: int, start: object) -> int:
+        last = moment(end, "end")
+        stop = self._date(last)
+        if stop < first:
+            refuse_order(start, end)
+        if closed == "left":
+            return stop
+        return stop + DAY if last.until is None else last.until
+
+    def positions(self, times: pl.Series) -> Instants:
+        """Give the session dates of a frame's time column.
+
+        Raises
+        ------
+        ValueError
+            It has nulls, times that can't be told, or is no column of times.
+        """
+        return dates_of(times, self.naive, self.zone)
+
+    def limits(self, now: int, settle: int) -> Limits:
+        """Say which bars are final, closed, and yet to begin."""
+        return Limits(self._opened(now - settle), self._opened(now), self._future(now))
+
+    def _opened(self, now: int) -> int:
+        """Give the first date whose bar is not closed; any earlier than two days ago is."""
+        several = self._several
+        found = self.floor(date_of(now, self.zone) - 3 * DAY)
+        while self.settles_at(found - several) <= now:
+            found = self.next(found)
+        return found - several
+
+    def _future(self, now: int) -> int:
+        """Give the first date that has not begun; sessions may open on the evening before."""
+        found = date_of(now, self.zone) + DAY
+        if self.sessions is not None:
+            opens, _ = self.sessions.opens_closes(found, found + 4 * DAY)
+            ahead = self.sessions.dates(found, found + 4 * DAY)[opens <= now]
+            found = int(ahead[-1]) + DAY if len(ahead) else found
+        return self.ceil(found)
+
+    def settles_at(self, position: int) -> int:
+        """Give the instant at which the bar with that label is closed.
+
+        With a calendar that is the close of its last session; otherwise, and where there is no
+        session, the midnight after it.
+        """
+        position += self._several
+        first, stop = self.floor(position), self.next(position)
+        if self.sessions is not None and self._is_known(first, stop):
+            closes = self.sessions.opens_closes(first, stop)[1]
+            if len(closes):
+                return int(closes[-1])
+        return midnight(stop, self.zone)
+
+    def next_change(self, now: int) -> int:
+        """Give the first close of a bar after `now`."""
+        if self.sessions is not None and self.timeframe == _DAILY:
+            close = self.sessions.next_close(now)
+            if close is not None:
+                return close
+        return self.settles_at(self._opened(now))
+
+    def expected(self, first: int, stop: int) -> int:
+        """Count the bars that there may be."""
+        low, high = self._part(first, stop)
+        known = 0
+        if self.sessions is not None:
+            known = len(np.unique(self._floors(self.sessions.dates(low, high))))
+        outside = self._places(first, low) + self._places(high, stop)
+        return -(-(known + outside) // (self._several // DAY + 1))
+
+    def trading_time(self, first: int, stop: int) -> int:
+        """Give the nanoseconds in which bars are to be expected: a day for each session.
+
+        What no calendar knows is guessed: all but Saturdays and Sundays.
+        """
+        low, high = self._part(first, stop)
+        known = 0 if self.sessions is None else len(self.sessions.dates(low, high)) * DAY
+        return known + weekdays(first, low) + weekdays(high, stop)
+
+    def sessions_missing(self, first: int, stop: int, labels: Instants) -> list[tuple[int, int]]:
+        """Give the intervals in which sessions are without a bar; each is as long as it can be.
+
+        `labels` are sorted. There are none without a calendar, and of bars of several days, whose
+        labels no calendar knows.
+        """
+        if self.sessions is None or self._several:
+            return []
+        due = np.unique(self._floors(self.sessions.dates(*self._part(first, stop))))
+        there = self._floors(labels)
+        missing = due[~np.isin(due, there)]
+        if not len(missing):
+            return []
+        before = np.searchsorted(there, missing)
+        last = np.flatnonzero(np.append(before[1:] != before[:-1], True))
+        begins = missing[np.append(0, last[:-1] + 1)].tolist()
+        ends = map(self.next, missing[last].tolist())
+        return [(max(low, first), min(high, stop)) for low, high in zip(begins, ends, strict=True)]
+
+    def is_closed(self, first: int, stop: int) -> bool:
+        """Say whether a calendar knows that no bar with a label in [first, stop) trades."""
+        if self.sessions is None:
+            return False
+        if first >= stop:
+            return True
+        low, high = self.floor(first), self.ceil(stop) + self._several
+        return self._is_known(low, high) and not len(self.sessions.dates(low, high))
+
+    def for_loader(self, first: int, stop: int, caller: Caller, closed: str) -> tuple[Any, Any]:
+        """Give start and end for a loader whose end is excluded ("left") or included ("both")."""
+        check_closed(closed)
+        inclusive = closed == "both"
+        last = max(stop - DAY, first) if inclusive else stop
+        end = caller.last(last, dates=True, inclusive=inclusive)
+        return caller.first(first, dates=True), end
+
+    def describe(self, first: int, stop: int) -> str:
+        """Write an interval for a message: its first and its last date."""
+        if stop - first <= DAY:
+            return str(_day(first))
+        return f"{_day(first)} .. {_day(stop - DAY)}"
+
+    @property
+    def _several(self) -> int:
+        """How far a bar of several days reaches beyond its first."""
+        return (self.timeframe.count - 1) * DAY if self.timeframe.unit == "D" else 0
+
+    def _part(self, first: int, stop: int) -> tuple[int, int]:
+        """Give the part of an interval that the calendar knows: nothing without one."""
+        return part(first, stop, (first, first) if self.sessions is None else self.sessions.known)
+
+    def _is_known(self, first: int, stop: int) -> bool:
+        return self._part(first, stop) == (first, stop)
+
+    def _places(self, first: int, stop: int) -> int:
+        """Count the periods that begin or lie in [first, stop)."""
+        if first >= stop:
+            return 0
+        low, high = self.floor(first), self.ceil(stop)
+        if self.timeframe.unit == "M":
+            return (_months(high) - _months(low)) // self.timeframe.count
+        return (high - low) // self._length
+
+    def _floors(self, dates: Instants) -> Instants:
+        """Give the first date of the period of each of some dates."""
+        if self.timeframe.unit != "M":
+            return dates - (dates - _MONDAY) % self._length
+        months = dates.view("datetime64[ns]").astype("datetime64[M]").astype(np.int64)
+        begins = (months - months % self.timeframe.count).astype("datetime64[M]")
+        floors: Instants = begins.astype("datetime64[ns]").astype(np.int64)
+        return floors
+
+
+def _months(date: int) -> int:
+    """Count the months from January 1970 to a date's."""
+    day = _day(date)
+    return (day.year - 1970) * 12 + day.month - 1
+
+
+def _month(count: int) -> int:
+    """Give the first date of the month that many after January 1970."""
+    return (dt.date(1970 + count // 12, count % 12 + 1, 1).toordinal() - _UNIX) * DAY
+
+
+def _day(date: int) -> dt.date:
+    return dt.date.fromordinal(date // DAY + _UNIX)
