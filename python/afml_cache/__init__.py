@@ -1,10 +1,14 @@
 """Results of expensive functions, kept by content: Rust inside, Python outside."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from afml_cache._native import Store, __version__, digest
 from afml_cache.config import CACHE_DIRS, configure, initialize_cache_system
 from afml_cache.decorators import cacheable, robust_cacheable, time_aware_cacheable
 from afml_cache.entries import EntryInfo, entries, invalidate
 from afml_cache.exceptions import (
+    BasisChangedError,
     CacheConfigError,
     CacheCorruptError,
     CacheError,
@@ -14,6 +18,7 @@ from afml_cache.exceptions import (
     CacheWarning,
     CacheWriteWarning,
     LoaderError,
+    PartialCoverageError,
     SchemaError,
     SpotCheckWarning,
     TimeRangeWarning,
@@ -26,10 +31,17 @@ from afml_cache.files import File
 from afml_cache.hashers import register_hasher
 from afml_cache.info import CacheInfo, cache_status, clear_afml_cache, get_cache_stats
 from afml_cache.modes import add_cache_arguments, mode
+from afml_cache.ranges.simulation import as_of
 from afml_cache.upkeep import Collection, Problem, Verification, gc, pin, unpin, verify
+
+if TYPE_CHECKING:
+    from afml_cache.ranges.cache import RangeCache as RangeCache
+    from afml_cache.ranges.decorator import range_cached as range_cached
+    from afml_cache.ranges.engine import CachedDataEngine as CachedDataEngine
 
 __all__ = [
     "CACHE_DIRS",
+    "BasisChangedError",
     "CacheConfigError",
     "CacheCorruptError",
     "CacheError",
@@ -45,6 +57,7 @@ __all__ = [
     "File",
     "Imported",
     "LoaderError",
+    "PartialCoverageError",
     "Problem",
     "SchemaError",
     "SpotCheckWarning",
@@ -56,6 +69,7 @@ __all__ = [
     "Verification",
     "__version__",
     "add_cache_arguments",
+    "as_of",
     "cache_status",
     "cacheable",
     "clear_afml_cache",
@@ -76,3 +90,29 @@ __all__ = [
     "unpin",
     "verify",
 ]
+
+# They need polars, which takes longer to import than all else, and need not be installed.
+_LATE = {
+    "CachedDataEngine": "afml_cache.ranges.engine",
+    "RangeCache": "afml_cache.ranges.cache",
+    "range_cached": "afml_cache.ranges.decorator",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    try:
+        module = importlib.import_module(_LATE[name])
+    except ModuleNotFoundError as error:
+        if error.name != "polars":
+            raise
+        message = f"`{name}` needs polars: pip install 'afml-cache[bars]'"
+        raise ImportError(message, name="polars") from error
+    found = globals()[name] = getattr(module, name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATE})

@@ -2,7 +2,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Token
 from pathlib import Path
-from typing import Any, Literal, final, overload
+from typing import Any, Literal, TypeAlias, final, overload
 
 from afml_cache.explanation import Explanation
 from afml_cache.info import CacheInfo
@@ -47,14 +47,12 @@ def export_entries(
 ) -> tuple[int, int, int, int]: ...
 def import_entries(store: Store, path: str, /) -> tuple[list[int], str | None]: ...
 
-_Interval = tuple[int, int]
-_Piece = tuple[int, int, int, int, int | None, int, int, int]
-_File = tuple[bytes | str, int, int, int, str]
+_Interval: TypeAlias = tuple[int, int]
+_Piece: TypeAlias = tuple[int, int, int, int, int | None, int, int, int]
+_File: TypeAlias = tuple[bytes | str, int, int, int, str]
 
 def joined(intervals: Sequence[_Interval], within: int = 0, /) -> list[_Interval]: ...
-def without(
-    these: Sequence[_Interval], those: Sequence[_Interval], /
-) -> list[_Interval]: ...
+def without(these: Sequence[_Interval], those: Sequence[_Interval], /) -> list[_Interval]: ...
 def series_of(store: Store, cache: str, /) -> list[str]: ...
 
 @final

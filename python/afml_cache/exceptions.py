@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import warnings
+from typing import Any
 
 __all__ = [
+    "BasisChangedError",
     "CacheConfigError",
     "CacheCorruptError",
     "CacheError",
@@ -15,6 +17,7 @@ __all__ = [
     "CacheWarning",
     "CacheWriteWarning",
     "LoaderError",
+    "PartialCoverageError",
     "SchemaError",
     "SpotCheckWarning",
     "TimeRangeWarning",
@@ -81,6 +84,34 @@ class SchemaError(CacheError, TypeError):
     Raised too where whole numbers of one part would lose digits as another's floats. Make the
     loader give the column one dtype, then invalidate the parts that have the other.
     """
+
+
+class BasisChangedError(CacheError, ValueError):
+    """The prices of an adjusted series are on another basis than those that are stored.
+
+    A split or a dividend came in between. `on_basis_change="rebuild"` fetches all of the series
+    again; `invalidate` forgets it.
+    """
+
+
+class PartialCoverageError(CacheError, RuntimeError):
+    """Some bars of a request could not be fetched; its cause is why.
+
+    Attributes
+    ----------
+    data
+        The bars that there are; `None` where nobody asked for any.
+    missing : list of (start, end)
+        The intervals that are missing, half-open: dates for daily bars, else instants in UTC. What
+        was fetched is kept, and the next request asks for these alone.
+    """
+
+    def __init__(
+        self, message: str, *, data: Any = None, missing: list[tuple[Any, Any]] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.data = data
+        self.missing = missing or []
 
 
 class CacheWarning(UserWarning):

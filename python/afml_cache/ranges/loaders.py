@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import enum
 import functools
 import inspect
@@ -88,6 +89,13 @@ class Loader:
             return Call(self.function, (), given, inline=self.awaitable, abandonable=True)
         placed = tuple(given.values())
         return Call(self.function, placed, inline=self.awaitable, abandonable=True)
+
+    def around(self, function: Callable[..., Any]) -> Loader:
+        """Give a loader around another function, which is called as this one is."""
+        other = copy.copy(self)
+        other.function = function
+        other.awaitable = gives_awaitable(function)
+        return other
 
     def _takes_names(self) -> bool:
         """Whether it is called by keyword; else by position, which is checked here."""

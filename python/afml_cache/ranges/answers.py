@@ -1,0 +1,118 @@
+"""What a loader gave, looked at before anything of it counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from afml_cache.exceptions import LoaderError
+from afml_cache.ranges.forms import read
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from afml_cache.ranges.axes import Axis
+    from afml_cache.ranges.forms import Form
+
+_FEW = 3
+
+
+@dataclass
+class Answer:
+    """The bars of one answer: in order, each once, and none outside of what was asked for."""
+
+    form: Form
+    table: pl.DataFrame
+    at: np.ndarray[Any, Any]
+    given: int
+    conflicts: int = 0
+    notes: list[str] = field(default_factory=list)
+    fault: LoaderError | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a loader was asked for, and how its answer is to be read."""
+
+    name: str
+    axis: Axis
+    first: int
+    stop: int
+    closed: str
+    time: str | None
+    form: Form | None
+
+    def __str__(self) -> str:
+        return f"the loader of {self.name}, asked for {self.axis.describe(self.first, self.stop)},"
+
+
+def checked(value: object, asked: Asked) -> Answer:
+    """Read a loader's answer.
+
+    Raises
+    ------
+    LoaderError
+        It is nothing that holds bars: the message says what, and what the loader should give.
+    """
+    try:
+        form, table = read(value, time=asked.time, default=asked.form)
+        at = np.empty(0, np.int64)
+        if table.height and form.time is not None:
+            at = asked.axis.positions(table[form.time])
+    except (LoaderError, ValueError, TypeError) as error:
+        message = f"{asked} gave what can't be used: {error}"
+        raise LoaderError(message) from error
+    answer = Answer(form, table, at, len(at))
+    _put_in_order(answer)
+    _clip(answer, asked)
+    if asked.axis.timeframe.unit != "tick":
+        _keep_one_each(answer, asked)
+    return answer
+
+
+def _put_in_order(answer: Answer) -> None:
+    if len(answer.at) > 1 and (np.diff(answer.at) < 0).any():
+        _take(answer, np.argsort(answer.at, kind="stable"))
+        answer.notes.append("the rows were not in the order of time, and were sorted")
+
+
+def _clip(answer: Answer, asked: Asked) -> None:
+    inside = (answer.at >= asked.first) & (answer.at < asked.stop)
+    if inside.all():
+        return
+    if asked.closed == "left" and (answer.at == asked.stop).any():
+        message = (
+            f"{asked} gave a row at the end of the range, which is excluded: if its ends are "
+            'inclusive, say loader_closed="both" (the rows before that end are kept)'
+        )
+        answer.fault = LoaderError(message)
+    count = int((~inside).sum())
+    _take(answer, np.flatnonzero(inside))
+    answer.notes.append(f"{count} rows lie outside of the range, and were left out")
+
+
+def _keep_one_each(answer: Answer, asked: Asked) -> None:
+    """Keep the last row of each time; rows of one time that differ are counted."""
+    if len(answer.at) < 2 or (np.diff(answer.at) > 0).all():  # noqa: PLR2004
+        return
+    last = np.append(np.diff(answer.at) > 0, True)
+    doubled = np.flatnonzero(~last)
+    same = answer.table[doubled].equals(answer.table[doubled + 1], null_equal=True)
+    if not same:
+        pairs = zip(doubled.tolist(), (doubled + 1).tolist(), strict=True)
+        table = answer.table
+        differ = [one for one, next_ in pairs if table.row(one) != table.row(next_)]
+        answer.conflicts = len(differ)
+        times = ", ".join(
+            asked.axis.describe(int(answer.at[one]), int(answer.at[one]) + 1).split(" ")[0]
+            for one in differ[:_FEW]
+        )
+        answer.notes.append(f"{len(differ)} times have rows that differ ({times}): the last counts")
+    _take(answer, np.flatnonzero(last))
+
+
+def _take(answer: Answer, rows: np.ndarray[Any, Any]) -> None:
+    answer.table = answer.table[rows]
+    answer.at = answer.at[rows]

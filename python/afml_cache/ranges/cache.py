@@ -1,0 +1,313 @@
+"""`RangeCache`: bars by time range, each fetched once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from afml_cache import _native
+from afml_cache._native import default_store
+from afml_cache.exceptions import CacheConfigError
+from afml_cache.instants import length_of
+from afml_cache.ranges.axes import axis_of
+from afml_cache.ranges.calendars import sessions_of
+from afml_cache.ranges.effects import arun, run
+from afml_cache.ranges.filling import Filler
+from afml_cache.ranges.forms import write
+from afml_cache.ranges.intervals import joined
+from afml_cache.ranges.keys import key_text, values_of
+from afml_cache.ranges.loaders import Loader, make_policy
+from afml_cache.ranges.options import ALIGNED, BASES, CLOSED, Options, count_of, one_of
+from afml_cache.ranges.places import times
+from afml_cache.ranges.requests import Request
+from afml_cache.ranges.series import Hot, Series
+from afml_cache.ranges.simulation import simulated_now
+from afml_cache.ranges.stats import Counts
+from afml_cache.ranges.timeframes import timeframe as timeframe_of
+from afml_cache.ranges.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+    from afml_cache._native import Store
+    from afml_cache.ranges.axes import Request as Bounds
+
+_Times = tuple[Any, Any]
+
+
+class RangeCache(Upkeep):
+    """Bars of many series, each fetched once.
+
+    Parameters
+    ----------
+    name : str
+        Names the cache: two of one name in one store share their bars.
+    loader : callable
+        `loader(*key, start, end)`, sync or async; gives the bars from `start` on and before `end`
+        (`loader_closed` says whether that one is included) as a frame of pandas or polars, a table
+        of pyarrow, or a list of objects. Start and end have the type and zone that the caller gave.
+    key : sequence of str
+        What names a series: parameters of the loader, other than its start and end. Whatever makes
+        the bars differ belongs here: feed, session, price type, adjustment.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        loader: Callable[..., Any],
+        *,
+        key: tuple[str, ...] | list[str] = ("symbol", "timeframe"),
+        timeframe: str = "timeframe",
+        source: str = "",
+        store: Store | None = None,
+        time: str | None = None,
+        closed: str = "left",
+        loader_closed: str = "left",
+        naive: str = "UTC",
+        zone: str | None = None,
+        calendar: Any = None,
+        settle: Any = 0,
+        volatile_ttl: Any = None,
+        overlap: int = 0,
+        adjustment: str | None = None,
+        on_basis_change: str = "rebuild",
+        max_rows: int | None = None,
+        max_span: Any = None,
+        align: str | None = None,
+        merge_gaps: Any = 0,
+        rate_limit: Any = None,
+        identical: float | None = None,
+        retries: Any = 0,
+        classify: Callable[[Exception], str | None] | None = None,
+        concurrency: int = 1,
+        allow_partial: bool = False,
+        listing: Callable[..., Any] | None = None,
+        on_restated: Callable[..., Any] | None = None,
+        compact: bool = True,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.name = name
+        self.key = tuple(key)
+        self.counts = Counts()
+        self._clock = clock
+        self._naive, self._zone = naive, zone
+        self._sessions = None if calendar is None else sessions_of(calendar)
+        self._timeframe = timeframe
+        self._constant = None if timeframe in self.key else timeframe_of(timeframe)
+        self._store = store
+        options = Options(
+            closed=one_of("closed", closed, CLOSED),
+            loader_closed=one_of("loader_closed", loader_closed, CLOSED),
+            time=time,
+            settle=length_of("settle", settle),
+            volatile_ttl=None if volatile_ttl is None else length_of("volatile_ttl", volatile_ttl),
+            overlap=count_of("overlap", overlap),
+            adjustment=adjustment,
+            on_basis_change=one_of("on_basis_change", on_basis_change, BASES),
+            max_rows=None if max_rows is None else count_of("max_rows", max_rows, 1),
+            max_span=None if max_span is None else length_of("max_span", max_span),
+            align=one_of("align", align, ALIGNED),
+            merge_gaps=length_of("merge_gaps", merge_gaps),
+            concurrency=count_of("concurrency", concurrency, 1),
+            allow_partial=allow_partial,
+            listing=listing,
+            on_restated=on_restated,
+            compact=compact,
+        )
+        how = make_policy(
+            rate_limit=rate_limit, identical=identical, retries=retries, classify=classify
+        )
+        self._filler = Filler(Loader(loader, self.key), how, options, self.counts, source)
+        self._named: dict[tuple[Any, ...], Series] = {}
+        self._series: OrderedDict[str, Series] = OrderedDict()
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+
+    def __repr__(self) -> str:
+        return f"RangeCache({self.name!r}, key={self.key!r})"
+
+    def get(
+        self,
+        *key: Any,
+        output: Any = None,
+        allow_partial: bool | None = None,
+        loader: Callable[..., Any] | None = None,
+        **named: Any,
+    ) -> Any:
+        """Give the bars from `start` on and before `end`; fetch what is missing of them.
+
+        Parameters
+        ----------
+        *key
+            The parts of the key in their order, then start and end.
+        output : {"pandas", "polars", "pyarrow"} or class, optional
+            What the answer is; by default what the loader gives.
+        allow_partial : bool, optional
+            Whether an answer with gaps is one: a pair of it and of what is missing.
+        loader : callable, optional
+            Instead of the cache's own, for this request.
+        """
+        series, start, end = self._read(key, named)
+        closed = self._filler.options.closed
+        now = self._clock()
+        bounds = series.axis.request(start, _resolved(end), closed, now)
+        hot = series.hot
+        if (
+            hot is not None
+            and series.form is not None
+            and hot.first <= bounds.first
+            and bounds.stop <= hot.stop
+            and now < hot.until
+            and hot.mark == series.native.mark()
+            and _native.current_mode() in {"normal", "readonly", "frozen"}
+        ):
+            held = hot.window.held_as(series.form, output)
+            begin, stop = hot.window.rows(bounds.clip_first, bounds.clip_stop)
+            self.counts.count(series.name, stop - begin, 0, 0)
+            return held.slice(begin, stop)
+        return run(self._answered(series, bounds, output, allow_partial, loader))
+
+    async def aget(
+        self,
+        *key: Any,
+        output: Any = None,
+        allow_partial: bool | None = None,
+        loader: Callable[..., Any] | None = None,
+        **named: Any,
+    ) -> Any:
+        """Do the same as `get`, for loaders that are coroutine functions."""
+        series, start, end = self._read(key, named)
+        bounds = self._bounds(series, start, end)
+        return await arun(self._answered(series, bounds, output, allow_partial, loader))
+
+    def _bounds(self, series: Series, start: Any, end: Any) -> Bounds:
+        closed = self._filler.options.closed
+        return series.axis.request(start, _resolved(end), closed, self._clock())
+
+    def _read(self, key: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Series, Any, Any]:
+        """Tell series, start and end from the arguments of a call."""
+        count = len(self.key)
+        if not named and count < len(key) <= count + 2:
+            series = self._named.get(key[:count]) if self._process == os.getpid() else None
+            if series is None:
+                series = self._find(dict(zip(self.key, key[:count], strict=True)))
+            return series, key[count], key[count + 1] if len(key) > count + 1 else None
+        names = (*self.key, "start", "end")
+        if len(key) > len(names) or set(named) - set(names[len(key) :]):
+            message = f"the bars of `{self.name}` are asked for by {', '.join(names)}"
+            raise CacheConfigError(message)
+        given = {**dict(zip(names, key, strict=False)), **named}
+        missing = [name for name in names[:-1] if name not in given]
+        if missing:
+            message = f"the bars of `{self.name}` need {', '.join(missing)}"
+            raise CacheConfigError(message)
+        values = {name: given[name] for name in self.key}
+        return self._find(values), given["start"], given.get("end")
+
+    def _find(self, values: dict[str, Any]) -> Series:
+        """Give the series of a key."""
+        if self._process != os.getpid():
+            self._forget()
+        options = self._filler.options
+        frame = self._constant or timeframe_of(values[self._timeframe])
+        axis = axis_of(frame, self._sessions, self._naive, self._zone)
+        shown = {**values, self._timeframe: frame.text} if self._constant is None else values
+        text = key_text(shown, self._filler.source, options.adjustment, axis)
+        with self._lock:
+            series = self._series.get(text)
+            if series is None:
+                series = Series(self._store or default_store(), self.name, values, text, axis)
+                self._series[text] = series
+        with contextlib.suppress(TypeError):  # not hashable: found by its text
+            self._named[tuple(values.values())] = series
+        return series
+
+    def _stored(self, text: str) -> Series:
+        """Give a series by its key as it is stored."""
+        known = self._series.get(text)
+        return known or self._find(values_of(text))
+
+    def _forget(self) -> None:
+        """Begin anew in a forked child: a lock in what the parent had may be held for ever."""
+        self._lock = threading.Lock()
+        self._named, self._series = {}, OrderedDict()
+        self._process = os.getpid()
+
+    def _answered(
+        self,
+        series: Series,
+        bounds: Bounds,
+        output: Any,
+        allow_partial: bool | None,
+        loader: Callable[..., Any] | None,
+    ) -> Generator[Any, Any, Any]:
+        request = self._request(series, bounds, loader)
+        yield from request.completed()
+        value, rows = self._value(request, output)
+        self.counts.count(series.name, rows, request.fetched, request.calls)
+        partial = self._filler.options.allow_partial if allow_partial is None else allow_partial
+        if not partial:
+            request.raise_failures(value)
+            return value
+        missing = joined([(failure.first, failure.stop) for failure in request.failures])
+        return Partial(value, [times(series.axis, *gap) for gap in missing])
+
+    def _request(
+        self, series: Series, bounds: Bounds, loader: Callable[..., Any] | None = None
+    ) -> Request:
+        asked = self._filler.loader if loader is None else self._filler.loader.around(loader)
+        mode = _native.current_mode()
+        return Request(series, bounds, self._filler, asked, mode, self._clock)
+
+    def _value(self, request: Request, output: Any) -> tuple[Any, int]:
+        """Give the answer, and how many rows it has."""
+        series, bounds = request.series, request.bounds
+        first, stop = bounds.clip_first, bounds.clip_stop
+        with series.lock:
+            mark = series.native.mark()
+            series.load(bounds.first, bounds.stop)
+            tail = series.tail
+            window = series.windows.whole(bounds.first, bounds.stop)
+            forming = tail is not None and tail.first < stop and first < tail.stop
+            if window is not None and not forming and series.form is not None:
+                self._warm(series, bounds, mark)
+                begin, end = window.rows(first, stop)
+                return window.held_as(series.form, output).slice(begin, end), end - begin
+            table = series.table(first, stop)
+            if forming:
+                table = series.with_tail(table, first, stop)
+            if series.form is None:
+                return [], 0
+            return write(series.form, table, output), table.height
+
+    def _warm(self, series: Series, bounds: Bounds, mark: int | None) -> None:
+        ready = series.native.ready(bounds.first, bounds.stop, self._clock())
+        if ready is None or mark is None:
+            return
+        window = series.windows.whole(bounds.first, bounds.stop)
+        if window is not None:
+            first, stop = max(ready[0], window.first), min(ready[1], window.stop)
+            series.hot = Hot(first, stop, ready[2], mark, window)
+
+
+class Partial:
+    """An answer with gaps: `data`, and `missing`, the intervals that could not be fetched."""
+
+    def __init__(self, data: Any, missing: list[_Times]) -> None:
+        self.data = data
+        self.missing = missing
+
+    def __iter__(self) -> Any:
+        return iter((self.data, self.missing))
+
+    def __repr__(self) -> str:
+        return f"Partial({len(self.missing)} intervals are missing)"
+
+
+def _resolved(end: Any) -> Any:
+    """Give the end of a request without one: now, or the time that is simulated."""
+    return simulated_now() if end is None else end

@@ -1,0 +1,107 @@
+"""Segments of a series, made into fewer and longer ones."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from afml_cache.exceptions import CacheStoreError
+from afml_cache.ranges.segments import ROWS
+from afml_cache.ranges.states import NEW
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from afml_cache.ranges.series import Series
+    from afml_cache.ranges.states import Piece
+
+# So many neighbours of one size become one of the next, so that a bar is written again once for
+# each size: its segments grow eightfold each time.
+_FAN: Final = 8
+_SMALLEST: Final = 64
+
+
+class Part(NamedTuple):
+    """A segment: its number, its live bars, and whether all of its bars are live."""
+
+    segment: int
+    first: int
+    rows: int
+    whole: bool
+
+
+def parts(series: Series) -> list[Part]:
+    """Give the segments of a series in order of time."""
+    spans: dict[int, list[Piece]] = {}
+    for piece in series.pieces(-(2**63), 2**63 - 1):
+        if piece.segment is not None and piece.segment > 0:
+            spans.setdefault(piece.segment, []).append(piece)
+    found = []
+    for number, _, first, stop, rows, *_ in series.native.segments():
+        live = spans.get(number, [])
+        if not live:
+            continue
+        length = sum(piece.stop - piece.first for piece in live)
+        found.append(Part(number, live[0].first, rows, whole=length >= stop - first))
+    return sorted(found, key=lambda part: part.first)
+
+
+def due(found: Sequence[Part]) -> list[int]:
+    """Give the segments that are to become one, now that another came."""
+    sizes = [_size(part.rows) for part in found]
+    for size in sorted(set(sizes)):
+        run: list[Part] = []
+        for part, own in zip(found, sizes, strict=True):
+            run = [*run, part] if own <= size else []
+            if len(run) >= _FAN and sum(one.rows for one in run) <= ROWS:
+                return [one.segment for one in run]
+            run = run[-_FAN + 1 :]
+    return []
+
+
+def groups(found: Sequence[Part]) -> list[list[int]]:
+    """Give what is to be written again so that segments are as few as can be."""
+    packed: list[list[Part]] = []
+    for part in found:
+        if packed and sum(one.rows for one in packed[-1]) + part.rows <= ROWS:
+            packed[-1].append(part)
+        else:
+            packed.append([part])
+    return [
+        [one.segment for one in group] for group in packed if len(group) > 1 or not group[0].whole
+    ]
+
+
+def rewrite(series: Series, segments: Sequence[int]) -> bool:
+    """Make some segments one; false where the series was changed meanwhile."""
+    series.sync()
+    expected = series.native.sync()
+    mine = set(segments)
+    pieces = [one for one in series.pieces(-(2**63), 2**63 - 1) if one.segment in mine]
+    if not pieces:
+        return False
+    table = series.read_pieces(pieces)
+    told = _told(series, mine)
+    moved = [piece._replace(segment=NEW) for piece in pieces]
+    try:
+        return series.move(moved, table, told, expected)
+    except CacheStoreError:
+        return False
+
+
+def _told(series: Series, segments: set[int]) -> dict[str, Any]:
+    """Say where the bars of a segment are from that was made of others."""
+    import json
+    import time
+
+    sources = []
+    for number, *_, about in series.native.segments():
+        if number in segments:
+            told = json.loads(about)
+            sources += told.get("made_of", [told])
+    rows = sum(int(one.get("rows", 0)) for one in sources)
+    return {"made_of": sources, "written": time.time_ns(), "rows": rows}
+
+
+def _size(rows: int) -> int:
+    return max(0, math.ceil(math.log(max(rows, 1) / _SMALLEST, _FAN)))

@@ -1,0 +1,75 @@
+"""Why there is a bar at a time, or none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from afml_cache.ranges.places import reason_closed
+from afml_cache.ranges.planning import closed_pieces
+from afml_cache.ranges.reports import Explanation, known
+from afml_cache.ranges.states import DELISTED, EMPTY, PRE_LISTING, REASONS, SUSPECT, VOLATILE
+
+if TYPE_CHECKING:
+    from afml_cache.ranges.axes import Request as Bounds
+    from afml_cache.ranges.options import Options
+    from afml_cache.ranges.series import Series
+    from afml_cache.ranges.states import Piece
+
+_WHY = {
+    PRE_LISTING: "it is before the first day of trading",
+    DELISTED: "it is after the last day of trading",
+}
+
+
+def explained(series: Series, bounds: Bounds, options: Options, now: int) -> Explanation:
+    """Tell why there is a bar at a time, or none."""
+    axis = series.axis
+    first, stop = bounds.clip_first, bounds.clip_stop
+    what = f"{series.name}, {axis.describe(first, stop)}"
+    if first >= axis.limits(now, options.settle).future:
+        return Explanation("future", f"{what}: no bar has begun yet at that time")
+    pieces = series.pieces(first, stop)
+    if series.has_rows(first, stop):
+        return _of_bar(series, what, pieces)
+    closed = closed_pieces(series, [(bounds.first, bounds.stop)], options, now)
+    if closed:
+        return _of_closed(series, what, closed[0], first)
+    if not pieces:
+        return Explanation("never asked", f"{what}: nobody has asked for it yet")
+    return _of_nothing(series, what, pieces[0], first, now)
+
+
+def _of_bar(series: Series, what: str, pieces: list[Piece]) -> Explanation:
+    if not pieces:
+        return Explanation("volatile", f"{what}: the bar is still forming, and in memory alone")
+    shown = known(series.axis, pieces[0])
+    if pieces[0].state == VOLATILE:
+        text = f"{what}: there is a bar that may still change; it is asked for again"
+        return Explanation("volatile", f"{text} after {shown.recheck_after}")
+    return Explanation("bar", f"{what}: there is a bar, {shown.reason} at {shown.fetched_at}")
+
+
+def _of_closed(series: Series, what: str, piece: Piece, first: int) -> Explanation:
+    if piece.reason in _WHY:
+        return Explanation(REASONS[piece.reason], f"{what}: {_WHY[piece.reason]}")
+    name = reason_closed(series.axis, first)
+    if name in {None, "weekend"}:
+        return Explanation("closed", f"{what}: no session, by the calendar ({name or 'closed'})")
+    return Explanation("holiday", f"{what}: no session, by the calendar ({name})")
+
+
+def _of_nothing(series: Series, what: str, piece: Piece, first: int, now: int) -> Explanation:
+    shown = known(series.axis, piece)
+    again = f"asked for again after {shown.recheck_after}" if shown.recheck_after else "final"
+    if piece.recheck_after <= now:
+        again = "asked for again by the next request"
+    fetched = f"asked at {shown.fetched_at}, {again}"
+    if piece.state == SUSPECT:
+        text = f"{what}: the calendar has one expect a bar, and the vendor gave none ({fetched})"
+        return Explanation("suspect", text)
+    if piece.state == EMPTY and piece.reason in _WHY:
+        return Explanation(REASONS[piece.reason], f"{what}: {_WHY[piece.reason]}")
+    if piece.state == EMPTY and REASONS[piece.reason] == "calendar":
+        return _of_closed(series, what, piece, first)
+    text = f"{what}: the vendor had nothing ({fetched})"
+    return Explanation("vendor-empty", text)

@@ -1,0 +1,85 @@
+"""What names a series, as text: the same in every process, and another one for each key."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import json
+from typing import TYPE_CHECKING, Any
+
+from afml_cache.exceptions import CacheConfigError
+from afml_cache.ranges.places import name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from afml_cache.ranges.axes import Axis
+
+
+def key_text(values: Mapping[str, Any], source: str, adjustment: str | None, axis: Axis) -> str:
+    """Give the key of a series as JSON.
+
+    Raises
+    ------
+    CacheConfigError
+        A part of the key is no plain value.
+    """
+    parts = [[name, *_part(name, value)] for name, value in sorted(values.items())]
+    about = {"key": parts, "timeframe": axis.timeframe.text, "axis": name_of(axis)}
+    if source:
+        about["source"] = source
+    if adjustment is not None:
+        about["adjustment"] = adjustment
+    return json.dumps(about, sort_keys=True)
+
+
+def _part(name: str, value: Any) -> tuple[str, Any]:  # noqa: PLR0911 - one for each kind
+    if isinstance(value, enum.Enum):
+        return "enum", f"{type(value).__qualname__}.{value.name}"
+    if value is None or isinstance(value, bool | str):
+        return type(value).__name__, value
+    if isinstance(value, int):
+        return "int", str(int(value))
+    if isinstance(value, float):
+        return "float", float(value).hex()
+    if isinstance(value, dt.date):
+        return type(value).__name__, value.isoformat()
+    if isinstance(value, tuple | list | frozenset):
+        return _parts(name, value)
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a scalar of NumPy
+        return _part(name, value.item())
+    message = (
+        f"`{name}` is part of the key of a series and can't be {value!r}: a key is made of texts, "
+        "numbers, dates, enum members and tuples of them"
+    )
+    raise CacheConfigError(message)
+
+
+def _parts(name: str, values: Any) -> tuple[str, Any]:
+    parts = [list(_part(name, value)) for value in values]
+    if isinstance(values, frozenset):
+        return "set", sorted(parts, key=json.dumps)
+    return "list", parts
+
+
+def values_of(text: str) -> dict[str, Any]:
+    """Give the parts of a key that `key_text` wrote; members of enums as their names."""
+    about = json.loads(text)
+    return {name: _value(kind, written) for name, kind, written in about["key"]}
+
+
+def _value(kind: str, written: Any) -> Any:  # noqa: PLR0911 - one for each kind
+    match kind:
+        case "int":
+            return int(written)
+        case "float":
+            return float.fromhex(written)
+        case "date":
+            return dt.date.fromisoformat(written)
+        case "datetime":
+            return dt.datetime.fromisoformat(written)
+        case "list":
+            return tuple(_value(*part) for part in written)
+        case "set":
+            return frozenset(_value(*part) for part in written)
+    return written

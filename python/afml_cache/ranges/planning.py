@@ -1,0 +1,102 @@
+"""Which calls a request takes: what is missing, cut and joined as the loader wants it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from afml_cache.exceptions import CacheConfigError
+from afml_cache.instants import span
+from afml_cache.ranges.intervals import Interval, common, joined
+from afml_cache.ranges.places import day, month
+from afml_cache.ranges.states import CALENDAR, DAY, DELISTED, PRE_LISTING, Piece, nothing
+
+if TYPE_CHECKING:
+    from afml_cache.ranges.axes import Axis
+    from afml_cache.ranges.options import Options
+    from afml_cache.ranges.series import Series
+
+_EARLIEST = -(2**63)
+_LATEST = 2**63 - 1
+
+
+def closed_pieces(series: Series, gaps: list[Interval], options: Options, now: int) -> list[Piece]:
+    """Tell of gaps what needs no call: before the first day of trading, after the last, closed."""
+    listed = _listed(series, options)
+    pieces = []
+    for begin, end in common(gaps, [(_EARLIEST, listed[0])]):
+        pieces.append(nothing(begin, end, PRE_LISTING, now))
+    for begin, end in common(gaps, [(listed[1], _LATEST)]):
+        pieces.append(nothing(begin, end, DELISTED, now))
+    for begin, end in common(gaps, [listed]):
+        if series.axis.is_closed(begin, end):
+            pieces.append(nothing(begin, end, CALENDAR, now))
+    return pieces
+
+
+def _listed(series: Series, options: Options) -> Interval:
+    if options.listing is None:
+        return _EARLIEST, _LATEST
+    given = options.listing(**series.values)
+    if not isinstance(given, tuple) or len(given) != 2:  # noqa: PLR2004
+        message = (
+            "`listing` gives a pair for each key: the first and the last day of trading, None for "
+            f"one that is not known; not {given!r}"
+        )
+        raise CacheConfigError(message)
+    first, last = given
+    start = _EARLIEST if first is None else _position(series.axis, first, 0)
+    return start, _LATEST if last is None else _position(series.axis, last, 1)
+
+
+def _position(axis: Axis, date: Any, later: int) -> int:
+    read = span(date)
+    if read is None:
+        message = f"`listing` takes a date or a time, not {date!r}"
+        raise CacheConfigError(message)
+    if axis.timeframe.is_dates:
+        return read.first // DAY * DAY + later * DAY
+    return read.last + 1 if later else read.first
+
+
+def planned(axis: Axis, gaps: list[Interval], options: Options, stop: int) -> list[Interval]:
+    """Widen and join gaps as the options say; nothing reaches beyond `stop`, where bars begin."""
+    widened = [_aligned(axis, gap, options.align, stop) for gap in gaps]
+    return joined(widened, options.merge_gaps)
+
+
+def _aligned(axis: Axis, gap: Interval, align: str | None, stop: int) -> Interval:
+    if align is None:
+        return gap
+    first, last = gap
+    if align == "day":
+        return day(axis, first), max(gap[1], min(day(axis, last - 1, later=1), stop))
+    return month(axis, first), max(gap[1], min(month(axis, last - 1, later=1), stop))
+
+
+def calls_of(axis: Axis, gap: Interval, options: Options) -> list[Interval]:
+    """Cut a gap so that no answer is longer than the vendor gives."""
+    first, stop = gap
+    calls = []
+    while first < stop:
+        end = stop
+        if options.max_span is not None:
+            end = min(end, max(axis.floor(first + options.max_span), axis.next(first)))
+        if options.max_rows is not None and axis.expected(first, end) > options.max_rows:
+            end = _full(axis, first, end, options.max_rows)
+        calls.append((first, end))
+        first = end
+    return calls
+
+
+def _full(axis: Axis, first: int, stop: int, most: int) -> int:
+    """Give the last position up to which no more than `most` bars are to be expected."""
+    low, high = axis.next(first), stop
+    while axis.next(low) < high:
+        middle = axis.floor((low + high) // 2)
+        if middle <= low:
+            break
+        if axis.expected(first, middle) <= most:
+            low = middle
+        else:
+            high = middle
+    return low

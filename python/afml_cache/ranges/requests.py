@@ -1,0 +1,198 @@
+"""The life of a request, as steps that a driver performs: what is missing is fetched, once."""
+
+from __future__ import annotations
+
+import functools
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from afml_cache.exceptions import CacheConfigError, CacheMissError, PartialCoverageError
+from afml_cache.ranges.effects import Failed, Parallel, Until
+from afml_cache.ranges.fetching import Fetch
+from afml_cache.ranges.intervals import Interval, common, joined, without
+from afml_cache.ranges.places import times
+from afml_cache.ranges.planning import calls_of, closed_pieces, planned
+from afml_cache.ranges.reservations import is_filling
+from afml_cache.ranges.states import SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from afml_cache.ranges.axes import Limits
+    from afml_cache.ranges.axes import Request as Bounds
+    from afml_cache.ranges.filling import Filler
+    from afml_cache.ranges.loaders import Loader
+    from afml_cache.ranges.series import Series
+
+BACK_OFF = 60 * SECOND
+"""How long a prefetch leaves alone what could not be fetched."""
+
+
+class Failure(NamedTuple):
+    """An interval that could not be fetched, and why."""
+
+    first: int
+    stop: int
+    error: Exception
+
+
+@dataclass
+class Request:
+    """One request for the bars of a series, and what it cost."""
+
+    series: Series
+    bounds: Bounds
+    filler: Filler
+    loader: Loader
+    mode: str = "normal"
+    clock: Callable[[], int] = time.time_ns
+    asked: list[Interval] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    calls: int = 0
+    fetched: int = 0
+    heeds_failures: bool = False
+    """Whether what failed a moment ago is left alone: nobody waits for it."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether what is fetched may be stored."""
+        return self.mode in {"normal", "fresh"}
+
+    def limits(self) -> Limits:
+        """Tell which bars are final now, and which have not begun."""
+        return self.series.axis.limits(self.clock(), self.filler.options.settle)
+
+    def end(self, limits: Limits) -> int:
+        """Give the position that bounds the request: nothing is asked for that has not begun."""
+        return min(self.bounds.stop, self.series.axis.ceil(limits.future))
+
+    def gaps(self) -> list[Interval]:
+        """Tell what is missing: unknown, due to be asked for again, or still forming."""
+        limits = self.limits()
+        first, stop = self.bounds.first, self.end(limits)
+        if first >= stop:
+            return []
+        now = self.clock()
+        if self.mode == "fresh":
+            missing = [(first, stop)]
+        else:
+            missing = self.series.native.missing(first, min(stop, limits.opened), now)
+            missing += self._forming(first, stop, limits, now)
+        if self.heeds_failures:
+            missing = without(missing, self.series.failed_lately(now))
+        return without(joined(missing), self.asked)
+
+    def open_gaps(self) -> list[Interval]:
+        """Tell what of the gaps needs a call: not what the calendar or the listing explains."""
+        gaps = self.gaps()
+        closed = closed_pieces(self.series, gaps, self.filler.options, self.clock())
+        return without(gaps, [(piece.first, piece.stop) for piece in closed])
+
+    def wanted(self, gaps: list[Interval]) -> list[Interval]:
+        """Tell what is asked for: the gaps, with what is fetched again where new bars begin."""
+        options = self.filler.options
+        if options.seam and gaps:
+            begin = self.series.seam(gaps[-1], options.seam)
+            gaps = joined([*gaps, (begin, gaps[-1][1])])
+        return planned(self.series.axis, gaps, options, self.end(self.limits()))
+
+    def _forming(self, first: int, stop: int, limits: Limits, now: int) -> list[Interval]:
+        begin = max(first, limits.opened)
+        tail = self.series.tail
+        known = tail is not None and now < tail.until and tail.first <= begin and stop <= tail.stop
+        if known or begin >= stop or self.series.axis.is_closed(begin, stop):
+            return []
+        return [(begin, stop)]
+
+    def completed(self) -> Generator[Any, Any, None]:
+        """Fetch what is missing, or wait for whoever does."""
+        series = self.series
+        series.sync()
+        while gaps := self.gaps():
+            self._refuse(gaps)
+            self._note_closed(gaps)
+            gaps = self.gaps()
+            if not gaps:
+                return
+            wanted = self.wanted(gaps)
+            reserved = series.reservations.reserve(wanted)
+            if reserved is None:
+                yield Until(functools.partial(series.reservations.is_free, wanted))
+                series.sync()
+                continue
+            number, mine = reserved
+            try:
+                yield from self._alone(mine)
+            finally:
+                series.reservations.release(number)
+
+    def _refuse(self, gaps: list[Interval]) -> None:
+        series = self.series
+        shown = ", ".join(series.axis.describe(*gap) for gap in gaps[:3])
+        if self.mode == "frozen":
+            message = f"the bars {shown} of {series.name} are not stored, and the mode is frozen"
+            raise CacheMissError(message)
+        if is_filling(series.native.digest):
+            message = (
+                f"the loader of {series.name} asks the cache for the bars {shown} that it is "
+                "loading: have it ask the vendor instead"
+            )
+            raise CacheConfigError(message)
+
+    def _note_closed(self, gaps: list[Interval]) -> None:
+        closed = closed_pieces(self.series, gaps, self.filler.options, self.clock())
+        closed = [piece for piece in closed if piece.first < self.limits().opened]
+        if closed:
+            nothing = self.series.nothing()
+            self.series.keep(closed, nothing, {}, writes=self.writes)
+            if self.mode == "fresh":
+                self.asked += [(piece.first, piece.stop) for piece in closed]
+
+    def _alone(self, mine: list[Interval]) -> Generator[Any, Any, None]:
+        """Fetch what is reserved while no other process fetches of this series."""
+        series = self.series
+        yield Until(series.reservations.lock)
+        try:
+            series.sync()
+            # Another process may have fetched it meanwhile.
+            still = self.gaps()
+            yield from self._fetch(common(self.wanted(still), mine))
+        finally:
+            series.reservations.unlock()
+        self.asked = joined(self.asked + mine)
+
+    def _fetch(self, gaps: list[Interval]) -> Generator[Any, Any, None]:
+        options = self.filler.options
+        calls = [call for gap in gaps for call in calls_of(self.series.axis, gap, options)]
+        fetches = [Fetch(self, *call) for call in calls]
+        outcomes = yield Parallel([fetch.steps() for fetch in fetches], options.concurrency)
+        for one, outcome in zip(fetches, outcomes, strict=True):
+            if isinstance(outcome, Failed):
+                self._fail(one.left, outcome.exception)
+
+    def _fail(self, left: list[Interval], error: BaseException) -> None:
+        """Note what could not be fetched; it is not tried again by this request."""
+        if not isinstance(error, Exception):
+            raise error
+        until = self.clock() + BACK_OFF
+        for gap in left:
+            self.failures.append(Failure(*gap, error))
+            self.series.failed[gap] = (until, str(error))
+
+    def raise_failures(self, value: Any) -> None:
+        """Say what could not be fetched; `value` is what there is of it."""
+        if not self.failures:
+            return
+        self.filler.counts.errors += 1
+        series = self.series
+        missing = joined([(failure.first, failure.stop) for failure in self.failures])
+        shown = "; ".join(series.axis.describe(*gap) for gap in missing)
+        cause = self.failures[0].error
+        message = (
+            f"the bars {shown} of {series.name} could not be fetched "
+            f"({type(cause).__name__}: {cause}); what was fetched is kept, and the next request "
+            "asks for the rest; allow_partial=True takes what there is"
+        )
+        left = [times(series.axis, *gap) for gap in missing]
+        raise PartialCoverageError(message, data=value, missing=left) from cause

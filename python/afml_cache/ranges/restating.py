@@ -1,0 +1,79 @@
+"""Bars that were fetched again, compared with what was stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import polars as pl
+
+if TYPE_CHECKING:
+    At = np.ndarray[Any, Any]
+
+PRICES: Final = frozenset(
+    {"open", "high", "low", "close", "o", "h", "l", "c", "price", "vwap", "bid", "ask"}
+)
+_SAME = 1e-9
+# Adjusted prices are rounded to cents by many vendors.
+_ROUNDED = 2e-3
+
+
+class BasisChange(Exception):  # noqa: N818
+    """The prices of an adjusted series are on another basis than those that are stored."""
+
+    def __init__(self, name: str, ratio: float) -> None:
+        super().__init__(f"{name} is now {ratio:.6g} of what it was")
+        self.ratio = ratio
+
+
+class Compared(NamedTuple):
+    """How many bars differ, from which on and up to which, and by what ratio if it is one."""
+
+    differences: int
+    first: int
+    last: int
+    ratio: float | None
+
+
+def compared(old: tuple[At, pl.DataFrame], new: tuple[At, pl.DataFrame]) -> Compared:
+    """Compare the bars of one interval as they were stored and as they are now."""
+    (old_at, old_table), (new_at, new_table) = old, new
+    both, mine, theirs = np.intersect1d(old_at, new_at, return_indices=True)
+    lone = np.setxor1d(old_at, new_at)
+    columns = [name for name in old_table.columns if name in new_table.columns]
+    left, right = old_table[mine].select(columns), new_table[theirs].select(columns)
+    differs = np.zeros(len(both), bool)
+    for name in columns:
+        differs |= ~_equal(left[name], right[name])
+    at = np.sort(np.concatenate([lone, both[differs]]))
+    if not len(at):
+        return Compared(0, 0, 0, None)
+    ratio = _ratio(left, right, columns)
+    return Compared(len(at), int(at[0]), int(at[-1]), ratio)
+
+
+def _equal(left: pl.Series, right: pl.Series) -> np.ndarray[Any, Any]:
+    if left.dtype.is_numeric() and right.dtype.is_numeric():
+        one, other = left.cast(pl.Float64).to_numpy(), right.cast(pl.Float64).to_numpy()
+        result: np.ndarray[Any, Any] = np.isclose(one, other, rtol=_SAME, atol=0, equal_nan=True)
+        return result
+    try:
+        equal: np.ndarray[Any, Any] = left.eq_missing(right).to_numpy()
+    except pl.exceptions.PolarsError:
+        return np.zeros(len(left), bool)
+    return equal
+
+
+def _ratio(left: pl.DataFrame, right: pl.DataFrame, columns: list[str]) -> float | None:
+    """Give the one ratio of all prices, if there is one and it is not 1."""
+    prices = [name for name in columns if name.lower() in PRICES and left[name].dtype.is_numeric()]
+    if not prices or not left.height:
+        return None
+    with np.errstate(all="ignore"):
+        ratios = right.select(prices).to_numpy() / left.select(prices).to_numpy()
+    ratios = ratios[np.isfinite(ratios)]
+    if not len(ratios):
+        return None
+    middle = float(np.median(ratios))
+    constant = np.abs(ratios / middle - 1).max() <= _ROUNDED
+    return middle if constant and abs(middle - 1) > _ROUNDED else None

@@ -1,0 +1,64 @@
+"""Segments: bars as the bytes of a Parquet file, and back."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from afml_cache.exceptions import CacheCorruptError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROWS: Final = 131_072
+"""Bars of a segment, at most."""
+
+# Small enough that a month of minutes is read without the rest of its segment.
+_GROUP: Final = 16_384
+_ABOUT: Final = "afml_cache"
+
+
+def packed(table: pl.DataFrame, about: dict[str, Any]) -> bytes:
+    """Make a segment; `about` says in it whose bars they are, and what is known of them."""
+    content = io.BytesIO()
+    table.write_parquet(
+        content,
+        compression="lz4",
+        row_group_size=_GROUP,
+        metadata={_ABOUT: json.dumps(about)},
+    )
+    return content.getvalue()
+
+
+def unpacked(content: bytes, within: pl.Expr | None = None) -> pl.DataFrame:
+    """Read a segment, or only those of its bars that lie within something."""
+    if within is None:
+        return _read(lambda: pl.read_parquet(content))
+    return _read(lambda: pl.scan_parquet(content).filter(within).collect())
+
+
+def about(content: bytes) -> dict[str, Any] | None:
+    """Read what a segment says of itself; `None` for a file that is none of ours."""
+    try:
+        told = pl.read_parquet_metadata(io.BytesIO(content)).get(_ABOUT)
+        read = json.loads(told) if told else None
+    except (pl.exceptions.PolarsError, OSError, ValueError):
+        return None
+    return read if isinstance(read, dict) else None
+
+
+def _read(read: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+    try:
+        return read()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        message = f"a segment of bars can't be read as Parquet: {error}"
+        raise CacheCorruptError(message) from error
+    except BaseException as error:
+        # A panic of Rust is no Exception, and no wish of the user's to stop.
+        if type(error).__name__ != "PanicException":
+            raise
+        message = f"a segment of bars can't be read as Parquet: {error}"
+        raise CacheCorruptError(message) from error

@@ -1,0 +1,445 @@
+"""One series: what is known of it on disk and in memory, and how it grows."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import json
+import logging
+import operator
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import polars as pl
+
+from afml_cache._native import Series as NativeSeries
+from afml_cache.exceptions import CacheCorruptError, CacheStoreError, warn
+from afml_cache.ranges.forms import Form, restore, write
+from afml_cache.ranges.intervals import joined, without
+from afml_cache.ranges.places import anchor_of, anchored, within
+from afml_cache.ranges.reservations import Reservations
+from afml_cache.ranges.segments import ROWS, about, packed, unpacked
+from afml_cache.ranges.states import DATA, DAY, NEW, Piece
+from afml_cache.ranges.windows import Windows, together
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from afml_cache._native import Store
+    from afml_cache.ranges.axes import Axis
+    from afml_cache.ranges.intervals import Interval
+    from afml_cache.ranges.windows import Window
+
+_log = logging.getLogger("afml_cache.ranges")
+
+
+class Hot(NamedTuple):
+    """An interval that is answered without asking anybody, as long as its mark stands."""
+
+    first: int
+    stop: int
+    until: int
+    mark: int
+    window: Window
+
+
+class Tail(NamedTuple):
+    """Bars that are still forming: in memory alone, and for a while."""
+
+    first: int
+    stop: int
+    until: int
+    table: pl.DataFrame
+
+
+class Series:
+    """The bars of one key."""
+
+    def __init__(
+        self, store: Store, cache: str, values: dict[str, Any], key: str, axis: Axis
+    ) -> None:
+        self.cache = cache
+        self.values = values
+        self.key = key
+        self.axis = axis
+        self.name = f"{cache} {' '.join(map(str, values.values()))}"
+        self.native = NativeSeries(store, cache, key, "-".join(map(str, values.values())))
+        self.windows = Windows(self.positions)
+        self.reservations = Reservations(self.native)
+        self.lock = threading.RLock()
+        self.form: Form | None = None
+        self.hot: Hot | None = None
+        self.tail: Tail | None = None
+        self.failed: dict[Interval, tuple[int, str]] = {}
+        self.restated: deque[tuple[int, int, int]] = deque(maxlen=10_000)
+        self.anchor: int | None = 0
+        self._anchor_known = False
+        self._bound: type | None = None
+        self._revision: int | None = None
+        self._unsaved: dict[int, pl.DataFrame] = {}
+        self._reads: dict[int, int] = {}
+
+    def __repr__(self) -> str:
+        return f"Series({self.name!r})"
+
+    def positions(self, table: pl.DataFrame) -> np.ndarray[Any, Any]:
+        """Give where each row stands on the axis."""
+        import numpy as np
+
+        if self.form is None or self.form.time is None or not table.height:
+            return np.empty(0, np.int64)
+        return self.axis.positions(table[self.form.time])
+
+    def sync(self) -> None:
+        """See what other processes have changed."""
+        try:
+            revision = self.native.sync()
+        except CacheStoreError as error:
+            warn(
+                "CacheReadWarning",
+                f"the bars of {self.name} that are stored can't be looked up: {error}",
+            )
+            return
+        if self._revision is None:
+            self._adopt()
+        if revision != self._revision:
+            self._revision = revision
+            self._read_form()
+            self._drop_changed()
+
+    def _read_form(self) -> None:
+        stored = self.native.form()
+        if stored is None:
+            return
+        text, is_ours = stored
+        told = json.loads(text)
+        form = Form.from_json(json.dumps(told["form"]))
+        self.anchor, self._anchor_known = told["anchor"], True
+        self.axis = anchored(self.axis, self.anchor)
+        if self._bound is not None:
+            form = form.bind(self._bound)
+        elif is_ours:
+            form = bound(form)
+        self.form = form
+
+    def learn(self, form: Form, cls: type | None = None) -> None:
+        """Know how the values look that the loader gives."""
+        if cls is not None:
+            self._bound = cls
+        merged = form if self.form is None or self.form.says_nothing else self.form.merge(form)
+        if self.form is None or merged.to_json() != self.form.to_json():
+            self.form = merged
+            self._write_form()
+        self.form = merged
+
+    def learn_anchor(self, at: np.ndarray[Any, Any]) -> bool:
+        """See where bars begin; says whether that is elsewhere than it was thought."""
+        step = self.axis.timeframe.step
+        if self.axis.timeframe.is_dates or self.anchor is None or not step or not len(at):
+            return False
+        anchor = anchor_of(at, step)
+        known = self._anchor_known
+        self._anchor_known = True
+        if anchor == self.anchor:
+            return False
+        self.anchor = None if known else anchor
+        self.axis = anchored(self.axis, self.anchor)
+        self._write_form()
+        return True
+
+    def _write_form(self) -> None:
+        if self.form is None:
+            return
+        told = {"form": json.loads(self.form.to_json()), "anchor": self.anchor}
+        self.native.set_form(json.dumps(told))
+
+    def _drop_changed(self) -> None:
+        """Let go of what is in memory and was changed by another process."""
+        self.hot = None
+        for first, stop in self.native.changes():
+            self.windows.cut(first, stop)
+
+    def pieces(self, first: int, stop: int) -> list[Piece]:
+        """Tell what is known of an interval, in order."""
+        return [Piece(*row) for row in self.native.pieces(first, stop)]
+
+    def table(self, first: int, stop: int) -> pl.DataFrame:
+        """Give the bars of an interval that are known; nothing where none are."""
+        self.load(first, stop)
+        parts = self.windows.table(first, stop)
+        return self.nothing() if parts is None else parts
+
+    def nothing(self) -> pl.DataFrame:
+        """Give no bars, with their columns."""
+        return pl.DataFrame() if self.form is None else self.form.empty()
+
+    def load(self, first: int, stop: int) -> None:
+        """Read into memory what is known of an interval and not there yet."""
+        for begin, end in self.windows.missing(first, stop):
+            covered = [(piece.first, piece.stop) for piece in self.pieces(begin, end)]
+            for part in joined(covered):
+                self.windows.put(*part, self._read(*part))
+
+    def _read(self, first: int, stop: int) -> pl.DataFrame:
+        by_segment: dict[int, list[Interval]] = {}
+        for piece in self.pieces(first, stop):
+            if piece.segment is not None:
+                by_segment.setdefault(piece.segment, []).append((piece.first, piece.stop))
+        parts = []
+        for segment, spans in by_segment.items():
+            table = self._segment(segment, spans[0][0], spans[-1][1])
+            if table is None:
+                return self._read(first, stop)
+            at = self.positions(table)
+            for span in joined(spans):
+                begin, end = at.searchsorted(span)
+                parts.append((span[0], table[int(begin) : int(end)]))
+        parts.sort(key=lambda part: part[0])
+        return together([table for _, table in parts]) if parts else self.nothing()
+
+    def read_pieces(self, pieces: Sequence[Piece]) -> pl.DataFrame:
+        """Give the bars of some pieces, from disk."""
+        parts = [self._read(piece.first, piece.stop) for piece in pieces]
+        return together(parts)
+
+    def labels(self, first: int, stop: int) -> np.ndarray[Any, Any]:
+        """Give where the bars of an interval stand."""
+        return self.positions(self.table(first, stop))
+
+    def has_rows(self, first: int, stop: int) -> bool:
+        """Tell whether there is a bar in an interval."""
+        table = self.with_tail(self.table(first, stop), first, stop)
+        return bool(table.height)
+
+    def with_tail(self, table: pl.DataFrame, first: int, stop: int) -> pl.DataFrame:
+        """Add the bars that are still forming."""
+        tail = self.tail
+        if tail is None or not tail.table.height:
+            return table
+        at = self.positions(tail.table)
+        begin, end = map(int, at.searchsorted((max(first, tail.first), stop)))
+        return together([table, tail.table[begin:end]]) if end > begin else table
+
+    def failed_lately(self, now: int) -> list[Interval]:
+        """Tell what could not be fetched a moment ago."""
+        self.failed = {gap: why for gap, why in self.failed.items() if now < why[0]}
+        return list(self.failed)
+
+    def seam(self, gap: Interval, sessions: int) -> int:
+        """Give where to begin so that the last sessions that are stored are fetched again."""
+        data = [piece for piece in self.pieces(-(2**63), gap[0]) if piece.state == DATA]
+        if not data or any(one.state == DATA for one in self.pieces(gap[1], 2**63 - 1)):
+            return gap[0]
+        stop = data[-1].stop
+        days = self.labels(max(data[0].first, stop - (10 + 2 * sessions) * DAY), stop) // DAY
+        if not len(days):
+            return gap[0]
+        return max(int(sorted(set(days.tolist()))[-sessions:][0]) * DAY, data[0].first)
+
+    def drop(self, first: int, stop: int) -> None:
+        """Forget an interval; what a segment has of it is taken out of the segment too."""
+        met = [one for one in self.pieces(first, stop) if one.segment is not None]
+        touched = {one.segment for one in met}
+        rest = [
+            part
+            for one in self.pieces(-(2**63), 2**63 - 1)
+            if one.segment in touched
+            for part in _outside(one, first, stop)
+        ]
+        if rest:
+            table = self.read_pieces(rest)
+            moved = [one._replace(segment=NEW) for one in rest]
+            self.keep(moved, table, {"rows": table.height}, writes=True, cut=[(first, stop)])
+        else:
+            self.native.commit([], cut=[(first, stop)])
+        self.windows.cut(first, stop)
+        self.hot = self.tail = None
+        self.sync()
+
+    def check(self, segment: int) -> None:
+        """Read a segment whole."""
+        unpacked(self.native.read(segment))
+
+    def move(
+        self, pieces: Sequence[Piece], table: pl.DataFrame, told: dict[str, Any], expected: int
+    ) -> bool:
+        """Have pieces lie in another segment; their bars stay the same, and what is in memory."""
+        made = self._commit(pieces, table, told, expected=expected)
+        self.hot = None
+        return made is not None
+
+    def like(self, table: pl.DataFrame, time: str | None) -> Any:
+        """Give a table of polars as what the loader gives, as far as that is known."""
+        if self.form is None or time is not None:
+            return table
+        return write(self.form, restore(self.form, table))
+
+    def _segment(self, segment: int, first: int, stop: int) -> pl.DataFrame | None:
+        """Read of a segment what an interval needs; `None` where it is gone, and forgotten."""
+        if segment in self._unsaved:
+            return self._unsaved[segment]
+        try:
+            content = self.native.read(segment)
+            form = self.form
+            self._reads[segment] = self._reads.get(segment, 0) + 1
+            if form is None or form.time is None or self._reads[segment] > 1:
+                return self._whole(content)
+            inside = within(self.axis, form.time, form.schema[form.time], first, stop)
+            return restore(form, unpacked(content, inside))
+        except CacheCorruptError as error:
+            self._lost(segment, error)
+            return None
+
+    def _whole(self, content: bytes) -> pl.DataFrame:
+        table = unpacked(content)
+        return table if self.form is None else restore(self.form, table)
+
+    def _lost(self, segment: int, error: Exception) -> None:
+        revision = self._revision
+        self._revision = None if revision is None else -1
+        self.sync()
+        if any(number == segment for number, *_ in self.native.segments()):
+            message = f"{error}; its bars are fetched again"
+            warn("CacheReadWarning", message)
+            self.native.forget(segment, True)
+            self.sync()
+
+    def keep(
+        self,
+        pieces: Sequence[Piece],
+        table: pl.DataFrame,
+        told: dict[str, Any],
+        *,
+        writes: bool,
+        cut: Sequence[Interval] = (),
+        expected: int | None = None,
+    ) -> bool:
+        """Know pieces, and the bars of those that have some, from now on.
+
+        On disk if it can be, else in this process. False where the series was changed since
+        `expected`.
+        """
+        at = self.positions(table)
+        if writes:
+            try:
+                made = self._commit(pieces, table, told, cut, expected)
+            except CacheStoreError as error:
+                message = (
+                    f"the bars of {self.name} can't be stored, and are kept in memory: {error}"
+                )
+                warn("CacheWriteWarning", message)
+                self._hold(pieces, table)
+            else:
+                if made is None:
+                    return False
+        else:
+            self._hold(pieces, table)
+        self._remember(pieces, table, at, cut)
+        return True
+
+    def _commit(
+        self,
+        pieces: Sequence[Piece],
+        table: pl.DataFrame,
+        told: dict[str, Any],
+        cut: Sequence[Interval] = (),
+        expected: int | None = None,
+    ) -> list[int] | None:
+        at = self.positions(table)
+        form = self.form and {"form": json.loads(self.form.to_json()), "anchor": self.anchor}
+        whose = {"cache": self.cache, "key": self.key, "form": form, **told}
+        files, rows = [], []
+        edges = [(piece.first, piece.stop) for piece in pieces if piece.segment == NEW]
+        parts = self._parts(edges, at)
+        for place, (first, stop) in enumerate(parts):
+            begin, end = map(int, at.searchsorted((first, stop)))
+            mine = [
+                piece.within(first, stop)._replace(segment=NEW - place)
+                for piece in pieces
+                if piece.segment == NEW and piece.first < stop and first < piece.stop
+            ]
+            rows += mine
+            about_it = {**whose, "pieces": [list(piece) for piece in mine]}
+            content = packed(table[begin:end], about_it)
+            files.append((content, first, stop, end - begin, json.dumps(told)))
+        rows += [piece for piece in pieces if piece.segment != NEW]
+        return self.native.commit(rows, files=files, cut=list(cut), expected=expected)
+
+    def _parts(self, edges: Sequence[Interval], at: np.ndarray[Any, Any]) -> list[Interval]:
+        """Cut what is to be written into segments that are not too long."""
+        if not edges:
+            return []
+        first, stop = edges[0][0], max(end for _, end in edges)
+        cuts = [int(at[place]) for place in range(ROWS, len(at), ROWS)]
+        # Ticks of one instant stay together.
+        bounds = sorted({first, *cuts, stop})
+        return list(itertools.pairwise(bounds))
+
+    def _hold(self, pieces: Sequence[Piece], table: pl.DataFrame) -> None:
+        number = -(2**40) - len(self._unsaved)
+        self._unsaved[number] = table
+        for piece in pieces:
+            segment = number if piece.segment == NEW else piece.segment
+            self.native.hold(piece._replace(segment=segment))
+
+    def _remember(
+        self,
+        pieces: Sequence[Piece],
+        table: pl.DataFrame,
+        at: np.ndarray[Any, Any],
+        cut: Sequence[Interval],
+    ) -> None:
+        self._drop_changed()
+        for first, stop in cut:
+            self.windows.cut(first, stop)
+        for first, stop in joined([(piece.first, piece.stop) for piece in pieces]):
+            begin, end = map(int, at.searchsorted((first, stop)))
+            self.windows.put(first, stop, table[begin:end])
+
+    def _adopt(self) -> None:
+        """Take in segments that lie there although the catalog was lost."""
+        strays = self.native.strays()
+        if not strays:
+            if strays is not None:
+                self._told_adopted()
+            return
+        found = []
+        for name in strays:
+            told = about(self.native.read_file(name))
+            if told and told.get("cache") == self.cache and told.get("key") == self.key:
+                found.append((told, name))
+        found.sort(key=lambda one: one[0].get("written", 0))
+        for place, (told, name) in enumerate(found):
+            pieces = [Piece(*row)._replace(segment=NEW) for row in told["pieces"]]
+            first, stop = pieces[0].first, pieces[-1].stop
+            kept = {key: value for key, value in told.items() if key != "pieces"}
+            file = (name, first, stop, int(told.get("rows", 0)), json.dumps(kept))
+            last = place == len(found) - 1
+            self.native.commit(pieces, files=[file], adopts=last)
+            if self.form is None and "form" in told:
+                self.native.set_form(json.dumps(told["form"]))
+        _log.warning("the catalog of %s was lost: %d segments were taken in", self.name, len(found))
+
+    def _told_adopted(self) -> None:
+        self.native.commit([], adopts=True)
+
+
+def bound(form: Form) -> Form:
+    """Give a form with the class of its objects, for which its seal vouches."""
+    if form.kind != "objects" or form.bound is not None:
+        return form
+    module, name = form.details["class"][:2]
+    try:
+        found = operator.attrgetter(name)(importlib.import_module(module))
+    except (ImportError, AttributeError):
+        return form
+    return form.bind(found) if isinstance(found, type) else form
+
+
+def _outside(piece: Piece, first: int, stop: int) -> list[Piece]:
+    """Give what of a piece lies outside of an interval."""
+    rest = without([(piece.first, piece.stop)], [(first, stop)])
+    return [piece.within(*part) for part in rest]

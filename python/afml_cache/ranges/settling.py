@@ -1,0 +1,148 @@
+"""What an answer proves: which of its interval is final, empty, too short, or may still change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from afml_cache.ranges.intervals import Interval, common, without
+from afml_cache.ranges.states import (
+    DATA,
+    DAY,
+    EMPTY,
+    FETCHED,
+    NEVER,
+    NEW,
+    SHORT,
+    SUSPECT,
+    VENDOR_EMPTY,
+    VOLATILE,
+    Piece,
+    nothing,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from afml_cache.ranges.axes import Axis, Limits
+
+# Fewer rows than this are no answer that a vendor's cap has cut.
+_LEAST_CAP = 10
+
+
+class Proof(NamedTuple):
+    """What one answer to `[first, stop)` says of it."""
+
+    kept: Interval
+    """What is known now."""
+    holes: list[tuple[int, int, int]]
+    """Where in it bars may be missing, and why: first, stop, reason."""
+    again: list[Interval]
+    """What is to be asked for at once: the answer seems to be cut there."""
+
+
+def proof(axis: Axis, first: int, stop: int, at: np.ndarray[Any, Any], most: int | None) -> Proof:
+    """Tell what an answer proves.
+
+    Nothing says where an answer was cut. What lies between two bars of it is proven. What lies
+    before the first and behind the last is not, where it is longer than what lies between others
+    and than a few holidays, or a night: then it is asked for at once, by itself.
+    """
+    if not len(at):
+        return Proof((first, stop), [(first, stop, VENDOR_EMPTY)], [])
+    begin, end = int(at[0]), axis.next(int(at[-1]))
+    front, back = axis.trading_time(first, begin), axis.trading_time(end, stop)
+    quiet = max(_longest_quiet(axis, at), _usual_quiet(axis))
+    full = most is not None and len(at) >= most
+    cut = full or len(at) >= _LEAST_CAP
+    kept_first, kept_stop, holes, again = first, stop, [], []
+    if cut and back > (0 if full else quiet):
+        again.append((end, stop))
+        kept_stop = end
+    elif end < stop and axis.sessions is None:
+        holes.append((end, stop, VENDOR_EMPTY))
+    if front > quiet and cut and not full:
+        again.append((first, begin))
+        kept_first = begin
+    elif front > quiet and axis.sessions is None:
+        holes.append((first, begin, VENDOR_EMPTY))
+    missing = axis.sessions_missing(kept_first, kept_stop, at)
+    holes += [(begin, end, SHORT) for begin, end in missing]
+    return Proof((kept_first, kept_stop), holes, again)
+
+
+def _usual_quiet(axis: Axis) -> int:
+    """Give for how long there may be no bar although one is to be expected."""
+    if axis.sessions is None:
+        return 5 * DAY if axis.timeframe.is_dates else DAY
+    return DAY if axis.timeframe.is_dates else DAY // 8
+
+
+def _longest_quiet(axis: Axis, at: np.ndarray[Any, Any]) -> int:
+    """Give the longest time between two bars in which there could have been others."""
+    if len(at) < 2:  # noqa: PLR2004
+        return 0
+    widest = np.argsort(np.diff(at))[-8:]
+    return max(axis.trading_time(axis.next(int(at[place])), int(at[place + 1])) for place in widest)
+
+
+class Sent(NamedTuple):
+    """When a call was sent, what was final then, and how long what was not is good for."""
+
+    at: int
+    limits: Limits
+    settle: int
+    volatile_ttl: int
+
+
+def pieces_of(
+    axis: Axis, proven: Proof, before: Sequence[Piece], sent: Sent, *, has_rows: bool
+) -> list[Piece]:
+    """Give the pieces of what is known now, up to the bars that are still forming."""
+    limits = sent.limits
+    first, stop = proven.kept[0], min(proven.kept[1], limits.opened)
+    empty = [(begin, end) for begin, end, _ in proven.holes]
+    segment = NEW if has_rows else None
+    pieces = []
+    for begin, end in without([(first, stop)], empty):
+        final = common([(begin, end)], [(begin, min(end, limits.settled))])
+        pieces += [Piece(*part, DATA, FETCHED, segment, 0, sent.at, NEVER) for part in final]
+        for part in without([(begin, end)], final):
+            settled = axis.settles_at(part[0]) + sent.settle
+            recheck = min(sent.at + sent.volatile_ttl, max(settled, sent.at + 1))
+            pieces.append(Piece(*part, VOLATILE, FETCHED, segment, 0, sent.at, recheck))
+    for begin, end, reason in proven.holes:
+        for part in common([(begin, end)], [(first, stop)]):
+            pieces += _hollow(axis, part, reason, before, sent)
+    return pieces
+
+
+def _hollow(
+    axis: Axis,
+    part: Interval,
+    reason: int,
+    before: Sequence[Piece],
+    sent: Sent,
+) -> list[Piece]:
+    """Give the pieces of an interval without bars; each counts how often it was asked for again."""
+    pieces = []
+    old = [piece for piece in before if piece.state in {EMPTY, SUSPECT}]
+    for piece in old:
+        for begin, end in common([part], [(piece.first, piece.stop)]):
+            age = sent.at - axis.settles_at(begin)
+            # Soon after its end, a bar that is missing is late, and no attempt is spent on it.
+            late = age <= piece.recheck_after - piece.fetched_at
+            attempt = piece.attempt if late else piece.attempt + 1
+            pieces.append(_late(axis, nothing(begin, end, reason, sent.at, attempt), sent))
+    known = [(piece.first, piece.stop) for piece in pieces]
+    for begin, end in without([part], known):
+        pieces.append(_late(axis, nothing(begin, end, reason, sent.at), sent))
+    return pieces
+
+
+def _late(axis: Axis, piece: Piece, sent: Sent) -> Piece:
+    """Have bars that only just ended asked for again as soon as they may be there."""
+    age = max(piece.fetched_at - axis.settles_at(piece.first), 0)
+    soon = piece.fetched_at + max(age, sent.volatile_ttl)
+    return piece._replace(recheck_after=min(piece.recheck_after, soon))

@@ -1,0 +1,316 @@
+"""What is asked of a range cache besides bars: plans, coverage, and upkeep."""
+
+from __future__ import annotations
+
+import random
+from abc import abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import polars as pl
+
+from afml_cache._native import default_store, series_of
+from afml_cache.exceptions import CacheConfigError, CacheCorruptError, CacheStoreError
+from afml_cache.ranges.answers import Asked, checked
+from afml_cache.ranges.compaction import groups, parts, rewrite
+from afml_cache.ranges.effects import arun, run
+from afml_cache.ranges.explaining import explained
+from afml_cache.ranges.forms import write
+from afml_cache.ranges.places import between, times
+from afml_cache.ranges.planning import calls_of
+from afml_cache.ranges.reports import Coverage, Explanation, Plan, PlannedCall, known, picture
+from afml_cache.ranges.states import DATA, IMPORTED, NEVER, NEW, Piece
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from afml_cache._native import Store
+    from afml_cache.ranges.axes import Request as Bounds
+    from afml_cache.ranges.filling import Filler
+    from afml_cache.ranges.requests import Request
+    from afml_cache.ranges.series import Series
+    from afml_cache.ranges.stats import Counts
+
+_EVER = (-(2**63), 2**63 - 1)
+
+
+class Verified(NamedTuple):
+    """What `verify` found."""
+
+    segments: int
+    rows: int
+    problems: list[str]
+    differences: list[tuple[Any, Any, int]]
+    """Intervals that the vendor gave otherwise than they are stored: start, end, bars."""
+
+
+class Upkeep:
+    """The part of `RangeCache` that looks after what is stored."""
+
+    name: str
+    key: tuple[str, ...]
+    counts: Counts
+    _filler: Filler
+    _store: Store | None
+    _clock: Callable[[], int]
+
+    @abstractmethod
+    def _find(self, values: dict[str, Any]) -> Series: ...
+    @abstractmethod
+    def _read(self, key: tuple[Any, ...], named: dict[str, Any]) -> tuple[Series, Any, Any]: ...
+    @abstractmethod
+    def _bounds(self, series: Series, start: Any, end: Any) -> Bounds: ...
+    @abstractmethod
+    def _request(self, series: Series, bounds: Bounds) -> Request: ...
+    @abstractmethod
+    def _answered(self, series: Series, bounds: Bounds, *options: Any) -> Any: ...
+
+    def _of(self, key: tuple[Any, ...]) -> Series:
+        """Give the series of a key without times."""
+        if len(key) != len(self.key):
+            message = f"a series of `{self.name}` is named by {', '.join(self.key)}; not {key!r}"
+            raise CacheConfigError(message)
+        series = self._find(dict(zip(self.key, key, strict=True)))
+        series.sync()
+        return series
+
+    def _each(self, key: tuple[Any, ...]) -> Iterator[Series]:
+        """Give the series of a key, or all that are stored."""
+        if key:
+            yield self._of(key)
+            return
+        for text in series_of(self._store or default_store(), self.name):
+            series = self._stored(text)
+            series.sync()
+            yield series
+
+    @abstractmethod
+    def _stored(self, text: str) -> Series: ...
+
+    def prefetch(self, *key: Any, **named: Any) -> int:
+        """Fetch what is missing of a range, and give nothing but how many calls that took."""
+        calls: int = run(self._prefetched(key, named))
+        return calls
+
+    async def aprefetch(self, *key: Any, **named: Any) -> int:
+        """Do the same as `prefetch`, for loaders that are coroutine functions."""
+        return await arun(self._prefetched(key, named))
+
+    def _prefetched(self, key: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        series, start, end = self._read(key, named)
+        request = self._request(series, self._bounds(series, start, end))
+        request.heeds_failures = True
+        yield from request.completed()
+        self.counts.count(series.name, 0, request.fetched, request.calls)
+        request.raise_failures(None)
+        return request.calls
+
+    def refresh(self, *key: Any, **named: Any) -> int:
+        """Fetch a range again, whatever is stored; give how many bars the vendor had restated."""
+        bars: int = run(self._refreshed(key, named))
+        return bars
+
+    async def arefresh(self, *key: Any, **named: Any) -> int:
+        """Do the same as `refresh`, for loaders that are coroutine functions."""
+        return await arun(self._refreshed(key, named))
+
+    def _refreshed(self, key: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        series, start, end = self._read(key, named)
+        request = self._request(series, self._bounds(series, start, end))
+        if request.mode == "normal":
+            request.mode = "fresh"
+        before = sum(one[2] for one in series.restated)
+        yield from request.completed()
+        self.counts.count(series.name, 0, request.fetched, request.calls)
+        request.raise_failures(None)
+        return sum(one[2] for one in series.restated) - before
+
+    def plan(
+        self, *key: Any, price: Callable[[Any, Any, int], float] | None = None, **named: Any
+    ) -> Plan:
+        """Tell what a request would take, and ask for nothing.
+
+        Parameters
+        ----------
+        *key
+            As for `get`.
+        price : callable, optional
+            `price(start, end, rows)` of one call.
+        """
+        series, start, end = self._read(key, named)
+        series.sync()
+        bounds = self._bounds(series, start, end)
+        request = self._request(series, bounds)
+        axis, options = series.axis, self._filler.options
+        gaps = request.open_gaps()
+        wanted = request.wanted(gaps)
+        calls = []
+        for first, stop in [call for gap in wanted for call in calls_of(axis, gap, options)]:
+            ends = axis.for_loader(first, stop, bounds.caller, options.loader_closed)
+            rows = axis.expected(first, stop)
+            calls.append(PlannedCall(*ends, rows, price and price(*ends, rows)))
+        cost = sum(call.cost or 0.0 for call in calls) if price else None
+        missing = tuple(times(axis, *gap) for gap in gaps)
+        return Plan(series.name, tuple(calls), missing, sum(call.rows for call in calls), cost)
+
+    def coverage(self, *key: Any) -> Coverage:
+        """Tell what is known of a series."""
+        series = self._of(key)
+        pieces = series.pieces(*_EVER)
+        segments = series.native.segments()
+        return Coverage(
+            series.name,
+            tuple(known(series.axis, piece) for piece in pieces),
+            sum(one[4] for one in segments),
+            len(segments),
+            sum(one[5] for one in segments),
+            picture(pieces),
+        )
+
+    def gaps(self, *key: Any, **named: Any) -> list[tuple[Any, Any]]:
+        """Give the intervals of a range that a request would have to ask for, half-open."""
+        series, start, end = self._read(key, named)
+        series.sync()
+        request = self._request(series, self._bounds(series, start, end))
+        return [times(series.axis, *gap) for gap in request.open_gaps()]
+
+    def explain_gap(self, *key: Any, **named: Any) -> Explanation:
+        """Tell why there is, or is not, a bar at a time: key, then the time."""
+        series, time, _ = self._read(
+            key, {"start": named.pop("t"), **named} if "t" in named else named
+        )
+        series.sync()
+        bounds = series.axis.request(time, time, "both", self._clock())
+        return explained(series, bounds, self._filler.options, self._clock())
+
+    def restated(self, *key: Any) -> list[tuple[Any, Any, int]]:
+        """Give the intervals that the vendor restated in this process: start, end, bars.
+
+        Each is a `time_range` for `afml_cache.invalidate`, to drop what was computed from them.
+        """
+        series = self._of(key)
+        return [(*times(series.axis, first, stop), count) for first, stop, count in series.restated]
+
+    def invalidate(self, *key: Any, **named: Any) -> None:
+        """Forget a range, or all of a series; it is fetched again when it is next asked for."""
+        if len(key) + len(named) > len(self.key):
+            series, start, end = self._read(key, named)
+            bounds = self._bounds(series, start, end)
+            span = bounds.first, bounds.stop
+        else:
+            series, span = self._of((*key, *named.values())), _EVER
+        series.sync()
+        with series.lock:
+            series.drop(*span)
+
+    def verify(self, *key: Any, sample: int = 0, fix: bool = True) -> Verified:
+        """Check every segment of a series, or of all; and bars against the vendor.
+
+        Parameters
+        ----------
+        *key
+            A series; by default all of the cache.
+        sample : int
+            How many stored intervals of one session are fetched again and compared, drawn anew at
+            each call. What differs is stored as it is now.
+        fix : bool
+            Whether a segment that is gone or damaged is forgotten, so that its bars are fetched
+            again when they are next asked for.
+        """
+        segments = rows = 0
+        problems: list[str] = []
+        differences: list[tuple[Any, Any, int]] = []
+        for series in self._each(key):
+            for number, name, _, _, count, *_ in series.native.segments():
+                segments, rows = segments + 1, rows + count
+                try:
+                    series.check(number)
+                except (CacheCorruptError, CacheStoreError) as error:
+                    problems.append(f"{series.name}, {name}: {error}")
+                    if fix:
+                        series.native.forget(number, True)
+            if sample:
+                differences += self._sampled(series, sample)
+        return Verified(segments, rows, problems, differences)
+
+    def _sampled(self, series: Series, sample: int) -> list[tuple[Any, Any, int]]:
+        data = [piece for piece in series.pieces(*_EVER) if piece.state == DATA]
+        at = [int(one) for piece in data for one in series.labels(piece.first, piece.stop)]
+        before = len(series.restated)
+        for first in random.sample(at, min(sample, len(at))):
+            stop = series.axis.next(first)
+            request = self._request(series, between(series.axis, first, stop))
+            request.mode = "fresh"
+            run(request.completed())
+            request.raise_failures(None)
+        fresh = list(series.restated)[before:]
+        return [(*times(series.axis, first, stop), count) for first, stop, count in fresh]
+
+    def compact(self, *key: Any) -> int:
+        """Make the segments of a series, or of all, as few as can be.
+
+        Gives how many there are less. A second time in a row it does nothing.
+        """
+        gone = 0
+        for series in self._each(key):
+            for segments in groups(parts(series)):
+                if rewrite(series, segments):
+                    gone += len(segments) - 1
+            series.native.collect()
+        return gone
+
+    def stats(self) -> dict[str, int | float]:
+        """Give the counters of this process, by the names that scripts know."""
+        return self.counts.as_dict()
+
+    def export(self, path: Any, *key: Any) -> int:
+        """Write the bars of a series, or of all, to a file; give how many there were.
+
+        The file's suffix says what it is: .parquet, .csv, .arrow or .feather, .json (a line a bar).
+        Of several series, columns with the parts of their keys come first.
+        """
+        writers = {
+            ".parquet": pl.DataFrame.write_parquet,
+            ".csv": pl.DataFrame.write_csv,
+            ".arrow": pl.DataFrame.write_ipc,
+            ".feather": pl.DataFrame.write_ipc,
+            ".json": pl.DataFrame.write_ndjson,
+        }
+        target = Path(path)
+        writer: Any = writers.get(target.suffix.lower())
+        if writer is None:
+            message = f"`{target.name}` has no known suffix: {', '.join(writers)}"
+            raise CacheConfigError(message)
+        tables = []
+        for series in self._each(key):
+            table = series.table(*_EVER)
+            if series.form is None or not table.height:
+                continue
+            table = write(series.form, table, "polars")
+            named = [pl.lit(str(value)).alias(name) for name, value in series.values.items()]
+            tables.append(table if key else table.select(*named, pl.all()))
+        whole = pl.concat(tables, how="diagonal_relaxed") if tables else pl.DataFrame()
+        writer(whole, target)
+        return whole.height
+
+    def import_parquet(self, path: Any, *key: Any, time: str | None = None) -> int:
+        """Take in bars that one already has, from a Parquet file; give how many.
+
+        They are known from the first to the last of them, and never asked for there. Bars that are
+        not final yet are left out.
+        """
+        series = self._of(key)
+        table = pl.read_parquet(path)
+        asked = Asked(series.name, series.axis, *_EVER, "both", time, series.form)
+        with series.lock:
+            answer = checked(series.like(table, time), asked)
+            limits = series.axis.limits(self._clock(), self._filler.options.settle)
+            count = int(answer.at.searchsorted(limits.settled))
+            if not count:
+                return 0
+            series.learn(answer.form, answer.form.bound)
+            span = int(answer.at[0]), series.axis.next(int(answer.at[count - 1]))
+            piece = Piece(*span, DATA, IMPORTED, NEW, 0, self._clock(), NEVER)
+            told = {"source": str(path), "rows": count, "written": self._clock()}
+            series.keep([piece], answer.table[:count], told, writes=True)
+        return count
