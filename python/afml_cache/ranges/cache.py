@@ -81,7 +81,7 @@ class RangeCache(Upkeep):
         merge_gaps: Any = 0,
         rate_limit: Any = None,
         identical: float | None = None,
-        retries: Any = 0,
+        retries: Any = 3,
         classify: Callable[[Exception], str | None] | None = None,
         concurrency: int = 1,
         allow_partial: bool = False,
