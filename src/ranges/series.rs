@@ -414,8 +414,10 @@ impl Series {
             let live = listed("SELECT name FROM segments WHERE series = ? AND id > ?", 0)?;
             let mut removed = 0;
             for (name, abandoned) in files.names(&entered.folder) {
-                let stray = abandoned && !live.contains(&name) && !fresh.contains(&name);
-                if dead.contains(&name) || stray {
+                if live.contains(&name) || fresh.contains(&name) {
+                    continue;
+                }
+                if dead.contains(&name) || abandoned {
                     files.remove(&entered.folder, &name);
                     removed += 1;
                 }

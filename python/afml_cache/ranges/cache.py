@@ -10,7 +10,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from afml_cache import _native
-from afml_cache._native import default_store
+from afml_cache._native import default_store, usual_memory
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.instants import length_of
 from afml_cache.ranges.axes import axis_of
@@ -29,12 +29,14 @@ from afml_cache.ranges.simulation import simulated_now
 from afml_cache.ranges.stats import Counts
 from afml_cache.ranges.timeframes import timeframe as timeframe_of
 from afml_cache.ranges.upkeep import Upkeep
+from afml_cache.ranges.windows import together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
     from afml_cache._native import Store
     from afml_cache.ranges.axes import Request as Bounds
+    from afml_cache.ranges.windows import Window
 
 _Times = tuple[Any, Any]
 
@@ -88,12 +90,14 @@ class RangeCache(Upkeep):
         listing: Callable[..., Any] | None = None,
         on_restated: Callable[..., Any] | None = None,
         compact: bool = True,
+        memory: int | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self.name = name
         self.key = tuple(key)
         self.counts = Counts()
         self._clock = clock
+        self._memory = usual_memory() if memory is None else count_of("memory", memory)
         self._naive, self._zone = naive, zone
         self._sessions = None if calendar is None else sessions_of(calendar)
         self._timeframe = timeframe
@@ -231,6 +235,18 @@ class RangeCache(Upkeep):
         known = self._series.get(text)
         return known or self._find(values_of(text))
 
+    def _make_room(self, used: Series) -> None:
+        """Let go of the bars in memory of those series that were used least lately."""
+        with self._lock:
+            self._series.move_to_end(used.text)
+            sizes = [(series, series.windows.nbytes) for series in self._series.values()]
+        taken = sum(size for _, size in sizes)
+        for series, size in sizes:
+            if taken <= self._memory:
+                return
+            series.cool()
+            taken -= size
+
     def _forget(self) -> None:
         """Begin anew in a forked child: a lock in what the parent had may be held for ever."""
         self._lock = threading.Lock()
@@ -246,8 +262,11 @@ class RangeCache(Upkeep):
         loader: Callable[..., Any] | None,
     ) -> Generator[Any, Any, Any]:
         request = self._request(series, bounds, loader)
+        if request.mode == "off":
+            return (yield from request.uncached(output))
         yield from request.completed()
         value, rows = self._value(request, output)
+        self._make_room(series)
         self.counts.count(series.name, rows, request.fetched, request.calls)
         partial = self._filler.options.allow_partial if allow_partial is None else allow_partial
         if not partial:
@@ -267,29 +286,25 @@ class RangeCache(Upkeep):
         """Give the answer, and how many rows it has."""
         series, bounds = request.series, request.bounds
         first, stop = bounds.clip_first, bounds.clip_stop
+        opened = request.limits().opened
         with series.lock:
             mark = series.native.mark()
-            series.load(bounds.first, bounds.stop)
-            tail = series.tail
-            window = series.windows.whole(bounds.first, bounds.stop)
-            forming = tail is not None and tail.first < stop and first < tail.stop
-            if window is not None and not forming and series.form is not None:
-                self._warm(series, bounds, mark)
-                begin, end = window.rows(first, stop)
-                return window.held_as(series.form, output).slice(begin, end), end - begin
-            table = series.table(first, stop)
-            if forming:
-                table = series.with_tail(table, first, stop)
+            series.load(bounds.first, min(bounds.stop, opened))
             if series.form is None:
                 return [], 0
+            window = series.windows.whole(bounds.first, bounds.stop)
+            if window is not None and stop <= opened:
+                self._warm(series, bounds, mark, window)
+                begin, end = window.rows(first, stop)
+                return window.held_as(series.form, output).slice(begin, end), end - begin
+            forming = series.forming(first, stop, opened)
+            table = together([series.table(first, min(stop, opened)), forming])
             return write(series.form, table, output), table.height
 
-    def _warm(self, series: Series, bounds: Bounds, mark: int | None) -> None:
+    def _warm(self, series: Series, bounds: Bounds, mark: int | None, window: Window) -> None:
+        """Have requests within what is final answered without asking anybody."""
         ready = series.native.ready(bounds.first, bounds.stop, self._clock())
-        if ready is None or mark is None:
-            return
-        window = series.windows.whole(bounds.first, bounds.stop)
-        if window is not None:
+        if ready is not None and mark is not None:
             first, stop = max(ready[0], window.first), min(ready[1], window.stop)
             series.hot = Hot(first, stop, ready[2], mark, window)
 

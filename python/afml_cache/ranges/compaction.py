@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
+import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from afml_cache.exceptions import CacheStoreError
 from afml_cache.ranges.segments import ROWS
-from afml_cache.ranges.states import NEW
+from afml_cache.ranges.states import EVER, NEW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +35,7 @@ class Part(NamedTuple):
 def parts(series: Series) -> list[Part]:
     """Give the segments of a series in order of time."""
     spans: dict[int, list[Piece]] = {}
-    for piece in series.pieces(-(2**63), 2**63 - 1):
+    for piece in series.pieces(*EVER):
         if piece.segment is not None and piece.segment > 0:
             spans.setdefault(piece.segment, []).append(piece)
     found = []
@@ -72,12 +74,23 @@ def groups(found: Sequence[Part]) -> list[list[int]]:
     ]
 
 
+def compact_some(series: Series) -> None:
+    """Make a few segments one, now and then: what that costs for each bar does not grow."""
+    series.appended += 1
+    if series.appended % _FAN:
+        return
+    while segments := due(parts(series)):
+        if not rewrite(series, segments):
+            return
+    series.native.collect()
+
+
 def rewrite(series: Series, segments: Sequence[int]) -> bool:
     """Make some segments one; false where the series was changed meanwhile."""
     series.sync()
     expected = series.native.sync()
     mine = set(segments)
-    pieces = [one for one in series.pieces(-(2**63), 2**63 - 1) if one.segment in mine]
+    pieces = [one for one in series.pieces(*EVER) if one.segment in mine]
     if not pieces:
         return False
     table = series.read_pieces(pieces)
@@ -91,9 +104,6 @@ def rewrite(series: Series, segments: Sequence[int]) -> bool:
 
 def _told(series: Series, segments: set[int]) -> dict[str, Any]:
     """Say where the bars of a segment are from that was made of others."""
-    import json
-    import time
-
     sources = []
     for number, *_, about in series.native.segments():
         if number in segments:

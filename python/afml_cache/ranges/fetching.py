@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import LoaderError
-from afml_cache.ranges.answers import Answer, Asked, checked
+from afml_cache.ranges.answers import checked
 from afml_cache.ranges.effects import Call
+from afml_cache.ranges.filling import Found
 from afml_cache.ranges.forms import write
 from afml_cache.ranges.intervals import Interval, without
 from afml_cache.ranges.loaders import NOTHING, Effort, fetch
@@ -14,29 +15,57 @@ from afml_cache.ranges.reservations import Filling
 from afml_cache.ranges.settling import Proof, proof
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
+    from afml_cache.ranges.answers import Answer
+    from afml_cache.ranges.effects import Step
     from afml_cache.ranges.requests import Request
 
 
 class Fetch:
-    """The calls that one interval takes: one, or as many as the vendor's answers are cut into."""
+    """The calls that one interval takes: one, or as many as the vendor's answers are cut into.
 
-    def __init__(self, request: Request, first: int, stop: int) -> None:
+    What they give is kept at once, or collected in `found`.
+    """
+
+    def __init__(
+        self, request: Request, first: int, stop: int, found: list[Found] | None = None
+    ) -> None:
         self.request = request
         self.left: list[Interval] = [(first, stop)]
         """What is not fetched yet."""
+        self.found = found
 
-    def steps(self) -> Generator[Any, Any, None]:
+    def steps(self) -> Step[None]:
         """Fetch all of it, as far as the loader gives it."""
         while self.left:
             yield from self._ask(*self.left[-1])
 
-    def _ask(self, first: int, stop: int) -> Generator[Any, Any, None]:
-        request, series, filler = self.request, self.request.series, self.request.filler
-        options, axis = filler.options, series.axis
+    def _ask(self, first: int, stop: int) -> Step[None]:
+        request, series = self.request, self.request.series
         sent = request.clock()
-        start, end = axis.for_loader(first, stop, request.bounds.caller, options.loader_closed)
+        value = yield from self._call(first, stop)
+        answer = checked(value, request.asks(first, stop))
+        request.fetched += len(answer.at)
+        proven = self._proven(answer, first, stop)
+        found = Found(answer, proven, sent)
+        if self.found is None:
+            yield Call(request.filler.keep, (request, found))
+        else:
+            self.found.append(found)
+        self.left = without(self.left, [proven.kept])
+        if answer.fault is not None:
+            raise answer.fault
+        if proven.kept[0] >= proven.kept[1]:
+            what = series.axis.describe(first, stop)
+            message = (
+                f"an answer for {what} of {series.name} holds no instant whole: its page is too "
+                "short for the ticks of one instant; let the vendor give longer pages"
+            )
+            raise LoaderError(message)
+
+    def _call(self, first: int, stop: int) -> Step[Any]:
+        request, series, filler = self.request, self.request.series, self.request.filler
+        closed = filler.options.loader_closed
+        start, end = series.axis.for_loader(first, stop, request.bounds.caller, closed)
         effort = Effort()
         try:
             with Filling(series.native.digest):
@@ -45,38 +74,28 @@ class Fetch:
                 )
         finally:
             request.calls += effort.tries
-        value = fetched.value
-        asked = Asked(
-            series.name, axis, first, stop, options.loader_closed, options.time, series.form
-        )
-        if value is NOTHING:
-            value = write(series.form, series.nothing()) if series.form else []
-        answer = checked(value, asked)
-        request.fetched += len(answer.at)
-        proven = self._proven(answer, first, stop)
-        yield Call(filler.keep, (request, answer, proven, sent))
-        self.left = without(self.left, [proven.kept])
-        self._heed(answer, proven, (first, stop))
+        if fetched.value is not NOTHING:
+            return fetched.value
+        return write(series.form, series.nothing()) if series.form else []
 
     def _proven(self, answer: Answer, first: int, stop: int) -> Proof:
-        axis, options = self.request.series.axis, self.request.filler.options
+        series, options = self.request.series, self.request.filler.options
+        axis = series.axis
         if axis.timeframe.unit == "tick":
             return _proof_of_ticks(answer, first, stop, options.max_rows)
-        return proof(axis, first, stop, answer.at, options.max_rows)
-
-    def _heed(self, answer: Answer, proven: Proof, asked: Interval) -> None:
-        if answer.fault is not None:
-            raise answer.fault
-        if without([asked], [proven.kept]) == [asked]:
-            what = self.request.series.axis.describe(*asked)
-            message = f"an answer for {what} of {self.request.series.name} makes no progress"
-            raise LoaderError(message)
+        proven = proof(axis, first, stop, answer.at, options.max_rows)
+        if options.loader_closed == "both" and series.learn_anchor(
+            answer.at, writes=self.request.writes
+        ):
+            # The end that was asked for was no label: what lies behind it was not.
+            asked = max(axis.floor(stop - 1) + 1, first + 1)
+            return proven.up_to(asked, stop)
+        return proven
 
 
 def _proof_of_ticks(answer: Answer, first: int, stop: int, most: int | None) -> Proof:
     """Ticks of one instant may be cut by the end of a page: they are asked for again as a whole."""
     full = most is not None and answer.given >= most
     if not full or not len(answer.at):
-        return Proof((first, stop), [], [])
-    last = int(answer.at[-1])
-    return Proof((first, last), [], [(last, stop)])
+        return Proof((first, stop), [])
+    return Proof((first, int(answer.at[-1])), [])

@@ -5,16 +5,20 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from afml_cache.ranges.intervals import common
+from afml_cache.ranges.compaction import compact_some
+from afml_cache.ranges.intervals import joined
 from afml_cache.ranges.places import times
 from afml_cache.ranges.restating import BasisChange, compared
 from afml_cache.ranges.series import Tail
 from afml_cache.ranges.settling import Sent, pieces_of
-from afml_cache.ranges.states import NEW
+from afml_cache.ranges.states import DATA, DAY, EVER
+from afml_cache.ranges.windows import together
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
     from afml_cache.ranges.answers import Answer
@@ -22,10 +26,30 @@ if TYPE_CHECKING:
     from afml_cache.ranges.loaders import Loader, Policy
     from afml_cache.ranges.options import Options
     from afml_cache.ranges.requests import Request
+    from afml_cache.ranges.restating import Compared
+    from afml_cache.ranges.series import Series
     from afml_cache.ranges.settling import Proof
+    from afml_cache.ranges.states import Piece
     from afml_cache.ranges.stats import Counts
 
 _log = logging.getLogger("afml_cache.ranges")
+
+
+class Found(NamedTuple):
+    """An answer, what it proves, and when it was asked for (ns UTC)."""
+
+    answer: Answer
+    proven: Proof
+    sent: int
+
+    def has_rows(self, closed: int) -> bool:
+        """Tell whether there are closed bars in what is kept."""
+        return self.rows(0, closed).height > 0
+
+    def rows(self, first: int, stop: int) -> pl.DataFrame:
+        """Give those of some rows that are kept."""
+        begin, end = map(int, self.answer.at.searchsorted(self.proven.kept))
+        return self.answer.table[max(first, begin) : max(min(stop, end), begin, first)]
 
 
 @dataclass
@@ -38,41 +62,56 @@ class Filler:
     counts: Counts
     source: str
 
-    def keep(self, request: Request, answer: Answer, proven: Proof, sent: int) -> None:
+    def keep(self, request: Request, found: Found) -> None:
         """Keep what an answer proves; say what had to be mended."""
-        with request.series.lock:
-            self._keep(request, answer, proven, sent)
+        series = request.series
+        with series.lock:
+            self._note(request, found.answer)
+            self._compare(request, found)
+            self._store(request, [found])
+            if self.options.compact and request.writes:
+                compact_some(series)
 
-    def _keep(self, request: Request, answer: Answer, proven: Proof, sent: int) -> None:
+    def replace(self, request: Request, founds: list[Found]) -> None:
+        """Keep what several answers prove in the place of all that is stored, in one step."""
+        series = request.series
+        with series.lock:
+            for found in founds:
+                self._note(request, found.answer)
+            self._store(request, founds, cut=[EVER])
+
+    def _note(self, request: Request, answer: Answer) -> None:
         series = request.series
         for note in answer.notes:
             _log.warning("%s: %s", series.name, note)
         self.counts.conflicts += answer.conflicts
-        series.learn(answer.form, answer.form.bound)
-        limits = series.axis.limits(sent, self.options.settle)
-        self._compare(request, answer, proven.kept)
-        before = series.pieces(*proven.kept)
-        at, table = answer.at, answer.table
-        closed = int(at.searchsorted(limits.opened))
-        pieces = pieces_of(
-            series.axis,
-            proven,
-            before,
-            Sent(sent, limits, self.options.settle, self.volatile_ttl(request)),
-            has_rows=closed > 0,
-        )
-        if pieces:
-            told = self.about(request, closed, sent)
-            inside = table[:closed] if any(one.segment == NEW for one in pieces) else table[:0]
-            series.keep(pieces, _within(series, inside, proven.kept), told, writes=request.writes)
-        self._keep_forming(request, table[closed:], proven.kept, limits.opened, sent)
+        series.learn(answer.form, writes=request.writes)
 
-    def volatile_ttl(self, request: Request) -> int:
+    def _store(self, request: Request, founds: list[Found], cut: Sequence[Interval] = ()) -> None:
+        series, options = request.series, self.options
+        pieces: list[Piece] = []
+        tables = []
+        for found in sorted(founds, key=lambda found: found.proven.kept):
+            limits = series.axis.limits(found.sent, options.settle)
+            closed = int(found.answer.at.searchsorted(limits.opened))
+            before = [] if cut else series.pieces(*found.proven.kept)
+            sent = Sent(found.sent, limits, options.settle, self.volatile_ttl(series))
+            pieces += pieces_of(
+                series.axis, found.proven, before, sent, has_rows=found.has_rows(closed)
+            )
+            tables.append(found.rows(0, closed))
+            self._keep_forming(series, found, closed, limits.opened)
+        if pieces:
+            table = together(tables)
+            told = self.about(request, table.height, founds[0].sent)
+            series.keep(pieces, table, told, writes=request.writes, cut=cut)
+
+    def volatile_ttl(self, series: Series) -> int:
         """Give for how long bars that may still change are answered from what is there."""
         if self.options.volatile_ttl is not None:
             return self.options.volatile_ttl
-        step = request.series.axis.timeframe.step
-        return 30 * 86_400_000_000_000 if step is None else step
+        step = series.axis.timeframe.step
+        return 30 * DAY if step is None else step
 
     def about(self, request: Request, rows: int, sent: int) -> dict[str, Any]:
         """Say in a segment where its bars are from."""
@@ -85,45 +124,40 @@ class Filler:
             "rows": rows,
         }
 
-    def _keep_forming(
-        self, request: Request, table: pl.DataFrame, kept: Interval, opened: int, sent: int
-    ) -> None:
-        series = request.series
-        first, stop = max(kept[0], opened), kept[1]
-        if first >= stop:
-            return
-        until = sent + self.volatile_ttl(request)
+    def _keep_forming(self, series: Series, found: Found, closed: int, opened: int) -> None:
+        first, stop = max(found.proven.kept[0], opened), found.proven.kept[1]
         tail = series.tail
-        if tail is not None and tail.first == opened and tail.stop >= stop and first > opened:
+        if first >= stop or (tail is not None and tail.first == opened < first <= tail.stop):
             return
-        series.tail = Tail(first, stop, until, table)
+        until = found.sent + self.volatile_ttl(series)
+        series.tail = Tail(first, stop, until, found.rows(closed, len(found.answer.at)))
 
-    def _compare(self, request: Request, answer: Answer, kept: Interval) -> None:
-        """Find what the vendor has restated of what was stored."""
-        series = request.series
-        known = [(one.first, one.stop) for one in series.pieces(*kept) if one.segment is not None]
-        for first, stop in common(known, [kept]):
+    def _compare(self, request: Request, found: Found) -> None:
+        """Find what the vendor has restated of what was stored and final."""
+        series, answer = request.series, found.answer
+        known = [
+            (one.first, one.stop) for one in series.pieces(*found.proven.kept) if is_final(one)
+        ]
+        for first, stop in joined(known):
             old = series.table(first, stop)
             begin, end = map(int, answer.at.searchsorted((first, stop)))
-            found = compared(
-                (series.positions(old), old), (answer.at[begin:end], answer.table[begin:end])
-            )
-            if found.ratio is not None and self.options.is_adjusted:
-                raise BasisChange(series.name, found.ratio)
-            if found.differences:
-                self._tell(request, found.first, found.last, found.differences)
+            new = answer.at[begin:end], answer.table[begin:end]
+            seen = compared((series.positions(old), old), new)
+            if seen.ratio is not None and self.options.is_adjusted:
+                raise BasisChange(series.name, seen.ratio)
+            if seen.differences:
+                self._tell(series, seen)
 
-    def _tell(self, request: Request, first: int, last: int, differences: int) -> None:
-        series = request.series
-        stop = series.axis.next(last)
-        self.counts.restated += differences
-        series.restated.append((first, stop, differences))
+    def _tell(self, series: Series, seen: Compared) -> None:
+        first, stop = seen.first, series.axis.next(seen.last)
+        self.counts.restated += seen.differences
+        series.restated.append((first, stop, seen.differences))
         what = series.axis.describe(first, stop)
-        _log.warning("%s: the vendor restated %d bars, %s", series.name, differences, what)
+        _log.warning("%s: the vendor restated %d bars, %s", series.name, seen.differences, what)
         if self.options.on_restated is not None:
             self.options.on_restated(series.values, *times(series.axis, first, stop))
 
 
-def _within(series: Any, table: pl.DataFrame, kept: Interval) -> pl.DataFrame:
-    begin, end = map(int, series.positions(table).searchsorted(kept))
-    return table[begin:end]
+def is_final(piece: Piece) -> bool:
+    """Tell whether a piece has bars that will not be asked for again."""
+    return piece.state == DATA and piece.segment is not None

@@ -191,7 +191,7 @@ class InstantAxis:
         if closed == "left":
             return start, caller.last(stop, dates=False, inclusive=False)
         whole = self._grid == self._step > 1
-        last = stop - self._step if whole else (stop - 1) // caller.precision * caller.precision
+        last = self.floor(stop - 1) if whole else (stop - 1) // caller.precision * caller.precision
         return start, caller.last(max(last, first), dates=False, inclusive=True)
 
     def describe(self, first: int, stop: int) -> str:

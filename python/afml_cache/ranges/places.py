@@ -13,6 +13,7 @@ from afml_cache.ranges.bounds import Request
 from afml_cache.ranges.callers import Caller
 from afml_cache.ranges.states import DAY
 from afml_cache.ranges.zones import date_of, midnight
+from afml_cache.ranges.zones import zone_of as zone_named
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,10 +39,15 @@ def time_of(axis: Axis, position: int) -> Any:
     return when if isinstance(axis, InstantAxis) else when.date()
 
 
-def between(axis: Axis, first: int, stop: int) -> Request:
-    """Make the request of an interval that nobody asked for."""
-    start: dt.date = time_of(axis, first)
-    return Request(first, stop, first, stop, Caller(start, start, "UTC"))
+def between(axis: Axis, first: int, stop: int, dtype: pl.DataType | None) -> Request:
+    """Make the request of an interval, with times as a column of that data type has them."""
+    zone = dtype.time_zone if isinstance(dtype, pl.Datetime) else None
+    if dtype is not None and zone is None:
+        like = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - bars without a zone
+    else:
+        like = dt.datetime(1970, 1, 1, tzinfo=zone_named(zone or "UTC"))
+    naive = "UTC" if axis.naive == "raise" else axis.naive
+    return Request(first, stop, first, stop, Caller(like, like, naive))
 
 
 def anchored(axis: Axis, anchor: int | None) -> Axis:

@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import functools
+import logging
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from afml_cache.exceptions import CacheConfigError, CacheMissError, PartialCoverageError
-from afml_cache.ranges.effects import Failed, Parallel, Until
+from afml_cache.exceptions import (
+    BasisChangedError,
+    CacheConfigError,
+    CacheMissError,
+    PartialCoverageError,
+)
+from afml_cache.ranges.answers import Asked
+from afml_cache.ranges.effects import Call, Failed, Parallel, Until
 from afml_cache.ranges.fetching import Fetch
+from afml_cache.ranges.forms import Form, write
 from afml_cache.ranges.intervals import Interval, common, joined, without
 from afml_cache.ranges.places import times
 from afml_cache.ranges.planning import calls_of, closed_pieces, planned
 from afml_cache.ranges.reservations import is_filling
-from afml_cache.ranges.states import SECOND
+from afml_cache.ranges.restating import BasisChange
+from afml_cache.ranges.states import EVER, SECOND
+from afml_cache.ranges.windows import together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from afml_cache.ranges.axes import Limits
     from afml_cache.ranges.axes import Request as Bounds
-    from afml_cache.ranges.filling import Filler
+    from afml_cache.ranges.effects import Step
+    from afml_cache.ranges.filling import Filler, Found
     from afml_cache.ranges.loaders import Loader
     from afml_cache.ranges.series import Series
+
+_log = logging.getLogger("afml_cache.ranges")
 
 BACK_OFF = 60 * SECOND
 """How long a prefetch leaves alone what could not be fetched."""
@@ -105,10 +118,10 @@ class Request:
             return []
         return [(begin, stop)]
 
-    def completed(self) -> Generator[Any, Any, None]:
+    def completed(self) -> Step[None]:
         """Fetch what is missing, or wait for whoever does."""
         series = self.series
-        series.sync()
+        series.sync(writes=self.writes)
         while gaps := self.gaps():
             self._refuse(gaps)
             self._note_closed(gaps)
@@ -126,6 +139,19 @@ class Request:
                 yield from self._alone(mine)
             finally:
                 series.reservations.release(number)
+
+    def uncached(self, output: Any) -> Step[Any]:
+        """Ask the loader for all of it, look nothing up and keep nothing."""
+        found: list[Found] = []
+        yield from Fetch(self, self.bounds.first, self.bounds.stop, found).steps()
+        if not found:
+            return write(self.series.form or Form.unknown, self.series.nothing(), output)
+        found.sort(key=lambda one: one.proven.kept)
+        answers = [one.answer for one in found]
+        form = functools.reduce(Form.merge, [one.form for one in answers])
+        clip = self.bounds.clip_first, self.bounds.clip_stop
+        parts = [one.table[slice(*map(int, one.at.searchsorted(clip)))] for one in answers]
+        return write(form, together(parts), output)
 
     def _refuse(self, gaps: list[Interval]) -> None:
         series = self.series
@@ -149,7 +175,7 @@ class Request:
             if self.mode == "fresh":
                 self.asked += [(piece.first, piece.stop) for piece in closed]
 
-    def _alone(self, mine: list[Interval]) -> Generator[Any, Any, None]:
+    def _alone(self, mine: list[Interval]) -> Step[None]:
         """Fetch what is reserved while no other process fetches of this series."""
         series = self.series
         yield Until(series.reservations.lock)
@@ -162,14 +188,51 @@ class Request:
             series.reservations.unlock()
         self.asked = joined(self.asked + mine)
 
-    def _fetch(self, gaps: list[Interval]) -> Generator[Any, Any, None]:
+    def asks(self, first: int, stop: int) -> Asked:
+        """Tell how the answer to a call is to be read."""
+        series, options = self.series, self.filler.options
+        return Asked(
+            series.name, series.axis, first, stop, options.loader_closed, options.time, series.form
+        )
+
+    def _fetch(self, gaps: list[Interval]) -> Step[None]:
+        changes = []
+        for one, error in (yield from self._performed(gaps)):
+            if isinstance(error, BasisChange):
+                changes.append(error)
+            else:
+                self._fail(one.left, error)
+        if changes:
+            yield from self._rebuild(gaps, changes[0])
+
+    def _performed(
+        self, gaps: list[Interval], found: list[Found] | None = None
+    ) -> Step[list[tuple[Fetch, BaseException]]]:
+        """Fetch some intervals; give those fetches that failed."""
         options = self.filler.options
         calls = [call for gap in gaps for call in calls_of(self.series.axis, gap, options)]
-        fetches = [Fetch(self, *call) for call in calls]
+        fetches = [Fetch(self, *call, found) for call in calls]
         outcomes = yield Parallel([fetch.steps() for fetch in fetches], options.concurrency)
-        for one, outcome in zip(fetches, outcomes, strict=True):
-            if isinstance(outcome, Failed):
-                self._fail(one.left, outcome.exception)
+        pairs = zip(fetches, outcomes, strict=True)
+        return [(one, each.exception) for one, each in pairs if isinstance(each, Failed)]
+
+    def _rebuild(self, gaps: list[Interval], change: BasisChange) -> Step[None]:
+        """Fetch all of a series again whose prices are on another basis: all of it, or nothing."""
+        series = self.series
+        if self.filler.options.on_basis_change == "raise":
+            message = (
+                f"{change}: adjusted for another split or dividend than what is stored; "
+                'invalidate the series, or set on_basis_change="rebuild"'
+            )
+            raise BasisChangedError(message)
+        _log.warning("%s: all of it is fetched again", change)
+        stored = [(one.first, one.stop) for one in series.pieces(*EVER) if one.segment is not None]
+        found: list[Found] = []
+        failed = yield from self._performed(joined([*stored, *gaps]), found)
+        for one, error in failed:
+            self._fail(common(one.left, gaps) or gaps, error)
+        if not failed:
+            yield Call(self.filler.replace, (self, found))
 
     def _fail(self, left: list[Interval], error: BaseException) -> None:
         """Note what could not be fetched; it is not tried again by this request."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import itertools
 import json
@@ -17,10 +18,10 @@ from afml_cache._native import Series as NativeSeries
 from afml_cache.exceptions import CacheCorruptError, CacheStoreError, warn
 from afml_cache.ranges.forms import Form, restore, write
 from afml_cache.ranges.intervals import joined, without
-from afml_cache.ranges.places import anchor_of, anchored, within
+from afml_cache.ranges.places import anchor_of, anchored, between, within
 from afml_cache.ranges.reservations import Reservations
 from afml_cache.ranges.segments import ROWS, about, packed, unpacked
-from afml_cache.ranges.states import DATA, DAY, NEW, Piece
+from afml_cache.ranges.states import DATA, DAY, EVER, NEW, Piece
 from afml_cache.ranges.windows import Windows, together
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from afml_cache._native import Store
-    from afml_cache.ranges.axes import Axis
+    from afml_cache.ranges.axes import Axis, Request
     from afml_cache.ranges.intervals import Interval
     from afml_cache.ranges.windows import Window
 
@@ -63,7 +64,7 @@ class Series:
     ) -> None:
         self.cache = cache
         self.values = values
-        self.key = key
+        self.text = key
         self.axis = axis
         self.name = f"{cache} {' '.join(map(str, values.values()))}"
         self.native = NativeSeries(store, cache, key, "-".join(map(str, values.values())))
@@ -74,6 +75,7 @@ class Series:
         self.hot: Hot | None = None
         self.tail: Tail | None = None
         self.failed: dict[Interval, tuple[int, str]] = {}
+        self.appended = 0
         self.restated: deque[tuple[int, int, int]] = deque(maxlen=10_000)
         self.anchor: int | None = 0
         self._anchor_known = False
@@ -93,18 +95,17 @@ class Series:
             return np.empty(0, np.int64)
         return self.axis.positions(table[self.form.time])
 
-    def sync(self) -> None:
+    def sync(self, *, writes: bool = True) -> None:
         """See what other processes have changed."""
         try:
             revision = self.native.sync()
+            if self._revision is None and writes:
+                self._adopt(revision)
+                revision = self.native.sync()
         except CacheStoreError as error:
-            warn(
-                "CacheReadWarning",
-                f"the bars of {self.name} that are stored can't be looked up: {error}",
-            )
+            message = f"the bars of {self.name} that are stored can't be looked up: {error}"
+            warn("CacheReadWarning", message)
             return
-        if self._revision is None:
-            self._adopt()
         if revision != self._revision:
             self._revision = revision
             self._read_form()
@@ -125,17 +126,16 @@ class Series:
             form = bound(form)
         self.form = form
 
-    def learn(self, form: Form, cls: type | None = None) -> None:
+    def learn(self, form: Form, *, writes: bool) -> None:
         """Know how the values look that the loader gives."""
-        if cls is not None:
-            self._bound = cls
+        if form.bound is not None:
+            self._bound = form.bound
         merged = form if self.form is None or self.form.says_nothing else self.form.merge(form)
-        if self.form is None or merged.to_json() != self.form.to_json():
-            self.form = merged
+        known, self.form = self.form, merged
+        if writes and (known is None or merged != known):
             self._write_form()
-        self.form = merged
 
-    def learn_anchor(self, at: np.ndarray[Any, Any]) -> bool:
+    def learn_anchor(self, at: np.ndarray[Any, Any], *, writes: bool) -> bool:
         """See where bars begin; says whether that is elsewhere than it was thought."""
         step = self.axis.timeframe.step
         if self.axis.timeframe.is_dates or self.anchor is None or not step or not len(at):
@@ -147,14 +147,17 @@ class Series:
             return False
         self.anchor = None if known else anchor
         self.axis = anchored(self.axis, self.anchor)
-        self._write_form()
+        if writes:
+            self._write_form()
         return True
 
     def _write_form(self) -> None:
         if self.form is None:
             return
         told = {"form": json.loads(self.form.to_json()), "anchor": self.anchor}
-        self.native.set_form(json.dumps(told))
+        # Where it can't be written, neither can the bars, and that is told.
+        with contextlib.suppress(CacheStoreError):
+            self.native.set_form(json.dumps(told))
 
     def _drop_changed(self) -> None:
         """Let go of what is in memory and was changed by another process."""
@@ -209,19 +212,28 @@ class Series:
         """Give where the bars of an interval stand."""
         return self.positions(self.table(first, stop))
 
-    def has_rows(self, first: int, stop: int) -> bool:
-        """Tell whether there is a bar in an interval."""
-        table = self.with_tail(self.table(first, stop), first, stop)
-        return bool(table.height)
+    def between(self, first: int, stop: int) -> Request:
+        """Make the request of an interval, with times as bars have them."""
+        time = None
+        if self.form is not None and self.form.time is not None:
+            time = self.form.schema[self.form.time]
+        return between(self.axis, first, stop, time)
 
-    def with_tail(self, table: pl.DataFrame, first: int, stop: int) -> pl.DataFrame:
-        """Add the bars that are still forming."""
+    def forming(self, first: int, stop: int, opened: int) -> pl.DataFrame:
+        """Give the bars of an interval that are still forming, labelled from `opened` on."""
         tail = self.tail
         if tail is None or not tail.table.height:
-            return table
+            return self.nothing()
         at = self.positions(tail.table)
-        begin, end = map(int, at.searchsorted((max(first, tail.first), stop)))
-        return together([table, tail.table[begin:end]]) if end > begin else table
+        begin, end = map(int, at.searchsorted((max(first, tail.first, opened), stop)))
+        return tail.table[begin:end]
+
+    def cool(self) -> None:
+        """Let go of what is in memory and on disk as well."""
+        with self.lock:
+            self.hot = None
+            self.windows.clear()
+            self._reads.clear()
 
     def failed_lately(self, now: int) -> list[Interval]:
         """Tell what could not be fetched a moment ago."""
@@ -245,7 +257,7 @@ class Series:
         touched = {one.segment for one in met}
         rest = [
             part
-            for one in self.pieces(-(2**63), 2**63 - 1)
+            for one in self.pieces(*EVER)
             if one.segment in touched
             for part in _outside(one, first, stop)
         ]
@@ -350,7 +362,7 @@ class Series:
     ) -> list[int] | None:
         at = self.positions(table)
         form = self.form and {"form": json.loads(self.form.to_json()), "anchor": self.anchor}
-        whose = {"cache": self.cache, "key": self.key, "form": form, **told}
+        whose = {"cache": self.cache, "key": self.text, "form": form, **told}
         files, rows = [], []
         edges = [(piece.first, piece.stop) for piece in pieces if piece.segment == NEW]
         parts = self._parts(edges, at)
@@ -366,7 +378,7 @@ class Series:
             content = packed(table[begin:end], about_it)
             files.append((content, first, stop, end - begin, json.dumps(told)))
         rows += [piece for piece in pieces if piece.segment != NEW]
-        return self.native.commit(rows, files=files, cut=list(cut), expected=expected)
+        return self.native.commit(rows, files=files, cut=list(cut), expected=expected, adopts=True)
 
     def _parts(self, edges: Sequence[Interval], at: np.ndarray[Any, Any]) -> list[Interval]:
         """Cut what is to be written into segments that are not too long."""
@@ -399,32 +411,28 @@ class Series:
             begin, end = map(int, at.searchsorted((first, stop)))
             self.windows.put(first, stop, table[begin:end])
 
-    def _adopt(self) -> None:
-        """Take in segments that lie there although the catalog was lost."""
-        strays = self.native.strays()
-        if not strays:
-            if strays is not None:
-                self._told_adopted()
-            return
+    def _adopt(self, revision: int) -> None:
+        """Take in segments that lie there although the catalog was lost: the latest count."""
         found = []
-        for name in strays:
+        for name in self.native.strays() or []:
             told = about(self.native.read_file(name))
-            if told and told.get("cache") == self.cache and told.get("key") == self.key:
+            if told and told.get("cache") == self.cache and told.get("key") == self.text:
                 found.append((told, name))
-        found.sort(key=lambda one: one[0].get("written", 0))
+        if not found:
+            return
+        found.sort(key=lambda one: int(one[0]["written"]))
+        pieces, files = [], []
         for place, (told, name) in enumerate(found):
-            pieces = [Piece(*row)._replace(segment=NEW) for row in told["pieces"]]
-            first, stop = pieces[0].first, pieces[-1].stop
-            kept = {key: value for key, value in told.items() if key != "pieces"}
-            file = (name, first, stop, int(told.get("rows", 0)), json.dumps(kept))
-            last = place == len(found) - 1
-            self.native.commit(pieces, files=[file], adopts=last)
-            if self.form is None and "form" in told:
-                self.native.set_form(json.dumps(told["form"]))
+            mine = [Piece(*row)._replace(segment=NEW - place) for row in told.pop("pieces")]
+            pieces += mine
+            first, stop = mine[0].first, mine[-1].stop
+            files.append((name, first, stop, int(told["rows"]), json.dumps(told)))
+        if self.native.commit(pieces, files=files, expected=revision, adopts=True) is None:
+            return  # another process was first
+        form = found[-1][0].get("form")
+        if form is not None:
+            self.native.set_form(json.dumps(form))
         _log.warning("the catalog of %s was lost: %d segments were taken in", self.name, len(found))
-
-    def _told_adopted(self) -> None:
-        self.native.commit([], adopts=True)
 
 
 def bound(form: Form) -> Form:

@@ -32,14 +32,19 @@ _LEAST_CAP = 10
 
 
 class Proof(NamedTuple):
-    """What one answer to `[first, stop)` says of it."""
+    """What one answer says of what was asked for."""
 
     kept: Interval
-    """What is known now."""
+    """What is known now; the rest is asked for again."""
     holes: list[tuple[int, int, int]]
     """Where in it bars may be missing, and why: first, stop, reason."""
-    again: list[Interval]
-    """What is to be asked for at once: the answer seems to be cut there."""
+
+    def up_to(self, end: int, stop: int) -> Proof:
+        """Give what it says before an end, where nothing was asked for from there on."""
+        if end >= stop or self.kept[1] <= end:
+            return self
+        holes = [(first, min(last, end), why) for first, last, why in self.holes if first < end]
+        return Proof((self.kept[0], end), holes)
 
 
 def proof(axis: Axis, first: int, stop: int, at: np.ndarray[Any, Any], most: int | None) -> Proof:
@@ -50,26 +55,24 @@ def proof(axis: Axis, first: int, stop: int, at: np.ndarray[Any, Any], most: int
     and than a few holidays, or a night: then it is asked for at once, by itself.
     """
     if not len(at):
-        return Proof((first, stop), [(first, stop, VENDOR_EMPTY)], [])
+        return Proof((first, stop), [(first, stop, VENDOR_EMPTY)])
     begin, end = int(at[0]), axis.next(int(at[-1]))
     front, back = axis.trading_time(first, begin), axis.trading_time(end, stop)
     quiet = max(_longest_quiet(axis, at), _usual_quiet(axis))
     full = most is not None and len(at) >= most
     cut = full or len(at) >= _LEAST_CAP
-    kept_first, kept_stop, holes, again = first, stop, [], []
+    kept_first, kept_stop, holes = first, stop, []
     if cut and back > (0 if full else quiet):
-        again.append((end, stop))
         kept_stop = end
     elif end < stop and axis.sessions is None:
         holes.append((end, stop, VENDOR_EMPTY))
     if front > quiet and cut and not full:
-        again.append((first, begin))
         kept_first = begin
     elif front > quiet and axis.sessions is None:
         holes.append((first, begin, VENDOR_EMPTY))
     missing = axis.sessions_missing(kept_first, kept_stop, at)
     holes += [(begin, end, SHORT) for begin, end in missing]
-    return Proof((kept_first, kept_stop), holes, again)
+    return Proof((kept_first, kept_stop), holes)
 
 
 def _usual_quiet(axis: Axis) -> int:

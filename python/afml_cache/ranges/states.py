@@ -32,6 +32,9 @@ REASONS: Final = (
 NEVER: Final = 2**63 - 1
 """Stands for a time that never comes."""
 
+EVER: Final = (-(2**63), 2**63 - 1)
+"""All positions."""
+
 NEW: Final = -1
 """The segment that a commit brings."""
 

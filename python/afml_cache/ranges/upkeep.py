@@ -16,10 +16,10 @@ from afml_cache.ranges.compaction import groups, parts, rewrite
 from afml_cache.ranges.effects import arun, run
 from afml_cache.ranges.explaining import explained
 from afml_cache.ranges.forms import write
-from afml_cache.ranges.places import between, times
+from afml_cache.ranges.places import times
 from afml_cache.ranges.planning import calls_of
 from afml_cache.ranges.reports import Coverage, Explanation, Plan, PlannedCall, known, picture
-from afml_cache.ranges.states import DATA, IMPORTED, NEVER, NEW, Piece
+from afml_cache.ranges.states import DATA, EVER, IMPORTED, NEVER, NEW, Piece
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from afml_cache.ranges.requests import Request
     from afml_cache.ranges.series import Series
     from afml_cache.ranges.stats import Counts
-
-_EVER = (-(2**63), 2**63 - 1)
 
 
 class Verified(NamedTuple):
@@ -156,7 +154,7 @@ class Upkeep:
     def coverage(self, *key: Any) -> Coverage:
         """Tell what is known of a series."""
         series = self._of(key)
-        pieces = series.pieces(*_EVER)
+        pieces = series.pieces(*EVER)
         segments = series.native.segments()
         return Coverage(
             series.name,
@@ -198,7 +196,7 @@ class Upkeep:
             bounds = self._bounds(series, start, end)
             span = bounds.first, bounds.stop
         else:
-            series, span = self._of((*key, *named.values())), _EVER
+            series, span = self._of((*key, *named.values())), EVER
         series.sync()
         with series.lock:
             series.drop(*span)
@@ -234,12 +232,12 @@ class Upkeep:
         return Verified(segments, rows, problems, differences)
 
     def _sampled(self, series: Series, sample: int) -> list[tuple[Any, Any, int]]:
-        data = [piece for piece in series.pieces(*_EVER) if piece.state == DATA]
+        data = [piece for piece in series.pieces(*EVER) if piece.state == DATA]
         at = [int(one) for piece in data for one in series.labels(piece.first, piece.stop)]
         before = len(series.restated)
         for first in random.sample(at, min(sample, len(at))):
             stop = series.axis.next(first)
-            request = self._request(series, between(series.axis, first, stop))
+            request = self._request(series, series.between(first, stop))
             request.mode = "fresh"
             run(request.completed())
             request.raise_failures(None)
@@ -283,7 +281,7 @@ class Upkeep:
             raise CacheConfigError(message)
         tables = []
         for series in self._each(key):
-            table = series.table(*_EVER)
+            table = series.table(*EVER)
             if series.form is None or not table.height:
                 continue
             table = write(series.form, table, "polars")
@@ -301,14 +299,14 @@ class Upkeep:
         """
         series = self._of(key)
         table = pl.read_parquet(path)
-        asked = Asked(series.name, series.axis, *_EVER, "both", time, series.form)
+        asked = Asked(series.name, series.axis, *EVER, "both", time, series.form)
         with series.lock:
             answer = checked(series.like(table, time), asked)
             limits = series.axis.limits(self._clock(), self._filler.options.settle)
             count = int(answer.at.searchsorted(limits.settled))
             if not count:
                 return 0
-            series.learn(answer.form, answer.form.bound)
+            series.learn(answer.form, writes=True)
             span = int(answer.at[0]), series.axis.next(int(answer.at[count - 1]))
             piece = Piece(*span, DATA, IMPORTED, NEW, 0, self._clock(), NEVER)
             told = {"source": str(path), "rows": count, "written": self._clock()}

@@ -29,8 +29,15 @@ use std::time::Instant;
 /// Adds what this folder has to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyStore>()?;
+    module.add_function(wrap_pyfunction!(memory_by_default, module)?)?;
     default::register(module)?;
     exchange::register(module)
+}
+
+/// Bytes that a process keeps in memory where nobody chose how many.
+#[pyfunction(name = "usual_memory")]
+fn memory_by_default() -> u64 {
+    usual_memory()
 }
 
 /// A folder of results.
