@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from afml_cache import _native
@@ -15,27 +16,32 @@ from afml_cache.exceptions import CacheConfigError
 from afml_cache.instants import length_of
 from afml_cache.ranges.axes import axis_of
 from afml_cache.ranges.calendars import sessions_of
-from afml_cache.ranges.effects import arun, run
+from afml_cache.ranges.deriving import check_whole, derivations, derived, reach
+from afml_cache.ranges.effects import Failed, Parallel, arun, run
 from afml_cache.ranges.filling import Filler
 from afml_cache.ranges.forms import write
 from afml_cache.ranges.intervals import joined
 from afml_cache.ranges.keys import key_text, values_of
 from afml_cache.ranges.loaders import Loader, make_policy
+from afml_cache.ranges.many import SHAPES, Batch, shaped, symbols_of
 from afml_cache.ranges.options import ALIGNED, BASES, CLOSED, Options, count_of, one_of
 from afml_cache.ranges.places import times
 from afml_cache.ranges.requests import Request
 from afml_cache.ranges.series import Hot, Series
 from afml_cache.ranges.simulation import simulated_now
+from afml_cache.ranges.states import DERIVED, FETCHED
 from afml_cache.ranges.stats import Counts
 from afml_cache.ranges.timeframes import timeframe as timeframe_of
 from afml_cache.ranges.upkeep import Upkeep
 from afml_cache.ranges.windows import together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Mapping
 
     from afml_cache._native import Store
     from afml_cache.ranges.axes import Request as Bounds
+    from afml_cache.ranges.deriving import Derived
+    from afml_cache.ranges.effects import Step
     from afml_cache.ranges.windows import Window
 
 _Times = tuple[Any, Any]
@@ -91,12 +97,16 @@ class RangeCache(Upkeep):
         on_restated: Callable[..., Any] | None = None,
         compact: bool = True,
         memory: int | None = None,
+        derive: Mapping[Any, Any] | None = None,
+        many: Callable[..., Any] | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self.name = name
         self.key = tuple(key)
         self.counts = Counts()
         self._clock = clock
+        self._many = many
+        self._derived = derivations(derive)
         self._memory = usual_memory() if memory is None else count_of("memory", memory)
         self._naive, self._zone = naive, zone
         self._sessions = None if calendar is None else sessions_of(calendar)
@@ -188,6 +198,46 @@ class RangeCache(Upkeep):
         bounds = self._bounds(series, start, end)
         return await arun(self._answered(series, bounds, output, allow_partial, loader))
 
+    def get_many(self, symbols: Any, *rest: Any, shape: str = "long", **options: Any) -> Any:
+        """Give the bars of several symbols.
+
+        Parameters
+        ----------
+        symbols : sequence
+            Values of the first part of the key.
+        *rest
+            The other parts of the key, start and end, as for `get`.
+        shape : {"long", "wide", "dict"}
+            One frame with the symbol in its first column; one with a column for each pair of field
+            and symbol; or a dictionary.
+        **options
+            Those of `get`.
+        """
+        return run(self._got_many(symbols, rest, shape, options))
+
+    async def aget_many(self, symbols: Any, *rest: Any, shape: str = "long", **options: Any) -> Any:
+        """Do the same as `get_many`, for loaders that are coroutine functions."""
+        return await arun(self._got_many(symbols, rest, shape, options))
+
+    def _got_many(
+        self, symbols: Any, rest: tuple[Any, ...], shape: str, options: dict[str, Any]
+    ) -> Step[Any]:
+        one_of("shape", shape, SHAPES)
+        output, partial = options.pop("output", None), options.pop("allow_partial", None)
+        requests = {}
+        for symbol in symbols_of(symbols):
+            series, start, end = self._read((symbol, *rest), options)
+            requests[symbol] = self._request(series, self._bounds(series, start, end))
+        if self._many is not None:
+            Batch(self._many, self.key[0], requests)
+        steps = [self._finished(request, output, partial) for request in requests.values()]
+        outcomes = yield Parallel(steps, self._filler.options.concurrency)
+        for outcome in outcomes:
+            if isinstance(outcome, Failed):
+                raise outcome.exception
+        answers = [outcome.value for outcome in outcomes]
+        return shaped(dict(zip(requests, answers, strict=True)), self.key[0], shape)
+
     def _bounds(self, series: Series, start: Any, end: Any) -> Bounds:
         closed = self._filler.options.closed
         return series.axis.request(start, _resolved(end), closed, self._clock())
@@ -220,7 +270,10 @@ class RangeCache(Upkeep):
         frame = self._constant or timeframe_of(values[self._timeframe])
         axis = axis_of(frame, self._sessions, self._naive, self._zone)
         shown = {**values, self._timeframe: frame.text} if self._constant is None else values
-        text = key_text(shown, self._filler.source, options.adjustment, axis)
+        made = self._derived.get(frame.text)
+        about = {"source": self._filler.source, "adjustment": options.adjustment}
+        about["derived"] = made and made.child.text
+        text = key_text(shown, axis, about)
         with self._lock:
             series = self._series.get(text)
             if series is None:
@@ -234,6 +287,29 @@ class RangeCache(Upkeep):
         """Give a series by its key as it is stored."""
         known = self._series.get(text)
         return known or self._find(values_of(text))
+
+    def _derive(self, series: Series, made: Derived, loader: Any, **given: Any) -> Any:
+        """Make bars of shorter ones, which are fetched where they are missing."""
+        bounds = series.axis.request(
+            given["start"], given["end"], self._filler.options.loader_closed, self._clock()
+        )
+        child = self._find({**series.values, self._timeframe: made.spelled})
+        span = reach(series.axis, bounds.first, bounds.stop)
+        request = self._request(child, child.between(*span), loader)
+        limits = request.limits()
+
+        def steps() -> Step[Any]:
+            yield from request.completed()
+            request.raise_failures(None)
+            check_whole(child, span[0], min(span[1], limits.settled))
+            table = child.table(span[0], min(span[1], limits.settled))
+            self.counts.count(child.name, table.height, request.fetched, request.calls)
+            if child.form is None or child.form.time is None:
+                return []
+            bars = derived(series.axis, table, child.positions(table), child.form.time, made.how)
+            return write(child.form, bars)
+
+        return arun(steps()) if request.loader.awaitable else run(steps())
 
     def _make_room(self, used: Series) -> None:
         """Let go of the bars in memory of those series that were used least lately."""
@@ -260,8 +336,12 @@ class RangeCache(Upkeep):
         output: Any,
         allow_partial: bool | None,
         loader: Callable[..., Any] | None,
-    ) -> Generator[Any, Any, Any]:
-        request = self._request(series, bounds, loader)
+    ) -> Step[Any]:
+        return self._finished(self._request(series, bounds, loader), output, allow_partial)
+
+    def _finished(self, request: Request, output: Any, allow_partial: bool | None) -> Step[Any]:
+        """Answer a request."""
+        series = request.series
         if request.mode == "off":
             return (yield from request.uncached(output))
         yield from request.completed()
@@ -279,8 +359,12 @@ class RangeCache(Upkeep):
         self, series: Series, bounds: Bounds, loader: Callable[..., Any] | None = None
     ) -> Request:
         asked = self._filler.loader if loader is None else self._filler.loader.around(loader)
+        made = self._derived.get(series.axis.timeframe.text)
+        if made is not None:
+            asked = asked.around(partial(self._derive, series, made, loader))
         mode = _native.current_mode()
-        return Request(series, bounds, self._filler, asked, mode, self._clock)
+        reason = FETCHED if made is None else DERIVED
+        return Request(series, bounds, self._filler, asked, mode, self._clock, reason)
 
     def _value(self, request: Request, output: Any) -> tuple[Any, int]:
         """Give the answer, and how many rows it has."""

@@ -95,7 +95,8 @@ class Filler:
             limits = series.axis.limits(found.sent, options.settle)
             closed = int(found.answer.at.searchsorted(limits.opened))
             before = [] if cut else series.pieces(*found.proven.kept)
-            sent = Sent(found.sent, limits, options.settle, self.volatile_ttl(series))
+            ttl = self.volatile_ttl(series)
+            sent = Sent(found.sent, limits, options.settle, ttl, request.reason)
             pieces += pieces_of(
                 series.axis, found.proven, before, sent, has_rows=found.has_rows(closed)
             )

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from afml_cache.ranges.axes import Axis
 
 
-def key_text(values: Mapping[str, Any], source: str, adjustment: str | None, axis: Axis) -> str:
-    """Give the key of a series as JSON.
+def key_text(values: Mapping[str, Any], axis: Axis, about: Mapping[str, str | None]) -> str:
+    """Give the key of a series as JSON: its values, what its positions are, and what else counts.
 
     Raises
     ------
@@ -25,12 +25,9 @@ def key_text(values: Mapping[str, Any], source: str, adjustment: str | None, axi
         A part of the key is no plain value.
     """
     parts = [[name, *_part(name, value)] for name, value in sorted(values.items())]
-    about = {"key": parts, "timeframe": axis.timeframe.text, "axis": name_of(axis)}
-    if source:
-        about["source"] = source
-    if adjustment is not None:
-        about["adjustment"] = adjustment
-    return json.dumps(about, sort_keys=True)
+    known = {name: value for name, value in about.items() if value}
+    whole = {"key": parts, "timeframe": axis.timeframe.text, "axis": name_of(axis), **known}
+    return json.dumps(whole, sort_keys=True)
 
 
 def _part(name: str, value: Any) -> tuple[str, Any]:  # noqa: PLR0911 - one for each kind

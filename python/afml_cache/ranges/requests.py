@@ -23,7 +23,7 @@ from afml_cache.ranges.places import times
 from afml_cache.ranges.planning import calls_of, closed_pieces, planned
 from afml_cache.ranges.reservations import is_filling
 from afml_cache.ranges.restating import BasisChange
-from afml_cache.ranges.states import EVER, SECOND
+from afml_cache.ranges.states import EVER, FETCHED, SECOND
 from afml_cache.ranges.windows import together
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class Request:
     loader: Loader
     mode: str = "normal"
     clock: Callable[[], int] = time.time_ns
+    reason: int = FETCHED
     asked: list[Interval] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     calls: int = 0

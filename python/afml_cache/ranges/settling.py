@@ -11,7 +11,6 @@ from afml_cache.ranges.states import (
     DATA,
     DAY,
     EMPTY,
-    FETCHED,
     NEVER,
     NEW,
     SHORT,
@@ -97,6 +96,7 @@ class Sent(NamedTuple):
     limits: Limits
     settle: int
     volatile_ttl: int
+    reason: int
 
 
 def pieces_of(
@@ -110,11 +110,11 @@ def pieces_of(
     pieces = []
     for begin, end in without([(first, stop)], empty):
         final = common([(begin, end)], [(begin, min(end, limits.settled))])
-        pieces += [Piece(*part, DATA, FETCHED, segment, 0, sent.at, NEVER) for part in final]
+        pieces += [Piece(*part, DATA, sent.reason, segment, 0, sent.at, NEVER) for part in final]
         for part in without([(begin, end)], final):
             settled = axis.settles_at(part[0]) + sent.settle
             recheck = min(sent.at + sent.volatile_ttl, max(settled, sent.at + 1))
-            pieces.append(Piece(*part, VOLATILE, FETCHED, segment, 0, sent.at, recheck))
+            pieces.append(Piece(*part, VOLATILE, sent.reason, segment, 0, sent.at, recheck))
     for begin, end, reason in proven.holes:
         for part in common([(begin, end)], [(first, stop)]):
             pieces += _hollow(axis, part, reason, before, sent)

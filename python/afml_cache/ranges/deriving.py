@@ -1,0 +1,170 @@
+"""Longer bars made of shorter ones that are all there: anchored to the session, kept apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from afml_cache.exceptions import CacheConfigError, LoaderError
+from afml_cache.ranges.axes import InstantAxis
+from afml_cache.ranges.places import zone_of
+from afml_cache.ranges.states import DATA, DAY, EMPTY
+from afml_cache.ranges.timeframes import Timeframe, timeframe
+from afml_cache.ranges.zones import date_of, midnight
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from afml_cache.ranges.axes import Axis
+    from afml_cache.ranges.series import Series
+
+_USUAL: Final = {
+    "open": "first",
+    "high": "max",
+    "low": "min",
+    "close": "last",
+    "volume": "sum",
+    "o": "first",
+    "h": "max",
+    "l": "min",
+    "c": "last",
+    "v": "sum",
+    "trades": "sum",
+    "count": "sum",
+    "turnover": "sum",
+}
+_KNOWN: Final = ("first", "last", "max", "min", "sum", "mean", "median")
+
+
+class Derived(NamedTuple):
+    """Of which bars others are made, and how each column is put together."""
+
+    child: Timeframe
+    spelled: Any
+    """The children's timeframe as the user wrote it, and as the loader gets it."""
+    how: dict[str, str]
+
+
+def derivations(given: Mapping[Any, Any] | None) -> dict[str, Derived]:
+    """Read the option `derive`: a timeframe to that of its children, or to a pair with columns.
+
+    Raises
+    ------
+    CacheConfigError
+        A timeframe is not a whole number of its children's, or an aggregation is not known.
+    """
+    found = {}
+    for longer, value in (given or {}).items():
+        whole = timeframe(longer)
+        child, how = value if isinstance(value, tuple) else (value, {})
+        part = timeframe(child)
+        step, length = part.step, whole.step
+        fits = step and not part.is_dates and (whole.is_dates or (length and length % step == 0))
+        unknown = [each for each in how.values() if each not in _KNOWN]
+        if not fits or unknown or part == whole:
+            message = (
+                f"`derive` can't make {longer!r} of {value!r}: bars are made of intraday bars that "
+                f"go into them a whole number of times, and columns by {', '.join(_KNOWN)}"
+            )
+            raise CacheConfigError(message)
+        found[whole.text] = Derived(part, child, dict(how))
+    return found
+
+
+def reach(axis: Axis, first: int, stop: int) -> tuple[int, int]:
+    """Give the instants of the children of the bars of an interval."""
+    if isinstance(axis, InstantAxis):
+        return first, stop + (axis.timeframe.step or 0)
+    zone = zone_of(axis) if axis.sessions is not None else axis_zone(axis)
+    return midnight(first, zone), midnight(stop, zone)
+
+
+def axis_zone(axis: Any) -> str:
+    """Name the zone of the dates of an axis."""
+    return str(axis.zone)
+
+
+def check_whole(series: Series, first: int, stop: int) -> None:
+    """See that the children of an interval are all there, and final.
+
+    Raises
+    ------
+    LoaderError
+        Some are missing, doubtful, or may still change.
+    """
+    pieces = series.pieces(first, stop)
+    final = [one for one in pieces if one.state in {DATA, EMPTY}]
+    at = first
+    for one in final:
+        if one.first > at:
+            break
+        at = max(at, one.stop)
+    if at < stop:
+        what = series.axis.describe(at, stop)
+        message = (
+            f"bars can't be made of those of {series.name}: some of {what} are missing, doubtful "
+            "or may still change; ask for the longer bars without `derive`, or refresh the shorter"
+        )
+        raise LoaderError(message)
+
+
+def derived(
+    axis: Axis, table: pl.DataFrame, at: Any, time: str, how: Mapping[str, str]
+) -> pl.DataFrame:
+    """Make bars: each column by its rule, labelled with the begin of the bar or its session."""
+    labels = _labels(axis, at)
+    rules = [_rule(name, how) for name in table.columns if name != time]
+    whole = table.with_columns(pl.Series("__bar", labels))
+    grouped = whole.group_by("__bar", maintain_order=True).agg(*rules)
+    dtype: Any = table.schema[time]
+    return grouped.select(_times(axis, grouped["__bar"], dtype).alias(time), *_others(table, time))
+
+
+def _others(table: pl.DataFrame, time: str) -> list[str]:
+    return [name for name in table.columns if name != time]
+
+
+def _rule(name: str, how: Mapping[str, str]) -> pl.Expr:
+    chosen = how.get(name) or _USUAL.get(name.lower())
+    if chosen is None:
+        message = (
+            f"`derive` does not say how the column `{name}` of longer bars is made of shorter; "
+            f'say so: derive={{"1h": ("1min", {{"{name}": "last"}})}}'
+        )
+        raise LoaderError(message)
+    rule: pl.Expr = getattr(pl.col(name), chosen)()
+    return rule
+
+
+def _labels(axis: Axis, at: Any) -> Any:
+    """Give the position of the bar that each child belongs to."""
+    if not len(at):
+        return np.empty(0, np.int64)
+    sessions = axis.sessions
+    if sessions is None:
+        if isinstance(axis, InstantAxis):
+            return np.array([axis.floor(int(one)) for one in at])
+        return np.array([axis.floor(date_of(int(one), axis_zone(axis))) for one in at])
+    first, last = int(at[0]) - 2 * DAY, int(at[-1]) + 2 * DAY
+    opens, _ = sessions.opens_closes(first, last)
+    place = np.searchsorted(opens, at, "right") - 1
+    if isinstance(axis, InstantAxis):
+        step = axis.timeframe.step or 1
+        begins = opens[place]
+        return begins + (at - begins) // step * step
+    dates = sessions.dates(first, last)
+    return np.array([axis.floor(int(one)) for one in dates[place]])
+
+
+def _times(axis: Axis, positions: pl.Series, dtype: Any) -> pl.Series:
+    """Write labels as the children have their times; dates as their midnight."""
+    zone = getattr(dtype, "time_zone", None)
+    if isinstance(axis, InstantAxis):
+        instants = positions
+    else:
+        name = zone or "UTC"
+        instants = pl.Series([midnight(int(one), name) for one in positions], dtype=pl.Int64)
+    times: pl.Series = instants.cast(pl.Datetime("ns", "UTC" if zone else None)).cast(dtype)
+    return times
