@@ -32,13 +32,13 @@ def read(value: Any, time: str | None) -> tuple[Form, pl.DataFrame]:
     what = f"the pyarrow `{type(value).__name__}`"
     names = labels.all_inside(value.schema.names)
     columns = []
-    series = []
+    series = {}
     for number, name in enumerate(names):
         field = value.schema.field(number)
         values, outer = read_column(f'column "{field.name}" of {what}', value.column(number), field)
         seen = values.null_count() < len(values)
         columns.append(Column(name, field.name, values.dtype, outer, seen=seen))
-        series.append(values.rename(name))
+        series[name] = values
     details: dict[str, Json] = {"batch": True} if isinstance(value, pa.RecordBatch) else {}
     if value.schema.metadata:
         details["metadata"] = _pack(pa.schema([], metadata=value.schema.metadata))
@@ -77,7 +77,7 @@ def read_column(where: str, array: Any, field: pa.Field | None = None) -> tuple[
     field = pa.field("", array.type) if field is None else field.with_name("")
     if not _is_known(field.type):
         raise _refused(where, field.type)
-    outer = {"as": "arrow", "field": _pack(pa.schema([field]))}
+    outer = {"as": "arrow", "field": _pack(pa.schema([field]))} | _zone(field.type)
     try:
         values: Any = pl.from_arrow(_cast(array, _inside(field.type)))
         if isinstance(values.dtype, pl.Categorical | pl.Enum):
@@ -89,6 +89,12 @@ def read_column(where: str, array: Any, field: pa.Field | None = None) -> tuple[
     if dtypes.encode(values.dtype) is None or not same:
         raise _refused(where, field.type)
     return values, outer
+
+
+def _zone(kind: pa.DataType) -> dict[str, Json]:
+    if not pa.types.is_timestamp(kind) or kind.tz is None:
+        return {}
+    return {"zone": {"offset" if kind.tz[0] in "+-" else "zoneinfo": kind.tz}}
 
 
 def _refused(where: str, kind: pa.DataType) -> LoaderError:

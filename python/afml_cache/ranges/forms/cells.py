@@ -23,6 +23,7 @@ Json = Any
 WHOLE: Final = 1  # an int among floats
 ABSENT: Final = 2  # the object has no such attribute, the dictionary no such key
 UNSET: Final = 4  # a model's default that nobody gave
+# The bits above are a Timestamp's unit, by `moments`.
 
 # Up to here every whole number is a float too.
 EXACT: Final = 2**53
@@ -81,7 +82,7 @@ def read(
         raise LoaderError(message) from cause
 
 
-def _read(
+def _read(  # noqa: PLR0911 - one of each kind
     where: str, cells: Sequence[Any], kinds: set[type], *, enum: type[Enum] | None, nested: bool
 ) -> Cells:
     if not kinds:
@@ -163,10 +164,8 @@ def _is_json(value: Any) -> bool:
 
 def _members(where: str, cells: Sequence[Any], kind: type, enum: type[Enum] | None) -> Cells:
     names = [None if cell is None else cell.name for cell in cells]
-    if enum is not kind or any(
-        cell is not None and kind.__members__.get(name) is not cell  # type: ignore[attr-defined]
-        for cell, name in zip(cells, names, strict=True)
-    ):
+    known: dict[Any, Any] = {None: None} | dict(enum.__members__ if enum is kind else {})
+    if any(known.get(name) is not cell for cell, name in zip(cells, names, strict=True)):
         message = (
             f"{where} holds members of `{kind.__qualname__}` that can't be found again by name: "
             "annotate the field of the class with the enumeration, or give their names or values"
@@ -201,7 +200,7 @@ def write(
     if kind == "number":
         return _write_numbers(values, marks, plain=WHOLE if outer.get("plain") == "int" else 0)
     if kind in {"datetime", "timestamp"}:
-        return moments.write(values, outer)
+        return moments.write(values, outer, marks)
     if kind == "numpy":
         return _write_scalars(values)
     return [None if text is None else _made(outer, text, enum) for text in values.to_list()]

@@ -44,13 +44,17 @@ def sort_of(cls: type) -> str:
 
 def _is_plain(cls: type) -> bool:
     """Whether an object is its attributes and nothing beside: nothing of a builtin's."""
-    if not (slots_of(cls) or getattr(cls, "__dictoffset__", 0)):
+    if not (slots_of(cls) or _has_dict(cls)):
         return False
     try:
         object.__new__(cls)
     except TypeError:
         return False
     return True
+
+
+def _has_dict(cls: Any) -> bool:
+    return bool(cls.__dictoffset__)
 
 
 def slots_of(cls: type) -> list[str]:
@@ -133,8 +137,8 @@ def maker_of(cls: type, sort: str, names: Sequence[str]) -> Callable[[dict[str, 
     if sort == "model":
         return functools.partial(_model, cls)
     slots = frozenset(slots_of(cls))
-    new = cls.__new__ if cls.__new__ is object.__new__ else object.__new__
-    if not slots.intersection(names) and getattr(cls, "__dictoffset__", 0):
+    new: Callable[[type], Any] = object.__new__
+    if not slots.intersection(names) and _has_dict(cls):
 
         def filled(state: dict[str, Any]) -> Any:
             made = new(cls)

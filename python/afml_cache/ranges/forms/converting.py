@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import polars as pl
 
 from afml_cache.exceptions import CacheConfigError, LoaderError
 from afml_cache.ranges.forms import objects
 from afml_cache.ranges.forms import polars as frames
-from afml_cache.ranges.forms.form import Form
 from afml_cache.ranges.forms.times import listed
 from afml_cache.ranges.forms.unite import conformed
 
 if TYPE_CHECKING:
-    from typing_extensions import TypeAlias
+    from afml_cache.ranges.forms.form import Form
 
 Output: TypeAlias = "Literal['pandas', 'polars', 'pyarrow'] | type | None"
 
 _OUTPUTS: Final = ("pandas", "polars", "pyarrow")
+_LIBRARIES: Final = {
+    "pandas": "pandas",
+    "series": "pandas",
+    "polars": "polars",
+    "pyarrow": "pyarrow",
+}
 _TAKEN: Final = (
     "a frame or series of pandas, a frame of polars, a table of pyarrow, or a list of objects or "
     "dictionaries"
@@ -58,8 +63,8 @@ def read(
         return form, table
     if table.height:
         message = (
-            f"the loader's answer has {table.height} rows without any value and no column of times; "
-            f"it has {listed(form.columns)}; leave such rows out"
+            f"the loader's answer has {table.height} rows without any value and no column of "
+            f"times; it has {listed(form.columns)}; leave such rows out"
         )
         raise LoaderError(message)
     return (form, table) if default is None else (default, default.empty())
@@ -126,19 +131,25 @@ def write(form: Form, table: pl.DataFrame, output: Output = None) -> Any:
         if is_of(form, output):
             return objects.Writer(form.bind(output), table).rows(0, table.height)
         return objects.made_of(output, frames.plain(form, table))
-    if output in {"pandas", None} and form.kind in {"pandas", "series"}:
-        from afml_cache.ranges.forms import pandas
+    if output is None or output == _LIBRARIES.get(form.kind):
+        return _as_it_was(form, table)
+    return _converted(form, table, output)
 
-        return pandas.write(form, table)
-    if output in {"polars", None} and form.kind == "polars":
+
+def _as_it_was(form: Form, table: pl.DataFrame) -> Any:
+    if form.kind == "unknown":
+        return []
+    if form.kind == "objects":
+        return objects.Writer(form, table).rows(0, table.height)
+    if form.kind == "polars":
         return frames.write(form, table)
-    if output in {"pyarrow", None} and form.kind == "pyarrow":
+    if form.kind == "pyarrow":
         from afml_cache.ranges.forms import arrow
 
         return arrow.write(form, table)
-    if output is None:
-        return _rows(form, table)
-    return _converted(form, table, output)
+    from afml_cache.ranges.forms import pandas
+
+    return pandas.write(form, table)
 
 
 def check_output(output: object) -> None:
@@ -160,10 +171,6 @@ def is_of(form: Form, cls: type) -> bool:
     if form.kind != "objects":
         return False
     return form.bound is cls or form.details["class"][:2] == [cls.__module__, cls.__qualname__]
-
-
-def _rows(form: Form, table: pl.DataFrame) -> Any:
-    return [] if form.kind == "unknown" else objects.Writer(form, table).rows(0, table.height)
 
 
 def _converted(form: Form, table: pl.DataFrame, output: str) -> Any:

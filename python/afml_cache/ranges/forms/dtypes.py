@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 Json = Any
+
+_UNKNOWN: Final = object()
 
 _INTEGERS: Final = ("Int8", "Int16", "Int32", "Int64", "Int128")
 _NATURALS: Final = ("UInt8", "UInt16", "UInt32", "UInt64", "UInt128")
@@ -23,43 +28,52 @@ _PLAIN: Final = {
 
 def encode(dtype: pl.DataType) -> Json:
     """Write a data type as JSON; `None` for one that Parquet can't hold."""
-    if isinstance(dtype, pl.Datetime):
-        return {"Datetime": [dtype.time_unit, dtype.time_zone]}
-    if isinstance(dtype, pl.Duration):
-        return {"Duration": dtype.time_unit}
-    if isinstance(dtype, pl.Decimal):
-        return {"Decimal": [dtype.precision, dtype.scale]}
-    if isinstance(dtype, pl.Enum):
-        return {"Enum": dtype.categories.to_list()}
-    if isinstance(dtype, pl.Categorical):
-        return {"Categorical": _categories(dtype)}
-    if isinstance(dtype, pl.List | pl.Array | pl.Struct):
-        return _encode_nested(dtype)
-    name = dtype.base_type().__name__
+    for kind, parameters in _PARAMETERS.items():
+        if isinstance(dtype, kind):
+            given = parameters(dtype)
+            return None if given is _UNKNOWN else {kind.__name__: given}
+    name = _name(dtype)
     return name if name in _PLAIN else None
 
 
-def _categories(dtype: pl.Categorical) -> Json:
+def _categories(dtype: Any) -> Json:
     categories: Any = getattr(dtype, "categories", None)  # polars has them since 1.32
     if categories is None or categories.is_global():
         return None
-    return [categories.name(), categories.namespace(), encode(categories.physical())]
+    return [categories.name(), categories.namespace(), encode(made(categories.physical()))]
 
 
-def _encode_nested(dtype: pl.DataType) -> Json:
-    if isinstance(dtype, pl.Struct):
-        fields = [[field.name, encode(_made(field.dtype))] for field in dtype.fields]
-        return {"Struct": fields} if fields and all(kind for _, kind in fields) else None
-    nested: Any = dtype
-    inner = encode(_made(nested.inner))
-    if inner is None:
-        return None
-    return {"Array": [inner, nested.size]} if isinstance(dtype, pl.Array) else {"List": inner}
+def _fields(dtype: Any) -> Json:
+    fields = [[field.name, encode(made(field.dtype))] for field in dtype.fields]
+    return fields if fields and all(kind for _, kind in fields) else _UNKNOWN
 
 
-def _made(dtype: Any) -> pl.DataType:
+def _inner(dtype: Any) -> Json:
+    inner = encode(made(dtype.inner))
+    return _UNKNOWN if inner is None else inner
+
+
+def _inner_and_size(dtype: Any) -> Json:
+    inner = _inner(dtype)
+    return _UNKNOWN if inner is _UNKNOWN else [inner, dtype.size]
+
+
+_PARAMETERS: Final[dict[type[pl.DataType], Callable[[Any], Json]]] = {
+    pl.Datetime: lambda dtype: [dtype.time_unit, dtype.time_zone],
+    pl.Duration: lambda dtype: dtype.time_unit,
+    pl.Decimal: lambda dtype: [dtype.precision, dtype.scale],
+    pl.Enum: lambda dtype: dtype.categories.to_list(),
+    pl.Categorical: _categories,
+    pl.List: _inner,
+    pl.Array: _inner_and_size,
+    pl.Struct: _fields,
+}
+
+
+def made(dtype: Any) -> pl.DataType:
     """Give an instance: polars takes a class of one for it where it has no parameters."""
-    return dtype() if isinstance(dtype, type) else dtype
+    found: pl.DataType = dtype() if isinstance(dtype, type) else dtype
+    return found
 
 
 def decode(text: Json) -> pl.DataType:
@@ -71,40 +85,30 @@ def decode(text: Json) -> pl.DataType:
         It was not written by `encode`.
     """
     if isinstance(text, str) and text in _PLAIN:
-        return _made(_PLAIN[text])
-    if not isinstance(text, dict) or len(text) != 1:
-        message = f"no data type of polars: {text!r}"
-        raise ValueError(message)
-    ((name, given),) = text.items()
-    if name == "Datetime":
-        return pl.Datetime(*given)
-    if name == "Duration":
-        return pl.Duration(given)
-    if name == "Decimal":
-        return pl.Decimal(*given)
-    if name == "Enum":
-        return pl.Enum(given)
-    if name == "Categorical":
-        return _decode_categorical(given)
-    return _decode_nested(name, given)
+        return made(_PLAIN[text])
+    if isinstance(text, dict) and len(text) == 1 and (name := next(iter(text))) in _MAKERS:
+        return _MAKERS[name](text[name])
+    message = f"no data type of polars: {text!r}"
+    raise ValueError(message)
 
 
-def _decode_categorical(given: Json) -> pl.DataType:
+def _make_categorical(given: Json) -> pl.DataType:
     if given is None or not hasattr(pl, "Categories"):
         return pl.Categorical()
     name, namespace, physical = given
     return pl.Categorical(pl.Categories(name, namespace, decode(physical)))
 
 
-def _decode_nested(name: str, given: Json) -> pl.DataType:
-    if name == "List":
-        return pl.List(decode(given))
-    if name == "Array":
-        return pl.Array(decode(given[0]), given[1])
-    if name == "Struct":
-        return pl.Struct([pl.Field(field, decode(kind)) for field, kind in given])
-    message = f"no data type of polars: {name!r}"
-    raise ValueError(message)
+_MAKERS: Final[dict[str, Callable[[Json], pl.DataType]]] = {
+    "Datetime": lambda given: pl.Datetime(*given),
+    "Duration": pl.Duration,
+    "Decimal": lambda given: pl.Decimal(*given),
+    "Enum": pl.Enum,
+    "Categorical": _make_categorical,
+    "List": lambda given: pl.List(decode(given)),
+    "Array": lambda given: pl.Array(decode(given[0]), given[1]),
+    "Struct": lambda given: pl.Struct([pl.Field(name, decode(kind)) for name, kind in given]),
+}
 
 
 def is_time(dtype: pl.DataType) -> bool:
@@ -118,22 +122,24 @@ def common(left: pl.DataType, right: pl.DataType) -> pl.DataType | None:
     Integers widen; an integer and a float make a float, which whoever casts must check; of times
     the finer unit counts, and where zones differ, UTC.
     """
-    if left == right:
+    if left == right or isinstance(right, pl.Null):
         return left
     if isinstance(left, pl.Null):
         return right
-    if isinstance(right, pl.Null):
-        return left
     if left.is_numeric() and right.is_numeric():
         return _common_number(left, right)
     if isinstance(left, pl.Datetime) and isinstance(right, pl.Datetime):
         return _common_datetime(left, right)
     if isinstance(left, pl.Duration) and isinstance(right, pl.Duration):
         return pl.Duration(_finer(left, right))
-    if isinstance(left, pl.List) and isinstance(right, pl.List):
-        inner = common(_made(left.inner), _made(right.inner))
-        return None if inner is None else pl.List(inner)
-    return None
+    return _common_list(left, right)
+
+
+def _common_list(left: pl.DataType, right: pl.DataType) -> pl.DataType | None:
+    if not isinstance(left, pl.List) or not isinstance(right, pl.List):
+        return None
+    inner = common(made(left.inner), made(right.inner))
+    return None if inner is None else pl.List(inner)
 
 
 def _common_number(left: pl.DataType, right: pl.DataType) -> pl.DataType | None:
@@ -156,11 +162,11 @@ def _common_sign(left: pl.DataType, right: pl.DataType) -> pl.DataType:
     needed = _NATURALS.index(_name(natural)) + 1
     widest = _INTEGERS.index("Int64")
     least = max(_INTEGERS.index(_name(signed)), min(needed, widest))
-    return _made(_PLAIN[_INTEGERS[least]])
+    return made(_PLAIN[_INTEGERS[least]])
 
 
 def _wider(ladder: tuple[str, ...], left: pl.DataType, right: pl.DataType) -> pl.DataType:
-    return _made(_PLAIN[max(_name(left), _name(right), key=ladder.index)])
+    return made(_PLAIN[max(_name(left), _name(right), key=ladder.index)])
 
 
 def _name(dtype: pl.DataType) -> str:

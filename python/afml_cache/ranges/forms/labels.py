@@ -83,7 +83,7 @@ def _is_plain(label: str) -> bool:
         label.encode()
     except UnicodeEncodeError:  # half of a surrogate pair, which polars does not take
         return False
-    return not label.startswith(_ESCAPE)
+    return bool(label) and not label.startswith(_ESCAPE)  # without a name polars invents one
 
 
 def marks(name: str) -> str:

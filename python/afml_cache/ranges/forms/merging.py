@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import polars as pl
 
 from afml_cache.exceptions import SchemaError
 from afml_cache.ranges.forms import dtypes
-from afml_cache.ranges.forms.form import Column, Form
+from afml_cache.ranges.forms.moments import UNITS
+
+if TYPE_CHECKING:
+    from afml_cache.ranges.forms.form import Column, Form
 
 Json = Any
 Outer = Mapping[str, Json]
@@ -62,6 +65,8 @@ def _refuse_kinds(left: Form, right: Form) -> NoReturn:
 
 def _details(left: Form, right: Form) -> dict[str, Json]:
     both = {**right.details, **left.details}
+    if left.details.get("range") != right.details.get("range"):
+        both["range"] = [both["range"][0], 0, 1]
     for name in _DROPPED:
         if left.details.get(name) != right.details.get(name):
             both.pop(name, None)
@@ -94,7 +99,7 @@ def _named(column: Column) -> str:
     return f"{column.dtype} ({details})" if details else str(column.dtype)
 
 
-def _outer(left: Column, right: Column, dtype: pl.DataType) -> Outer | None:
+def _outer(left: Column, right: Column, dtype: pl.DataType) -> Outer | None:  # noqa: PLR0911 - one of each kind
     """Find how the column of both parts is made into what it was."""
     if left.outer == right.outer and left.dtype == right.dtype:
         return left.outer
@@ -108,12 +113,14 @@ def _outer(left: Column, right: Column, dtype: pl.DataType) -> Outer | None:
         return None if cells is None else {**left.outer, "cells": cells}
     if sort[0] == "categorical":
         return _categories(left.outer, right.outer)
-    if sort[0] == "zoned" and left.outer["zone"] != right.outer["zone"]:
-        return {**_of_dtype(left, right, dtype), "zone": {"utc": "datetime"}}
     if sort[0] == "polars":
         return _labels(left.outer, right.outer)
-    if left.dtype == right.dtype and sort[0] in {"text", "arrow"}:
+    zones = left.outer.get("zone"), right.outer.get("zone")
+    if left.dtype == right.dtype and sort[0] in {"text", "arrow"} and zones[0] == zones[1]:
         return left.outer
+    if zones[0] != zones[1]:
+        kept = {n: each for n, each in _of_dtype(left, right, dtype).items() if n != "field"}
+        return {**kept, "zone": {"utc": "datetime"}}
     return _of_dtype(left, right, dtype)
 
 
@@ -146,7 +153,7 @@ def _labels(left: Outer, right: Outer) -> Outer:
     return {"as": "polars", "dtype": {"Enum": list(both)}}
 
 
-def _cells(left: Outer, right: Outer) -> Outer | None:
+def _cells(left: Outer, right: Outer) -> Outer | None:  # noqa: PLR0911 - one of each kind
     kinds = left["kind"], right["kind"]
     if left == right or kinds[1] == "none":
         return left
@@ -159,7 +166,12 @@ def _cells(left: Outer, right: Outer) -> Outer | None:
     same = kinds[0] == kinds[1]
     if same and kinds[0] in {"datetime", "timestamp"} and ("zone" in left) == ("zone" in right):
         zone = {} if "zone" not in left else {"zone": {"utc": "datetime"}}
-        return {**left, **({} if left.get("zone") == right.get("zone") else zone)}
+        finest = (
+            {}
+            if "unit" not in left
+            else {"unit": max(left["unit"], right["unit"], key=UNITS.index)}
+        )
+        return {**left, **finest, **({} if left.get("zone") == right.get("zone") else zone)}
     if same and kinds[0] == "numpy":
         return {"kind": "numpy"}
     return None

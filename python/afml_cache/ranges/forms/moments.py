@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Json = Any
-Read = tuple[pl.Series, dict[str, Json]]
+Read = tuple[pl.Series, dict[str, Json], list[int] | None]
+
+# What marks say of a cell from this bit on: one more than the place of its unit here.
+UNIT: Final = 8
+UNITS: Final = ("s", "ms", "us", "ns")
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
@@ -33,8 +37,8 @@ def read(where: str, cells: Sequence[Any], kind: type) -> Read:
     zone = _zone_of(where, cells)
     if kind is dt.datetime:
         return _of_datetimes(where, cells, zone)
-    if kind.__module__.startswith("pandas.") and kind.__name__ == "Timestamp":
-        return _of_timestamps(where, cells, zone)
+    if kind.__module__.partition(".")[0] == "pandas" and kind.__name__ == "Timestamp":
+        return _of_timestamps(cells, zone)
     message = (
         f"{where} holds `{kind.__qualname__}` objects, which can't be kept; give `datetime` objects"
     )
@@ -64,51 +68,57 @@ def _zone_of(where: str, cells: Sequence[Any]) -> Json:
 
 def _of_datetimes(where: str, cells: Sequence[Any], zone: Json) -> Read:
     if zone is None:
-        return pl.Series(list(cells), dtype=pl.Datetime("us")), {"kind": "datetime"}
+        return pl.Series(list(cells), dtype=pl.Datetime("us")), {"kind": "datetime"}, None
     counted = [None if cell is None else (cell - _EPOCH) // _MICROSECOND for cell in cells]
     values = pl.Series(counted, dtype=pl.Int64).cast(pl.Datetime("us", "UTC"))
     outer = {"kind": "datetime", "zone": zone}
     for cell, back in zip(cells, write(values, outer), strict=True):
-        if cell is not None and (_on_the_wall(cell) != _on_the_wall(back)):
+        if cell is not None and cell.replace(tzinfo=None) != back.replace(tzinfo=None):
             message = (
-                f"{where} has {cell!r}, a time that its zone skips or that was given the wrong "
-                "side of a change of clocks; give times in UTC"
+                f"{where} has {cell!r}, a time that its zone skips at a change of clocks; give "
+                "times in UTC"
             )
             raise LoaderError(message)
-    return values, outer
+    return values, outer, None
 
 
-def _on_the_wall(time: dt.datetime) -> tuple[dt.datetime, int]:
-    return time.replace(tzinfo=None, fold=0), time.fold
-
-
-def _of_timestamps(where: str, cells: Sequence[Any], zone: Json) -> Read:
-    present = [cell for cell in cells if cell is not None]
-    units = {cell.unit for cell in present}
-    if len(units) > 1:
-        message = f"{where} has Timestamps of several units ({units}); give them one by `as_unit`"
-        raise LoaderError(message)
-    (unit,) = units
+def _of_timestamps(cells: Sequence[Any], zone: Json) -> Read:
+    units = [UNITS[0] if cell is None else cell.unit for cell in cells]
+    known = {cell.unit for cell in cells if cell is not None}
+    unit = max(known, key=UNITS.index)
+    marks = [UNIT * (1 + UNITS.index(each)) for each in units] if len(known) > 1 else None
     counted = [None if cell is None else cell.as_unit("ns").value for cell in cells]
     outer = {"kind": "timestamp", "unit": unit} | ({} if zone is None else {"zone": zone})
     dtype = pl.Datetime("ns", None if zone is None else "UTC")
-    return pl.Series(counted, dtype=pl.Int64).cast(dtype), outer
+    return pl.Series(counted, dtype=pl.Int64).cast(dtype), outer, marks
 
 
-def write(values: pl.Series, outer: Json) -> list[Any]:
+def write(values: pl.Series, outer: Json, marks: pl.Series | None = None) -> list[Any]:
     """Make times again of what `read` gave, `None` for missing ones."""
     zone = zones.decode(outer["zone"]) if "zone" in outer else None
     if outer["kind"] == "timestamp":
-        return _timestamps(values, outer["unit"], zone)
+        return _timestamps(values, outer["unit"], zone, marks)
     naive = values.dt.replace_time_zone(None).to_list()
     return naive if zone is None else zones.local(naive, zone)
 
 
-def _timestamps(values: pl.Series, unit: str, zone: dt.tzinfo | None) -> list[Any]:
+def _timestamps(
+    values: pl.Series, unit: str, zone: dt.tzinfo | None, marks: pl.Series | None
+) -> list[Any]:
     pandas: Any = importlib.import_module("pandas")
     counted = values.cast(pl.Datetime("ns", values.dtype.time_zone)).to_physical()  # type: ignore[attr-defined]
-    index = pandas.DatetimeIndex(counted.fill_null(0).to_numpy().view("M8[ns]")).as_unit(unit)
+    index = pandas.DatetimeIndex(counted.fill_null(0).to_numpy().view("M8[ns]"))
+    index = index if marks is not None else index.as_unit(unit)
     if zone is not None:
         index = index.tz_localize("UTC").tz_convert(zone)
     missing = counted.is_null().to_list()
-    return [None if absent else cell for absent, cell in zip(missing, index, strict=True)]
+    stamps = [None if absent else cell for absent, cell in zip(missing, index, strict=True)]
+    if marks is None:
+        return stamps
+    units = [_unit(mark) or unit for mark in marks.fill_null(0).to_list()]
+    return [cell and cell.as_unit(own) for cell, own in zip(stamps, units, strict=True)]
+
+
+def _unit(mark: int) -> str | None:
+    number = mark // UNIT
+    return UNITS[number - 1] if number else None

@@ -50,10 +50,10 @@ def read(value: Sequence[Any], time: str | None, default: Form | None) -> tuple[
 
 def _columns(
     what: str, cls: type, states: list[State], given: list[set[str]] | None
-) -> tuple[list[Column], list[pl.Series]]:
+) -> tuple[list[Column], dict[str, pl.Series]]:
     enums = classes.enums_of(cls)
     columns: list[Column] = []
-    series: list[pl.Series] = []
+    series: dict[str, pl.Series] = {}
     labelled = dict.fromkeys(label for state in states for label in state)
     for label in labelled:
         name = labels.inside(label)
@@ -68,11 +68,11 @@ def _columns(
         seen = found.values.null_count() < len(column)
         outer = {"as": "cells"} | found.outer
         columns.append(Column(name, label, found.values.dtype, outer, seen=seen))
-        series.append(found.values.rename(name))
+        series[name] = found.values
         marks = _marks(column, found, label, given)
         if marks is not None:
             columns.append(Column(labels.marks(name), label, pl.UInt8(), role="marks"))
-            series.append(pl.Series(labels.marks(name), marks, dtype=pl.UInt8))
+            series[labels.marks(name)] = pl.Series(marks, dtype=pl.UInt8)
     return columns, series
 
 
@@ -81,14 +81,14 @@ def _marks(
 ) -> list[int] | None:
     """Note what the values of a column can't say; `None` where there is nothing to note."""
     absent = [cell is _ABSENT for cell in column]
-    unset = [given is not None and label not in fields for fields in given or [()] * len(column)]
+    unset = [label not in fields for fields in given] if given else [False] * len(column)
     if found.marks is None and not any(absent) and not any(unset):
         return None
+    # An int's mark says so even in a column of nothing else: other parts may have floats.
+    noted = found.marks or [cells.WHOLE if type(cell) is int else 0 for cell in column]
     return [
-        (cells.WHOLE if type(cell) is int else 0)
-        | (cells.ABSENT if is_absent else 0)
-        | (cells.UNSET if is_unset else 0)
-        for cell, is_absent, is_unset in zip(column, absent, unset, strict=True)
+        mark | (cells.ABSENT if is_absent else 0) | (cells.UNSET if is_unset else 0)
+        for mark, is_absent, is_unset in zip(noted, absent, unset, strict=True)
     ]
 
 

@@ -47,7 +47,7 @@ def read(value: Any, time: str | None, default: Form | None) -> tuple[Form, pl.D
         tuple(column for column, _ in named),
         _details(value),
     )
-    table = pl.DataFrame([values.rename(column.inner) for column, values in named])
+    table = pl.DataFrame({column.inner: values for column, values in named})
     if form.time is not None:
         times.check(what, table.get_column(form.time))
     return form, table
@@ -100,13 +100,15 @@ def _details(value: Any) -> dict[str, Json]:
     index = value.index
     details: dict[str, Json] = {}
     if isinstance(index, pd.RangeIndex):
-        details["range"] = labels.encode(index.name)
+        details["range"] = [labels.encode(index.name), index.start, index.step]
     freq = getattr(index, "freq", None)
     if freq is not None and _is_spelled(freq):
         details["freq"] = freq.freqstr
     if isinstance(value, pd.DataFrame):
         details["axis"] = _axis(value.columns)
     attrs = {key: each for key, each in value.attrs.items() if _is_plain(key, each)}
+    if not value.flags.allows_duplicate_labels:
+        details["unique"] = True
     return details | ({"attrs": attrs} if attrs else {})
 
 
@@ -150,19 +152,34 @@ def write(form: Form, table: pl.DataFrame) -> Any:
         pandas_columns.write(table.get_column(column.inner), column.outer) for column in shown
     ]
     if form.kind == "series":
-        value = pd.Series(arrays[0], index=index, name=shown[0].label, copy=False)
+        (array,) = arrays
+        value = pd.Series(array, index=index, dtype=array.dtype, name=shown[0].label, copy=False)
     else:
-        # From a dictionary pandas makes a block of all columns of one dtype.
-        value = pd.DataFrame(dict(enumerate(arrays)), index=index)
+        value = frame_of(dict(enumerate(arrays)), index)
         value.columns = _labels([column.label for column in shown], form.details["axis"])
     value.attrs = json.loads(json.dumps(form.details.get("attrs", {})))
+    if form.details.get("unique") and index.is_unique:
+        return value.set_flags(allows_duplicate_labels=False)
     return value
+
+
+def frame_of(arrays: dict[Any, Any], index: Any) -> Any:
+    """Make a frame of columns as they are; those of one dtype lie in one block."""
+    # Of an array of objects pandas would guess what they are.
+    columns = {
+        label: pd.Series(array, index=index, dtype=object, copy=False)
+        if array.dtype == object
+        else array
+        for label, array in arrays.items()
+    }
+    return pd.DataFrame(columns, index=index)
 
 
 def _index(form: Form, table: pl.DataFrame) -> Any:
     held = [column for column in form.columns if column.role == "index"]
     if not held:
-        return pd.RangeIndex(table.height, name=labels.decode(form.details.get("range")))
+        name, start, step = form.details.get("range", [None, 0, 1])
+        return pd.RangeIndex(start, start + table.height * step, step, name=labels.decode(name))
     array = pandas_columns.write(table.get_column(held[0].inner), held[0].outer)
     index = pd.Index(array, dtype=array.dtype, name=held[0].label, copy=False)
     return index if form.freq is None else with_freq(index, form.freq)
@@ -199,6 +216,12 @@ def _labels(given: list[Any], axis: Json) -> Any:
 def _typed(given: list[Any], outer: Json) -> Any:
     """Give labels their dtype, where all have it: parts may name columns otherwise."""
     try:
-        return pandas_columns.write(pl.Series([None if each is math.nan else each for each in given]), outer)
+        return pandas_columns.write(
+            pl.Series([None if _is_missing(each) else each for each in given]), outer
+        )
     except (TypeError, ValueError, pl.exceptions.PolarsError):
         return None
+
+
+def _is_missing(label: Any) -> bool:
+    return type(label) is float and math.isnan(label)

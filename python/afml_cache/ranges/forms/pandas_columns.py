@@ -12,7 +12,7 @@ from afml_cache.exceptions import LoaderError
 from afml_cache.ranges.forms import cells, dtypes, zones
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 Json = Any
 Read = tuple[pl.Series, dict[str, Json]]
@@ -42,23 +42,16 @@ def read(where: str, array: Any) -> Read:
     if type(array) is pd.arrays.NumpyExtensionArray:
         array = array.to_numpy()
     dtype = array.dtype
-    if isinstance(dtype, pd.DatetimeTZDtype):
-        return _read_zoned(where, array)
-    if isinstance(dtype, pd.CategoricalDtype):
-        return _read_categories(where, array)
-    if isinstance(dtype, pd.StringDtype):
-        return _read_text(where, array)
-    if isinstance(dtype, pd.ArrowDtype):
-        from afml_cache.ranges.forms import arrow
-
-        return arrow.read_column(where, array.__arrow_array__())
+    for kind, reader in _READERS.items():
+        if isinstance(dtype, kind):
+            return reader(where, array)
     if hasattr(array, "_mask") and hasattr(dtype, "numpy_dtype"):
         return _read_masked(array)
-    if dtype == object:
-        return _read_objects(where, np.asarray(array, dtype=object))
-    if isinstance(dtype, np.dtype):
-        return _read_numpy(where, np.asarray(array))
-    raise _refused(where, dtype)
+    if not isinstance(dtype, np.dtype):
+        raise _refused(where, dtype)
+    if dtype.kind == "O":
+        return _read_objects(where, np.asarray(array))
+    return _read_numpy(where, np.asarray(array))
 
 
 def _refused(where: str, dtype: object) -> LoaderError:
@@ -85,7 +78,7 @@ def _read_numpy(where: str, array: np.ndarray[Any, Any]) -> Read:
 def _read_times(where: str, array: np.ndarray[Any, Any]) -> Read:
     """Read times or lengths of time, whose seconds become milliseconds."""
     kind = array.dtype.kind
-    unit, _ = np.datetime_data(array.dtype)
+    unit: Any = np.datetime_data(array.dtype)[0]
     given = {}
     if unit == "s":
         given = {"unit": unit}
@@ -133,7 +126,8 @@ def _read_text(where: str, array: Any) -> Read:
     missing = "na" if getattr(array.dtype, "na_value", pd.NA) is pd.NA else "nan"
     outer = {"as": "text", "storage": array.dtype.storage, "missing": missing}
     texts = array.to_numpy(dtype=object, na_value=None).tolist()
-    return cells.read(where, texts).values.cast(pl.String), outer
+    found, _, _ = cells.read(where, texts)
+    return found.cast(pl.String), outer
 
 
 def _read_objects(where: str, array: np.ndarray[Any, Any]) -> Read:
@@ -153,12 +147,15 @@ def _read_objects(where: str, array: np.ndarray[Any, Any]) -> Read:
         )
         raise LoaderError(message)
     plain = [None if flag else cell for flag, cell in zip(absent, given, strict=True)]
-    found = cells.read(where, plain)
-    if found.marks is not None:
-        message = f"{where} mixes `int` and `float` objects; convert it to a dtype of numbers"
+    values, kept, marks = cells.read(where, plain)
+    if marks is not None:
+        message = (
+            f"{where} mixes `int` and `float` objects, or Timestamps of several units; convert it "
+            "to a dtype of numbers or times in the loader"
+        )
         raise LoaderError(message)
-    outer: dict[str, Json] = {"as": "object", "cells": found.outer}
-    return found.values, outer | ({"missing": markers.pop()} if markers else {})
+    outer: dict[str, Json] = {"as": "object", "cells": kept}
+    return values, outer | ({"missing": markers.pop()} if markers else {})
 
 
 def _marker(cell: Any) -> str | None:
@@ -186,10 +183,24 @@ def _read_categories(where: str, array: Any) -> Read:
     return labels.gather(codes.cast(pl.get_index_type())), outer
 
 
+def _read_arrow(where: str, array: Any) -> Read:
+    from afml_cache.ranges.forms import arrow
+
+    return arrow.read_column(where, array.__arrow_array__())
+
+
+_READERS: Final[dict[type, Callable[[str, Any], Read]]] = {
+    pd.DatetimeTZDtype: _read_zoned,
+    pd.CategoricalDtype: _read_categories,
+    pd.StringDtype: _read_text,
+    pd.ArrowDtype: _read_arrow,
+}
+
+
 def write(values: pl.Series, outer: Mapping[str, Json]) -> Any:
     """Make the array again of what `read` gave, one that nobody else has."""
     sort = outer["as"]
-    if sort == "numpy" or sort == "zoned":
+    if sort in {"numpy", "zoned"}:
         return _write_numpy(values, outer)
     if sort == "masked":
         return _masked(values)

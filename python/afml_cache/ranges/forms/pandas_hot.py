@@ -50,11 +50,14 @@ def _finisher(value: Any) -> Callable[[Any], None] | None:
     """Give what makes the rest of a slice the caller's own, where there is any."""
     categories = [number for number, dtype in enumerate(_dtypes(value)) if _has_labels(dtype)]
     columns = None if isinstance(value, pd.Series) else value.columns
-    if columns is None and not categories:
+    numbered = value.index if isinstance(value.index, pd.RangeIndex) else None
+    if columns is None and numbered is None and not categories:
         return None
     copied = isinstance(columns, pd.MultiIndex)
 
     def finish(part: Any) -> None:
+        if numbered is not None:
+            part.index = numbered[: len(part)]
         if columns is not None:
             own = columns.copy(deep=True) if copied else columns.view()
             own._cache = {}  # noqa: SLF001 - what was computed for another may be written to
@@ -75,16 +78,18 @@ def _has_labels(dtype: Any) -> bool:
 
 def _own_categories(part: Any, number: int) -> None:
     """Give a column an index of categories that nobody else has: it can be renamed."""
-    block = part._mgr.blocks[part._mgr.blknos[number]]  # noqa: SLF001 - no copy of the codes
-    values = block.values
+    manager = part._mgr  # noqa: SLF001 - the public ways copy the codes
+    block = manager.blocks[0 if isinstance(part, pd.Series) else manager.blknos[number]]
+    values = block.values  # noqa: PD011 - a block has no other
     dtype = pd.CategoricalDtype(values.categories.copy(deep=True), values.ordered)
-    block.values = pd.Categorical.from_codes(values.codes, dtype=dtype, validate=False)
+    block.values = type(values).from_codes(values._ndarray, dtype=dtype, validate=False)  # noqa: SLF001
 
 
 def _copier(value: Any) -> Callable[[int, int], Any]:
     def copied(first: int, stop: int) -> Any:
         part = value.iloc[first:stop].copy()
-        part.index = _copy_of(part.index)
+        numbered = isinstance(part.index, pd.RangeIndex)
+        part.index = value.index[: len(part)] if numbered else _copy_of(part.index)
         if isinstance(part, pd.DataFrame):
             part.columns = _copy_of(part.columns)
         for number, dtype in enumerate(_dtypes(part)):
@@ -106,14 +111,14 @@ def _seal(value: Any) -> bool:
     try:
         manager = value._mgr  # noqa: SLF001 - no public way leads to blocks and their references
         references = [block.refs for block in manager.blocks]
-        sealed = all([_seal_array(block.values) for block in manager.blocks])
-        sealed = sealed and all([_seal_index(axis) for axis in manager.axes])
+        sealed = [_seal_array(block.values) for block in manager.blocks]
+        sealed += [_seal_index(axis) for axis in manager.axes]
         index = value.index._references  # noqa: SLF001
         for each in [*references, *([] if index is None else [index])]:
             each.add_index_reference(_Lasting)
     except (AttributeError, TypeError):
         return False
-    return sealed
+    return all(sealed)
 
 
 def _seal_index(index: Any) -> bool:

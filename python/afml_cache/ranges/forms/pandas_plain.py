@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
+from afml_cache.ranges.forms import pandas as of_pandas
 from afml_cache.ranges.forms import pandas_columns
 
 
@@ -28,16 +29,14 @@ def frame_of(frame: pl.DataFrame, time: str | None) -> pd.DataFrame:
             times = times.cast(pl.Datetime("us"))
         index = pd.DatetimeIndex(_array(times), name=time)
     arrays = {name: _array(frame.get_column(name)) for name in frame.columns if name != time}
-    return pd.DataFrame(arrays, index=index)
+    return of_pandas.frame_of(arrays, pd.RangeIndex(frame.height) if index is None else index)
 
 
 def _array(values: pl.Series) -> Any:
     dtype = values.dtype
     if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
-        utc = values.dt.convert_time_zone("UTC")
-        key = dtype.time_zone
-        zone = {"utc": "datetime"} if key == "UTC" else {"zoneinfo": key}
-        return pandas_columns.write(utc, {"as": "zoned", "zone": zone})
+        naive = pandas_columns.write(values.dt.convert_time_zone("UTC"), {"as": "numpy"})
+        return pd.DatetimeIndex(naive).tz_localize("UTC").tz_convert(dtype.time_zone).array
     if dtype.is_float() or dtype.is_integer() or isinstance(dtype, pl.Datetime | pl.Duration):
         return pandas_columns.write(values, {"as": "numpy"})
     if dtype == pl.Boolean:

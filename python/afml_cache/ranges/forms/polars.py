@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -21,12 +22,12 @@ def read(value: pl.DataFrame, time: str | None) -> tuple[Form, pl.DataFrame]:
     what = "the polars `DataFrame`"
     names = labels.all_inside(value.columns)
     columns = []
-    series = []
+    series = {}
     for given, name in zip(value.get_columns(), names, strict=True):
         outer, values = _read_column(what, given)
         seen = values.null_count() < len(values)
         columns.append(Column(name, given.name, values.dtype, outer, seen=seen))
-        series.append(values.rename(name))
+        series[name] = values
     form = Form("polars", times.found(what, columns, time), tuple(columns))
     table = pl.DataFrame(series)
     if form.time is not None:
@@ -39,8 +40,8 @@ def _read_column(what: str, values: pl.Series) -> tuple[dict[str, Json], pl.Seri
     written = dtypes.encode(values.dtype)
     if written is None:
         message = (
-            f'column "{values.name}" of {what} is {values.dtype}, which Parquet can\'t hold; convert '
-            "it to numbers, texts or times in the loader"
+            f'column "{values.name}" of {what} is {values.dtype}, which Parquet can\'t hold; '
+            "convert it to numbers, texts or times in the loader"
         )
         raise LoaderError(message)
     if isinstance(values.dtype, pl.Categorical | pl.Enum):
@@ -51,16 +52,19 @@ def _read_column(what: str, values: pl.Series) -> tuple[dict[str, Json], pl.Seri
 def write(form: Form, table: pl.DataFrame) -> pl.DataFrame:
     """Make the frame again; see `forms.write`."""
     return pl.DataFrame(
-        [
-            write_column(table.get_column(column.inner), column.outer).rename(column.label)
+        {
+            column.label: write_column(table.get_column(column.inner), column.outer)
             for column in form.columns
-        ]
+        }
     )
 
 
 def write_column(values: pl.Series, outer: Mapping[str, Json]) -> pl.Series:
     """Make the column again of what was read."""
-    return values.cast(dtypes.decode(outer["dtype"])) if "dtype" in outer else values
+    if "dtype" not in outer:
+        return values
+    made: pl.Series = values.cast(dtypes.decode(outer["dtype"]))
+    return made
 
 
 def plain(form: Form, table: pl.DataFrame) -> pl.DataFrame:
@@ -68,10 +72,10 @@ def plain(form: Form, table: pl.DataFrame) -> pl.DataFrame:
     shown = [column for column in form.columns if column.role != "marks"]
     names = labels.readable(_known(form, column) for column in shown)
     return pl.DataFrame(
-        [
-            _plain_column(table.get_column(column.inner), column.outer).rename(name)
+        {
+            name: _plain_column(table.get_column(column.inner), column.outer)
             for column, name in zip(shown, names, strict=True)
-        ]
+        }
     )
 
 
@@ -90,14 +94,26 @@ def _plain_column(values: pl.Series, outer: Mapping[str, Json]) -> pl.Series:
     described = outer.get("cells", outer)
     zone = described.get("zone")
     if zone is not None and isinstance(values.dtype, pl.Datetime):
-        return values.dt.convert_time_zone(zones.known_to_polars(zone))
+        return _in_zone(values, zones.known_to_polars(zone))
     return _decimals(values) if described.get("kind") == "decimal" else values
+
+
+def _in_zone(values: pl.Series, key: str) -> pl.Series:
+    try:
+        zoned: pl.Series = values.dt.convert_time_zone(key)
+    except pl.exceptions.PolarsError:  # its list of zones is another
+        return values
+    return zoned
 
 
 def _decimals(values: pl.Series) -> pl.Series:
     """Read numbers from their texts, where all have a place in 38 digits."""
-    scale = values.str.extract(r"\.(\d+)$").str.len_chars().max()
+    numbers = [None if text is None else decimal.Decimal(text) for text in values.to_list()]
+    places = [number.as_tuple().exponent for number in numbers if number is not None]
+    if not all(isinstance(place, int) for place in places):
+        return values  # of infinity and what is no number there are none
+    scale = max((-place for place in places if isinstance(place, int)), default=0)
     try:
-        return values.cast(pl.Decimal(38, scale if isinstance(scale, int) else 0))
-    except pl.exceptions.PolarsError:
+        return pl.Series(values.name, numbers, dtype=pl.Decimal(38, max(scale, 0)))
+    except (pl.exceptions.PolarsError, OverflowError):
         return values

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import polars as pl
-
 from afml_cache.exceptions import LoaderError
 from afml_cache.ranges.forms import dtypes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import polars as pl
 
     from afml_cache.ranges.forms.form import Column
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 import polars as pl
 
@@ -94,17 +94,18 @@ def conformed(table: pl.DataFrame, target: pl.Schema) -> pl.DataFrame:
     """
     if list(table.schema.items()) == list(target.items()):
         return table
-    columns = [
-        _cast(table.get_column(name), dtype)
+    columns = {
+        name: _cast(table.get_column(name), dtype)
         if name in table.columns
         else _nulls(name, table.height, dtype)
         for name, dtype in target.items()
-    ]
+    }
     return pl.DataFrame(columns)
 
 
 def _nulls(name: str, count: int, dtype: pl.DataType) -> pl.Series:
-    return pl.Series(name, [None], dtype=dtype).new_from_index(0, count)
+    nulls: pl.Series = pl.Series(name, [None], dtype=dtype).new_from_index(0, count)
+    return nulls
 
 
 def _cast(column: pl.Series, dtype: pl.DataType) -> pl.Series:
@@ -114,7 +115,7 @@ def _cast(column: pl.Series, dtype: pl.DataType) -> pl.Series:
         return _nulls(column.name, len(column), dtype)
     lossy = _lossy(column, dtype)
     try:
-        cast = None if lossy else column.cast(dtype)
+        cast: pl.Series | None = None if lossy else column.cast(dtype)
     except pl.exceptions.PolarsError:
         cast = None
     if cast is None:
@@ -129,8 +130,9 @@ def _cast(column: pl.Series, dtype: pl.DataType) -> pl.Series:
 def _lossy(column: pl.Series, dtype: pl.DataType) -> str | None:
     """Say what a cast would lose that polars does not tell of."""
     if column.dtype.is_integer() and dtype.is_float():
-        lowest, highest = column.min(), column.max()
-        beyond = isinstance(highest, int) and max(abs(highest), abs(lowest)) > _EXACT  # type: ignore[arg-type, operator]
+        lowest: Any = column.min()
+        highest: Any = column.max()
+        beyond = max(highest, -lowest) > _EXACT
         return "would round whole numbers beyond 2**53" if beyond else None
     if column.dtype.is_temporal() and dtype.is_temporal():
         back = column.cast(dtype, strict=False).cast(column.dtype, strict=False)
