@@ -47,9 +47,9 @@ def write_everywhere(part: pd.DataFrame) -> None:
     part.index.name = "changed"
     part.attrs["source"].append("changed")
     part.insert(0, "new", 1)
-    part.sort_values("open", inplace=True)
-    part.drop(columns="volume", inplace=True)
-    part.rename(columns={"close": "last"}, inplace=True)
+    part.sort_values("open", inplace=True)  # noqa: PD002
+    part.drop(columns="volume", inplace=True)  # noqa: PD002
+    part.rename(columns={"close": "last"}, inplace=True)  # noqa: PD002
     part.index.freq = None
 
 
@@ -75,12 +75,12 @@ def write_in_columns_made_of_the_index(part: pd.DataFrame) -> None:
 
 def write_the_numbers(part: pd.DataFrame) -> None:
     numbers = part[["open", "close", "volume"]]
-    numbers.mask(numbers > 0, inplace=True)
-    numbers.fillna(0, inplace=True)
+    numbers.mask(numbers > 0, inplace=True)  # noqa: PD002
+    numbers.fillna(0, inplace=True)  # noqa: PD002
     numbers.iloc[:, :] = -1
     column = part["open"]
     column += 1
-    column.clip(0, 1, inplace=True)
+    column.clip(0, 1, inplace=True)  # noqa: PD002
     part.update(pd.DataFrame({"open": [-1.0]}, part.index[:1]))
 
 

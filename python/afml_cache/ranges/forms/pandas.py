@@ -88,7 +88,8 @@ def _column(what: str, label: Any, name: str, array: Any, role: Role) -> Named:
 
 
 def _time(what: str, index: Any, columns: Sequence[Column], time: str | None) -> str | None:
-    named_index = time is None or time == index.name
+    nameless = index.name is None and not any(column.label == time for column in columns)
+    named_index = time is None or time == (_INDEX if nameless else index.name)
     if isinstance(index, pd.DatetimeIndex) and named_index:
         return columns[0].inner
     if time is None and columns and columns[0].role == "index" and columns[0].dtype == pl.Date:

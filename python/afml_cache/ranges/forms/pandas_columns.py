@@ -55,10 +55,10 @@ def read(where: str, array: Any) -> Read:
 
 
 def _refused(where: str, dtype: object) -> LoaderError:
-    return LoaderError(
-        f"{where} has dtype `{dtype}`, which can't be kept; convert it to numbers, texts, times or "
-        "categories in the loader"
-    )
+    remedy = "convert it to numbers, texts, times or categories in the loader"
+    if isinstance(dtype, pd.PeriodDtype):
+        remedy = "make times of it with `to_timestamp()` in the loader"
+    return LoaderError(f"{where} has dtype `{dtype}`, which can't be kept; {remedy}")
 
 
 def _read_numpy(where: str, array: np.ndarray[Any, Any]) -> Read:

@@ -61,9 +61,7 @@ def write(form: Form, table: pl.DataFrame) -> pl.DataFrame:
 
 def write_column(values: pl.Series, outer: Mapping[str, Json]) -> pl.Series:
     """Make the column again of what was read."""
-    if "dtype" not in outer:
-        return values
-    made: pl.Series = values.cast(dtypes.decode(outer["dtype"]))
+    made: pl.Series = values.cast(dtypes.decode(outer["dtype"])) if "dtype" in outer else values
     return made
 
 
@@ -90,7 +88,7 @@ def _plain_column(values: pl.Series, outer: Mapping[str, Json]) -> pl.Series:
     if sort == "polars":
         return write_column(values, outer)
     if sort == "categorical" and values.dtype == pl.String:
-        return values.cast(pl.Enum(outer["categories"]))
+        return write_column(values, {"dtype": {"Enum": outer["categories"]}})
     described = outer.get("cells", outer)
     zone = described.get("zone")
     if zone is not None and isinstance(values.dtype, pl.Datetime):

@@ -86,8 +86,13 @@ def no_time(what: str, column: Column) -> LoaderError:
 
 def listed(columns: Sequence[Column]) -> str:
     """Name columns and what they hold, for a message."""
-    names = [f'"{column.label}" ({column.dtype})' for column in columns if column.role != "marks"]
+    names = [f"{_quoted(column)} ({column.dtype})" for column in columns if column.role != "marks"]
     return ", ".join(names) or "no columns at all"
+
+
+def _quoted(column: Column) -> str:
+    nameless = column.role == "index" and column.label is None
+    return "the index" if nameless else f'"{column.label}"'
 
 
 def check(what: str, values: pl.Series) -> None:
