@@ -13,6 +13,7 @@ from afml_cache.ranges.states import (
     EMPTY,
     NEVER,
     NEW,
+    RECHECKS,
     SHORT,
     SUSPECT,
     VENDOR_EMPTY,
@@ -133,10 +134,7 @@ def _hollow(
     old = [piece for piece in before if piece.state in {EMPTY, SUSPECT}]
     for piece in old:
         for begin, end in common([part], [(piece.first, piece.stop)]):
-            age = sent.at - axis.settles_at(begin)
-            # Soon after its end, a bar that is missing is late, and no attempt is spent on it.
-            late = age <= piece.recheck_after - piece.fetched_at
-            attempt = piece.attempt if late else piece.attempt + 1
+            attempt = piece.attempt + _is_spent(axis, piece, begin, sent)
             pieces.append(_late(axis, nothing(begin, end, reason, sent.at, attempt), sent))
     known = [(piece.first, piece.stop) for piece in pieces]
     for begin, end in without([part], known):
@@ -144,8 +142,21 @@ def _hollow(
     return pieces
 
 
+def _is_spent(axis: Axis, piece: Piece, begin: int, sent: Sent) -> bool:
+    """Whether an attempt counts: one that was not due does not, nor one for a bar that is late.
+
+    So neither does a bar of a minute become permanently empty within minutes of its end, nor
+    anything that is asked for again and again by `refresh`.
+    """
+    if sent.at < piece.recheck_after:
+        return False
+    return sent.at - axis.settles_at(begin) > RECHECKS[piece.attempt]
+
+
 def _late(axis: Axis, piece: Piece, sent: Sent) -> Piece:
     """Have bars that only just ended asked for again as soon as they may be there."""
+    if piece.recheck_after == NEVER:
+        return piece
     age = max(piece.fetched_at - axis.settles_at(piece.first), 0)
     soon = piece.fetched_at + max(age, sent.volatile_ttl)
     return piece._replace(recheck_after=min(piece.recheck_after, soon))
