@@ -20,7 +20,6 @@ from afml_cache.ranges.deriving import check_whole, derivations, derived, reach
 from afml_cache.ranges.effects import Failed, Parallel, arun, run
 from afml_cache.ranges.filling import Filler
 from afml_cache.ranges.forms import write
-from afml_cache.ranges.intervals import joined
 from afml_cache.ranges.keys import key_text, values_of
 from afml_cache.ranges.loaders import Loader, make_policy
 from afml_cache.ranges.many import SHAPES, Batch, shaped, symbols_of
@@ -352,7 +351,8 @@ class RangeCache(Upkeep):
         if not partial:
             request.raise_failures(value)
             return value
-        missing = joined([(failure.first, failure.stop) for failure in request.failures])
+        request.raise_faults()
+        missing = request.failed()
         return Partial(value, [times(series.axis, *gap) for gap in missing])
 
     def _request(
@@ -381,7 +381,7 @@ class RangeCache(Upkeep):
                 self._warm(series, bounds, mark, window)
                 begin, end = window.rows(first, stop)
                 return window.held_as(series.form, output).slice(begin, end), end - begin
-            forming = series.forming(first, stop, opened)
+            forming = series.forming(first, stop, opened, request.failed())
             table = together([series.table(first, min(stop, opened)), forming])
             return write(series.form, table, output), table.height
 

@@ -30,7 +30,7 @@ def explained(series: Series, bounds: Bounds, options: Options, now: int) -> Exp
         return Explanation("future", f"{what}: no bar has begun yet at that time")
     pieces = series.pieces(first, stop)
     opened = axis.limits(now, options.settle).opened
-    if series.table(first, stop).height or series.forming(first, stop, opened).height:
+    if series.table(first, stop).height or series.forming(first, stop, opened, []).height:
         return _of_bar(series, what, pieces)
     closed = closed_pieces(series, [(bounds.first, bounds.stop)], options, now)
     if closed:

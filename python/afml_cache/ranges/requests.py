@@ -63,6 +63,8 @@ class Request:
     reason: int = FETCHED
     asked: list[Interval] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    faults: list[Exception] = field(default_factory=list)
+    """What the loader did wrong although all that was asked for is there."""
     calls: int = 0
     fetched: int = 0
     heeds_failures: bool = False
@@ -239,18 +241,25 @@ class Request:
         """Note what could not be fetched; it is not tried again by this request."""
         if not isinstance(error, Exception):
             raise error
+        if not left:
+            self.faults.append(error)
         until = self.clock() + BACK_OFF
         for gap in left:
             self.failures.append(Failure(*gap, error))
             self.series.failed[gap] = (until, str(error))
 
+    def failed(self) -> list[Interval]:
+        """Tell what could not be fetched."""
+        return joined([(failure.first, failure.stop) for failure in self.failures])
+
     def raise_failures(self, value: Any) -> None:
         """Say what could not be fetched; `value` is what there is of it."""
         if not self.failures:
+            self.raise_faults()
             return
         self.filler.counts.errors += 1
         series = self.series
-        missing = joined([(failure.first, failure.stop) for failure in self.failures])
+        missing = self.failed()
         shown = "; ".join(series.axis.describe(*gap) for gap in missing)
         cause = self.failures[0].error
         message = (
@@ -260,3 +269,9 @@ class Request:
         )
         left = [times(series.axis, *gap) for gap in missing]
         raise PartialCoverageError(message, data=value, missing=left) from cause
+
+    def raise_faults(self) -> None:
+        """Say what the loader did wrong, although there is nothing that could not be fetched."""
+        if self.faults:
+            self.filler.counts.errors += 1
+            raise self.faults[0]

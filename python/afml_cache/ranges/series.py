@@ -124,15 +124,23 @@ class Series:
             form = form.bind(self._bound)
         elif is_ours:
             form = bound(form)
-        self.form = form
+        self._take_form(form)
+
+    def _take_form(self, form: Form) -> bool:
+        """Make values in a form from now on; says whether it is another than before."""
+        old, self.form = self.form, form
+        if old is not None and old.to_json() == form.to_json():
+            return False
+        self.hot = None
+        self.windows.reform()
+        return True
 
     def learn(self, form: Form, *, writes: bool) -> None:
         """Know how the values look that the loader gives."""
         if form.bound is not None:
             self._bound = form.bound
         merged = form if self.form is None or self.form.says_nothing else self.form.merge(form)
-        known, self.form = self.form, merged
-        if writes and (known is None or merged != known):
+        if self._take_form(merged) and writes:
             self._write_form()
 
     def learn_anchor(self, at: np.ndarray[Any, Any], *, writes: bool) -> bool:
@@ -219,14 +227,21 @@ class Series:
             time = self.form.schema[self.form.time]
         return between(self.axis, first, stop, time)
 
-    def forming(self, first: int, stop: int, opened: int) -> pl.DataFrame:
-        """Give the bars of an interval that are still forming, labelled from `opened` on."""
+    def forming(
+        self, first: int, stop: int, opened: int, failed: Sequence[Interval]
+    ) -> pl.DataFrame:
+        """Give the bars of an interval that are still forming, labelled from `opened` on.
+
+        Those are left out that could not be fetched again.
+        """
         tail = self.tail
         if tail is None or not tail.table.height:
             return self.nothing()
         at = self.positions(tail.table)
-        begin, end = map(int, at.searchsorted((max(first, tail.first, opened), stop)))
-        return tail.table[begin:end]
+        span = max(first, tail.first, opened), stop
+        parts = without([span], joined(failed))
+        rows = [tail.table[slice(*map(int, at.searchsorted(part)))] for part in parts]
+        return together(rows) if rows else self.nothing()
 
     def cool(self) -> None:
         """Let go of what is in memory and on disk as well."""

@@ -77,6 +77,12 @@ class Windows:
         with self._lock:
             self._windows = []
 
+    def reform(self) -> None:
+        """Let go of the values that were made of tables."""
+        with self._lock:
+            for window in self._windows:
+                window.held = {}
+
     def put(self, first: int, stop: int, table: pl.DataFrame) -> None:
         """Take every bar of an interval, whatever was there."""
         fresh = Window(first, stop, table, self._positions(table))
