@@ -54,12 +54,113 @@ class RangeCache(Upkeep):
     name : str
         Names the cache: two of one name in one store share their bars.
     loader : callable
-        `loader(*key, start, end)`, sync or async; gives the bars from `start` on and before `end`
-        (`loader_closed` says whether that one is included) as a frame of pandas or polars, a table
-        of pyarrow, or a list of objects. Start and end have the type and zone that the caller gave.
+        `loader(*key, start, end)`, sync or async, called by these names or in this order; gives the
+        bars from `start` on and before `end` as a frame of pandas or polars, a table of pyarrow, or
+        a list of objects or dictionaries, with one row for each bar. Start and end have the type,
+        the unit and the zone that the caller gave. A bar's time is that of its left edge.
     key : sequence of str
         What names a series: parameters of the loader, other than its start and end. Whatever makes
-        the bars differ belongs here: feed, session, price type, adjustment.
+        the bars differ belongs here: feed, session, price type, adjustment, and of a ticker that
+        was used for several companies, which of them.
+    timeframe : str
+        The part of the key that says how long a bar is; or, where the key has none, the timeframe
+        of all series, such as "1D" or "5min".
+    source : str
+        Names the vendor; bars of one are never taken for those of another.
+    store : Store, optional
+        Where bars are kept; by default the store that `configure` sets up.
+    time : str, optional
+        The column or field of times; by default the index, or the one column that is named as times
+        are: time, timestamp, date, datetime, ts, t or open_time.
+    closed : {"left", "both"}
+        Whether the caller's `end` is excluded or included. An inclusive end that names a day is all
+        of that day.
+    loader_closed : {"left", "both"}
+        The same of the loader's. An inclusive loader is asked up to the label of its last bar; a
+        row at an end that is excluded is an error.
+    naive : str
+        Zone of times without one, of callers and loaders: "UTC", a name, or "raise", which refuses
+        them.
+    zone : str, optional
+        Zone whose dates daily and longer bars have, where no `calendar` says it; by default that of
+        `naive`.
+    calendar : str or exchange_calendars.ExchangeCalendar, optional
+        When bars are to be expected, such as "XNYS". Closed days then need no call, and an answer
+        that lacks bars is asked for again later. Without one, an empty answer is not believed at
+        once: it is asked for again after an hour, a day and a week.
+    settle : timedelta, float or str
+        How long after its end a bar may still change, in seconds if it is a number; until then it
+        is answered, and asked for again. 0 by default.
+    volatile_ttl : timedelta, float or str, optional
+        For how long bars that may still change are answered from what is there; by default as long
+        as a bar is.
+    overlap : int
+        How many of the last sessions that are stored are fetched again together with newer
+        bars, since vendors correct them late; 0 by default, and at least 1 for adjusted prices.
+    adjustment : str, optional
+        What the prices are adjusted for, such as "splits"; part of the key. `None`, "raw", "none"
+        and "unadjusted" say that no later event changes them.
+    on_basis_change : {"rebuild", "raise"}
+        What becomes of an adjusted series whose prices, where they are fetched again, are all the
+        same multiple of what is stored: it is fetched anew, or `BasisChangedError` is raised.
+    max_rows : int, optional
+        How many rows the vendor gives for one call; longer requests are cut.
+    max_span : timedelta, float or str, optional
+        For how long a time the vendor may be asked in one call.
+    align : {"day", "month"}, optional
+        Whole days or months are fetched whatever is asked for, so that neighbours find them there.
+    merge_gaps : timedelta, float or str
+        Gaps that are no further apart than this are one call; 0 by default.
+    rate_limit : str, list of str or pyrate_limiter.Limiter, optional
+        How many calls the vendor takes, such as "60/10min"; shared by all series of this cache in
+        this process.
+    identical : timedelta, float or str, optional
+        How long after a call the next one with the same arguments may follow.
+    retries : int or tenacity.BaseRetrying
+        How many further tries a call gets that failed with an error that passes; 3 by default. They
+        come after 0.5 s and then twice as long each time, and not before the vendor's
+        `Retry-After`.
+    classify : callable, optional
+        `classify(exception)` says what an error of the loader's means: "empty" that there are no
+        bars, "retry", "fatal", or `None` for the usual: broken connections and HTTP statuses such
+        as 429 and 503 are tried again.
+    concurrency : int
+        How many calls of one request may run at once; 1 by default.
+    allow_partial : bool
+        Whether `get` gives what there is, and what is missing, where a call fails; else it raises
+        `PartialCoverageError`, which has both.
+    listing : callable, optional
+        `listing(*key)`, called by names, gives the first and the last day of trading, each a date
+        or `None`; nothing is asked for outside.
+    on_restated : callable, optional
+        `on_restated(key, start, end)` is told of each interval that was fetched again and differs;
+        `key` is a dictionary, and the times are as in `gaps`.
+    compact : bool
+        Whether short segments are made into longer ones as they come.
+    clock : callable
+        Gives nanoseconds since 1970 in UTC. Which bars are final is judged by it, never by the time
+        of a simulation.
+
+    Raises
+    ------
+    CacheConfigError
+        An option can't be right, or the loader can't be called with this key.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> import polars as pl
+    >>> from afml_cache import RangeCache
+    >>> def vendor(symbol, timeframe, start, end):
+    ...     print("asked from", start, "to", end)
+    ...     return pl.select(time=pl.date_range(start, end, closed="left"), close=pl.lit(1.0))
+    >>> bars = RangeCache("daily bars", vendor)
+    >>> bars.get("AAPL", "1D", date(2024, 1, 1), date(2024, 1, 31)).shape
+    asked from 2024-01-01 to 2024-01-31
+    (30, 2)
+    >>> bars.get("AAPL", "1D", date(2024, 1, 5), date(2024, 2, 3)).shape
+    asked from 2024-01-31 to 2024-02-03
+    (29, 2)
     """
 
     def __init__(
@@ -155,14 +256,50 @@ class RangeCache(Upkeep):
 
         Parameters
         ----------
-        *key
-            The parts of the key in their order, then start and end.
+        *key, **named
+            The parts of the key in their order, then `start` and `end`, each by place or by name. A
+            time is a datetime, date, `Timestamp`, `datetime64` or text; without `end`, or with
+            `None`, up to now, or to the time of `as_of`.
         output : {"pandas", "polars", "pyarrow"} or class, optional
             What the answer is; by default what the loader gives.
         allow_partial : bool, optional
-            Whether an answer with gaps is one: a pair of it and of what is missing.
+            Whether an answer with gaps is one; by default as the cache was told.
         loader : callable, optional
-            Instead of the cache's own, for this request.
+            Instead of the cache's own, for this request; it takes the same.
+
+        Returns
+        -------
+        DataFrame, Table, list or Partial
+            A row for each bar, in order of time and each once, with the class, the columns, the
+            dtypes, the index and the zone that the loader's own answer would have. With
+            `allow_partial`, a pair of that (`data`) and of the intervals that are `missing`.
+
+        Raises
+        ------
+        PartialCoverageError
+            A call failed, or its answer was none that can be used: the cause says why. What the
+            other calls gave is kept; the error has it, and the intervals that are missing.
+        BasisChangedError
+            An adjusted series has changed its basis, and `on_basis_change` is "raise".
+        CacheMissError
+            Bars are missing in mode "frozen".
+        CacheConfigError
+            The arguments are no key and times of this cache.
+
+        Examples
+        --------
+        >>> from datetime import datetime, timezone
+        >>> import polars as pl
+        >>> from afml_cache import RangeCache
+        >>> def vendor(symbol, start, end):
+        ...     hours = pl.datetime_range(start, end, "1h", closed="left")
+        ...     return pl.select(time=hours, close=pl.lit(1.0))
+        >>> bars = RangeCache("hourly bars", vendor, key=["symbol"], timeframe="1h")
+        >>> noon = datetime(2024, 5, 3, 12, tzinfo=timezone.utc)
+        >>> bars.get("EURUSD", noon, noon.replace(hour=15)).shape
+        (3, 2)
+        >>> bars.get("EURUSD", start=noon, end=noon.replace(hour=13), output=dict)[0]["close"]
+        1.0
         """
         series, start, end = self._read(key, named)
         closed = self._filler.options.closed
@@ -192,7 +329,23 @@ class RangeCache(Upkeep):
         loader: Callable[..., Any] | None = None,
         **named: Any,
     ) -> Any:
-        """Do the same as `get`, for loaders that are coroutine functions."""
+        """Do the same as `get`, for loaders that are coroutine functions.
+
+        Other loaders run in a thread. A task that is cancelled lets go of what it was fetching;
+        whoever waits for the same bars fetches them instead.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> from datetime import date
+        >>> import polars as pl
+        >>> from afml_cache import RangeCache
+        >>> async def vendor(symbol, timeframe, start, end):
+        ...     return pl.select(time=pl.date_range(start, end, closed="left"), close=pl.lit(1.0))
+        >>> bars = RangeCache("awaited bars", vendor)
+        >>> asyncio.run(bars.aget("AAPL", "1D", date(2024, 1, 1), date(2024, 1, 11))).shape
+        (10, 2)
+        """
         series, start, end = self._read(key, named)
         bounds = self._bounds(series, start, end)
         return await arun(self._answered(series, bounds, output, allow_partial, loader))
@@ -394,7 +547,16 @@ class RangeCache(Upkeep):
 
 
 class Partial:
-    """An answer with gaps: `data`, and `missing`, the intervals that could not be fetched."""
+    """An answer with gaps, which unpacks into its two parts.
+
+    Attributes
+    ----------
+    data
+        The bars that there are, as `get` gives them.
+    missing : list of (start, end)
+        The intervals that could not be fetched, half-open: dates for daily and longer bars, else
+        datetimes in UTC. Empty where nothing is missing.
+    """
 
     def __init__(self, data: Any, missing: list[_Times]) -> None:
         self.data = data

@@ -38,35 +38,43 @@ def range_cached(
 
     Parameters
     ----------
+    function : callable, optional
+        Gives the bars of a range, as the loader of a `RangeCache` does; sync or async, and a method
+        too.
     start, end : str
-        The parameters that begin and end the range.
+        The parameters that begin and end the range. An end of `None` is up to now.
     timeframe : str, optional
         The parameter that holds the timeframe, or the timeframe of every series, such as "1h"; by
-        default the parameter with one of the usual names.
+        default the parameter with one of the usual names, such as timeframe, interval or freq.
     name : str, optional
         Names the cache; by default the function's module and qualified name.
     **options
-        Those of `RangeCache`; both ends are inclusive by default.
+        Those of `RangeCache`. `closed` and `loader_closed` are "both" by default: what the function
+        itself means by its end, and so what its callers mean.
 
     Returns
     -------
     callable
         The function, with the same signature: every parameter but `self`, start and end is part of
-        the key. `.cache` is its `RangeCache`.
+        the key, so that all objects of a class share the bars of a method. A call gives and raises
+        what `RangeCache.get` does; `.cache` is that `RangeCache`.
 
     Raises
     ------
     CacheConfigError
-        The function has no such parameters.
+        The function has no such parameters, or none that holds the timeframe.
 
     Examples
     --------
+    >>> import pandas as pd
     >>> from afml_cache import range_cached
     >>> @range_cached(timeframe="1D")
     ... def get_bars(symbol, start, end):
-    ...     return fetch_from_vendor(symbol, start, end)
-    >>> get_bars.cache.key
-    ('symbol',)
+    ...     return pd.DataFrame({"close": 1.0}, index=pd.date_range(start, end))
+    >>> len(get_bars("AAPL", "2024-01-01", "2024-01-31"))
+    31
+    >>> get_bars.cache.gaps("AAPL", "2024-01-05", "2024-02-02")
+    [(datetime.date(2024, 2, 1), datetime.date(2024, 2, 3))]
     """
     if function is None:
         return functools.partial(

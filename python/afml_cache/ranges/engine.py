@@ -13,6 +13,9 @@ from afml_cache.ranges.effects import gives_awaitable
 class CachedDataEngine:
     """An engine of bars around another one, which is asked for what is missing.
 
+    `get_bars` has the parameters of the engine's own, gives and raises what `RangeCache.get` does,
+    and is a coroutine function where the engine's is one.
+
     Parameters
     ----------
     engine
@@ -22,7 +25,8 @@ class CachedDataEngine:
         Names the cache; by default the class of the engine.
     **options
         Those of `RangeCache`; `key` names the parameters of `get_bars` that tell series apart, by
-        default all but start and end.
+        default all but start and end, and `closed` and `loader_closed` are "both" by default, so
+        that `get_bars(symbol, now, now, timeframe)` is one bar.
 
     Attributes
     ----------
@@ -32,16 +36,24 @@ class CachedDataEngine:
     Raises
     ------
     CacheConfigError
-        `engine` has no `get_bars`.
+        `engine` has no `get_bars`, or an option can't be right. `get_bars` raises it for an
+        argument that `key` leaves out and that is not its default.
 
     Examples
     --------
+    >>> import pandas as pd
     >>> from afml_cache import CachedDataEngine
     >>> class Vendor:
-    ...     def get_bars(self, symbol, start, end, timeframe): ...
-    >>> engine = CachedDataEngine(Vendor(), calendar="XNYS")
-    >>> engine.cache.key
-    ('symbol', 'timeframe')
+    ...     name = "a vendor"
+    ...     def get_bars(self, symbol, start, end, timeframe):
+    ...         return pd.DataFrame({"close": 1.0}, index=pd.date_range(start, end))
+    >>> engine = CachedDataEngine(Vendor())
+    >>> engine.cache.prefetch("AAPL", "1D", "2024-01-01", "2024-01-31")
+    1
+    >>> len(engine.get_bars("AAPL", "2024-01-05", "2024-01-05", "1D"))
+    1
+    >>> engine.name, engine.cache.stats()["api_calls"]
+    ('a vendor', 1)
     """
 
     def __init__(self, engine: Any, *, name: str | None = None, **options: Any) -> None:

@@ -33,13 +33,23 @@ if TYPE_CHECKING:
 
 
 class Verified(NamedTuple):
-    """What `verify` found."""
+    """What `verify` found.
+
+    Attributes
+    ----------
+    segments, rows
+        How many segments were read, and how many bars they hold.
+    problems : list of str
+        A line for each segment that is gone or damaged: series, file, and what is wrong.
+    differences : list of (start, end, int)
+        Intervals that the vendor gave otherwise than they were stored, half-open, and how many bars
+        differ.
+    """
 
     segments: int
     rows: int
     problems: list[str]
     differences: list[tuple[Any, Any, int]]
-    """Intervals that the vendor gave otherwise than they are stored: start, end, bars."""
 
 
 class Upkeep:
@@ -86,7 +96,39 @@ class Upkeep:
     def _stored(self, text: str) -> Series: ...
 
     def prefetch(self, *key: Any, **named: Any) -> int:
-        """Fetch what is missing of a range, and give nothing but how many calls that took."""
+        """Fetch what is missing of a range, and give nothing but how many calls that took.
+
+        What could not be fetched within the last minute is left alone.
+
+        Parameters
+        ----------
+        *key, **named
+            The parts of the key, then `start` and `end`, as for `get`.
+
+        Returns
+        -------
+        int
+            Calls of the loader, further tries included.
+
+        Raises
+        ------
+        PartialCoverageError
+            A call failed; what the others gave is kept.
+        CacheConfigError
+            The arguments are no key and times of this cache.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from afml_cache import RangeCache
+        >>> def vendor(symbol, timeframe, start, end):
+        ...     return pd.DataFrame({"close": 1.0}, pd.date_range(start, end, inclusive="left"))
+        >>> bars = RangeCache("fetched before", vendor)
+        >>> bars.prefetch("AAPL", "1D", "2024-01-01", "2024-03-01")
+        1
+        >>> bars.prefetch("AAPL", "1D", "2024-01-01", "2024-03-01")
+        0
+        """
         calls: int = run(self._prefetched(key, named))
         return calls
 
@@ -104,7 +146,42 @@ class Upkeep:
         return request.calls
 
     def refresh(self, *key: Any, **named: Any) -> int:
-        """Fetch a range again, whatever is stored; give how many bars the vendor had restated."""
+        """Fetch a range again, whatever is stored.
+
+        What is stored stays until its replacement is there. Intervals that differ are told to
+        `on_restated`, and are in `restated`.
+
+        Parameters
+        ----------
+        *key, **named
+            The parts of the key, then `start` and `end`, as for `get`.
+
+        Returns
+        -------
+        int
+            How many bars the vendor had restated.
+
+        Raises
+        ------
+        PartialCoverageError
+            A call failed; what the others gave is kept.
+        CacheConfigError
+            The arguments are no key and times of this cache.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from afml_cache import RangeCache
+        >>> def vendor(symbol, timeframe, start, end):
+        ...     return pd.DataFrame({"close": 1.0}, pd.date_range(start, end, inclusive="left"))
+        >>> bars = RangeCache("fetched again", vendor)
+        >>> bars.prefetch("AAPL", "1D", "2024-01-01", "2024-01-11")
+        1
+        >>> bars.refresh("AAPL", "1D", "2024-01-01", "2024-01-11")
+        0
+        >>> bars.stats()["api_calls"]
+        2
+        """
         bars: int = run(self._refreshed(key, named))
         return bars
 
@@ -130,10 +207,32 @@ class Upkeep:
 
         Parameters
         ----------
-        *key
-            As for `get`.
+        *key, **named
+            The parts of the key, then `start` and `end`, as for `get`.
         price : callable, optional
-            `price(start, end, rows)` of one call.
+            `price(start, end, rows)` gives what one call costs, as a number; its times are as the
+            loader would get them.
+
+        Returns
+        -------
+        Plan
+            Its `calls`, each with start, end, rows to be expected and cost; the intervals that are
+            `missing`, half-open; all `rows`, and the whole `cost`, `None` without `price`. How many
+            ticks there will be can't be said, and is 0.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from afml_cache import RangeCache
+        >>> def vendor(symbol, timeframe, start, end):
+        ...     return pd.DataFrame({"close": 1.0}, pd.date_range(start, end, inclusive="left"))
+        >>> bars = RangeCache("planned", vendor)
+        >>> plan = bars.plan("AAPL", "1D", "2024-01-01", "2024-01-11")
+        >>> len(plan.calls), plan.rows, plan.cost
+        (1, 10, None)
+        >>> print(plan)
+        planned AAPL 1D: 1 calls, about 10 rows
+          2024-01-01 .. 2024-01-11  about 10 rows
         """
         series, start, end = self._read(key, named)
         series.sync()
@@ -152,7 +251,32 @@ class Upkeep:
         return Plan(series.name, tuple(calls), missing, sum(call.rows for call in calls), cost)
 
     def coverage(self, *key: Any) -> Coverage:
-        """Tell what is known of a series."""
+        """Tell what is known of a series.
+
+        Parameters
+        ----------
+        *key
+            The parts of its key.
+
+        Returns
+        -------
+        Coverage
+            Its intervals in order, half-open, each "data", "empty", "suspect" or "volatile", with
+            the reason and when it is asked for again. It prints as a line of marks, shows
+            as a table in a notebook, and becomes a frame by `to_pandas`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from afml_cache import RangeCache
+        >>> def vendor(symbol, timeframe, start, end):
+        ...     return pd.DataFrame({"close": 1.0}, pd.date_range(start, end, inclusive="left"))
+        >>> bars = RangeCache("covered", vendor)
+        >>> bars.prefetch("AAPL", "1D", "2024-01-01", "2024-01-11")
+        1
+        >>> [(one.start.isoformat(), one.state) for one in bars.coverage("AAPL", "1D")]
+        [('2024-01-01', 'data')]
+        """
         series = self._of(key)
         pieces = series.pieces(*EVER)
         segments = series.native.segments()
@@ -166,14 +290,60 @@ class Upkeep:
         )
 
     def gaps(self, *key: Any, **named: Any) -> list[tuple[Any, Any]]:
-        """Give the intervals of a range that a request would have to ask for, half-open."""
+        """Give the intervals of a range that a request would have to ask for.
+
+        Parameters
+        ----------
+        *key, **named
+            The parts of the key, then `start` and `end`, as for `get`.
+
+        Returns
+        -------
+        list of (start, end)
+            Half-open and in order: dates for daily and longer bars, else datetimes in UTC.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from afml_cache import RangeCache
+        >>> def vendor(symbol, timeframe, start, end):
+        ...     return pd.DataFrame({"close": 1.0}, pd.date_range(start, end, inclusive="left"))
+        >>> bars = RangeCache("with gaps", vendor)
+        >>> bars.prefetch("AAPL", "1D", "2024-01-01", "2024-01-11")
+        1
+        >>> bars.gaps("AAPL", "1D", "2024-01-05", "2024-01-21")
+        [(datetime.date(2024, 1, 11), datetime.date(2024, 1, 21))]
+        """
         series, start, end = self._read(key, named)
         series.sync()
         request = self._request(series, self._bounds(series, start, end))
         return [times(series.axis, *gap) for gap in request.open_gaps()]
 
     def explain_gap(self, *key: Any, **named: Any) -> Explanation:
-        """Tell why there is, or is not, a bar at a time: key, then the time."""
+        """Tell why there is, or is not, a bar at a time; nothing is asked for.
+
+        Parameters
+        ----------
+        *key, **named
+            The parts of the key, then the time, whose name is `t`.
+
+        Returns
+        -------
+        Explanation
+            Its `kind`: "bar", "volatile" (it may still change), "holiday" or "closed" (by the
+            calendar), "pre-listing", "delisted", "vendor-empty", "suspect" (a bar is to be expected
+            and the vendor gave none), "never asked", or "future"; and a `text` that says more.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from afml_cache import RangeCache
+        >>> def vendor(symbol, timeframe, start, end):
+        ...     return pd.DataFrame({"close": 1.0}, pd.date_range(start, end, inclusive="left"))
+        >>> bars = RangeCache("explained", vendor)
+        >>> bars.explain_gap("AAPL", "1D", "2024-01-05").kind
+        'never asked'
+        """
         series, time, _ = self._read(
             key, {"start": named.pop("t"), **named} if "t" in named else named
         )
@@ -184,13 +354,49 @@ class Upkeep:
     def restated(self, *key: Any) -> list[tuple[Any, Any, int]]:
         """Give the intervals that the vendor restated in this process: start, end, bars.
 
-        Each is a `time_range` for `afml_cache.invalidate`, to drop what was computed from them.
+        Start and end of each are a `time_range` for `afml_cache.invalidate`, to drop what was
+        computed from them.
+
+        Parameters
+        ----------
+        *key
+            The parts of the key of a series.
+
+        Returns
+        -------
+        list of (start, end, int)
+            Half-open, in the order in which they were found; dates for daily and longer bars, else
+            datetimes in UTC.
         """
         series = self._of(key)
         return [(*times(series.axis, first, stop), count) for first, stop, count in series.restated]
 
     def invalidate(self, *key: Any, **named: Any) -> None:
-        """Forget a range, or all of a series; it is fetched again when it is next asked for."""
+        """Forget a range, or all of a series; it is fetched again when it is next asked for.
+
+        Parameters
+        ----------
+        *key, **named
+            The parts of the key; and `start` and `end`, as for `get`, of the range.
+
+        Raises
+        ------
+        CacheStoreError
+            The store can't be written.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from afml_cache import RangeCache
+        >>> def vendor(symbol, timeframe, start, end):
+        ...     return pd.DataFrame({"close": 1.0}, pd.date_range(start, end, inclusive="left"))
+        >>> bars = RangeCache("forgotten", vendor)
+        >>> bars.prefetch("AAPL", "1D", "2024-01-01", "2024-01-11")
+        1
+        >>> bars.invalidate("AAPL", "1D", "2024-01-05", "2024-01-08")
+        >>> bars.gaps("AAPL", "1D", "2024-01-01", "2024-01-11")
+        [(datetime.date(2024, 1, 5), datetime.date(2024, 1, 8))]
+        """
         if len(key) + len(named) > len(self.key):
             series, start, end = self._read(key, named)
             bounds = self._bounds(series, start, end)
@@ -207,13 +413,35 @@ class Upkeep:
         Parameters
         ----------
         *key
-            A series; by default all of the cache.
+            The parts of the key of a series; by default all series that are stored.
         sample : int
-            How many stored intervals of one session are fetched again and compared, drawn anew at
-            each call. What differs is stored as it is now.
+            How many bars of each series are fetched again and compared, drawn anew at each call.
+            What differs is stored as it is now.
         fix : bool
             Whether a segment that is gone or damaged is forgotten, so that its bars are fetched
             again when they are next asked for.
+
+        Returns
+        -------
+        Verified
+            How many `segments` and `rows` were read, the `problems`, and the `differences`.
+
+        Raises
+        ------
+        PartialCoverageError
+            A bar of the sample could not be fetched.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from afml_cache import RangeCache
+        >>> def vendor(symbol, timeframe, start, end):
+        ...     return pd.DataFrame({"close": 1.0}, pd.date_range(start, end, inclusive="left"))
+        >>> bars = RangeCache("verified", vendor)
+        >>> bars.prefetch("AAPL", "1D", "2024-01-01", "2024-01-11")
+        1
+        >>> bars.verify("AAPL", "1D", sample=3)
+        Verified(segments=1, rows=10, problems=[], differences=[])
         """
         segments = rows = 0
         problems: list[str] = []
@@ -247,7 +475,27 @@ class Upkeep:
     def compact(self, *key: Any) -> int:
         """Make the segments of a series, or of all, as few as can be.
 
-        Gives how many there are less. A second time in a row it does nothing.
+        Parameters
+        ----------
+        *key
+            The parts of the key of a series; by default all series that are stored.
+
+        Returns
+        -------
+        int
+            How many segments there are less; 0 when it is called again.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from afml_cache import RangeCache
+        >>> def vendor(symbol, timeframe, start, end):
+        ...     return pd.DataFrame({"close": 1.0}, pd.date_range(start, end, inclusive="left"))
+        >>> bars = RangeCache("compacted", vendor)
+        >>> for day in ("2024-01-03", "2024-01-04"):
+        ...     calls = bars.prefetch("AAPL", "1D", "2024-01-01", day)
+        >>> bars.compact(), bars.compact()
+        (1, 0)
         """
         gone = 0
         for series in self._each(key):
@@ -258,14 +506,65 @@ class Upkeep:
         return gone
 
     def stats(self) -> dict[str, int | float]:
-        """Give the counters of this process, by the names that scripts know."""
+        """Give the counters of this process, by the names that scripts know.
+
+        Returns
+        -------
+        dict
+            `total_requests`; `cache_hits`, those without a call; `cache_partial_hits`, those whose
+            calls gave some of their rows; `api_calls`, further tries included;
+            `total_bars_from_cache` and `total_bars_from_api`; `hit_rate`, a share of requests;
+            `conflicts`, rows of one time that differed; `restated`, bars that the vendor changed;
+            `errors`, requests that failed.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from afml_cache import RangeCache
+        >>> def vendor(symbol, timeframe, start, end):
+        ...     return pd.DataFrame({"close": 1.0}, pd.date_range(start, end, inclusive="left"))
+        >>> bars = RangeCache("counted", vendor)
+        >>> bars.prefetch("AAPL", "1D", "2024-01-01", "2024-01-11")
+        1
+        >>> bars.stats()["total_bars_from_api"], bars.stats()["hit_rate"]
+        (10, 0.0)
+        """
         return self.counts.as_dict()
 
     def export(self, path: Any, *key: Any) -> int:
-        """Write the bars of a series, or of all, to a file; give how many there were.
+        """Write the bars of a series, or of all, to a file.
 
-        The file's suffix says what it is: .parquet, .csv, .arrow or .feather, .json (a line a bar).
-        Of several series, columns with the parts of their keys come first.
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The suffix says what the file is: .parquet, .csv, .arrow or .feather, .json (a line for
+            each bar).
+        *key
+            The parts of the key of a series; by default all series that are stored, and columns
+            with the parts of their keys, as texts, come first.
+
+        Returns
+        -------
+        int
+            How many bars were written.
+
+        Raises
+        ------
+        CacheConfigError
+            The path has none of these suffixes.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from afml_cache import RangeCache
+        >>> def vendor(symbol, timeframe, start, end):
+        ...     return pd.DataFrame({"close": 1.0}, pd.date_range(start, end, inclusive="left"))
+        >>> bars = RangeCache("exported", vendor)
+        >>> import tempfile
+        >>> bars.prefetch("AAPL", "1D", "2024-01-01", "2024-01-11")
+        1
+        >>> bars.export(tempfile.mkdtemp() + "/aapl.csv", "AAPL", "1D")
+        10
         """
         writers = {
             ".parquet": pl.DataFrame.write_parquet,
@@ -292,10 +591,48 @@ class Upkeep:
         return whole.height
 
     def import_parquet(self, path: Any, *key: Any, time: str | None = None) -> int:
-        """Take in bars that one already has, from a Parquet file; give how many.
+        """Take in bars that one already has, from a Parquet file.
 
         They are known from the first to the last of them, and never asked for there. Bars that are
         not final yet are left out.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            A file with a row for each bar, in the columns that the loader gives; of pandas, its
+            index has a name.
+        *key
+            The parts of the key of their series.
+        time : str, optional
+            The column of times; by default as for the loader's answers.
+
+        Returns
+        -------
+        int
+            How many bars were taken in.
+
+        Raises
+        ------
+        LoaderError
+            The file has no times, or holds what can't be kept.
+        SchemaError
+            Its columns don't fit those that are stored.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from afml_cache import RangeCache
+        >>> def vendor(symbol, timeframe, start, end):
+        ...     return pd.DataFrame({"close": 1.0}, pd.date_range(start, end, inclusive="left"))
+        >>> bars = RangeCache("imported", vendor)
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/aapl.parquet"
+        >>> mine = vendor("AAPL", "1D", "2024-01-01", "2024-01-11")
+        >>> mine.rename_axis("time").to_parquet(path)
+        >>> bars.import_parquet(path, "AAPL", "1D")
+        10
+        >>> len(bars.get("AAPL", "1D", "2024-01-05", "2024-01-11"))
+        6
         """
         series = self._of(key)
         table = pl.read_parquet(path)
