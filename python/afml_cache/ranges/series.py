@@ -68,7 +68,7 @@ class Series:
         self.axis = axis
         self.name = f"{cache} {' '.join(map(str, values.values()))}"
         self.native = NativeSeries(store, cache, key, "-".join(map(str, values.values())))
-        self.windows = Windows(self.positions)
+        self.windows = Windows()
         self.reservations = Reservations(self.native)
         self.lock = threading.RLock()
         self.form: Form | None = None
@@ -192,7 +192,8 @@ class Series:
         for begin, end in self.windows.missing(first, stop):
             covered = [(piece.first, piece.stop) for piece in self.pieces(begin, end)]
             for part in joined(covered):
-                self.windows.put(*part, self._read(*part))
+                table = self._read(*part)
+                self.windows.put(*part, table, self.positions(table))
 
     def _read(self, first: int, stop: int) -> pl.DataFrame:
         by_segment: dict[int, list[Interval]] = {}
@@ -294,7 +295,7 @@ class Series:
         self, pieces: Sequence[Piece], table: pl.DataFrame, told: dict[str, Any], expected: int
     ) -> bool:
         """Have pieces lie in another segment; their bars stay the same, and what is in memory."""
-        made = self._commit(pieces, table, told, expected=expected)
+        made = self._commit(pieces, (table, self.positions(table)), told, expected=expected)
         self.hot = None
         return made is not None
 
@@ -352,7 +353,7 @@ class Series:
         at = self.positions(table)
         if writes:
             try:
-                made = self._commit(pieces, table, told, cut, expected)
+                made = self._commit(pieces, (table, at), told, cut, expected)
             except CacheStoreError as error:
                 message = (
                     f"the bars of {self.name} can't be stored, and are kept in memory: {error}"
@@ -370,12 +371,12 @@ class Series:
     def _commit(
         self,
         pieces: Sequence[Piece],
-        table: pl.DataFrame,
+        bars: tuple[pl.DataFrame, np.ndarray[Any, Any]],
         told: dict[str, Any],
         cut: Sequence[Interval] = (),
         expected: int | None = None,
     ) -> list[int] | None:
-        at = self.positions(table)
+        table, at = bars
         form = self.form and {"form": json.loads(self.form.to_json()), "anchor": self.anchor}
         whose = {"cache": self.cache, "key": self.text, "form": form, **told}
         files, rows = [], []
@@ -424,7 +425,7 @@ class Series:
             self.windows.cut(first, stop)
         for first, stop in joined([(piece.first, piece.stop) for piece in pieces]):
             begin, end = map(int, at.searchsorted((first, stop)))
-            self.windows.put(first, stop, table[begin:end])
+            self.windows.put(first, stop, table[begin:end], at[begin:end])
 
     def _adopt(self, revision: int) -> None:
         """Take in segments that lie there although the catalog was lost: the latest count."""

@@ -6,15 +6,14 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import polars as pl
 
 from afml_cache.ranges.forms import hold, unite
 from afml_cache.ranges.intervals import Interval, joined, without
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    import numpy as np
+    from collections.abc import Sequence
 
     from afml_cache.ranges.forms import Form, Held
 
@@ -57,8 +56,7 @@ class Window:
 class Windows:
     """The windows of one series: in order, and none over another."""
 
-    def __init__(self, positions: Callable[[pl.DataFrame], np.ndarray[Any, Any]]) -> None:
-        self._positions = positions
+    def __init__(self) -> None:
         self._windows: list[Window] = []
         self._together = 0
         self._lock = threading.RLock()
@@ -83,9 +81,9 @@ class Windows:
             for window in self._windows:
                 window.held = {}
 
-    def put(self, first: int, stop: int, table: pl.DataFrame) -> None:
-        """Take every bar of an interval, whatever was there."""
-        fresh = Window(first, stop, table, self._positions(table))
+    def put(self, first: int, stop: int, table: pl.DataFrame, at: np.ndarray[Any, Any]) -> None:
+        """Take every bar of an interval, and where each stands, whatever was there."""
+        fresh = Window(first, stop, table, at)
         with self._lock:
             self._cut(first, stop)
             self._windows.append(fresh)
@@ -164,7 +162,8 @@ class Windows:
 
     def _joined(self, windows: Sequence[Window]) -> Window:
         table = together([window.table for window in windows])
-        return Window(windows[0].first, windows[-1].stop, table, self._positions(table))
+        at = np.concatenate([window.at for window in windows])
+        return Window(windows[0].first, windows[-1].stop, table, at)
 
 
 def together(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
