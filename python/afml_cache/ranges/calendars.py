@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Sessions", "sessions_of"]
 
-# How far a calendar is made when more than its default is asked for: once to here, then to the end.
-_WIDER: Final = (dt.date(1970, 1, 1).toordinal() - 719_163) * DAY
+# How far a calendar is made beyond its default end, where more isn't asked for.
 _LATER: Final = 10 * 366 * DAY
 
 
@@ -71,7 +69,10 @@ class Sessions:
 
     @functools.cached_property
     def known(self) -> tuple[int, int]:
-        """Bounds of the dates that the calendar can speak of; others are unknown, not closed."""
+        """Bounds of the dates that the calendar can speak of; others are unknown, not closed.
+
+        They lie within 1970 and 2200.
+        """
         return bounds(self._calendar)
 
     @functools.cached_property
@@ -169,14 +170,9 @@ class Sessions:
 
     def _wider(self, table: Table, first: int, stop: int) -> Table:
         begin, end = self.known
-        if first < table.begin:
-            begin = max(begin, min(_WIDER, table.begin)) if first >= _WIDER else begin
-        else:
-            begin = table.begin
-        if stop > table.end:
-            end = min(end, table.end + _LATER) if stop <= table.end + _LATER else end
-        else:
-            end = table.end
+        later = min(table.end + _LATER, end)
+        begin = begin if first < table.begin else table.begin
+        end = table.end if stop <= table.end else later if stop <= later else end
         return widened(self._calendar, begin, end)
 
 

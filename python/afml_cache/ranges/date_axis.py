@@ -101,7 +101,7 @@ class DateAxis:
         check_closed(closed)
         first, caller = self._date(moment(start, "start")), Caller(start, end, self.naive)
         if end is None:
-            stop = max(self.limits(now, 0).future, first)
+            stop = max(self._future(now), first)
         else:
             stop = self._stop(end, closed, first, start)
         if first >= stop:

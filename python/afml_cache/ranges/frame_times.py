@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["dates_of", "instants_of"]
 
 _SCALES: Final = {"ms": 1_000_000, "us": 1000, "ns": 1}
+# More than any clock is set back at once.
+_SET_BACK: Final = 3 * 3_600_000_000_000
 
 
 def instants_of(times: pl.Series, naive: str, *, unique: bool) -> Instants:
@@ -118,8 +120,9 @@ def _localized(name: str, walls: Instants, zone: str, *, unique: bool) -> Instan
     twice = np.flatnonzero(first != second)
     if not len(twice):
         return first
-    order = slice(None, None, -1 if walls[0] > walls[-1] else 1)
-    again = _second_pass(walls[twice][order], unique=unique)[order]
+    again = _second_pass(walls[twice], unique=unique)
+    if again.max() > 1 or walls[0] - walls[-1] > _SET_BACK:  # newest first
+        again = _second_pass(walls[twice][::-1], unique=unique)[::-1]
     if again.max() > 1:
         message = (
             f"the time column {name!r} has {naive[int(twice[0])]}, which comes twice in {zone}, "

@@ -80,7 +80,7 @@ class InstantAxis:
         first = moment(start, "start").instant(self.naive)
         caller = Caller(start, end, self.naive)
         if end is None:
-            stop = max(self.limits(now, 0).future, first)
+            stop = max(self.next(now), first)
         else:
             stop = self._stop(end, closed, first, start)
         if first >= stop:

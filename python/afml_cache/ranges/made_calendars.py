@@ -35,8 +35,9 @@ Instants = NDArray[np.int64]
 making = threading.RLock()
 """Held while a calendar is made, which takes up to two seconds."""
 
-# Rules and zones of calendars hold from about here on, and holidays are guesses long before.
-_EARLIEST: Final = (dt.date(1900, 1, 1).toordinal() - 719_163) * DAY
+# Calendars take holidays of their rules from here on, whatever they are made for: it is where the
+# rules of pandas begin by default. Earlier holidays would be sessions.
+_EARLIEST: Final = (dt.date(1970, 1, 1).toordinal() - 719_163) * DAY
 _LATEST: Final = (dt.date(2200, 1, 1).toordinal() - 719_163) * DAY
 _NEVER: Final = -(2**63)  # what numpy has for no time
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import re
-import sys
 from typing import Any, Final, NamedTuple, NoReturn
+
+import numpy as np
 
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.instants import span
@@ -23,6 +24,8 @@ __all__ = ["Moment", "moment"]
 
 _SECOND: Final = 1_000_000_000
 _UNIX: Final = 719_163  # the ordinal of 1970-01-01
+_SECONDS: Final = np.dtype("datetime64[s]")
+_NANOSECONDS: Final = np.dtype("datetime64[ns]")
 _COARSE: Final = frozenset("YMWD")
 _OFFSET: Final = r"(Z|UTC|[+-]\d{2}:?\d{2})\s*"
 _TAKES: Final = "a datetime, a date, a pandas Timestamp, a numpy datetime64 or a text such as"
@@ -104,7 +107,7 @@ def moment(value: object, role: str) -> Moment:
         found = _within(day, until=day + DAY, given=value)
     elif isinstance(value, str):
         found = _of_text(str(value))
-    elif _is_datetime64(value):
+    elif isinstance(value, np.datetime64):
         found = _of_datetime64(value)
     return found or _refuse(value, role)
 
@@ -132,24 +135,19 @@ def _within(
     return Moment(min(max(wall, LOWEST), HIGHEST), offset, until, given=given)
 
 
-def _is_datetime64(value: object) -> bool:
-    numpy: Any = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, numpy.datetime64)
-
-
 def _of_datetime64(value: Any) -> Moment | None:
     """Read a `datetime64`; those of days or longer are whole periods."""
     if value != value:  # noqa: PLR0124 - `NaT`
         return None
-    coarse = str(value.dtype)[len("datetime64[") :].strip("0123456789]") in _COARSE
+    coarse = value.dtype.str[len("<M8[") : -1].lstrip("0123456789") in _COARSE
     return _within(_wall(value), until=_wall(value + 1) if coarse else None, given=value)
 
 
 def _wall(value: Any) -> int:
-    seconds = int(value.astype("datetime64[s]").astype("int64"))
-    if not LOWEST < seconds * _SECOND < HIGHEST:
-        return seconds * _SECOND
-    return int(value.astype("datetime64[ns]").astype("int64"))
+    seconds = int(value.astype(_SECONDS).astype(np.int64)) * _SECOND
+    if not LOWEST < seconds < HIGHEST:
+        return seconds
+    return int(value.astype(_NANOSECONDS).astype(np.int64))
 
 
 @functools.lru_cache(maxsize=1024)
