@@ -105,6 +105,15 @@ def test_the_storm_is_known_to_be_closed(written):
     assert not axis(written, "XNYS").is_closed(storm[0], storm[1] + DAY)
 
 
+@pytest.mark.parametrize("written", ["1min", "1D"])
+def test_a_saturday_that_may_have_been_a_session_is_not_known_to_be_closed(written):
+    series = axis(written, "XBOM")  # it is one for pandas before 3
+    assert not series.is_closed(at("2024-01-20"), at("2024-01-21"))
+    assert series.is_closed(at("2024-01-28"), at("2024-01-29"))
+    assert sessions_of("XBOM").reason_closed(date(2024, 1, 20)) is None
+    assert sessions_of("XBOM").reason_closed(date(2024, 1, 28)) == "weekend"
+
+
 def test_an_hourly_bar_before_the_open_may_have_trades():
     series = axis("1h", "XNYS")
     assert not series.is_closed(at("2024-10-04 13:00"), at("2024-10-04 13:30"))

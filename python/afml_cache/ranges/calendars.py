@@ -14,6 +14,7 @@ from afml_cache.ranges.made_calendars import (
     making,
     name_of_holiday,
     read,
+    special_dates,
     widened,
 )
 from afml_cache.ranges.zones import DAY
@@ -134,6 +135,15 @@ class Sessions:
         at = int(np.searchsorted(table.closes, instant, "right"))
         return int(table.closes[at]) if at < len(table.closes) else None
 
+    def is_doubtful(self, first: int, stop: int) -> bool:
+        """Say whether a date in [first, stop) may be a session though it is not among them.
+
+        Under pandas 3, `exchange_calendars` 4.13 leaves out the Saturdays on which Mumbai and
+        Moscow traded, and Seoul until 1998.
+        """
+        special = self._special[slice(*np.searchsorted(self._special, (first, stop)))]
+        return bool(len(special)) and not np.isin(special, self.dates(first, stop)).all()
+
     def reason_closed(self, date: int) -> str | None:
         """Say why there is no session on a date.
 
@@ -145,9 +155,15 @@ class Sessions:
         """
         if not self.known[0] <= date < self.known[1] or len(self.dates(date, date + 1)):
             return None
+        if self.is_doubtful(date, date + 1):
+            return None
         if date not in self._names:
             self._names[date] = name_of_holiday(self._calendar, date)
         return self._names[date]
+
+    @functools.cached_property
+    def _special(self) -> Instants:
+        return special_dates(self._calendar)
 
     @functools.cached_property
     def _calendar(self) -> Any:

@@ -100,10 +100,9 @@ class DateAxis:
         """
         check_closed(closed)
         first, caller = self._date(moment(start, "start")), Caller(start, end, self.naive)
-        if end is None:
-            stop = max(self._future(now), first)
-        else:
-            stop = self._stop(end, closed, first, start)
+        stop = (
+            max(self._future(now), first) if end is None else self._stop(end, closed, first, start)
+        )
         if first >= stop:
             return Request(first, first, first, first, caller)
         low, high = max(self.floor(first), LOWEST), min(self.ceil(stop), HIGHEST)
@@ -220,7 +219,9 @@ class DateAxis:
         if first >= stop:
             return True
         low, high = self.floor(first), self.ceil(stop) + self._several
-        return self._is_known(low, high) and not len(self.sessions.dates(low, high))
+        if not self._is_known(low, high) or self.sessions.is_doubtful(low, high):
+            return False
+        return not len(self.sessions.dates(low, high))
 
     def for_loader(self, first: int, stop: int, caller: Caller, closed: str) -> tuple[Any, Any]:
         """Give start and end for a loader whose end is excluded ("left") or included ("both")."""

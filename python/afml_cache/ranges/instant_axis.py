@@ -79,10 +79,7 @@ class InstantAxis:
         check_closed(closed)
         first = moment(start, "start").instant(self.naive)
         caller = Caller(start, end, self.naive)
-        if end is None:
-            stop = max(self.next(now), first)
-        else:
-            stop = self._stop(end, closed, first, start)
+        stop = max(self.next(now), first) if end is None else self._stop(end, closed, first, start)
         if first >= stop:
             return Request(first, first, first, first, caller)
         return Request(self.floor(first), self.ceil(stop), first, stop, caller)
@@ -182,7 +179,9 @@ class InstantAxis:
         if first >= stop or low >= high:
             return True
         begin, end = self.sessions.known_instants
-        return begin <= low and high <= end and not len(self.sessions.spans(low, high)[0])
+        if low < begin or high > end or self.sessions.is_doubtful(low - 2 * DAY, high + DAY):
+            return False
+        return not len(self.sessions.spans(low, high)[0])
 
     def for_loader(self, first: int, stop: int, caller: Caller, closed: str) -> tuple[Any, Any]:
         """Give start and end for a loader whose end is excluded ("left") or included ("both")."""

@@ -27,6 +27,7 @@ __all__ = [
     "making",
     "name_of_holiday",
     "read",
+    "special_dates",
     "widened",
 ]
 
@@ -167,6 +168,20 @@ def name_of_holiday(calendar: Any, date: int) -> str:
         names = calendar.regular_holidays.holidays(day, day, return_name=True)
         return str(names.iloc[0]) if len(names) else "holiday"
     return "holiday"
+
+
+def special_dates(calendar: Any) -> Instants:
+    """Give the dates that are weekends as a rule and, by the calendar's exceptions, none.
+
+    Versions of pandas differ in whether such a date is a session then.
+    """
+    days: list[Any] = []
+    for first, last, weekmask in _special_weeks(calendar):
+        for weekday, (special, usual) in enumerate(zip(weekmask, calendar.weekmask, strict=True)):
+            if special > usual:
+                begin = first + dt.timedelta(days=(weekday - first.weekday()) % 7)
+                days += np.arange(_date(begin), _date(last) + DAY, 7 * DAY).tolist()
+    return np.array(sorted(days), dtype=np.int64)
 
 
 def _special_weeks(calendar: Any) -> Iterator[tuple[Any, Any, str]]:
