@@ -30,9 +30,9 @@ def through(value: Any, output: Any = None, **options: Any) -> Any:
     return forms.write(*read(value, **options), output)
 
 
-def together(*values: Any, output: Any = None) -> Any:
+def together(*values: Any, output: Any = None, **options: Any) -> Any:
     """The answer for parts that were fetched one after another."""
-    read_parts = [read(value) for value in values]
+    read_parts = [read(value, **options) for value in values]
     form = read_parts[0][0]
     for other, _ in read_parts[1:]:
         form = form.merge(other)

@@ -12,7 +12,7 @@ import pytest
 from alike import same
 from drawn_columns import ZONES, arrow, categorical, columns, instants, nullable, numbers, spans
 from drawn_columns import texts as drawn_texts
-from forms_trips import read, through
+from forms_trips import read, through, together
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,6 +70,11 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
 @given(frames())
 def test_a_frame_comes_back_exactly(frame):
     assert same(through(frame), frame)
+
+
+@given(frames(), st.integers(0, 4))
+def test_a_frame_fetched_in_two_parts_is_the_frame(frame, place):
+    assert same(together(frame[:place], frame[place:]), frame)
 
 
 @given(indexes(), st.data())
@@ -197,6 +202,23 @@ def test_an_empty_answer_without_columns_is_of_the_known_form():
     assert form.says_nothing
     assert known.merge(form) == form.merge(known) == known
     assert forms.write(form, table).shape == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        pd.DataFrame(),
+        pd.DataFrame(columns=["x"]),
+        pd.DataFrame({"x": []}, index=pd.DatetimeIndex([])),
+        [],
+        pl.DataFrame(),
+    ],
+)
+def test_a_part_without_rows_changes_nothing(nothing):
+    frame = pd.DataFrame({"x": [1.0] * 4}, index=INDEX)
+    assert same(together(nothing, frame), frame)
+    assert same(together(frame, nothing), frame)
+    assert same(together(frame[:0], frame), frame)
 
 
 def test_an_index_without_a_name_joins_the_series_that_has_one():

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from alike import same
 from arrows import NAMES, TYPES
-from forms_trips import read, through
+from forms_trips import read, through, together
 from hypothesis import given
 from polars.testing.parametric import dataframes
 
@@ -40,6 +40,7 @@ def test_a_frame_of_polars_comes_back_exactly(drawn):
     assert same(back, frame)
     form, table = read(frame, time="when")
     assert same(forms.hold(form, table).slice(1, 3), frame[1:3])
+    assert same(together(frame[:2], frame[2:], time="when"), frame)
 
 
 def test_a_lazy_frame_comes_back_collected():

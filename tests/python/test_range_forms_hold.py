@@ -1,5 +1,6 @@
 """Rows handed out of memory are the caller's own: nothing that is done to them reaches others."""
 
+import contextlib
 import gc
 import threading
 
@@ -118,6 +119,15 @@ def test_arrays_of_a_slice_can_not_be_written():
         else:
             with pytest.raises(ValueError, match="read-only"):
                 array[:1] = array[1:2]
+    assert same(rows.slice(0, 10), prices()[:10])
+
+
+def test_extension_arrays_of_a_slice_can_not_be_written():
+    rows = held(prices())
+    part = rows.slice(0, 10)
+    for array in [part.index.array, *(column.array for _, column in part.items())]:
+        with contextlib.suppress(ValueError):  # or it is a copy
+            array[0] = array[1]
     assert same(rows.slice(0, 10), prices()[:10])
 
 

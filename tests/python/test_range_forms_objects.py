@@ -212,6 +212,12 @@ def test_a_frame_becomes_objects_of_a_class():
         through(frame.select("time", "side"), bars.Named)
 
 
+@pytest.mark.parametrize("output", [list, int, pd.DataFrame, pl.DataFrame])
+def test_a_class_that_bars_are_not_made_of_is_refused(output):
+    with pytest.raises(CacheConfigError, match=r'takes a class of bars.*"pandas"'):
+        through(some(bars.Plain), output)
+
+
 def test_a_class_that_is_not_bound_has_to_be_passed():
     form, table = read(some(bars.Plain))
     unbound = form.bind(None)

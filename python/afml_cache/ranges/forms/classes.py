@@ -14,6 +14,7 @@ from afml_cache.exceptions import LoaderError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+_LIBRARIES: Final = frozenset({"builtins", "numpy", "pandas", "polars", "pyarrow"})
 _UNKEPT: Final = frozenset({"__dict__", "__weakref__"})
 
 
@@ -44,7 +45,8 @@ def sort_of(cls: type) -> str:
 
 def _is_plain(cls: type) -> bool:
     """Whether an object is its attributes and nothing beside: nothing of a builtin's."""
-    if not (slots_of(cls) or _has_dict(cls)):
+    library = cls.__module__.partition(".")[0]
+    if library in _LIBRARIES or not (slots_of(cls) or _has_dict(cls)):
         return False
     try:
         object.__new__(cls)

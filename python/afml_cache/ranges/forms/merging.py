@@ -26,7 +26,7 @@ _DROPPED: Final = ("freq", "attrs")
 
 def merged(left: Form, right: Form) -> Form:
     """Give the form of the rows of both; see `Form.merge`."""
-    if right.says_nothing or left.says_nothing:
+    if not (_has_rows(left) and _has_rows(right)) and not _fit(left, right):
         return _one_of(left, right)
     if left.kind != right.kind or left.details.get("class") != right.details.get("class"):
         _refuse_kinds(left, right)
@@ -46,8 +46,19 @@ def merged(left: Form, right: Form) -> Form:
     )
 
 
+def _has_rows(form: Form) -> bool:
+    return any(column.seen for column in form.columns)
+
+
+def _fit(left: Form, right: Form) -> bool:
+    """Whether both are of one kind and have their times in one column."""
+    return (left.kind, left.time) == (right.kind, right.time) and not left.says_nothing
+
+
 def _one_of(left: Form, right: Form) -> Form:
-    chosen = left if right.says_nothing and left.kind != "unknown" else right
+    """Take the part that knows more: vendors give nothing in another way than bars."""
+    ranks = [(_has_rows(form), not form.says_nothing, form.columns != ()) for form in (left, right)]
+    chosen = right if ranks[1] > ranks[0] else left
     return replace(chosen, bound=left.bound or right.bound)
 
 
@@ -64,6 +75,8 @@ def _refuse_kinds(left: Form, right: Form) -> NoReturn:
 
 
 def _details(left: Form, right: Form) -> dict[str, Json]:
+    if not (_has_rows(left) and _has_rows(right)):
+        return dict((left if _has_rows(left) else right).details)
     both = {**right.details, **left.details}
     if left.details.get("range") != right.details.get("range"):
         both["range"] = [both["range"][0], 0, 1]
@@ -107,7 +120,8 @@ def _outer(left: Column, right: Column, dtype: pl.DataType) -> Outer | None:  # 
     if sort[0] != sort[1]:
         return _plainer(left, right, dtype)
     if sort[0] == "cells":
-        return _cells(left.outer, right.outer)
+        cells = _cells(left.outer, right.outer)
+        return None if cells is None else {**cells, "as": "cells"}
     if sort[0] == "object":
         cells = _cells(left.outer["cells"], right.outer["cells"])
         return None if cells is None else {**left.outer, "cells": cells}

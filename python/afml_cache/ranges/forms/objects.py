@@ -169,7 +169,14 @@ def made_of(cls: type, frame: pl.DataFrame) -> list[Any]:
     """
     if cls is dict:
         return frame.to_dicts()
-    names, needed = classes.fields_of(cls)
+    try:
+        names, needed = classes.fields_of(cls)
+    except LoaderError as cause:
+        message = (
+            f"`output` takes a class of bars, not `{cls.__module__}.{cls.__qualname__}`: one with "
+            'named fields, or "pandas", "polars" or "pyarrow" for a frame'
+        )
+        raise CacheConfigError(message) from cause
     missing = sorted(needed - set(frame.columns))
     if missing:
         message = (
