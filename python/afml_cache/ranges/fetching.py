@@ -12,7 +12,7 @@ from afml_cache.ranges.forms import write
 from afml_cache.ranges.intervals import Interval, without
 from afml_cache.ranges.loaders import NOTHING, Effort, fetch
 from afml_cache.ranges.reservations import Filling
-from afml_cache.ranges.settling import Proof, proof
+from afml_cache.ranges.settling import Caps, Proof, proof
 
 if TYPE_CHECKING:
     from afml_cache.ranges.answers import Answer
@@ -33,6 +33,7 @@ class Fetch:
         self.left: list[Interval] = [(first, stop)]
         """What is not fetched yet."""
         self.found = found
+        self._caps = Caps(None, request.filler.options.max_rows)
 
     def steps(self) -> Step[None]:
         """Fetch all of it, as far as the loader gives it."""
@@ -83,7 +84,8 @@ class Fetch:
         axis = series.axis
         if axis.timeframe.unit == "tick":
             return _proof_of_ticks(answer, first, stop, options.max_rows)
-        proven = proof(axis, first, stop, answer.at, options.max_rows)
+        proven = proof(axis, first, stop, answer.at, self._caps)
+        self._caps = self._caps.learned(proven, (first, stop), len(answer.at))
         if options.loader_closed == "both" and series.learn_anchor(
             answer.at, writes=self.request.writes
         ):

@@ -47,26 +47,43 @@ class Proof(NamedTuple):
         return Proof((self.kept[0], end), holes)
 
 
-def proof(axis: Axis, first: int, stop: int, at: np.ndarray[Any, Any], most: int | None) -> Proof:
+class Caps(NamedTuple):
+    """From how many rows on an answer lacks those before its first, and those behind its last."""
+
+    before: int | None
+    behind: int | None
+
+    def learned(self, proven: Proof, asked: Interval, rows: int) -> Caps:
+        """Give them as they are seen by an answer that was cut at one of its ends."""
+        before, behind = asked[0] < proven.kept[0], proven.kept[1] < asked[1]
+        if before == behind:
+            return self
+        if before:
+            return self._replace(before=min(rows, self.before or rows))
+        return self._replace(behind=min(rows, self.behind or rows))
+
+
+def proof(axis: Axis, first: int, stop: int, at: np.ndarray[Any, Any], caps: Caps) -> Proof:
     """Tell what an answer proves.
 
     Nothing says where an answer was cut. What lies between two bars of it is proven. What lies
     before the first and behind the last is not, where it is longer than what lies between others
-    and than a few holidays, or a night: then it is asked for at once, by itself.
+    and than a few holidays, or a night: then it is asked for at once, by itself. Neither is the
+    shortest time where an answer has as many rows as one that was cut.
     """
     if not len(at):
         return Proof((first, stop), [(first, stop, VENDOR_EMPTY)])
     begin, end = int(at[0]), axis.next(int(at[-1]))
     front, back = axis.trading_time(first, begin), axis.trading_time(end, stop)
     quiet = max(_longest_quiet(axis, at), _usual_quiet(axis))
-    full = most is not None and len(at) >= most
-    cut = full or len(at) >= _LEAST_CAP
+    full_before, full_behind = (cap is not None and len(at) >= cap for cap in caps)
+    cut = full_before or full_behind or len(at) >= _LEAST_CAP
     kept_first, kept_stop, holes = first, stop, []
-    if cut and back > (0 if full else quiet):
+    if cut and not full_before and back > (0 if full_behind else quiet):
         kept_stop = end
     elif end < stop and axis.sessions is None:
         holes.append((end, stop, VENDOR_EMPTY))
-    if front > quiet and cut and not full:
+    if cut and not full_behind and front > (0 if full_before else quiet):
         kept_first = begin
     elif front > quiet and axis.sessions is None:
         holes.append((first, begin, VENDOR_EMPTY))
