@@ -496,8 +496,11 @@ class RangeCache(Upkeep):
         series = request.series
         if request.mode == "off":
             return (yield from request.uncached(output))
-        yield from request.completed()
-        value, rows = self._value(request, output)
+        lost = None
+        while lost != series.lost:  # what a damaged segment had is fetched again
+            lost = series.lost
+            yield from request.completed()
+            value, rows = self._value(request, output)
         self._make_room(series)
         self.counts.count(series.name, rows, request.fetched, request.calls)
         partial = self._filler.options.allow_partial if allow_partial is None else allow_partial
@@ -534,7 +537,7 @@ class RangeCache(Upkeep):
                 self._warm(series, bounds, mark, window)
                 begin, end = window.rows(first, stop)
                 return window.held_as(series.form, output).slice(begin, end), end - begin
-            forming = series.forming(first, stop, opened, request.failed())
+            forming = series.forming(first, stop, request.opened, request.failed())
             table = together([series.table(first, min(stop, opened)), forming])
             return write(series.form, table, output), table.height
 

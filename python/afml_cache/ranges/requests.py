@@ -69,6 +69,8 @@ class Request:
     fetched: int = 0
     heeds_failures: bool = False
     """Whether what failed a moment ago is left alone: nobody waits for it."""
+    opened: int = 0
+    """Where bars began that were still forming when it last had something to ask for."""
 
     @property
     def writes(self) -> bool:
@@ -97,7 +99,10 @@ class Request:
             missing += self._forming(first, stop, limits, now)
         if self.heeds_failures:
             missing = without(missing, self.series.failed_lately(now))
-        return without(joined(missing), self.asked)
+        missing = without(joined(missing), self.asked)
+        if missing or not self.asked:
+            self.opened = limits.opened
+        return missing
 
     def open_gaps(self) -> list[Interval]:
         """Tell what of the gaps needs a call: not what the calendar or the listing explains."""

@@ -76,6 +76,8 @@ class Series:
         self.tail: Tail | None = None
         self.failed: dict[Interval, tuple[int, str]] = {}
         self.appended = 0
+        self.lost = 0
+        """How many segments were gone or damaged when they were read."""
         self.restated: deque[tuple[int, int, int]] = deque(maxlen=10_000)
         self.anchor: int | None = 0
         self._anchor_known = False
@@ -231,16 +233,17 @@ class Series:
     def forming(
         self, first: int, stop: int, opened: int, failed: Sequence[Interval]
     ) -> pl.DataFrame:
-        """Give the bars of an interval that are still forming, labelled from `opened` on.
+        """Give the bars of an interval that were still forming, labelled from `opened` on.
 
         Those are left out that could not be fetched again.
         """
         tail = self.tail
-        if tail is None or not tail.table.height:
+        first = first if tail is None else max(first, tail.first, opened)
+        if tail is None or not tail.table.height or first >= stop:
             return self.nothing()
+        closed = [(piece.first, piece.stop) for piece in self.pieces(first, stop)]
         at = self.positions(tail.table)
-        span = max(first, tail.first, opened), stop
-        parts = without([span], joined(failed))
+        parts = without([(first, stop)], joined([*closed, *failed]))
         rows = [tail.table[slice(*map(int, at.searchsorted(part)))] for part in parts]
         return together(rows) if rows else self.nothing()
 
@@ -334,6 +337,7 @@ class Series:
             warn("CacheReadWarning", message)
             self.native.forget(segment, True)
             self.sync()
+            self.lost += 1
 
     def keep(
         self,
