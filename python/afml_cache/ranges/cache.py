@@ -458,7 +458,9 @@ class RangeCache(Upkeep):
             self.counts.count(child.name, table.height, request.fetched, request.calls)
             if child.form is None or child.form.time is None:
                 return []
-            bars = derived(series.axis, table, child.positions(table), child.form.time, made.how)
+            shorter = table, child.positions(table)
+            inside = bounds.first, bounds.stop
+            bars = derived(series.axis, shorter, child.form.time, made.how, inside)
             return write(child.form, bars)
 
         return arun(steps()) if request.loader.awaitable else run(steps())

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from afml_cache.ranges.axes import Axis
+    from afml_cache.ranges.intervals import Interval
     from afml_cache.ranges.series import Series
 
 _USUAL: Final = {
@@ -111,10 +112,12 @@ def check_whole(series: Series, first: int, stop: int) -> None:
 
 
 def derived(
-    axis: Axis, table: pl.DataFrame, at: Any, time: str, how: Mapping[str, str]
+    axis: Axis, bars: tuple[pl.DataFrame, Any], time: str, how: Mapping[str, str], span: Interval
 ) -> pl.DataFrame:
-    """Make bars: each column by its rule, labelled with the begin of the bar or its session."""
-    labels = _labels(axis, at)
+    """Make the bars of an interval: labelled by begin or session, columns by their rules."""
+    table, labels = bars[0], _labels(axis, bars[1])
+    inside = (labels >= span[0]) & (labels < span[1])
+    table, labels = table.filter(pl.Series(inside)), labels[inside]
     rules = [_rule(name, how) for name in table.columns if name != time]
     whole = table.with_columns(pl.Series("__bar", labels))
     grouped = whole.group_by("__bar", maintain_order=True).agg(*rules)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from afml_cache.ranges.places import reason_closed
+from afml_cache.ranges.places import reason_closed, time_of
 from afml_cache.ranges.planning import closed_pieces
-from afml_cache.ranges.reports import Explanation, known
+from afml_cache.ranges.reports import Explanation, known, shown
 from afml_cache.ranges.states import DELISTED, EMPTY, PRE_LISTING, REASONS, SUSPECT, VOLATILE
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def explained(series: Series, bounds: Bounds, options: Options, now: int) -> Exp
     """Tell why there is a bar at a time, or none."""
     axis = series.axis
     first, stop = bounds.clip_first, bounds.clip_stop
-    what = f"{series.name}, {axis.describe(first, stop)}"
+    what = f"{series.name}, {shown(time_of(axis, first))}"
     if first >= axis.limits(now, options.settle).future:
         return Explanation("future", f"{what}: no bar has begun yet at that time")
     pieces = series.pieces(first, stop)
@@ -43,11 +43,11 @@ def explained(series: Series, bounds: Bounds, options: Options, now: int) -> Exp
 def _of_bar(series: Series, what: str, pieces: list[Piece]) -> Explanation:
     if not pieces:
         return Explanation("volatile", f"{what}: the bar is still forming, and in memory alone")
-    shown = known(series.axis, pieces[0])
+    told = known(series.axis, pieces[0])
     if pieces[0].state == VOLATILE:
         text = f"{what}: there is a bar that may still change; it is asked for again"
-        return Explanation("volatile", f"{text} after {shown.recheck_after}")
-    return Explanation("bar", f"{what}: there is a bar, {shown.reason} at {shown.fetched_at}")
+        return Explanation("volatile", f"{text} after {shown(told.recheck_after)}")
+    return Explanation("bar", f"{what}: there is a bar, {told.reason} at {shown(told.fetched_at)}")
 
 
 def _of_closed(series: Series, what: str, piece: Piece, first: int) -> Explanation:
@@ -60,11 +60,11 @@ def _of_closed(series: Series, what: str, piece: Piece, first: int) -> Explanati
 
 
 def _of_nothing(series: Series, what: str, piece: Piece, first: int, now: int) -> Explanation:
-    shown = known(series.axis, piece)
-    again = f"asked for again after {shown.recheck_after}" if shown.recheck_after else "final"
+    told = known(series.axis, piece)
+    again = f"asked for again after {shown(told.recheck_after)}" if told.recheck_after else "final"
     if piece.recheck_after <= now:
         again = "asked for again by the next request"
-    fetched = f"asked at {shown.fetched_at}, {again}"
+    fetched = f"asked at {shown(told.fetched_at)}, {again}"
     if piece.state == SUSPECT:
         text = f"{what}: the calendar has one expect a bar, and the vendor gave none ({fetched})"
         return Explanation("suspect", text)

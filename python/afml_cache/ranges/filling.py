@@ -154,7 +154,9 @@ class Filler:
         self.counts.restated += seen.differences
         series.restated.append((first, stop, seen.differences))
         what = series.axis.describe(first, stop)
-        _log.warning("%s: the vendor restated %d bars, %s", series.name, seen.differences, what)
+        _log.warning(
+            "%s: restated by the vendor: %s, bars: %d", series.name, what, seen.differences
+        )
         if self.options.on_restated is not None:
             self.options.on_restated(series.values, *times(series.axis, first, stop))
 

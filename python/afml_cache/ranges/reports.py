@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -64,7 +65,7 @@ class Coverage:
         head = f"{self.name}: {self.rows:,} bars in {self.segments} segments, {self.nbytes:,} bytes"
         legend = "  ".join(f"{mark} {state}" for state, mark in _MARKS.items() if mark.strip())
         first, last = self.intervals[0].start, self.intervals[-1].end
-        return f"{head}\n{_shown(first)} |{self.picture}| {_shown(last)}\n{legend}"
+        return f"{head}\n{shown(first)} |{self.picture}| {shown(last)}\n{legend}"
 
     def _repr_html_(self) -> str:
         names = {mark: state for state, mark in _MARKS.items()}
@@ -108,7 +109,7 @@ class Plan:
         if not self.calls:
             return f"{self.name}: no call, all of it is there"
         lines = [
-            f"  {_shown(call.start)} .. {_shown(call.end)}  about {call.rows:,} rows"
+            f"  {shown(call.start)} .. {shown(call.end)}  about {call.rows:,} rows"
             + ("" if call.cost is None else f", {call.cost:g}")
             for call in self.calls
         ]
@@ -171,6 +172,7 @@ def _most(pieces: Sequence[Piece], first: int, stop: int) -> str:
     return max(lengths, key=lambda state: lengths[state])
 
 
-def _shown(time: Any) -> str:
-    text = str(time)
+def shown(time: Any) -> str:
+    """Write a time, to the second."""
+    text = str(time.replace(microsecond=0)) if isinstance(time, dt.datetime) else str(time)
     return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
