@@ -6,6 +6,7 @@ import copy
 import enum
 import functools
 import inspect
+import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from afml_cache.ranges.rates import RateLimit
     from afml_cache.ranges.retries import Kind
     from afml_cache.ranges.steps import Step
+
+_log = logging.getLogger("afml_cache")
 
 _KINDS: Final = ("empty", "retry", "fatal")
 _PARAMETER = inspect.Parameter
@@ -298,6 +301,7 @@ def fetch(
             pause = yield from tries.pause_after(error, kind)
             if pause is None:
                 raise
+            _log.info("`%s` is tried again in %.1f s after %r", loader.name, pause, error)
         else:
             pause = yield from tries.pause_instead_of(value)
             if pause is None:

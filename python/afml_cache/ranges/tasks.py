@@ -54,8 +54,8 @@ async def _drive(generator: Step[T], cancelled: set[object], *, inline: bool) ->
     try:
         while True:
             try:
-                effect = resume(generator, reply)
-                reply = Done(await _await(effect, inline=inline))
+                while True:
+                    reply = Done(await _await(resume(generator, reply), inline=inline))
             except GeneratorExit:  # nothing can be awaited any more
                 raise
             except BaseException as error:  # noqa: BLE001 - thrown in

@@ -56,10 +56,10 @@ def _drive(generator: Step[T], stop: _Stop | None) -> T:
     reply: Outcome = Done(None)
     try:
         while True:
-            # Ctrl-C may come between any two lines of it.
             try:
-                effect = resume(generator, reply)
-                reply = Done(_perform(effect, stop))
+                # Ctrl-C may come between any two lines, and where a loop begins anew.
+                while True:
+                    reply = Done(_perform(resume(generator, reply), stop))
             except BaseException as error:  # noqa: BLE001 - thrown in
                 if is_over(generator):
                     value: T = returned(error)
