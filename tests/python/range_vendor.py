@@ -14,10 +14,10 @@ from afml_cache import RangeCache
 Frame = pd.DataFrame
 
 
-def utc(text: Any) -> pd.Timestamp:
-    """Give an instant; a time without a zone is in UTC."""
+def utc(text: Any, naive: str = "UTC") -> pd.Timestamp:
+    """Give an instant; `naive` is the zone of times without one."""
     time = pd.Timestamp(text).as_unit("ns")
-    return time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")
+    return (time.tz_localize(naive) if time.tzinfo is None else time).tz_convert("UTC")
 
 
 def days(first: str, last: str) -> pd.DatetimeIndex:
@@ -60,6 +60,8 @@ class Vendor:
 
     Attributes
     ----------
+    naive : str
+        The zone in which it reads times without one.
     asked : list of (start, end)
         What it was asked for, as it was.
     series : list of (symbol, timeframe)
@@ -70,9 +72,10 @@ class Vendor:
         Takes the bars that it would give, and gives what is given instead.
     """
 
-    def __init__(self, times: pd.DatetimeIndex, closed: str = "left") -> None:
+    def __init__(self, times: pd.DatetimeIndex, closed: str = "left", naive: str = "UTC") -> None:
         self.bars = bars(times)
         self.closed = closed
+        self.naive = naive
         self.asked: list[tuple[Any, Any]] = []
         self.series: list[tuple[str, Any]] = []
         self.given: Counter[pd.Timestamp] = Counter()
@@ -81,8 +84,8 @@ class Vendor:
     def between(self, start: Any, end: Any, closed: str = "left") -> Frame:
         """Give bars without having been asked."""
         at = self.bars.index
-        before = at <= utc(end) if closed == "both" else at < utc(end)
-        return self.bars[(at >= utc(start)) & before]
+        first, last = utc(start, self.naive), utc(end, self.naive)
+        return self.bars[(at >= first) & (at <= last if closed == "both" else at < last)]
 
     def load(self, symbol: str, timeframe: str, start: Any, end: Any) -> Any:
         self.asked.append((start, end))
@@ -121,5 +124,11 @@ def same(left: Frame, right: Frame) -> None:
 
 def cache_of(vendor: Vendor, **options: Any) -> RangeCache:
     """Make a cache around a vendor; two of them share what is stored, and nothing in memory."""
-    options = {"clock": Clock(), "retries": 0, "loader_closed": vendor.closed, **options}
+    options = {
+        "clock": Clock(),
+        "retries": 0,
+        "loader_closed": vendor.closed,
+        "naive": vendor.naive,
+        **options,
+    }
     return RangeCache("bars", vendor.load, **options)
