@@ -137,13 +137,29 @@ class Series:
         self.windows.reform()
         return True
 
-    def learn(self, form: Form, *, writes: bool) -> None:
-        """Know how the values look that the loader gives."""
+    def learn(self, form: Form, rows: pl.DataFrame, *, writes: bool) -> None:
+        """Know how the values look that the loader gives, by some of its rows.
+
+        Raises
+        ------
+        SchemaError
+            These rows and those that are stored can't be had in one form: nothing is learned.
+        """
+        merged = form if self.form is None or self.form.says_nothing else self.form.merge(form)
+        self._check_form(merged)
+        restore(merged, rows)
         if form.bound is not None:
             self._bound = form.bound
-        merged = form if self.form is None or self.form.says_nothing else self.form.merge(form)
         if self._take_form(merged) and writes:
             self._write_form()
+
+    def _check_form(self, form: Form) -> None:
+        """See that what is stored stays the same in another form."""
+        if self.form is None or self.form.schema.items() <= form.schema.items():
+            return
+        stored = [piece for piece in self.pieces(*EVER) if piece.segment is not None]
+        if stored:
+            restore(form, self.read_pieces(stored))
 
     def learn_anchor(self, at: np.ndarray[Any, Any], *, writes: bool) -> bool:
         """See where bars begin; says whether that is elsewhere than it was thought."""

@@ -643,7 +643,7 @@ class Upkeep:
             count = int(answer.at.searchsorted(limits.settled))
             if not count:
                 return 0
-            series.learn(answer.form, writes=True)
+            series.learn(answer.form, answer.table, writes=True)
             span = int(answer.at[0]), series.axis.next(int(answer.at[count - 1]))
             piece = Piece(*span, DATA, IMPORTED, NEW, 0, self._clock(), NEVER)
             told = {"source": str(path), "rows": count, "written": self._clock()}
