@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, overload
 
@@ -12,9 +11,12 @@ from afml_cache import _packages, info
 from afml_cache._native import Function, Store
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.policy import make_policy
+from afml_cache.store import checked_store
 from afml_cache.time_ranges import make_timing
 
 if TYPE_CHECKING:
+    import os
+
     from typing_extensions import Unpack
 
 __all__ = ["cacheable", "robust_cacheable", "time_aware_cacheable"]
@@ -267,18 +269,12 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(version, str):
         message = f"`version` must be a text, not {version!r}"
         raise CacheConfigError(message)
-    store = options.get("store")
-    if isinstance(store, str | os.PathLike) and os.fspath(store):
-        store = Store(store)
-    elif store is not None and not isinstance(store, Store):
-        message = f"`store` must be a Store or a path, not {store!r}"
-        raise CacheConfigError(message)
     return {
         "version": version,
         "options": _code_options(options),
         "raises": reaction == "raise",
         "timing": None,
-        "store": store,
+        "store": checked_store(options.get("store")),
         "policy": make_policy(options),
         "key": _key(options),
     }

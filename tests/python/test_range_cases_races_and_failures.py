@@ -160,7 +160,7 @@ def test_of_two_that_want_the_same_the_second_fetches_what_the_first_could_not()
     def fail_once(frame: pd.DataFrame) -> pd.DataFrame:
         if len(vendor.asked) == 1:
             gate.wait()
-            raise KeyError("broken")
+            raise KeyError(vendor)
         return frame
 
     vendor.answer = fail_once
@@ -232,7 +232,7 @@ def test_processes_with_overlapping_requests_fetch_each_bar_once(tmp_path: Path)
         process.communicate(timeout=PATIENCE)
         assert process.returncode == 0
     fetched = (tmp_path / "asked.txt").read_text("utf-8").split()
-    wanted = YEAR[YEAR < utc("2024-03-10")].strftime("%Y-%m-%d").tolist()
+    wanted = YEAR[utc("2024-03-10") > YEAR].strftime("%Y-%m-%d").tolist()
     assert sorted(fetched) == wanted
 
 

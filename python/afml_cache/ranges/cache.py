@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
 import time
 from collections import OrderedDict
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from afml_cache import _native
@@ -33,6 +33,7 @@ from afml_cache.ranges.stats import Counts
 from afml_cache.ranges.timeframes import timeframe as timeframe_of
 from afml_cache.ranges.upkeep import Upkeep
 from afml_cache.ranges.windows import together
+from afml_cache.store import checked_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from afml_cache.ranges.windows import Window
 
 _Times = tuple[Any, Any]
+# Modes in which what is there is answered from.
+_LOOKS = frozenset({"normal", "readonly", "frozen"})
 
 
 class RangeCache(Upkeep):
@@ -171,7 +174,7 @@ class RangeCache(Upkeep):
         key: tuple[str, ...] | list[str] = ("symbol", "timeframe"),
         timeframe: str = "timeframe",
         source: str = "",
-        store: Store | None = None,
+        store: Store | str | os.PathLike[str] | None = None,
         time: str | None = None,
         closed: str = "left",
         loader_closed: str = "left",
@@ -201,6 +204,8 @@ class RangeCache(Upkeep):
         many: Callable[..., Any] | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
+        given = dict(locals())
+        self._options = {one: given[one] for one in RangeCache.__init__.__kwdefaults__ or ()}
         self.name = name
         self.key = tuple(key)
         self.counts = Counts()
@@ -212,7 +217,7 @@ class RangeCache(Upkeep):
         self._sessions = None if calendar is None else sessions_of(calendar)
         self._timeframe = timeframe
         self._constant = None if timeframe in self.key else timeframe_of(timeframe)
-        self._store = store
+        self._store = checked_store(store)
         options = Options(
             closed=one_of("closed", closed, CLOSED),
             loader_closed=one_of("loader_closed", loader_closed, CLOSED),
@@ -302,23 +307,10 @@ class RangeCache(Upkeep):
         1.0
         """
         series, start, end = self._read(key, named)
-        closed = self._filler.options.closed
-        now = self._clock()
-        bounds = series.axis.request(start, _resolved(end), closed, now)
-        hot = series.hot
-        if (
-            hot is not None
-            and series.form is not None
-            and hot.first <= bounds.first
-            and bounds.stop <= hot.stop
-            and now < hot.until
-            and hot.mark == series.native.mark()
-            and _native.current_mode() in {"normal", "readonly", "frozen"}
-        ):
-            held = hot.window.held_as(series.form, output)
-            begin, stop = hot.window.rows(bounds.clip_first, bounds.clip_stop)
-            self.counts.count(series.name, stop - begin, 0, 0)
-            return held.slice(begin, stop)
+        bounds = self._bounds(series, start, end)
+        warm = self._warm_answer(series, bounds, output)
+        if warm is not None:
+            return warm
         return run(self._answered(series, bounds, output, allow_partial, loader))
 
     async def aget(
@@ -348,7 +340,33 @@ class RangeCache(Upkeep):
         """
         series, start, end = self._read(key, named)
         bounds = self._bounds(series, start, end)
+        warm = self._warm_answer(series, bounds, output)
+        if warm is not None:
+            return warm
         return await arun(self._answered(series, bounds, output, allow_partial, loader))
+
+    def _warm_answer(self, series: Series, bounds: Bounds, output: Any) -> Any:
+        """Slice what is final and in memory, if all of it is, and nobody has changed it since."""
+        hot = series.hot
+        if (
+            hot is None
+            or series.form is None
+            or bounds.first < hot.first
+            or bounds.stop > hot.stop
+            or self._clock() >= hot.until
+            or hot.mark != series.native.mark()
+            or _native.current_mode() not in _LOOKS
+        ):
+            return None
+        begin, stop = hot.window.rows(bounds.clip_first, bounds.clip_stop)
+        self.counts.count(series.name, stop - begin, 0, 0)
+        return hot.window.held_as(series.form, output).slice(begin, stop)
+
+    def __reduce__(self) -> Any:
+        return functools.partial(RangeCache, **self._options), (
+            self.name,
+            self._filler.loader.function,
+        )
 
     def get_many(self, symbols: Any, *rest: Any, shape: str = "long", **options: Any) -> Any:
         """Give the bars of several symbols.
@@ -519,7 +537,7 @@ class RangeCache(Upkeep):
         asked = self._filler.loader if loader is None else self._filler.loader.around(loader)
         made = self._derived.get(series.axis.timeframe.text)
         if made is not None:
-            asked = asked.around(partial(self._derive, series, made, loader))
+            asked = asked.around(functools.partial(self._derive, series, made, loader))
         mode = _native.current_mode()
         reason = FETCHED if made is None else DERIVED
         return Request(series, bounds, self._filler, asked, mode, self._clock, reason)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from afml_cache.ranges.filling import Filler
     from afml_cache.ranges.requests import Request
     from afml_cache.ranges.series import Series
-    from afml_cache.ranges.stats import Counts
+    from afml_cache.ranges.stats import Counts, Report
 
 
 class Verified(NamedTuple):
@@ -530,6 +530,10 @@ class Upkeep:
         (10, 0.0)
         """
         return self.counts.as_dict()
+
+    def requests(self) -> list[Report]:
+        """Give the last thousand requests of this process: where the rows of each came from."""
+        return list(self.counts.last)
 
     def export(self, path: Any, *key: Any) -> int:
         """Write the bars of a series, or of all, to a file.
