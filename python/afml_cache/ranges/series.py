@@ -81,6 +81,7 @@ class Series:
         self.restated: deque[tuple[int, int, int]] = deque(maxlen=10_000)
         self.anchor: int | None = 0
         self._anchor_known = False
+        self._has_adopted = False
         self._bound: type | None = None
         self._revision: int | None = None
         self._unsaved: dict[int, pl.DataFrame] = {}
@@ -101,8 +102,8 @@ class Series:
         """See what other processes have changed."""
         try:
             revision = self.native.sync()
-            if self._revision is None and writes:
-                self._adopt(revision)
+            if not self._has_adopted and writes:
+                self._has_adopted = self._adopt()
                 revision = self.native.sync()
         except CacheStoreError as error:
             message = f"the bars of {self.name} that are stored can't be looked up: {error}"
@@ -447,8 +448,23 @@ class Series:
             begin, end = map(int, at.searchsorted((first, stop)))
             self.windows.put(first, stop, table[begin:end], at[begin:end])
 
-    def _adopt(self, revision: int) -> None:
-        """Take in segments that lie there although the catalog was lost: the latest count."""
+    def _adopt(self) -> bool:
+        """Take in what lies there although the catalog was lost; says whether that is done.
+
+        While another process fetches, it may have written what it is about to enter.
+        """
+        if not self.native.strays():
+            return True
+        if self.reservations.lock() is None:
+            return False
+        try:
+            self._take_in(self.native.sync())
+        finally:
+            self.reservations.unlock()
+        return True
+
+    def _take_in(self, revision: int) -> None:
+        """Enter in the catalog the segments that it does not know: the latest count."""
         found = []
         for name in self.native.strays() or []:
             told = about(self.native.read_file(name))
