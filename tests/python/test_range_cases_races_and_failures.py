@@ -1,6 +1,7 @@
 """What breaks caches of bars by time range: requests that overlap at one time, and failures."""
 
 import asyncio
+import datetime as dt
 import functools
 import os
 import subprocess
@@ -14,7 +15,7 @@ import pandas as pd
 import pytest
 from range_vendor import Clock, Vendor, cache_of, days, same, utc
 
-from afml_cache import RangeCache
+from afml_cache import RangeCache, Store
 from afml_cache.exceptions import PartialCoverageError
 
 YEAR = days("2024-01-01", "2024-12-31")
@@ -30,20 +31,15 @@ OVERLAPPING = [
 
 
 class Gate:
-    """Holds calls back until it is opened, and tells when so many have come."""
+    """Holds calls back until it is opened, and tells when the first has come."""
 
-    def __init__(self, count: int = 1) -> None:
-        self.come = threading.Semaphore(0)
+    def __init__(self) -> None:
+        self.reached = threading.Event()
         self.open = threading.Event()
-        self.count = count
 
     def wait(self) -> None:
-        self.come.release()
+        self.reached.set()
         assert self.open.wait(PATIENCE)
-
-    def await_calls(self) -> None:
-        for _ in range(self.count):
-            assert self.come.acquire(timeout=PATIENCE)
 
 
 # 12. Overlapping requests at one time
@@ -66,7 +62,7 @@ def test_threads_with_overlapping_requests_fetch_each_bar_once() -> None:
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(len(OVERLAPPING))]
     for thread in threads:
         thread.start()
-    gate.await_calls()
+    assert gate.reached.wait(PATIENCE)
     gate.open.set()
     for thread in threads:
         thread.join(PATIENCE)
@@ -94,24 +90,25 @@ def test_tasks_with_overlapping_requests_fetch_each_bar_once() -> None:
 
 
 def test_a_request_that_overlaps_one_in_flight_fetches_only_the_rest_meanwhile() -> None:
-    vendor, gate = Vendor(YEAR), Gate()
+    vendor = Vendor(YEAR)
     cache = cache_of(vendor)
 
     async def main() -> None:
-        first_begun, let_first_end = asyncio.Event(), asyncio.Event()
+        first_begun, let_first_end, rest_is_there = (asyncio.Event() for _ in range(3))
 
         async def load(symbol: str, timeframe: str, start: Any, end: Any) -> pd.DataFrame:
             if not first_begun.is_set():
                 first_begun.set()
                 await let_first_end.wait()
+            elif len(vendor.asked) == 1:
+                rest_is_there.set()
             return vendor.load(symbol, timeframe, start, end)
 
         ask = functools.partial(cache.aget, "A", "1D", loader=load)
         first = asyncio.create_task(ask("2024-01-10", "2024-01-20"))
         await first_begun.wait()
         second = asyncio.create_task(ask("2024-01-05", "2024-01-25"))
-        while len(vendor.asked) < 2:  # those two ends are fetched while the first still waits
-            await asyncio.sleep(0)
+        await rest_is_there.wait()  # its two ends are fetched while the first still waits
         assert not first.done()
         let_first_end.set()
         same(await second, vendor.between("2024-01-05", "2024-01-25"))
@@ -123,7 +120,6 @@ def test_a_request_that_overlaps_one_in_flight_fetches_only_the_rest_meanwhile()
         ("2024-01-10", "2024-01-20"),
         ("2024-01-20", "2024-01-25"),
     ]
-    assert gate.count == 1
 
 
 def test_a_task_that_is_cancelled_leaves_its_bars_to_who_waits_for_them() -> None:
@@ -160,7 +156,7 @@ def test_of_two_that_want_the_same_the_second_fetches_what_the_first_could_not()
     def fail_once(frame: pd.DataFrame) -> pd.DataFrame:
         if len(vendor.asked) == 1:
             gate.wait()
-            raise KeyError(vendor)
+            raise KeyError
         return frame
 
     vendor.answer = fail_once
@@ -176,7 +172,7 @@ def test_of_two_that_want_the_same_the_second_fetches_what_the_first_could_not()
     threads = [threading.Thread(target=ask) for _ in range(2)]
     for thread in threads:
         thread.start()
-    gate.await_calls()
+    assert gate.reached.wait(PATIENCE)
     gate.open.set()
     for thread in threads:
         thread.join(PATIENCE)
@@ -232,8 +228,33 @@ def test_processes_with_overlapping_requests_fetch_each_bar_once(tmp_path: Path)
         process.communicate(timeout=PATIENCE)
         assert process.returncode == 0
     fetched = (tmp_path / "asked.txt").read_text("utf-8").split()
-    wanted = YEAR[utc("2024-03-10") > YEAR].strftime("%Y-%m-%d").tolist()
+    wanted = YEAR[: YEAR.get_loc(utc("2024-03-10"))].strftime("%Y-%m-%d").tolist()
     assert sorted(fetched) == wanted
+
+
+def test_what_another_process_has_written_and_not_entered_yet_is_no_lost_segment(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor = Vendor(YEAR)
+    elsewhere, here = Store(tmp_path / "elsewhere"), Store(tmp_path / "here")
+    asked = ("A", "1D", "2024-01-01", "2024-01-05")
+    cache_of(vendor, store=elsewhere).get(*asked)
+    (written,) = (tmp_path / "elsewhere").rglob("*.parquet")
+    known = []
+
+    def look_meanwhile(frame: pd.DataFrame) -> pd.DataFrame:
+        folder = tmp_path / "here" / written.parent.relative_to(tmp_path / "elsewhere")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / written.name).write_bytes(written.read_bytes())
+        known.append(len(cache_of(vendor, store=here).coverage("A", "1D")))
+        return frame
+
+    vendor.answer = look_meanwhile
+    cache = cache_of(vendor, store=here)
+    same(cache.get(*asked), vendor.between("2024-01-01", "2024-01-05"))
+    assert known == [0]
+    assert cache_of(vendor, store=here).coverage("A", "1D").segments == 1
+    assert caplog.text == ""
 
 
 # 13. One fetch of several fails
@@ -271,8 +292,7 @@ def test_what_was_fetched_beside_a_failure_is_given_and_kept(way: str, concurren
     _, ask = _asking(vendor, way, max_span="10D", concurrency=concurrency)
     with pytest.raises(PartialCoverageError) as told:
         ask("A", "1D", "2024-01-01", "2024-02-10")
-    missing = [(dt_date("2024-01-11"), dt_date("2024-01-21"))]
-    assert told.value.missing == missing
+    assert told.value.missing == [(dt.date(2024, 1, 11), dt.date(2024, 1, 21))]
     same(told.value.data, vendor.between("2024-01-01", "2024-02-10").drop(YEAR[10:20]))
     assert isinstance(told.value.__cause__, OSError)
     for part in ("2024-01-11 .. 2024-01-20", "bars A 1D", "no answer for 2024-01-15", "is kept"):
@@ -281,10 +301,6 @@ def test_what_was_fetched_beside_a_failure_is_given_and_kept(way: str, concurren
     before = len(vendor.asked)
     same(ask("A", "1D", "2024-01-01", "2024-02-10"), vendor.between("2024-01-01", "2024-02-10"))
     assert vendor.spans[before:] == [("2024-01-11", "2024-01-21")]
-
-
-def dt_date(text: str) -> Any:
-    return pd.Timestamp(text).date()
 
 
 @pytest.mark.parametrize("way", ["get", "aget"])
