@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from vendor_client import VendorEngine, VendorProcess
 
-from afml_cache import CachedDataEngine, PartialCoverageError, Store
+from afml_cache import CachedDataEngine, PartialCoverageError, robust_cacheable
 
 WEEK = timedelta(days=7)
 Caching = Callable[..., Any]  # the vendor's engine with a cache, an empty one for each story
@@ -44,7 +44,7 @@ async def outage(vendor: VendorProcess, caching: Caching) -> str:
         await cached.get_bars(*asked)
         first = "nothing was missing"
     except PartialCoverageError as error:
-        first = str(error)
+        first = f"missing {error.missing[0][0]:%Y-%m-%d} .. {error.missing[0][1]:%Y-%m-%d}"
     vendor.set(outage_dates=[])
     before = len(vendor.log())
     bars = await cached.get_bars(*asked)
@@ -79,14 +79,20 @@ STORIES = {
 }
 
 
+@robust_cacheable(ignore=("engine", "vendor"))
+async def told(title: str, engine: VendorEngine, vendor: VendorProcess) -> str:
+    """Tell a story in a line, with the calls that it took by the vendor's own log."""
+    vendor.reset()
+    before = len(vendor.log())
+    with tempfile.TemporaryDirectory() as folder:
+        caching = partial(CachedDataEngine, engine, name="vendor", store=Path(folder) / "store")
+        what = await STORIES[title](vendor, caching)
+    return f"{title}, {len(vendor.log()) - before} calls: {what}"
+
+
 async def show_hard_times(vendor: VendorProcess, console: Console) -> None:
-    """Tell each story in a line, with the calls that it took by the vendor's own log."""
+    """Tell each story; what was told once is told again without a call."""
     async with VendorEngine(vendor.url) as engine:
-        for title, story in STORIES.items():
-            vendor.reset()
-            before = len(vendor.log())
-            with tempfile.TemporaryDirectory() as folder:
-                caching = partial(CachedDataEngine, engine, store=Store(Path(folder) / "store"))
-                told = await story(vendor, caching)
-            calls = len(vendor.log()) - before
-            console.print(f"{title}, {calls} calls: {told}", highlight=False, soft_wrap=True)
+        for title in STORIES:
+            line = await told(title, engine, vendor)
+            console.print(line, highlight=False, soft_wrap=True)

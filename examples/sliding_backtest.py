@@ -1,4 +1,4 @@
-"""A backtest that asks for the last 30 days, every day. Run it twice: what is cached stays so.
+"""A backtest that asks for the last 30 days, every day. Run it twice: the second run calls nobody.
 
     python examples/sliding_backtest.py [--fresh] [--cache-dir PATH]
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from vendor_client import VendorEngine, VendorProcess, running
 
-from afml_cache import CACHE_DIRS, CachedDataEngine, Store
+from afml_cache import CachedDataEngine, clear_afml_cache, configure, robust_cacheable
 
 SYMBOL, TIMEFRAME = "GOOG", "1D"
 FIRST, LAST = datetime.fromisoformat("2012-10-01"), datetime.fromisoformat("2012-12-01")
@@ -68,7 +67,7 @@ def sparkline(values: pd.Series) -> str:
 class Asks:
     """Who caused how many calls of the vendor, and how many days they had: from its own log."""
 
-    def __init__(self, vendor: VendorProcess) -> None:
+    def __init__(self, vendor: VendorProcess | None = None) -> None:
         self._vendor = vendor
         self.calls: Counter[str] = Counter()
         self.days: Counter[str] = Counter()
@@ -89,13 +88,26 @@ def days_asked(record: dict[str, str]) -> int:
     return (end - start) // DAY + 1
 
 
-async def run_passes(vendor: VendorProcess, folder: Path, console: Console) -> None:
+@robust_cacheable(ignore=("engine", "vendor"))
+async def without_cache(symbol: str, engine: Any, vendor: VendorProcess) -> dict[str, Any]:
+    """Run the backtest with the vendor alone; what that takes is a result to be kept as well."""
+    asks = Asks(vendor)
+    equity = await backtest(engine, asks)
+    return {"equity": equity, "calls": dict(asks.calls), "days": dict(asks.days)}
+
+
+async def run_passes(vendor: VendorProcess, console: Console, *, fresh: bool) -> None:
     """Run the backtest without the cache, with it, and with one prefetch at the start."""
     async with VendorEngine(vendor.url) as engine:
-        cached = CachedDataEngine(engine, store=Store(folder / "cached"))
-        ahead = CachedDataEngine(engine, store=Store(folder / "prefetched"))
-        plain, sliding, prefetched = (Asks(vendor) for _ in range(3))
-        equities = {await backtest(engine, plain), await backtest(cached, sliding)}
+        cached = CachedDataEngine(engine, name="day by day", calendar="XNYS")
+        ahead = CachedDataEngine(engine, name="prefetched", calendar="XNYS")
+        if fresh:
+            cached.cache.invalidate(SYMBOL, TIMEFRAME)
+            ahead.cache.invalidate(SYMBOL, TIMEFRAME)
+        told = await without_cache(SYMBOL, engine, vendor)
+        plain, sliding, prefetched = Asks(), Asks(vendor), Asks(vendor)
+        plain.calls, plain.days = Counter(told["calls"]), Counter(told["days"])
+        equities = {told["equity"], await backtest(cached, sliding)}
         with prefetched.of("prefetch"):
             await ahead.cache.aprefetch(SYMBOL, TIMEFRAME, FIRST - LOOKBACK, LAST)
         equities.add(await backtest(ahead, prefetched))
@@ -105,7 +117,8 @@ async def run_passes(vendor: VendorProcess, folder: Path, console: Console) -> N
     console.print(f"{SYMBOL} {FIRST:%Y-%m-%d} .. {LAST:%Y-%m-%d}  {prefetched.drawn}")
     console.print(f"equity of 1 at the end: {equity:.4f}, in all three passes")
     console.print(table_of(passes))
-    show_coverage(console, cached)
+    console.print("what the cache has after the second pass:")
+    console.print(cached.cache.coverage(SYMBOL, TIMEFRAME), soft_wrap=True)
 
 
 def table_of(passes: dict[str, Asks]) -> Table:
@@ -123,11 +136,6 @@ def table_of(passes: dict[str, Asks]) -> Table:
     return table
 
 
-def show_coverage(console: Console, cached: Any) -> None:
-    console.print("what the cache has after the second pass:")
-    console.print(cached.cache.coverage(SYMBOL, TIMEFRAME))
-
-
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -139,13 +147,15 @@ def parse_arguments() -> argparse.Namespace:
 
 async def main() -> None:
     arguments = parse_arguments()
-    folder = (arguments.cache_dir or CACHE_DIRS["base"]) / "sliding_backtest"
+    if arguments.cache_dir:
+        configure(cache_dir=arguments.cache_dir)
     if arguments.fresh:
-        shutil.rmtree(folder, ignore_errors=True)
+        clear_afml_cache()  # results; bars are forgotten by themselves
     console = Console()
     with running() as vendor:
-        await run_passes(vendor, folder, console)
+        await run_passes(vendor, console, fresh=arguments.fresh)
         await show_hard_times(vendor, console)
+        console.print(f"calls of the vendor in this run: {len(vendor.log())}")
 
 
 if __name__ == "__main__":

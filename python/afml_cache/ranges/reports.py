@@ -67,6 +67,9 @@ class Coverage:
         first, last = self.intervals[0].start, self.intervals[-1].end
         return f"{head}\n{shown(first)} |{self.picture}| {shown(last)}\n{legend}"
 
+    def __rich__(self) -> str:
+        return str(self)
+
     def _repr_html_(self) -> str:
         names = {mark: state for state, mark in _MARKS.items()}
         cells = "".join(
