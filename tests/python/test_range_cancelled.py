@@ -34,6 +34,25 @@ def test_what_is_no_exception_stops_the_other_steps_first_and_goes_up(drive: Dri
     ]
 
 
+def test_a_step_that_never_rests_is_stopped_between_its_calls(drive: Drive) -> None:
+    begun, ended = threading.Event(), []
+
+    def busy() -> Generator:
+        try:
+            while True:
+                yield Call(begun.set)
+        finally:
+            ended.append("busy")
+
+    def leave() -> None:
+        begun.wait(PATIENCE)
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        drive(step(Parallel([busy(), step(Call(leave))], 2)))
+    assert ended == ["busy"]
+
+
 def test_steps_of_steps_are_stopped_too(drive: Drive) -> None:
     closing, begun = Closing(), threading.Barrier(3)
     inner = [closing.step(name, Call(begun.wait), Until(lambda: None)) for name in "ab"]
@@ -152,14 +171,15 @@ def test_a_cancelled_task_waits_for_its_call_unless_that_may_be_abandoned(
 
 def test_a_task_that_is_dropped_closes_its_generator() -> None:
     closing = Closing()
-    coroutine = arun(closing.step("one", Pause(PATIENCE)))
+    last = (Call(closing.said.append, ("one in order",), inline=True),)
+    coroutine = arun(closing.step("one", Pause(PATIENCE), last=last))
 
     async def main() -> None:
         coroutine.send(None)
 
     asyncio.run(main())
     coroutine.close()
-    assert closing.said == ["one GeneratorExit", "one closed"]
+    assert closing.said == ["one GeneratorExit", "one in order", "one closed"]
 
 
 INTERRUPTED = """

@@ -1,12 +1,14 @@
 """How many calls of a loader a vendor takes, and how soon an identical one."""
 
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
 from typing import Any
 
 import pytest
+from driven import DRIVERS, Drive
 from pyrate_limiter import (
     BucketFactory,
     Duration,
@@ -20,7 +22,7 @@ from scripted_vendor import KEY, VALUES, Vendor
 
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.ranges.effects import Call, Pause
-from afml_cache.ranges.loaders import Loader, make_policy
+from afml_cache.ranges.loaders import Loader, fetch, make_policy
 
 
 def times(vendor: Vendor, policy: Any, count: int) -> list[float]:
@@ -100,6 +102,13 @@ def test_identical_calls_that_wait_together_do_not_go_together() -> None:
     assert isinstance(next(waiting[1]), Call)
 
 
+def test_an_identical_call_takes_its_token_when_it_goes() -> None:
+    vendor, policy = Vendor(), make_policy(rate_limit="1/10s", identical=15)
+    for symbol in "AAB":
+        vendor.drive(vendor.fetch(policy, {**VALUES, "symbol": symbol}))
+    assert [moment for moment, _ in vendor.calls] == pytest.approx([100, 115, 125], abs=0.01)
+
+
 def test_arguments_that_have_no_hash_may_be_identical() -> None:
     vendor, policy = Vendor(), make_policy(identical=15)
     for _ in range(2):
@@ -108,12 +117,13 @@ def test_arguments_that_have_no_hash_may_be_identical() -> None:
 
 
 def test_calls_that_were_long_ago_are_forgotten() -> None:
-    vendor, policy = Vendor(), make_policy(identical=15, rate_limit="1000/h")
+    vendor, policy = Vendor(), make_policy(identical=15, rate_limit="20/10s")
     for number in range(100):
         vendor.now += 1
         vendor.drive(vendor.fetch(policy, {**VALUES, "symbol": str(number)}))
     (local,) = policy.limit._local.values()
     assert len(local._last) <= 16
+    assert local._bucket.count() <= 20
 
 
 class Told(InMemoryBucket):
@@ -271,3 +281,14 @@ def test_threads_share_a_limiter() -> None:
         first = list(pool.map(begin, range(16)))
     assert sum(isinstance(effect, Call) for effect in first) == 7
     assert sum(isinstance(effect, Pause) for effect in first) == 9
+
+
+@pytest.mark.parametrize("drive", DRIVERS.values(), ids=DRIVERS)
+def test_the_drivers_wait_for_the_rate(drive: Drive) -> None:
+    policy, moments = make_policy(rate_limit="1/5ms"), []
+    loader = Loader(lambda **asked: moments.append((time.monotonic(), asked)), ("symbol",))
+    waited = [
+        drive(fetch(loader, {"symbol": symbol}, 1, 2, policy)).effort.waited for symbol in "abc"
+    ]
+    assert moments[-1][0] - moments[0][0] >= sum(waited[1:])
+    assert [asked["symbol"] for _, asked in moments] == ["a", "b", "c"]

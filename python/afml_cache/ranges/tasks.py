@@ -56,8 +56,6 @@ async def _drive(generator: Step[T], cancelled: set[object], *, inline: bool) ->
             try:
                 while True:
                     reply = Done(await _await(resume(generator, reply), inline=inline))
-            except GeneratorExit:  # nothing can be awaited any more
-                raise
             except BaseException as error:  # noqa: BLE001 - thrown in
                 if is_over(generator):
                     value: T = returned(error)
@@ -132,7 +130,7 @@ class _Together:
         try:
             if self._tasks:
                 await asyncio.wait(self._tasks)
-        except GeneratorExit:
+        except GeneratorExit:  # nothing can be awaited any more
             raise
         except BaseException:
             self._cancel()
