@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -77,7 +78,7 @@ class Coverage:
             'padding:0;width:8px;height:18px"></td>'
             for mark in self.picture
         )
-        text = str(self).split("\n", maxsplit=1)[0]
+        text = html.escape(str(self).split("\n", maxsplit=1)[0])
         return f"<div>{text}</div><table style='border-collapse:collapse'><tr>{cells}</tr></table>"
 
     def to_pandas(self) -> Any:

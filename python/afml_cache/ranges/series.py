@@ -16,7 +16,8 @@ import polars as pl
 
 from afml_cache._native import Series as NativeSeries
 from afml_cache.exceptions import CacheCorruptError, CacheStoreError, warn
-from afml_cache.ranges.forms import Form, restore, write
+from afml_cache.ranges.forms import Form, restore
+from afml_cache.ranges.importing import follows, in_form, is_provisional
 from afml_cache.ranges.intervals import joined, without
 from afml_cache.ranges.places import anchor_of, anchored, between, within
 from afml_cache.ranges.reservations import Reservations
@@ -136,6 +137,8 @@ class Series:
             return False
         self.hot = None
         self.windows.reform()
+        if old is not None and is_provisional(old):
+            self.windows.clear()
         return True
 
     def learn(self, form: Form, rows: pl.DataFrame, *, writes: bool) -> None:
@@ -146,7 +149,7 @@ class Series:
         SchemaError
             These rows and those that are stored can't be had in one form: nothing is learned.
         """
-        merged = form if self.form is None or self.form.says_nothing else self.form.merge(form)
+        merged = self._merged(form)
         self._check_form(merged)
         restore(merged, rows)
         if form.bound is not None:
@@ -154,13 +157,20 @@ class Series:
         if self._take_form(merged) and writes:
             self._write_form()
 
+    def _merged(self, form: Form) -> Form:
+        if self.form is None or self.form.says_nothing:
+            return form
+        if is_provisional(self.form) and not is_provisional(form) and not form.says_nothing:
+            return follows(form, self.form)
+        return self.form.merge(form)
+
     def _check_form(self, form: Form) -> None:
         """See that what is stored stays the same in another form."""
         if self.form is None or self.form.schema.items() <= form.schema.items():
             return
         stored = [piece for piece in self.pieces(*EVER) if piece.segment is not None]
         if stored:
-            restore(form, self.read_pieces(stored))
+            in_form(form, self.read_pieces(stored))
 
     def learn_anchor(self, at: np.ndarray[Any, Any], *, writes: bool) -> bool:
         """See where bars begin; says whether that is elsewhere than it was thought."""
@@ -319,12 +329,6 @@ class Series:
         self.hot = None
         return made is not None
 
-    def like(self, table: pl.DataFrame, time: str | None) -> Any:
-        """Give a table of polars as what the loader gives, as far as that is known."""
-        if self.form is None or time is not None:
-            return table
-        return write(self.form, restore(self.form, table))
-
     def _segment(self, segment: int, first: int, stop: int) -> pl.DataFrame | None:
         """Read of a segment what an interval needs; `None` where it is gone, and forgotten."""
         if segment in self._unsaved:
@@ -333,7 +337,8 @@ class Series:
             content = self.native.read(segment)
             form = self.form
             self._reads[segment] = self._reads.get(segment, 0) + 1
-            if form is None or form.time is None or self._reads[segment] > 1:
+            once = self._reads[segment] == 1
+            if form is None or form.time is None or "imported" in form.details or not once:
                 return self._whole(content)
             inside = within(self.axis, form.time, form.schema[form.time], first, stop)
             return restore(form, unpacked(content, inside))
@@ -343,7 +348,7 @@ class Series:
 
     def _whole(self, content: bytes) -> pl.DataFrame:
         table = unpacked(content)
-        return table if self.form is None else restore(self.form, table)
+        return table if self.form is None else in_form(self.form, table)
 
     def _lost(self, segment: int, error: Exception) -> None:
         revision = self._revision

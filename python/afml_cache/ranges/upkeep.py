@@ -11,11 +11,11 @@ import polars as pl
 
 from afml_cache._native import default_store, series_of
 from afml_cache.exceptions import CacheConfigError, CacheCorruptError, CacheStoreError
-from afml_cache.ranges.answers import Asked, checked
 from afml_cache.ranges.compaction import groups, parts, rewrite
 from afml_cache.ranges.effects import arun, run
 from afml_cache.ranges.explaining import explained
 from afml_cache.ranges.forms import write
+from afml_cache.ranges.importing import answer_of
 from afml_cache.ranges.places import times
 from afml_cache.ranges.planning import calls_of
 from afml_cache.ranges.reports import Coverage, Explanation, Plan, PlannedCall, known, picture
@@ -603,8 +603,8 @@ class Upkeep:
         Parameters
         ----------
         path : str or os.PathLike
-            A file with a row for each bar, in the columns that the loader gives; of pandas, its
-            index has a name.
+            A file with a row for each bar, in the columns that the loader gives; others are left
+            out. What pandas has written is read with its index.
         *key
             The parts of the key of their series.
         time : str, optional
@@ -631,18 +631,15 @@ class Upkeep:
         >>> bars = RangeCache("imported", vendor)
         >>> import tempfile
         >>> path = tempfile.mkdtemp() + "/aapl.parquet"
-        >>> mine = vendor("AAPL", "1D", "2024-01-01", "2024-01-11")
-        >>> mine.rename_axis("time").to_parquet(path)
+        >>> vendor("AAPL", "1D", "2024-01-01", "2024-01-11").to_parquet(path)
         >>> bars.import_parquet(path, "AAPL", "1D")
         10
-        >>> len(bars.get("AAPL", "1D", "2024-01-05", "2024-01-11"))
-        6
+        >>> bars.get("AAPL", "1D", "2024-01-05", "2024-01-11").shape
+        (6, 1)
         """
         series = self._of(key)
-        table = pl.read_parquet(path)
-        asked = Asked(series.name, series.axis, *EVER, "both", time, series.form)
         with series.lock:
-            answer = checked(series.like(table, time), asked)
+            answer = answer_of(path, series, time)
             limits = series.axis.limits(self._clock(), self._filler.options.settle)
             count = int(answer.at.searchsorted(limits.settled))
             if not count:
