@@ -25,7 +25,8 @@ def run(folder, *options):
         check=False,
     )
     assert shown.returncode == 0, shown.stderr
-    assert shown.stderr == ""
+    told = [line for line in shown.stderr.splitlines() if "restated by the vendor" not in line]
+    assert told == []
     lines = shown.stdout.splitlines()
     cells = [re.split(r"\s*[│┃]\s*", line.strip("│┃ ")) for line in lines if line[:1] in "│┃"]
     table = {who: [int(text.replace(",", "")) for text in counts] for who, *counts in cells[2:]}
