@@ -150,7 +150,7 @@ async def main() -> None:
     if arguments.cache_dir:
         configure(cache_dir=arguments.cache_dir)
     if arguments.fresh:
-        clear_afml_cache()  # results; bars are forgotten by themselves
+        clear_afml_cache(warn=False)  # results; bars are forgotten by themselves
     console = Console()
     with running() as vendor:
         await run_passes(vendor, console, fresh=arguments.fresh)
