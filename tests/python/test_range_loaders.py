@@ -48,6 +48,7 @@ def test_a_loader_with_the_names_of_the_key_is_called_by_them(function: Callable
 
 def other_names(ticker, bar, begin, finish): ...
 def some_other_names(ticker, bar, start, end): ...
+def times_by_default(ticker, bar, begin=None, finish=None): ...
 def by_position_only(symbol, timeframe, start, end, /): ...
 def whatever(*arguments, **options): ...
 def four_of_five(ticker, bar, begin, finish, feed="iex"): ...
@@ -58,6 +59,7 @@ def four_of_five(ticker, bar, begin, finish, feed="iex"): ...
     [
         other_names,
         some_other_names,
+        times_by_default,
         by_position_only,
         whatever,
         four_of_five,
@@ -105,11 +107,16 @@ def test_a_parameter_that_the_key_forgets_is_named(function: Callable, remedy: s
 
 def too_few(symbol, start, end): ...
 def times_first(start, end, ticker, bar): ...
+def feed_between(ticker, bar, feed="iex", begin=None, finish=None): ...
 
 
 @pytest.mark.parametrize(
     ("function", "remedy"),
-    [(too_few, 'key=("symbol",)'), (times_first, 'key=("ticker", "bar")')],
+    [
+        (too_few, 'key=("symbol",)'),
+        (times_first, 'key=("ticker", "bar")'),
+        (feed_between, "lambda symbol, timeframe, start, end: ..."),
+    ],
 )
 def test_a_loader_that_takes_something_else_is_refused(function: Callable, remedy: str) -> None:
     with pytest.raises(CacheConfigError, match="can't be called with") as caught:
