@@ -2,11 +2,12 @@
 
 import datetime as dt
 
+import pandas as pd
 import polars as pl
 import pytest
 from range_vendor import Clock, Vendor, cache_of, days, same, utc
 
-from afml_cache import as_of, mode
+from afml_cache import RangeCache, as_of, mode
 from afml_cache.exceptions import CacheConfigError, CacheMissError, PartialCoverageError
 
 YEAR = days("2024-01-01", "2024-12-31")
@@ -206,3 +207,44 @@ def test_half_of_an_answer_is_given_where_that_is_wanted() -> None:
     vendor.answer = None
     bars, left = cache_of(vendor, allow_partial=True).get(*SERIES, *JANUARY)
     assert (len(bars), left) == (31, [])
+
+
+def test_who_takes_a_part_gets_the_whole_in_the_same_way() -> None:
+    vendor = Vendor(YEAR)
+    cache = cache_of(vendor)
+    for _ in range(3):  # from the vendor, from what is stored, and the short way
+        bars, missing = cache.get(*SERIES, *JANUARY, allow_partial=True)
+        same(bars, vendor.between(*JANUARY))
+        assert missing == []
+    with mode("off"):
+        assert len(cache.get(*SERIES, *JANUARY, allow_partial=True).data) == 31
+
+
+def test_an_answer_without_bars_is_of_the_kind_that_was_wanted() -> None:
+    vendor = Vendor(YEAR)
+
+    def fail(_):
+        raise RefusedError
+
+    vendor.answer = fail
+    bars, missing = cache_of(vendor).get(*SERIES, *JANUARY, output="pandas", allow_partial=True)
+    assert isinstance(bars, pd.DataFrame)
+    assert (len(bars), len(missing)) == (0, 1)
+
+
+def test_a_part_of_several_symbols_names_those_that_lack_bars() -> None:
+    vendor = Vendor(YEAR)
+
+    def load(symbol, timeframe, start, end):
+        if symbol == "B":
+            raise RefusedError
+        return vendor.load(symbol, timeframe, start, end)
+
+    cache = RangeCache("bars", load, retries=0, clock=Clock())
+    bars, missing = cache.get_many(["A", "B"], "1D", *JANUARY, allow_partial=True)
+    same(bars.drop(columns="symbol"), vendor.between(*JANUARY))
+    assert bars["symbol"].unique() == ["A"]
+    assert missing == [("B", day("2024-01-01"), day("2024-02-01"))]
+    with pytest.raises(PartialCoverageError, match="bars B 1D"):
+        cache.get_many(["A", "B"], "1D", *JANUARY)
+    assert len(vendor.asked) == 1

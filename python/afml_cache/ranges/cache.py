@@ -19,7 +19,7 @@ from afml_cache.ranges.calendars import sessions_of
 from afml_cache.ranges.deriving import check_whole, derivations, derived, reach
 from afml_cache.ranges.effects import Failed, Parallel, arun, run
 from afml_cache.ranges.filling import Filler
-from afml_cache.ranges.forms import write
+from afml_cache.ranges.forms import Form, write
 from afml_cache.ranges.keys import key_text, values_of
 from afml_cache.ranges.loaders import Loader, make_policy
 from afml_cache.ranges.many import SHAPES, Batch, shaped, symbols_of
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from afml_cache.ranges.effects import Step
     from afml_cache.ranges.windows import Window
 
-_Times = tuple[Any, Any]
 # Modes in which what is there is answered from.
 _LOOKS = frozenset({"normal", "readonly", "frozen"})
 
@@ -70,8 +69,8 @@ class RangeCache(Upkeep):
         of all series, such as "1D" or "5min".
     source : str
         Names the vendor; bars of one are never taken for those of another.
-    store : Store, optional
-        Where bars are kept; by default the store that `configure` sets up.
+    store : Store, str or os.PathLike, optional
+        Where bars are kept, or the folder of it; by default the store that `configure` sets up.
     time : str, optional
         The column or field of times; by default the index, or the one column that is named as times
         are: time, timestamp, date, datetime, ts, t or open_time.
@@ -140,6 +139,19 @@ class RangeCache(Upkeep):
         `key` is a dictionary, and the times are as in `gaps`.
     compact : bool
         Whether short segments are made into longer ones as they come.
+    memory : int, optional
+        Bytes of bars that are kept in memory; by default as much as of results. Beyond that, those
+        series are let go of that were used least lately.
+    derive : mapping, optional
+        Which bars are made of shorter ones instead of being asked for: a timeframe to that of its
+        children, such as `{"1h": "1min"}`, or to a pair of it and of how each column is put
+        together, such as `("1min", {"spread": "mean"})`. Prices and volumes by their usual names
+        need none. They begin where sessions begin, and are made of children alone that are all
+        there and final.
+    many : callable, optional
+        `many(symbols, *rest, start, end)`, sync or async as the loader, called by names: gives the
+        bars of several values of the key's first part, as a dictionary by them or as one frame with
+        a column of them. `get_many` asks it for those that lack the same interval.
     clock : callable
         Gives nanoseconds since 1970 in UTC. Which bars are final is judged by it, never by the time
         of a simulation.
@@ -310,7 +322,7 @@ class RangeCache(Upkeep):
         bounds = self._bounds(series, start, end)
         warm = self._warm_answer(series, bounds, output)
         if warm is not None:
-            return warm
+            return Partial(warm, []) if self._takes_partial(allow_partial) else warm
         return run(self._answered(series, bounds, output, allow_partial, loader))
 
     async def aget(
@@ -342,7 +354,7 @@ class RangeCache(Upkeep):
         bounds = self._bounds(series, start, end)
         warm = self._warm_answer(series, bounds, output)
         if warm is not None:
-            return warm
+            return Partial(warm, []) if self._takes_partial(allow_partial) else warm
         return await arun(self._answered(series, bounds, output, allow_partial, loader))
 
     def _warm_answer(self, series: Series, bounds: Bounds, output: Any) -> Any:
@@ -371,6 +383,9 @@ class RangeCache(Upkeep):
     def get_many(self, symbols: Any, *rest: Any, shape: str = "long", **options: Any) -> Any:
         """Give the bars of several symbols.
 
+        Those that lack the same interval are asked for together where the cache has `many`. What is
+        known is known of each; a symbol that an answer for many does not have is asked for alone.
+
         Parameters
         ----------
         symbols : sequence
@@ -381,7 +396,33 @@ class RangeCache(Upkeep):
             One frame with the symbol in its first column; one with a column for each pair of field
             and symbol; or a dictionary.
         **options
-            Those of `get`.
+            `output` and `allow_partial`, as for `get`, and parts of the key, `start` and `end` by
+            name.
+
+        Returns
+        -------
+        DataFrame, dict or Partial
+            Of pandas or polars, as the loader gives or `output` says; with `allow_partial` a pair
+            of it and of what is missing: symbol, start and end of each interval.
+
+        Raises
+        ------
+        PartialCoverageError
+            A call failed; what the others gave is kept.
+        CacheConfigError
+            The arguments are no symbols, key and times of this cache, or the bars are of a kind
+            that can't be put together.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from afml_cache import RangeCache
+        >>> def vendor(symbol, timeframe, start, end):
+        ...     return pd.DataFrame({"close": 1.0}, pd.date_range(start, end, inclusive="left"))
+        >>> bars = RangeCache("several", vendor)
+        >>> asked = ["AAPL", "GOOG"], "1D", "2024-01-01", "2024-01-11"
+        >>> bars.get_many(*asked).columns.tolist(), bars.get_many(*asked, shape="wide").shape
+        (['symbol', 'close'], (10, 2))
         """
         return run(self._got_many(symbols, rest, shape, options))
 
@@ -405,8 +446,15 @@ class RangeCache(Upkeep):
         for outcome in outcomes:
             if isinstance(outcome, Failed):
                 raise outcome.exception
-        answers = [outcome.value for outcome in outcomes]
-        return shaped(dict(zip(requests, answers, strict=True)), self.key[0], shape)
+        answers = dict(zip(requests, [outcome.value for outcome in outcomes], strict=True))
+        if not self._takes_partial(partial):
+            return shaped(answers, self.key[0], shape)
+        missing = [(symbol, *gap) for symbol, one in answers.items() for gap in one.missing]
+        data = {symbol: one.data for symbol, one in answers.items()}
+        return Partial(shaped(data, self.key[0], shape), missing)
+
+    def _takes_partial(self, allow_partial: bool | None) -> bool:
+        return self._filler.options.allow_partial if allow_partial is None else allow_partial
 
     def _bounds(self, series: Series, start: Any, end: Any) -> Bounds:
         closed = self._filler.options.closed
@@ -514,8 +562,10 @@ class RangeCache(Upkeep):
     def _finished(self, request: Request, output: Any, allow_partial: bool | None) -> Step[Any]:
         """Answer a request."""
         series = request.series
+        takes_partial = self._takes_partial(allow_partial)
         if request.mode == "off":
-            return (yield from request.uncached(output))
+            value = yield from request.uncached(output)
+            return Partial(value, []) if takes_partial else value
         lost = None
         while lost != series.lost:  # what a damaged segment had is fetched again
             lost = series.lost
@@ -523,8 +573,7 @@ class RangeCache(Upkeep):
             value, rows = self._value(request, output)
         self._make_room(series)
         self.counts.count(series.name, rows, request.fetched, request.calls)
-        partial = self._filler.options.allow_partial if allow_partial is None else allow_partial
-        if not partial:
+        if not takes_partial:
             request.raise_failures(value)
             return value
         request.raise_faults()
@@ -551,7 +600,7 @@ class RangeCache(Upkeep):
             mark = series.native.mark()
             series.load(bounds.first, min(bounds.stop, opened))
             if series.form is None:
-                return [], 0
+                return write(Form.unknown, series.nothing(), output), 0
             window = series.windows.whole(bounds.first, bounds.stop)
             if window is not None and stop <= opened:
                 self._warm(series, bounds, mark, window)
@@ -578,10 +627,11 @@ class Partial:
         The bars that there are, as `get` gives them.
     missing : list of (start, end)
         The intervals that could not be fetched, half-open: dates for daily and longer bars, else
-        datetimes in UTC. Empty where nothing is missing.
+        datetimes in UTC. Empty where nothing is missing. Of several symbols, each comes with its
+        symbol before it.
     """
 
-    def __init__(self, data: Any, missing: list[_Times]) -> None:
+    def __init__(self, data: Any, missing: list[Any]) -> None:
         self.data = data
         self.missing = missing
 

@@ -110,6 +110,8 @@ def shaped(answers: Mapping[Any, Any], name: str, shape: Shape) -> Any:
     """Give the bars of several symbols as one value."""
     if shape == "dict":
         return dict(answers)
+    # A loader that gave nothing yet has not said what it gives.
+    answers = {symbol: one for symbol, one in answers.items() if not _is_unsaid(one)} or answers
     kinds = {type(one).__module__.partition(".")[0] for one in answers.values()}
     if kinds == {"pandas"}:
         return _of_pandas(answers, name, shape)
@@ -120,6 +122,10 @@ def shaped(answers: Mapping[Any, Any], name: str, shape: Shape) -> Any:
         f'"polars", or for shape="dict"; these are of {", ".join(sorted(kinds))}'
     )
     raise CacheConfigError(message)
+
+
+def _is_unsaid(value: Any) -> bool:
+    return isinstance(value, list) and not value
 
 
 def _of_pandas(answers: Mapping[Any, Any], name: str, shape: Shape) -> Any:
