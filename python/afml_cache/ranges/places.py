@@ -24,8 +24,12 @@ _UNITS: Final = {"ns": 1, "us": 1000, "ms": 1_000_000}
 
 
 def name_of(axis: Axis) -> str:
-    """Name what the positions of an axis are: those of one name mean the same."""
-    return f"dates of {axis.zone}" if isinstance(axis, DateAxis) else "instants"
+    """Name what the positions of an axis are: those of one name mean the same.
+
+    Labels without a zone are kept as they are, so what they mean counts too.
+    """
+    name = f"dates of {axis.zone}" if isinstance(axis, DateAxis) else "instants"
+    return name if axis.naive in {"UTC", "raise"} else f"{name}, without a zone of {axis.naive}"
 
 
 def times(axis: Axis, first: int, stop: int) -> tuple[Any, Any]:
