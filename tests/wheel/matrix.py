@@ -14,10 +14,12 @@ PANDAS_2 = ("pandas==2.*", "numpy==2.*")
 PANDAS_2_OLD_NUMPY = ("pandas==2.*", "numpy==1.26.*")
 PANDAS_3 = ("pandas==3.*", "numpy==2.*")
 ALL = (*PANDAS_3, "polars", "pyarrow")
+WAITING = ("polars", "pyrate-limiter", "tenacity")
+BARS = (*ALL, *WAITING, "exchange-calendars")
 ENVIRONMENTS = [  # pandas 3 begins with Python 3.11, NumPy 1.26 ends with Python 3.12
     ("3.10", ()),
     ("3.10", PANDAS_2_OLD_NUMPY),
-    ("3.10", ("polars",)),
+    ("3.10", WAITING),
     ("3.11", PANDAS_2_OLD_NUMPY),
     ("3.11", PANDAS_3),
     ("3.12", ()),
@@ -25,9 +27,10 @@ ENVIRONMENTS = [  # pandas 3 begins with Python 3.11, NumPy 1.26 ends with Pytho
     ("3.12", ALL),
     ("3.13", PANDAS_2),
     ("3.13", ("polars",)),
-    ("3.13", ALL),
+    ("3.13", BARS),
 ]
 SMOKE = Path(__file__).with_name("smoke.py")
+TIME_RANGES = Path(__file__).with_name("bars.py")
 GOLDEN = Path(__file__).parents[1] / "golden" / "check.py"
 STORED = Path(__file__).parents[1] / "golden" / "stored.py"
 PIP_INSTALL = ("install", "--quiet", "--disable-pip-version-check")
@@ -71,13 +74,14 @@ def passes(interpreter, folder, wheel, requirements):
     try:
         python = install(interpreter, folder, wheel, requirements)
         line = run(python, "-B", SMOKE)
+        bars = run(python, "-B", TIME_RANGES)
         seed = str(sum(folder.name.encode()))  # another one in each environment
         golden = run(python, "-B", GOLDEN, PYTHONHASHSEED=seed)
         stored = run(python, "-B", STORED, PYTHONHASHSEED=seed)
     except subprocess.CalledProcessError as failure:
         print(f"FAILED  {folder.name}\n{failure.stdout}{failure.stderr}", flush=True)
         return False
-    print(f"passed  {line}; {golden}; {stored}", flush=True)
+    print(f"passed  {line}; {bars}; {golden}; {stored}", flush=True)
     return True
 
 
