@@ -1,6 +1,7 @@
 """Bars of a range cache in files, in each mode, in part; and how they are asked for."""
 
 import datetime as dt
+import enum
 
 import pandas as pd
 import polars as pl
@@ -170,6 +171,40 @@ def test_a_simulation_of_the_past_finds_its_bars_final() -> None:
         assert cache.prefetch(*SERIES, "2024-01-01") == 1
         assert len(cache.get(*SERIES, start="2024-01-01")) == 10
     assert [one.state for one in cache.coverage(*SERIES)] == ["data"]
+
+
+class Length(enum.Enum):
+    DAY = "1D"
+
+
+def test_the_loader_is_called_with_the_key_as_the_caller_writes_it() -> None:
+    vendor = Vendor(YEAR)
+    cache_of(vendor).get("A", "D", *JANUARY)
+    cache = cache_of(vendor)
+    cache.verify()  # looks at what is stored, whose timeframe is written "1D"
+    for timeframe in (Length.DAY, "daily"):
+        cache.get("A", timeframe, *JANUARY)
+        cache.refresh("A", timeframe, *JANUARY)
+    assert vendor.series == [("A", "D"), ("A", Length.DAY), ("A", "daily")]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"key": ("symbol",)}, r"`key` \(symbol\) has no part `timeframe`.*timeframe=\"1D\""),
+        ({"many": 3}, "`many` takes a function, not 3"),
+        ({"listing": {}}, "`listing` takes a function"),
+        ({"on_restated": "print"}, "`on_restated` takes a function"),
+        ({"align": "week"}, "`align` is None or 'day' or 'month'"),
+        ({"max_rows": 0}, "`max_rows` takes a whole number from 1 on"),
+        ({"settle": "soon"}, "`settle` takes a length of time"),
+        ({"closed": "right"}, "`closed` is 'left' or 'both'"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
+)
+def test_an_option_that_can_not_be_right_is_refused(options, told) -> None:
+    with pytest.raises(CacheConfigError, match=told):
+        cache_of(Vendor(YEAR), **options)
 
 
 def test_parts_of_a_request_go_by_place_or_by_name() -> None:

@@ -89,6 +89,26 @@ def test_self_is_no_part_of_the_key() -> None:
     assert Source.get_bars.cache.key == ("symbol", "interval")
 
 
+def test_arguments_that_have_no_name_tell_series_apart_too() -> None:
+    vendor = Vendor(YEAR, "both")
+
+    @range_cached(timeframe="1D", clock=Clock())
+    def get_bars(symbol, start, end, *rest, **feeds):
+        vendor.series.append((rest, feeds))
+        return vendor.load(symbol, "1D", start, end)
+
+    ends = ("2024-01-01", "2024-01-31")
+    for feed in ("sip", "iex", "sip"):
+        get_bars("A", *ends, feed=feed, depth=1)
+        get_bars("A", *ends, depth=1, feed=feed)
+    get_bars("A", *ends)
+    assert [one[1] for one in vendor.series[::2]] == [
+        {"feed": "sip", "depth": 1},
+        {"feed": "iex", "depth": 1},
+        {},
+    ]
+
+
 def test_a_function_without_a_range_is_refused() -> None:
     with pytest.raises(CacheConfigError, match="no parameter `start`"):
 
@@ -162,6 +182,25 @@ def test_what_an_engines_key_leaves_out_keeps_its_default() -> None:
     part.get_bars("A", *ends, "1D")
     with pytest.raises(CacheConfigError, match="`adjusted` is no part of the key"):
         part.get_bars("A", *ends, "1D", adjusted=True)
+
+
+def test_arguments_without_a_name_are_part_of_an_engines_key_where_it_says_so() -> None:
+    vendor = Vendor(YEAR, "both")
+
+    class Open:
+        def get_bars(self, symbol, start, end, timeframe, **options):
+            return vendor.load(symbol, (timeframe, options), start, end)
+
+    ends = ("2024-01-01", "2024-01-31")
+    engine = CachedDataEngine(Open(), clock=Clock())
+    engine.get_bars("A", *ends, "1D")
+    with pytest.raises(CacheConfigError, match="`feed` is no part of the key"):
+        engine.get_bars("A", *ends, "1D", feed="sip")
+    key = ("symbol", "timeframe", "feed")
+    engine = CachedDataEngine(Open(), key=key, name="feeds", clock=Clock())
+    for feed in ("sip", "iex", "sip"):
+        engine.get_bars("A", *ends, "1D", feed=feed)
+    assert [series[1][1] for series in vendor.series] == [{}, {"feed": "sip"}, {"feed": "iex"}]
 
 
 def test_what_is_no_engine_is_refused() -> None:

@@ -2,16 +2,21 @@
 
 import asyncio
 import datetime as dt
+import enum
 
 import pytest
-from range_vendor import Clock, Vendor, cache_of, days, hours, same, utc
+from range_vendor import Clock, Vendor, bars, cache_of, days, hours, same, utc
 
 from afml_cache import RangeCache
-from afml_cache.exceptions import PartialCoverageError
+from afml_cache.exceptions import CacheConfigError, PartialCoverageError
 
 YEAR = days("2024-01-01", "2024-12-31")
 JANUARY = ("2024-01-01", "2024-02-01")
 SERIES = ("A", "1D")
+
+
+class Feed(enum.Enum):
+    SIP = 1
 
 
 def day(text: str) -> dt.date:
@@ -280,6 +285,30 @@ def test_verify_finds_damage_and_has_it_fetched_again(default_cache) -> None:
     assert cache.verify().problems == []
     same(cache.get(*SERIES, *JANUARY), vendor.between(*JANUARY))
     assert len(vendor.asked) == 2
+
+
+def test_upkeep_of_all_is_of_a_caches_own_series_alone(tmp_path) -> None:
+    def load(symbol, timeframe, feed, start, end):
+        return bars(days(start, "2024-01-31"))
+
+    key = ("symbol", "timeframe", "feed")
+    for source in ("one", "other"):
+        cache = RangeCache("bars", load, key=key, source=source, clock=Clock())
+        cache.get("A", "1D", Feed.SIP, *JANUARY)
+        cache.get("A", "1D", ("X", None), *JANUARY)
+    cache = RangeCache("bars", load, key=key, source="one", clock=Clock())
+    assert cache.verify()[:3] == (2, 62, [])
+    assert cache.export(tmp_path / "all.parquet") == 62
+
+
+def test_a_series_is_named_in_any_order() -> None:
+    vendor = Vendor(YEAR)
+    cache = cache_of(vendor)
+    cache.get(*SERIES, *JANUARY)
+    cache.invalidate(timeframe="1D", symbol="A")
+    assert len(cache.coverage(*SERIES)) == 0
+    with pytest.raises(CacheConfigError, match="named by symbol, timeframe; not by 'A'"):
+        cache.invalidate("A")
 
 
 def test_stats_have_the_names_that_scripts_know() -> None:

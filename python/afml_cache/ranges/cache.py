@@ -20,10 +20,19 @@ from afml_cache.ranges.deriving import check_whole, derivations, derived, reach
 from afml_cache.ranges.effects import Failed, Parallel, arun, run
 from afml_cache.ranges.filling import Filler
 from afml_cache.ranges.forms import Form, write
-from afml_cache.ranges.keys import key_text, values_of
+from afml_cache.ranges.keys import frame_of, key_text, rest_of, rest_of_text, values_of
 from afml_cache.ranges.loaders import Loader, make_policy
 from afml_cache.ranges.many import SHAPES, Batch, shaped, symbols_of
-from afml_cache.ranges.options import ALIGNED, BASES, CLOSED, Options, count_of, one_of
+from afml_cache.ranges.options import (
+    ALIGNED,
+    BASES,
+    CLOSED,
+    Options,
+    constant,
+    count_of,
+    function_of,
+    one_of,
+)
 from afml_cache.ranges.places import times
 from afml_cache.ranges.requests import Request
 from afml_cache.ranges.series import Hot, Series
@@ -39,9 +48,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from afml_cache._native import Store
+    from afml_cache.ranges.axes import Axis
     from afml_cache.ranges.axes import Request as Bounds
     from afml_cache.ranges.deriving import Derived
     from afml_cache.ranges.effects import Step
+    from afml_cache.ranges.timeframes import Timeframe
     from afml_cache.ranges.windows import Window
 
 # Modes in which what is there is answered from.
@@ -222,13 +233,13 @@ class RangeCache(Upkeep):
         self.key = tuple(key)
         self.counts = Counts()
         self._clock = clock
-        self._many = many
+        self._many = function_of("many", many)
         self._derived = derivations(derive)
         self._memory = usual_memory() if memory is None else count_of("memory", memory)
         self._naive, self._zone = naive, zone
         self._sessions = None if calendar is None else sessions_of(calendar)
         self._timeframe = timeframe
-        self._constant = None if timeframe in self.key else timeframe_of(timeframe)
+        self._constant = None if timeframe in self.key else constant(timeframe, self.key)
         self._store = checked_store(store)
         options = Options(
             closed=one_of("closed", closed, CLOSED),
@@ -245,8 +256,8 @@ class RangeCache(Upkeep):
             merge_gaps=length_of("merge_gaps", merge_gaps),
             concurrency=count_of("concurrency", concurrency, 1),
             allow_partial=allow_partial,
-            listing=listing,
-            on_restated=on_restated,
+            listing=function_of("listing", listing),
+            on_restated=function_of("on_restated", on_restated),
             compact=compact,
         )
         how = make_policy(
@@ -482,29 +493,41 @@ class RangeCache(Upkeep):
 
     def _find(self, values: dict[str, Any]) -> Series:
         """Give the series of a key."""
+        frame = self._constant or timeframe_of(values[self._timeframe])
+        axis, about = self._about(frame)
+        shown = {**values, self._timeframe: frame.text} if self._constant is None else values
+        series = self._open(key_text(shown, axis, about), values, axis)
+        series.values = values  # the loader is called with what the caller wrote
+        with contextlib.suppress(TypeError):  # not hashable: found by its text
+            self._named[tuple(values.values())] = series
+        return series
+
+    def _stored(self, text: str) -> Series | None:
+        """Give a series by its key as it is stored; `None` if it is of a cache set up otherwise."""
+        values = values_of(text)
+        if set(values) != set(self.key):
+            return None
+        axis, about = self._about(timeframe_of(frame_of(text)))
+        if rest_of(axis, about) != rest_of_text(text):
+            return None
+        return self._open(text, {name: values[name] for name in self.key}, axis)
+
+    def _about(self, frame: Timeframe) -> tuple[Axis, dict[str, str | None]]:
+        """Give the axis of series of a timeframe, and what besides their keys counts."""
+        made = self._derived.get(frame.text)
+        about = {"source": self._filler.source, "adjustment": self._filler.options.adjustment}
+        about["derived"] = made and made.child.text
+        return axis_of(frame, self._sessions, self._naive, self._zone), about
+
+    def _open(self, text: str, values: dict[str, Any], axis: Axis) -> Series:
         if self._process != os.getpid():
             self._forget()
-        options = self._filler.options
-        frame = self._constant or timeframe_of(values[self._timeframe])
-        axis = axis_of(frame, self._sessions, self._naive, self._zone)
-        shown = {**values, self._timeframe: frame.text} if self._constant is None else values
-        made = self._derived.get(frame.text)
-        about = {"source": self._filler.source, "adjustment": options.adjustment}
-        about["derived"] = made and made.child.text
-        text = key_text(shown, axis, about)
         with self._lock:
             series = self._series.get(text)
             if series is None:
                 series = Series(self._store or default_store(), self.name, values, text, axis)
                 self._series[text] = series
-        with contextlib.suppress(TypeError):  # not hashable: found by its text
-            self._named[tuple(values.values())] = series
         return series
-
-    def _stored(self, text: str) -> Series:
-        """Give a series by its key as it is stored."""
-        known = self._series.get(text)
-        return known or self._find(values_of(text))
 
     def _derive(self, series: Series, made: Derived, loader: Any, **given: Any) -> Any:
         """Make bars of shorter ones, which are fetched where they are missing."""

@@ -9,6 +9,9 @@ from afml_cache.exceptions import CacheConfigError
 from afml_cache.ranges.cache import RangeCache
 from afml_cache.ranges.effects import gives_awaitable
 
+# What takes any arguments: they tell series apart only where the key names them.
+_OPEN = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
 
 class CachedDataEngine:
     """An engine of bars around another one, which is asked for what is missing.
@@ -66,7 +69,10 @@ class CachedDataEngine:
         kind = type(engine)
         self._engine = engine
         self._signature = inspect.signature(get_bars)
-        key = tuple(name for name in self._signature.parameters if name not in {"start", "end"})
+        kinds = {name: one.kind for name, one in self._signature.parameters.items()}
+        key = tuple(
+            name for name in kinds if name not in {"start", "end"} and kinds[name] not in _OPEN
+        )
         options = {"closed": "both", "loader_closed": "both", "key": key, **options}
         self.cache = RangeCache(
             name or f"{kind.__module__}.{kind.__qualname__}", get_bars, **options
@@ -90,11 +96,17 @@ class CachedDataEngine:
     def _asked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        asked = dict(bound.arguments)
+        asked: dict[str, Any] = {}
+        for name, value in bound.arguments.items():
+            kind = self._signature.parameters[name].kind
+            if kind is inspect.Parameter.VAR_KEYWORD:
+                asked |= value
+            elif kind is not inspect.Parameter.VAR_POSITIONAL or value:
+                asked[name] = value
         forgotten = set(asked) - {*self.cache.key, "start", "end"}
         defaults = {name: one.default for name, one in self._signature.parameters.items()}
-        for name in forgotten:
-            if asked.pop(name) != defaults[name]:
+        for name in sorted(forgotten):
+            if asked.pop(name) != defaults.get(name, inspect.Parameter.empty):
                 message = (
                     f"`{name}` is no part of the key of {self.cache!r}, so bars that differ there "
                     f"would be taken for the same; add it to key=..."

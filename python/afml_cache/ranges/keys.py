@@ -25,9 +25,23 @@ def key_text(values: Mapping[str, Any], axis: Axis, about: Mapping[str, str | No
         A part of the key is no plain value.
     """
     parts = [[name, *_part(name, value)] for name, value in sorted(values.items())]
+    return json.dumps({"key": parts, **rest_of(axis, about)}, sort_keys=True)
+
+
+def rest_of(axis: Axis, about: Mapping[str, str | None]) -> dict[str, str]:
+    """Give what the key of a series has besides its values."""
     known = {name: value for name, value in about.items() if value}
-    whole = {"key": parts, "timeframe": axis.timeframe.text, "axis": name_of(axis), **known}
-    return json.dumps(whole, sort_keys=True)
+    return {"timeframe": axis.timeframe.text, "axis": name_of(axis), **known}
+
+
+def rest_of_text(text: str) -> dict[str, str]:
+    """Give what `key_text` wrote besides the values."""
+    return {name: value for name, value in json.loads(text).items() if name != "key"}
+
+
+def frame_of(text: str) -> str:
+    """Give the timeframe that `key_text` wrote."""
+    return str(json.loads(text)["timeframe"])
 
 
 def _part(name: str, value: Any) -> tuple[str, Any]:  # noqa: PLR0911 - one for each kind
@@ -43,11 +57,13 @@ def _part(name: str, value: Any) -> tuple[str, Any]:  # noqa: PLR0911 - one for 
         return type(value).__name__, value.isoformat()
     if isinstance(value, tuple | list | frozenset):
         return _parts(name, value)
+    if isinstance(value, dict) and all(isinstance(each, str) for each in value):
+        return "dict", [[each, *_part(name, value[each])] for each in sorted(value)]
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a scalar of NumPy
         return _part(name, value.item())
     message = (
         f"`{name}` is part of the key of a series and can't be {value!r}: a key is made of texts, "
-        "numbers, dates, enum members and tuples of them"
+        "numbers, dates, enum members, and tuples and dictionaries of them"
     )
     raise CacheConfigError(message)
 
@@ -79,4 +95,6 @@ def _value(kind: str, written: Any) -> Any:  # noqa: PLR0911 - one for each kind
             return tuple(_value(*part) for part in written)
         case "set":
             return frozenset(_value(*part) for part in written)
+        case "dict":
+            return {name: _value(*part) for name, *part in written}
     return written

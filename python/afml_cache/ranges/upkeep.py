@@ -22,7 +22,7 @@ from afml_cache.ranges.reports import Coverage, Explanation, Plan, PlannedCall, 
 from afml_cache.ranges.states import DATA, EVER, IMPORTED, NEVER, NEW, Piece
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from afml_cache._native import Store
     from afml_cache.ranges.axes import Request as Bounds
@@ -73,12 +73,20 @@ class Upkeep:
     @abstractmethod
     def _answered(self, series: Series, bounds: Bounds, *options: Any) -> Any: ...
 
-    def _of(self, key: tuple[Any, ...]) -> Series:
+    def _of(self, key: tuple[Any, ...], named: Mapping[str, Any] | None = None) -> Series:
         """Give the series of a key without times."""
-        if len(key) != len(self.key):
-            message = f"a series of `{self.name}` is named by {', '.join(self.key)}; not {key!r}"
+        given = {**dict(zip(self.key, key, strict=False)), **(named or {})}
+        if len(key) > len(self.key) or set(given) != set(self.key):
+            shown = [
+                *map(repr, key),
+                *(f"{name}={value!r}" for name, value in (named or {}).items()),
+            ]
+            message = (
+                f"a series of `{self.name}` is named by {', '.join(self.key)}; "
+                f"not by {', '.join(shown) or 'nothing'}"
+            )
             raise CacheConfigError(message)
-        series = self._find(dict(zip(self.key, key, strict=True)))
+        series = self._find({name: given[name] for name in self.key})
         series.sync()
         return series
 
@@ -89,11 +97,12 @@ class Upkeep:
             return
         for text in series_of(self._store or default_store(), self.name):
             series = self._stored(text)
-            series.sync()
-            yield series
+            if series is not None:
+                series.sync()
+                yield series
 
     @abstractmethod
-    def _stored(self, text: str) -> Series: ...
+    def _stored(self, text: str) -> Series | None: ...
 
     def prefetch(self, *key: Any, **named: Any) -> int:
         """Fetch what is missing of a range, and give nothing but how many calls that took.
@@ -397,12 +406,12 @@ class Upkeep:
         >>> bars.gaps("AAPL", "1D", "2024-01-01", "2024-01-11")
         [(datetime.date(2024, 1, 5), datetime.date(2024, 1, 8))]
         """
-        if len(key) + len(named) > len(self.key):
+        if len(key) > len(self.key) or "start" in named or "end" in named:
             series, start, end = self._read(key, named)
             bounds = self._bounds(series, start, end)
             span = bounds.first, bounds.stop
         else:
-            series, span = self._of((*key, *named.values())), EVER
+            series, span = self._of(key, named), EVER
         series.sync()
         with series.lock:
             series.drop(*span)
