@@ -244,8 +244,8 @@ class Request:
 
     def _fail(self, left: list[Interval], error: BaseException) -> None:
         """Note what could not be fetched; it is not tried again by this request."""
-        if not isinstance(error, Exception):
-            raise error
+        if not isinstance(error, Exception) or isinstance(error, CacheConfigError):
+            raise error  # the user's wish to stop, or what only the user can mend
         if not left:
             self.faults.append(error)
         until = self.clock() + BACK_OFF
