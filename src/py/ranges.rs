@@ -6,7 +6,8 @@ use crate::digest::Digest;
 use crate::error::{Error, Kind};
 use crate::process::PerProcess;
 use crate::ranges::{Change, File, Interval, Intervals, Name, Piece, Reason, Series, State};
-use crate::store::{Grab, Lease, Mark, Store};
+use crate::format::Mac;
+use crate::store::{Cut, Grab, Lease, Mark, Store, hex_bytes};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -51,8 +52,7 @@ fn pairs(set: &Intervals) -> Vec<Pair> {
 #[pyo3(signature = (store, cache, /))]
 fn series_of(py: Python<'_>, store: &Bound<'_, PyStore>, cache: &str) -> PyResult<Vec<String>> {
     let (_, catalog) = store.get().catalog(py).map_err(raise)?;
-    let listed = py.detach(|| catalog.list(cache)).map_err(raise)?;
-    Ok(listed.into_iter().map(|series| series.key).collect())
+    py.detach(|| catalog.keys(cache)).map_err(raise)
 }
 
 /// First, stop, state, reason, segment, attempt, fetched (ns UTC), to be asked again (ns UTC).
@@ -62,6 +62,7 @@ type SegmentRow = (i64, String, i64, i64, i64, i64, i64, String);
 /// First, stop, until when that is so (ns UTC).
 type Ready = (i64, i64, i64);
 type Pair = (i64, i64);
+type CutRow = (i64, Vec<Pair>);
 
 /// A file for a change: its content, or the name of one that lies there; first, stop, rows, about.
 #[derive(FromPyObject)]
@@ -73,15 +74,17 @@ enum GivenFile {
 }
 
 /// What is known of one series of bars, and the segments that have them; for `afml_cache.ranges`.
+///
+/// Where the store can't be opened, questions are answered from what this process knows.
 #[pyclass(frozen, name = "Series", module = "afml_cache._native")]
 pub struct PySeries {
     store: Py<PyStore>,
     name: Name,
-    own: PerProcess<OnceLock<Own>>,
+    own: PerProcess<Own>,
 }
 
 struct Own {
-    store: Arc<Store>,
+    store: OnceLock<Arc<Store>>,
     series: Series,
 }
 
@@ -89,10 +92,15 @@ struct Own {
 impl PySeries {
     #[new]
     fn new(store: Bound<'_, PyStore>, cache: &str, key: &str, slug: &str) -> Self {
+        let name = Name::new(cache, key, slug);
+        let own = name.clone();
         Self {
             store: store.unbind(),
-            name: Name::new(cache, key, slug),
-            own: PerProcess::new(OnceLock::new),
+            name,
+            own: PerProcess::new(move || Own {
+                store: OnceLock::new(),
+                series: Series::new(own.clone()),
+            }),
         }
     }
 
@@ -110,9 +118,9 @@ impl PySeries {
 
     /// A number that moves on whenever any process changes the series; `None` where it can't be
     /// told without asking the catalog.
-    fn mark(&self, py: Python<'_>) -> PyResult<Option<u64>> {
-        let own = self.own(py).map_err(raise)?;
-        Ok(own.store.series_mark(self.name.digest).map(Mark::number))
+    fn mark(&self) -> Option<u64> {
+        let store = self.own.get().store.get()?;
+        store.series_mark(self.name.digest).map(Mark::number)
     }
 
     /// Read what other processes have changed; the revision that is known then.
@@ -121,32 +129,29 @@ impl PySeries {
     }
 
     /// Where other processes changed what was known here, since this was asked last.
-    fn changes(&self, py: Python<'_>) -> PyResult<Vec<Pair>> {
-        let changed = self.run(py, |series| Ok(series.changes()))?;
-        Ok(pairs(&changed.into_iter().collect()))
+    fn changes(&self, py: Python<'_>) -> Vec<Pair> {
+        pairs(&self.ask(py, Series::changes).into_iter().collect())
     }
 
     /// The widest interval around one of which everything is known now.
-    fn ready(&self, py: Python<'_>, first: i64, stop: i64, now: i64) -> PyResult<Option<Ready>> {
-        let ready = self.run(py, |series| series.ready(Interval::new(first, stop), now))?;
-        Ok(ready.map(|(around, until)| (around.first, around.stop, until)))
+    fn ready(&self, py: Python<'_>, first: i64, stop: i64, now: i64) -> Option<Ready> {
+        let ready = self.ask(py, |series| series.ready(Interval::new(first, stop), now));
+        ready.map(|(around, until)| (around.first, around.stop, until))
     }
 
     /// What of an interval is not known, or is to be asked for again.
-    fn missing(&self, py: Python<'_>, first: i64, stop: i64, now: i64) -> PyResult<Vec<Pair>> {
-        let missing = self.run(py, |series| series.missing(Interval::new(first, stop), now))?;
-        Ok(pairs(&missing))
+    fn missing(&self, py: Python<'_>, first: i64, stop: i64, now: i64) -> Vec<Pair> {
+        pairs(&self.ask(py, |series| series.missing(Interval::new(first, stop), now)))
     }
 
     /// What is known of an interval, in order.
-    fn pieces(&self, py: Python<'_>, first: i64, stop: i64) -> PyResult<Vec<Row>> {
-        let pieces = self.run(py, |series| series.pieces(Interval::new(first, stop)))?;
-        Ok(pieces.iter().map(row).collect())
+    fn pieces(&self, py: Python<'_>, first: i64, stop: i64) -> Vec<Row> {
+        let pieces = self.ask(py, |series| series.pieces(Interval::new(first, stop)));
+        pieces.iter().map(row).collect()
     }
 
     /// The segments, by number.
-    fn segments(&self, py: Python<'_>) -> PyResult<Vec<SegmentRow>> {
-        let segments = self.run(py, Series::segments)?;
+    fn segments(&self, py: Python<'_>) -> Vec<SegmentRow> {
         let shown = |(id, one): (i64, crate::ranges::Segment)| {
             let (first, stop) = (one.span.first, one.span.stop);
             (
@@ -160,23 +165,36 @@ impl PySeries {
                 one.about,
             )
         };
-        Ok(segments.into_iter().map(shown).collect())
+        let segments = self.ask(py, Series::segments);
+        segments.into_iter().map(shown).collect()
     }
 
     /// How its values look, and whether that is sealed with our secret.
-    fn form(&self, py: Python<'_>) -> PyResult<Option<(String, bool)>> {
-        let form = self.run(py, Series::form)?;
-        let own = self.own(py).map_err(raise)?;
-        Ok(form.map(|(form, seal)| {
-            let is_ours = |seal| own.store.is_sealed_text(self.name.digest, &form, &seal);
-            let sealed = seal.is_some_and(is_ours);
-            (form, sealed)
-        }))
+    fn form(&self, py: Python<'_>) -> Option<(String, bool)> {
+        let (form, seal) = self.ask(py, Series::form)?;
+        let sealed = seal.is_some_and(|seal| self.is_sealed(&form, &seal));
+        Some((form, sealed))
     }
 
-    /// Files in its folder that the catalog does not name, where it never looked for them.
-    fn strays(&self, py: Python<'_>) -> PyResult<Option<Vec<String>>> {
-        self.run(py, Series::strays)
+    /// The seal over how its values look, in hexadecimal digits; `None` without a secret.
+    fn seal(&self, form: &str) -> Option<String> {
+        let store = self.own.get().store.get()?;
+        let seal = store.seal_text(self.name.digest, form)?;
+        Some(seal.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// Whether a text has a seal of ours.
+    fn is_ours(&self, form: &str, seal: &str) -> bool {
+        let seal: Option<Mac> = hex_bytes(seal).try_into().ok();
+        seal.is_some_and(|seal| self.is_sealed(form, &seal))
+    }
+
+    /// Segments in its folder that the catalog does not name, where it never looked for them; and
+    /// what was cut out of those that were written before: when (ns UTC), and intervals.
+    fn strays(&self, py: Python<'_>) -> PyResult<Option<(Vec<String>, Vec<CutRow>)>> {
+        let strays = self.run(py, Series::strays)?;
+        let shown = |cut: Cut| (cut.at, cut.spans);
+        Ok(strays.map(|(names, cuts)| (names, cuts.into_iter().map(shown).collect())))
     }
 
     /// The content of a segment, checked.
@@ -185,63 +203,66 @@ impl PySeries {
         Ok(PyBytes::new(py, bytes.slice()))
     }
 
-    /// The content of a file in its folder, unchecked.
-    fn read_file<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyBytes>> {
-        let bytes = self.run(py, |series| series.read_file(name))?;
+    /// The content of a segment that the catalog does not name, checked against its name.
+    fn read_stray<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes = self.run(py, |series| series.read_stray(name))?;
         Ok(PyBytes::new(py, bytes.slice()))
     }
 
+    /// Move a segment that the catalog does not name out of the way.
+    fn set_stray_aside(&self, py: Python<'_>, name: &str) -> PyResult<()> {
+        self.run(py, |series| series.set_stray_aside(name))
+    }
+
     /// Change the series: all of it, on the medium, or nothing. Numbers of the new segments; `None`
-    /// where the change was made for another revision.
-    #[pyo3(signature = (pieces, *, files = vec![], cut = vec![], expected = None, adopts = false))]
+    /// where the change was made for another revision. `form` is how its values look from now on,
+    /// and whether that is to be sealed with our secret: only if we vouch for it.
+    #[pyo3(signature = (
+        pieces, *, files = vec![], cut = vec![], form = None, expected = None, adopts = false
+    ))]
+    #[allow(clippy::too_many_arguments)]
     fn commit(
         &self,
         py: Python<'_>,
         pieces: Vec<Row>,
         files: Vec<(GivenFile, i64, i64, i64, String)>,
         cut: Vec<Pair>,
+        form: Option<(String, bool)>,
         expected: Option<i64>,
         adopts: bool,
     ) -> PyResult<Option<Vec<i64>>> {
         let own = self.own(py).map_err(raise)?;
+        let sealed = |(form, sealed): (String, bool)| {
+            let store = own.store.get().filter(|_| sealed);
+            let seal = store.and_then(|store| store.seal_text(self.name.digest, &form));
+            (form, seal)
+        };
         let change = Change {
             segments: files.into_iter().map(segment).collect(),
             cut: set(cut).as_slice().to_vec(),
             pieces: pieces.into_iter().map(piece).collect::<PyResult<_>>()?,
-            form: None,
+            form: form.map(sealed),
             expected,
             adopts,
         };
-        let made = self.run(py, |series| series.commit(&change));
-        own.store.count_series(self.name.digest);
-        made
-    }
-
-    /// Say how its values look; sealed with our secret where there is one.
-    fn set_form(&self, py: Python<'_>, form: String) -> PyResult<()> {
-        let own = self.own(py).map_err(raise)?;
-        let seal = own.store.seal_text(self.name.digest, &form);
-        let change = Change {
-            form: Some((form, seal)),
-            ..Change::default()
-        };
-        let done = self.run(py, |series| series.commit(&change));
-        own.store.count_series(self.name.digest);
-        done.map(drop)
+        self.changed(py, |series| series.commit(&change))
     }
 
     /// Know something in this process alone.
     fn hold(&self, py: Python<'_>, row: Row) -> PyResult<()> {
         let row = piece(row)?;
-        self.run(py, |series| series.hold(row))
+        self.ask(py, |series| series.hold(row));
+        Ok(())
+    }
+
+    /// Do as if there was no such segment: it can't be read in this process.
+    fn shun(&self, py: Python<'_>, segment: i64) {
+        self.ask(py, |series| series.shun(segment));
     }
 
     /// Forget a segment that is gone or damaged, and what it was said to hold.
     fn forget(&self, py: Python<'_>, segment: i64, set_aside: bool) -> PyResult<()> {
-        let done = self.run(py, |series| series.forget(segment, set_aside));
-        let own = self.own(py).map_err(raise)?;
-        own.store.count_series(self.name.digest);
-        done
+        self.changed(py, |series| series.forget(segment, set_aside))
     }
 
     /// Remove files that were replaced a while ago, or that nobody named; how many.
@@ -250,15 +271,15 @@ impl PySeries {
     }
 
     /// Ask for the lock of the series among processes; `None` where another one holds it.
-    fn lock(&self, py: Python<'_>) -> PyResult<Option<PyLease>> {
-        let own = self.own(py).map_err(raise)?;
-        let lease = |held| PyLease(Mutex::new(held));
-        Ok(match py.detach(|| own.store.grab(self.lock_key())) {
+    fn lock(&self, py: Python<'_>) -> Option<PyLease> {
+        let lease = |held| Some(PyLease(Mutex::new(held)));
+        let store = self.own(py).ok().and_then(|own| own.store.get());
+        match store.and_then(|store| py.detach(|| store.grab(self.lock_key()))) {
             Some(Grab::Theirs(_)) => None,
-            Some(Grab::Mine(held)) => Some(lease(Some(held))),
+            Some(Grab::Mine(held)) => lease(Some(held)),
             // Where there can be no lock, nobody is waited for.
-            None => Some(lease(None)),
-        })
+            None => lease(None),
+        }
     }
 }
 
@@ -270,16 +291,26 @@ impl PySeries {
         Digest::of(&text)
     }
 
+    /// What this process knows, with its catalog.
     fn own(&self, py: Python<'_>) -> Result<&Own, Error> {
         let own = self.own.get();
-        if let Some(own) = own.get() {
-            return Ok(own);
+        if own.store.get().is_none() {
+            let (store, catalog) = self.store.bind(py).get().catalog(py)?;
+            own.series.attach(catalog);
+            let _ = own.store.set(store);
         }
-        let (store, catalog) = self.store.bind(py).get().catalog(py)?;
-        Ok(own.get_or_init(|| Own {
-            store,
-            series: Series::of(catalog, self.name.clone()),
-        }))
+        Ok(own)
+    }
+
+    fn is_sealed(&self, form: &str, seal: &Mac) -> bool {
+        let store = self.own.get().store.get();
+        store.is_some_and(|store| store.is_sealed_text(self.name.digest, form, seal))
+    }
+
+    /// Asks what this process knows.
+    fn ask<T: Send>(&self, py: Python<'_>, question: impl Send + FnOnce(&Series) -> T) -> T {
+        let own = self.own.get();
+        py.detach(|| question(&own.series))
     }
 
     fn run<T: Send>(
@@ -289,6 +320,19 @@ impl PySeries {
     ) -> PyResult<T> {
         let own = self.own(py).map_err(raise)?;
         py.detach(|| work(&own.series)).map_err(raise)
+    }
+
+    /// Changes the series, and has other processes look.
+    fn changed<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl Send + FnOnce(&Series) -> Result<T, Error>,
+    ) -> PyResult<T> {
+        let done = self.run(py, work);
+        if let Some(store) = self.own.get().store.get() {
+            store.count_series(self.name.digest);
+        }
+        done
     }
 }
 

@@ -4,11 +4,14 @@
 //! for daily bars and longer ones. Every interval is half-open.
 
 mod catalog;
+mod change;
 mod coverage;
 mod interval;
+mod rows;
 mod series;
 
-pub use catalog::{Catalog, Listed};
+pub use catalog::Catalog;
+pub use change::{Change, File};
 pub use coverage::{Coverage, NEVER, Piece, Reason, State};
 pub use interval::{Interval, Intervals};
-pub use series::{Change, File, Name, Segment, Series};
+pub use series::{Name, Segment, Series};

@@ -26,10 +26,10 @@ mod waits;
 
 pub use changes::Mark;
 pub use export::Exported;
-pub use files::{Grab, Lease, Seen, SeriesFiles, Watch, hex_bytes, secret};
+pub use files::{Cut, Grab, Lease, Seen, SeriesFiles, Watch, hex_bytes, secret};
 pub use flight::{Flight, Flights, Lead, Outcome, Ticket};
 pub use import::{Imported, Judge};
-pub use index::{Listed, Selection};
+pub use index::{Listed, Selection, escaped};
 pub use mapped::Bytes;
 pub use memory::{MemoryTier, Weighed};
 pub use put::Put;

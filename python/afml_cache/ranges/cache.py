@@ -589,9 +589,9 @@ class RangeCache(Upkeep):
         if request.mode == "off":
             value = yield from request.uncached(output)
             return Partial(value, []) if takes_partial else value
-        lost = None
-        while lost != series.lost:  # what a damaged segment had is fetched again
-            lost = series.lost
+        begun = False
+        while not begun or request.is_reopened():
+            begun = True
             yield from request.completed()
             value, rows = self._value(request, output)
         self._make_room(series)
@@ -620,25 +620,25 @@ class RangeCache(Upkeep):
         first, stop = bounds.clip_first, bounds.clip_stop
         opened = request.limits().opened
         with series.lock:
-            mark = series.native.mark()
+            series.catch_up(writes=request.writes)
             series.load(bounds.first, min(bounds.stop, opened))
             if series.form is None:
                 return write(Form.unknown, series.nothing(), output), 0
             window = series.windows.whole(bounds.first, bounds.stop)
             if window is not None and stop <= opened:
-                self._warm(series, bounds, mark, window)
+                self._warm(series, bounds, window)
                 begin, end = window.rows(first, stop)
                 return window.held_as(series.form, output).slice(begin, end), end - begin
             forming = series.forming(first, stop, request.opened, request.failed())
             table = together([series.table(first, min(stop, opened)), forming])
             return write(series.form, table, output), table.height
 
-    def _warm(self, series: Series, bounds: Bounds, mark: int | None, window: Window) -> None:
+    def _warm(self, series: Series, bounds: Bounds, window: Window) -> None:
         """Have requests within what is final answered without asking anybody."""
         ready = series.native.ready(bounds.first, bounds.stop, self._clock())
-        if ready is not None and mark is not None:
+        if ready is not None and series.mark is not None:
             first, stop = max(ready[0], window.first), min(ready[1], window.stop)
-            series.hot = Hot(first, stop, ready[2], mark, window)
+            series.hot = Hot(first, stop, ready[2], series.mark, window)
 
 
 class Partial:

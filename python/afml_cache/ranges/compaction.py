@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import math
-import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from afml_cache.exceptions import CacheStoreError
-from afml_cache.ranges.segments import ROWS
+from afml_cache.ranges.segments import ROWS, made_of
 from afml_cache.ranges.states import EVER, NEW
 
 if TYPE_CHECKING:
@@ -82,35 +81,29 @@ def compact_some(series: Series) -> None:
     while segments := due(parts(series)):
         if not rewrite(series, segments):
             return
-    series.native.collect()
+    # Where nothing can be removed, it is the next time.
+    with contextlib.suppress(CacheStoreError):
+        series.native.collect()
 
 
 def rewrite(series: Series, segments: Sequence[int]) -> bool:
     """Make some segments one; false where the series was changed meanwhile."""
     series.sync()
-    expected = series.native.sync()
+    try:
+        expected = series.native.sync()
+    except CacheStoreError:
+        return False
     mine = set(segments)
     pieces = [one for one in series.pieces(*EVER) if one.segment in mine]
     if not pieces:
         return False
     table = series.read_pieces(pieces)
-    told = _told(series, mine)
+    told = {**made_of(series.native, mine), "rows": table.height}
     moved = [piece._replace(segment=NEW) for piece in pieces]
     try:
         return series.move(moved, table, told, expected)
     except CacheStoreError:
         return False
-
-
-def _told(series: Series, segments: set[int]) -> dict[str, Any]:
-    """Say where the bars of a segment are from that was made of others."""
-    sources = []
-    for number, *_, about in series.native.segments():
-        if number in segments:
-            told = json.loads(about)
-            sources += told.get("made_of", [told])
-    rows = sum(int(one.get("rows", 0)) for one in sources)
-    return {"made_of": sources, "written": time.time_ns(), "rows": rows}
 
 
 def _size(rows: int) -> int:

@@ -85,7 +85,7 @@ class Filler:
         for note in answer.notes:
             _log.warning("%s: %s", series.name, note)
         self.counts.conflicts += answer.conflicts
-        series.learn(answer.form, answer.table, writes=request.writes)
+        series.learn(answer.form, answer.table)
 
     def _store(self, request: Request, founds: list[Found], cut: Sequence[Interval] = ()) -> None:
         series, options = request.series, self.options

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("afml_cache.ranges")
 
+_TRIES = 3
 BACK_OFF = 60 * SECOND
 """How long a prefetch leaves alone what could not be fetched."""
 
@@ -71,6 +72,7 @@ class Request:
     """Whether what failed a moment ago is left alone: nobody waits for it."""
     opened: int = 0
     """Where bars began that were still forming when it last had something to ask for."""
+    _reopened: int = 0
 
     @property
     def writes(self) -> bool:
@@ -103,6 +105,18 @@ class Request:
         if missing or not self.asked:
             self.opened = limits.opened
         return missing
+
+    def is_reopened(self) -> bool:
+        """Tell whether bars that were there are gone: damaged, or dropped by others.
+
+        Those are asked for again, a few times at most.
+        """
+        span = self.bounds.first, min(self.end(self.limits()), self.opened)
+        known = [(piece.first, piece.stop) for piece in self.series.pieces(*span)]
+        gone = without([span], joined([*known, *self.failed()]))
+        self._reopened += bool(gone)
+        self.asked = without(self.asked, gone)
+        return bool(gone) and self._reopened <= _TRIES
 
     def open_gaps(self) -> list[Interval]:
         """Tell what of the gaps needs a call: not what the calendar or the listing explains."""

@@ -11,7 +11,9 @@ import polars as pl
 from afml_cache.exceptions import CacheCorruptError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
+
+    from afml_cache._native import Series as NativeSeries
 
 ROWS: Final = 131_072
 """Bars of a segment, at most."""
@@ -48,6 +50,19 @@ def about(content: bytes) -> dict[str, Any] | None:
     except (pl.exceptions.PolarsError, OSError, ValueError):
         return None
     return read if isinstance(read, dict) else None
+
+
+def made_of(native: NativeSeries, numbers: Container[int | None]) -> dict[str, Any]:
+    """Say where the bars of a segment are from that is made of others.
+
+    It was written when the latest of them was: what came after that is newer than all of its bars.
+    """
+    sources: list[dict[str, Any]] = []
+    for number, *_, text in native.segments():
+        if number in numbers:
+            told = json.loads(text)
+            sources += told.get("made_of", [told])
+    return {"made_of": sources, "written": max((one["written"] for one in sources), default=0)}
 
 
 def _read(read: Callable[[], pl.DataFrame]) -> pl.DataFrame:

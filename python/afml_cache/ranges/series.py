@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import itertools
 import json
@@ -15,13 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from afml_cache._native import Series as NativeSeries
-from afml_cache.exceptions import CacheCorruptError, CacheStoreError, warn
+from afml_cache.exceptions import CacheCorruptError, CacheStoreError, SchemaError, warn
+from afml_cache.ranges.adopting import adopt
 from afml_cache.ranges.forms import Form, restore
 from afml_cache.ranges.importing import follows, in_form, is_provisional
 from afml_cache.ranges.intervals import joined, without
 from afml_cache.ranges.places import anchor_of, anchored, between, within
 from afml_cache.ranges.reservations import Reservations
-from afml_cache.ranges.segments import ROWS, about, packed, unpacked
+from afml_cache.ranges.segments import ROWS, about, made_of, packed, unpacked
 from afml_cache.ranges.states import DATA, DAY, EVER, NEW, Piece
 from afml_cache.ranges.windows import Windows, together
 
@@ -77,16 +77,16 @@ class Series:
         self.tail: Tail | None = None
         self.failed: dict[Interval, tuple[int, str]] = {}
         self.appended = 0
-        self.lost = 0
-        """How many segments were gone or damaged when they were read."""
+        self.mark: int | None = None
+        """What was counted of changes when it was last seen what they are."""
         self.restated: deque[tuple[int, int, int]] = deque(maxlen=10_000)
         self.anchor: int | None = 0
         self._anchor_known = False
-        self._has_adopted = False
         self._bound: type | None = None
         self._revision: int | None = None
         self._unsaved: dict[int, pl.DataFrame] = {}
         self._reads: dict[int, int] = {}
+        self._told: set[str] = set()
 
     def __repr__(self) -> str:
         return f"Series({self.name!r})"
@@ -101,34 +101,61 @@ class Series:
 
     def sync(self, *, writes: bool = True) -> None:
         """See what other processes have changed."""
+        mark = self.native.mark()
         try:
             revision = self.native.sync()
-            if not self._has_adopted and writes:
-                self._has_adopted = self._adopt()
+            if writes and self._adopt(revision):
+                _log.warning("the catalog of %s was lost: its segments were taken in", self.name)
                 revision = self.native.sync()
         except CacheStoreError as error:
             message = f"the bars of {self.name} that are stored can't be looked up: {error}"
-            warn("CacheReadWarning", message)
-            return
-        if revision != self._revision:
+            self._warn_once("CacheReadWarning", message)
+        else:
+            self._told.discard("CacheReadWarning")
+            self.mark = mark
+            if revision == self._revision:
+                return
             self._revision = revision
-            self._read_form()
-            self._drop_changed()
+        self._read_form()
+        self._drop_changed()
+
+    def catch_up(self, *, writes: bool) -> None:
+        """See what other processes have changed, if they have changed anything."""
+        if self.mark is None or self.mark != self.native.mark():
+            self.sync(writes=writes)
+
+    def _warn_once(self, category: str, message: str) -> None:
+        """Warn of what goes wrong each time, until it goes right."""
+        if category not in self._told:
+            self._told.add(category)
+            warn(category, message)
 
     def _read_form(self) -> None:
         stored = self.native.form()
         if stored is None:
             return
         text, is_ours = stored
-        told = json.loads(text)
-        form = Form.from_json(json.dumps(told["form"]))
-        self.anchor, self._anchor_known = told["anchor"], True
+        try:
+            told = json.loads(text)
+            form = Form.from_json(json.dumps(told["form"]))
+            anchor = told["anchor"]
+        except (CacheCorruptError, LookupError, TypeError, ValueError) as error:
+            self._shun_all(error)
+            return
+        self.anchor, self._anchor_known = anchor, True
         self.axis = anchored(self.axis, self.anchor)
         if self._bound is not None:
             form = form.bind(self._bound)
         elif is_ours:
             form = bound(form)
         self._take_form(form)
+
+    def _shun_all(self, error: Exception) -> None:
+        """Do without segments whose form can't be told."""
+        message = f"the bars of {self.name} can't be read, and are fetched again: {error}"
+        self._warn_once("CacheReadWarning", message)
+        for segment, *_ in self.native.segments():
+            self.native.shun(segment)
 
     def _take_form(self, form: Form) -> bool:
         """Make values in a form from now on; says whether it is another than before."""
@@ -141,7 +168,7 @@ class Series:
             self.windows.clear()
         return True
 
-    def learn(self, form: Form, rows: pl.DataFrame, *, writes: bool) -> None:
+    def learn(self, form: Form, rows: pl.DataFrame) -> None:
         """Know how the values look that the loader gives, by some of its rows.
 
         Raises
@@ -154,8 +181,7 @@ class Series:
         restore(merged, rows)
         if form.bound is not None:
             self._bound = form.bound
-        if self._take_form(merged) and writes:
-            self._write_form()
+        self._take_form(merged)
 
     def _merged(self, form: Form) -> Form:
         if self.form is None or self.form.says_nothing:
@@ -172,7 +198,7 @@ class Series:
         if stored:
             in_form(form, self.read_pieces(stored))
 
-    def learn_anchor(self, at: np.ndarray[Any, Any], *, writes: bool) -> bool:
+    def learn_anchor(self, at: np.ndarray[Any, Any]) -> bool:
         """See where bars begin; says whether that is elsewhere than it was thought."""
         step = self.axis.timeframe.step
         if self.axis.timeframe.is_dates or self.anchor is None or not step or not len(at):
@@ -184,17 +210,15 @@ class Series:
             return False
         self.anchor = None if known else anchor
         self.axis = anchored(self.axis, self.anchor)
-        if writes:
-            self._write_form()
         return True
 
-    def _write_form(self) -> None:
+    def _written_form(self) -> tuple[str, bool] | None:
+        """Give how values look, as it is stored, and whether we vouch for it."""
         if self.form is None:
-            return
+            return None
         told = {"form": json.loads(self.form.to_json()), "anchor": self.anchor}
-        # Where it can't be written, neither can the bars, and that is told.
-        with contextlib.suppress(CacheStoreError):
-            self.native.set_form(json.dumps(told))
+        # A class that only the disk names is never sealed: whoever reads the seal imports it.
+        return json.dumps(told), self.form.kind != "objects" or self.form.bound is not None
 
     def _drop_changed(self) -> None:
         """Let go of what is in memory and was changed by another process."""
@@ -298,21 +322,30 @@ class Series:
         return max(int(sorted(set(days.tolist()))[-sessions:][0]) * DAY, data[0].first)
 
     def drop(self, first: int, stop: int) -> None:
-        """Forget an interval; what a segment has of it is taken out of the segment too."""
-        met = [one for one in self.pieces(first, stop) if one.segment is not None]
-        touched = {one.segment for one in met}
-        rest = [
-            part
-            for one in self.pieces(*EVER)
-            if one.segment in touched
-            for part in _outside(one, first, stop)
-        ]
-        if rest:
-            table = self.read_pieces(rest)
+        """Forget an interval; what a segment has of it is taken out of the segment too.
+
+        Raises
+        ------
+        CacheStoreError
+            That can't be written.
+        """
+        made = None
+        while made is None:
+            expected = self.native.sync()
+            self.sync()
+            met = [one for one in self.pieces(first, stop) if one.segment is not None]
+            touched = {one.segment for one in met}
+            rest = [
+                part
+                for one in self.pieces(*EVER)
+                if one.segment in touched
+                for part in _outside(one, first, stop)
+            ]
+            table = self.read_pieces(rest) if rest else self.nothing()
             moved = [one._replace(segment=NEW) for one in rest]
-            self.keep(moved, table, {"rows": table.height}, writes=True, cut=[(first, stop)])
-        else:
-            self.native.commit([], cut=[(first, stop)])
+            told = {**made_of(self.native, touched), "rows": table.height}
+            bars = table, self.positions(table)
+            made = self._commit(moved, bars, told, [(first, stop)], expected)
         self.windows.cut(first, stop)
         self.hot = self.tail = None
         self.sync()
@@ -334,32 +367,49 @@ class Series:
         if segment in self._unsaved:
             return self._unsaved[segment]
         try:
-            content = self.native.read(segment)
-            form = self.form
-            self._reads[segment] = self._reads.get(segment, 0) + 1
-            once = self._reads[segment] == 1
-            if form is None or form.time is None or "imported" in form.details or not once:
-                return self._whole(content)
-            inside = within(self.axis, form.time, form.schema[form.time], first, stop)
-            return restore(form, unpacked(content, inside))
-        except CacheCorruptError as error:
+            return self._read_segment(segment, first, stop)
+        except (CacheCorruptError, SchemaError) as error:
             self._lost(segment, error)
-            return None
+        except CacheStoreError as error:
+            self._shun(segment, error)
+        return None
+
+    def _read_segment(self, segment: int, first: int, stop: int) -> pl.DataFrame:
+        content = self.native.read(segment)
+        form = self.form
+        self._reads[segment] = self._reads.get(segment, 0) + 1
+        if self._reads[segment] > 1:
+            return self._whole(content)
+        told = about(content)
+        if told is None or (told.get("cache"), told.get("key")) != (self.cache, self.text):
+            message = f"a segment in the folder of {self.name} is none of its own"
+            raise CacheCorruptError(message)
+        if form is None or form.time is None or "imported" in form.details:
+            return self._whole(content)
+        inside = within(self.axis, form.time, form.schema[form.time], first, stop)
+        return restore(form, unpacked(content, inside))
 
     def _whole(self, content: bytes) -> pl.DataFrame:
         table = unpacked(content)
         return table if self.form is None else in_form(self.form, table)
 
     def _lost(self, segment: int, error: Exception) -> None:
-        revision = self._revision
-        self._revision = None if revision is None else -1
+        """Forget a segment that is gone or damaged, unless it was replaced meanwhile."""
         self.sync()
-        if any(number == segment for number, *_ in self.native.segments()):
-            message = f"{error}; its bars are fetched again"
-            warn("CacheReadWarning", message)
+        if all(number != segment for number, *_ in self.native.segments()):
+            return
+        warn("CacheReadWarning", f"{error}; its bars are fetched again")
+        try:
             self.native.forget(segment, True)
-            self.sync()
-            self.lost += 1
+        except CacheStoreError:
+            self.native.shun(segment)
+        self.sync()
+
+    def _shun(self, segment: int, error: Exception) -> None:
+        """Do without a segment that can't be read now, and leave it alone."""
+        message = f"bars of {self.name} can't be read, and are fetched again: {error}"
+        self._warn_once("CacheReadWarning", message)
+        self.native.shun(segment)
 
     def keep(
         self,
@@ -384,9 +434,10 @@ class Series:
                 message = (
                     f"the bars of {self.name} can't be stored, and are kept in memory: {error}"
                 )
-                warn("CacheWriteWarning", message)
+                self._warn_once("CacheWriteWarning", message)
                 self._hold(pieces, table)
             else:
+                self._told.discard("CacheWriteWarning")
                 if made is None:
                     return False
         else:
@@ -403,8 +454,10 @@ class Series:
         expected: int | None = None,
     ) -> list[int] | None:
         table, at = bars
-        form = self.form and {"form": json.loads(self.form.to_json()), "anchor": self.anchor}
-        whose = {"cache": self.cache, "key": self.text, "form": form, **told}
+        form = self._written_form()
+        whose = {"cache": self.cache, "key": self.text, **told}
+        if form is not None:
+            whose |= {"form": form[0], "seal": self.native.seal(form[0]) if form[1] else None}
         files, rows = [], []
         edges = [(piece.first, piece.stop) for piece in pieces if piece.segment == NEW]
         parts = self._parts(edges, at)
@@ -420,7 +473,12 @@ class Series:
             content = packed(table[begin:end], about_it)
             files.append((content, first, stop, end - begin, json.dumps(told)))
         rows += [piece for piece in pieces if piece.segment != NEW]
-        return self.native.commit(rows, files=files, cut=list(cut), expected=expected, adopts=True)
+        stored = self.native.form()
+        if form is not None and stored is not None and stored[0] == form[0]:
+            form = None
+        return self.native.commit(
+            rows, files=files, cut=list(cut), form=form, expected=expected, adopts=True
+        )
 
     def _parts(self, edges: Sequence[Interval], at: np.ndarray[Any, Any]) -> list[Interval]:
         """Cut what is to be written into segments that are not too long."""
@@ -453,43 +511,18 @@ class Series:
             begin, end = map(int, at.searchsorted((first, stop)))
             self.windows.put(first, stop, table[begin:end], at[begin:end])
 
-    def _adopt(self) -> bool:
-        """Take in what lies there although the catalog was lost; says whether that is done.
+    def _adopt(self, revision: int) -> int:
+        """Take in what lies there although the catalog was lost; give how many segments.
 
         While another process fetches, it may have written what it is about to enter.
         """
-        if not self.native.strays():
-            return True
-        if self.reservations.lock() is None:
-            return False
+        strays = self.native.strays()
+        if strays is None or not strays[0] or self.reservations.lock() is None:
+            return 0
         try:
-            self._take_in(self.native.sync())
+            return adopt(self.native, self.cache, self.text, revision)
         finally:
             self.reservations.unlock()
-        return True
-
-    def _take_in(self, revision: int) -> None:
-        """Enter in the catalog the segments that it does not know: the latest count."""
-        found = []
-        for name in self.native.strays() or []:
-            told = about(self.native.read_file(name))
-            if told and told.get("cache") == self.cache and told.get("key") == self.text:
-                found.append((told, name))
-        if not found:
-            return
-        found.sort(key=lambda one: int(one[0]["written"]))
-        pieces, files = [], []
-        for place, (told, name) in enumerate(found):
-            mine = [Piece(*row)._replace(segment=NEW - place) for row in told.pop("pieces")]
-            pieces += mine
-            first, stop = mine[0].first, mine[-1].stop
-            files.append((name, first, stop, int(told["rows"]), json.dumps(told)))
-        if self.native.commit(pieces, files=files, expected=revision, adopts=True) is None:
-            return  # another process was first
-        form = found[-1][0].get("form")
-        if form is not None:
-            self.native.set_form(json.dumps(form))
-        _log.warning("the catalog of %s was lost: %d segments were taken in", self.name, len(found))
 
 
 def bound(form: Form) -> Form:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from abc import abstractmethod
 from pathlib import Path
+from time import time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
@@ -653,9 +654,9 @@ class Upkeep:
             count = int(answer.at.searchsorted(limits.settled))
             if not count:
                 return 0
-            series.learn(answer.form, answer.table, writes=True)
+            series.learn(answer.form, answer.table)
             span = int(answer.at[0]), series.axis.next(int(answer.at[count - 1]))
             piece = Piece(*span, DATA, IMPORTED, NEW, 0, self._clock(), NEVER)
-            told = {"source": str(path), "rows": count, "written": self._clock()}
+            told = {"source": str(path), "rows": count, "written": time_ns()}
             series.keep([piece], answer.table[:count], told, writes=True)
         return count

@@ -29,7 +29,7 @@ pub use held::Held;
 pub use lease::{Grab, Lease, Seen, Watch, waits_of};
 pub use lock::{Shared, wait_for_users};
 pub use secret::{hex_bytes, secret};
-pub use segments::SeriesFiles;
+pub use segments::{Cut, SeriesFiles};
 
 use super::index::Manner;
 use super::mapped::Bytes;

@@ -9,7 +9,7 @@ mod schema;
 pub use enter::Entered;
 pub use room::{Pending, Room};
 pub use rows::{Entry, Listed, Payload, Place, Selection};
-pub use schema::{LOG, Manner, generation_of};
+pub use schema::{LOG, Manner, escaped, generation_of};
 
 use super::files::Nonce;
 use crate::digest::Digest;

@@ -185,7 +185,9 @@ pub fn generation_of(epoch: u64) -> u64 {
     epoch >> EPOCHS
 }
 
-fn escaped(path: &Path) -> String {
+/// A path as a part of a URI.
+#[must_use]
+pub fn escaped(path: &Path) -> String {
     path.display()
         .to_string()
         .replace('%', "%25")
