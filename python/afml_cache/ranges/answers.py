@@ -65,17 +65,17 @@ def checked(value: object, asked: Asked) -> Answer:
         message = f"{asked} gave what can't be used: {error}"
         raise LoaderError(message) from error
     answer = Answer(form, table, at, len(at))
-    _put_in_order(answer)
+    _put_in_order(answer, asked)
     _clip(answer, asked)
     if asked.axis.timeframe.unit != "tick":
         _keep_one_each(answer, asked)
     return answer
 
 
-def _put_in_order(answer: Answer) -> None:
+def _put_in_order(answer: Answer, asked: Asked) -> None:
     if len(answer.at) > 1 and (np.diff(answer.at) < 0).any():
         _take(answer, np.argsort(answer.at, kind="stable"))
-        answer.notes.append("the rows were not in the order of time, and were sorted")
+        answer.notes.append(f"{asked} gave rows that are not in the order of time: they are sorted")
 
 
 def _clip(answer: Answer, asked: Asked) -> None:
@@ -88,9 +88,13 @@ def _clip(answer: Answer, asked: Asked) -> None:
             'inclusive, say loader_closed="both" (the rows before that end are kept)'
         )
         answer.fault = LoaderError(message)
-    count = int((~inside).sum())
+    outside = answer.at[~inside]
+    where = asked.axis.describe(int(outside[0]), asked.axis.next(int(outside[-1])))
+    answer.notes.append(
+        f"{asked} gave {len(outside)} rows outside of that, in {where}: they are left out; see "
+        "that it heeds start and end, and in which zone its times are"
+    )
     _take(answer, np.flatnonzero(inside))
-    answer.notes.append(f"{count} rows lie outside of the range, and were left out")
 
 
 def _keep_one_each(answer: Answer, asked: Asked) -> None:
@@ -109,7 +113,9 @@ def _keep_one_each(answer: Answer, asked: Asked) -> None:
             asked.axis.describe(int(answer.at[one]), int(answer.at[one]) + 1).split(" ")[0]
             for one in differ[:_FEW]
         )
-        answer.notes.append(f"{len(differ)} times have rows that differ ({times}): the last counts")
+        answer.notes.append(
+            f"{asked} gave {len(differ)} times with rows that differ ({times}): the last counts"
+        )
     _take(answer, np.flatnonzero(last))
 
 

@@ -83,7 +83,7 @@ class Filler:
     def _note(self, request: Request, answer: Answer) -> None:
         series = request.series
         for note in answer.notes:
-            _log.warning("%s: %s", series.name, note)
+            _log.warning(note)
         self.counts.conflicts += answer.conflicts
         series.learn(answer.form, answer.table)
 
