@@ -132,3 +132,9 @@ def cache_of(vendor: Vendor, **options: Any) -> RangeCache:
         **options,
     }
     return RangeCache("bars", vendor.load, **options)
+
+
+def told(error: BaseException, *parts: str) -> None:
+    """See that a message names all of these."""
+    missing = [part for part in parts if part not in str(error)]
+    assert not missing, f"{missing} in {error}"
