@@ -185,12 +185,10 @@ impl Catalog {
             Err(error) if is_refused(&error) => read_only(&path).map_err(|_| error)?,
             connected => connected?,
         };
-        let version: i64 =
-            connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if version > VERSION {
             let shown = path.display();
-            let what =
-                format!("the catalog `{shown}` was made by a newer afml-cache; upgrade it");
+            let what = format!("the catalog `{shown}` was made by a newer afml-cache; upgrade it");
             return Err(Trouble::Ours(Error::new(Kind::Newer, what)));
         }
         if version < VERSION && !connection.is_readonly("main")? {

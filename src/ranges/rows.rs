@@ -354,7 +354,11 @@ pub(super) fn dead(
     let (mut old, mut fresh) = (BTreeSet::new(), BTreeSet::new());
     for row in rows {
         let (name, since): (String, i64) = row?;
-        if since <= before { old.insert(name) } else { fresh.insert(name) };
+        if since <= before {
+            old.insert(name)
+        } else {
+            fresh.insert(name)
+        };
     }
     Ok((old, fresh))
 }
@@ -424,7 +428,8 @@ impl Marked {
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        self.0
+            .extend_from_slice(&(bytes.len() as u64).to_le_bytes());
         self.0.extend_from_slice(bytes);
     }
 

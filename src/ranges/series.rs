@@ -205,7 +205,12 @@ impl Series {
         if state.stored.adopted {
             return Ok(None);
         }
-        let named: BTreeSet<&String> = state.stored.segments.values().map(|one| &one.name).collect();
+        let named: BTreeSet<&String> = state
+            .stored
+            .segments
+            .values()
+            .map(|one| &one.name)
+            .collect();
         let names = files.names(&folder).into_iter().map(|(name, _)| name);
         let strays = names.filter(|name| !named.contains(name)).collect();
         let cuts = files.cuts(&folder).into_iter().map(|(_, cut)| cut);
@@ -218,7 +223,12 @@ impl Series {
     /// `Corrupt` for one that is not what was written, or is gone; it can't be read.
     pub fn read(&self, segment: i64) -> Result<Bytes> {
         let known = self.state().stored.segments.get(&segment).cloned();
-        let gone = || Error::new(Kind::Corrupt, format!("the segment number {segment} is gone"));
+        let gone = || {
+            Error::new(
+                Kind::Corrupt,
+                format!("the segment number {segment} is gone"),
+            )
+        };
         let known = known.ok_or_else(gone)?;
         let bytes = self.catalog()?.files().read(&self.folder(), &known.name)?;
         let length = i64::try_from(bytes.slice().len()).unwrap_or(i64::MAX);
@@ -285,7 +295,9 @@ impl State {
         if self.loaded && stored.created == self.stored.created {
             let same = |piece: &&Piece| {
                 let now = stored.coverage.at(piece.interval.first);
-                now.is_some_and(|now| (now.interval, now.segment) == (piece.interval, piece.segment))
+                now.is_some_and(|now| {
+                    (now.interval, now.segment) == (piece.interval, piece.segment)
+                })
             };
             let others = self.stored.coverage.iter().filter(|piece| !same(piece));
             let others: Vec<_> = others.map(|piece| piece.interval).collect();

@@ -260,7 +260,9 @@ def test_a_segment_that_is_damaged_and_in_no_catalog_is_fetched_again(
     assert (again.right, again.days, again.warned) == (True, [], [])
 
 
-def test_no_flipped_byte_of_the_catalog_has_a_false_bar_answered(root: Path, tmp_path: Path) -> None:
+def test_no_flipped_byte_of_the_catalog_has_a_false_bar_answered(
+    root: Path, tmp_path: Path
+) -> None:
     import random
 
     settle(root)

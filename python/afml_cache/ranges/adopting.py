@@ -82,12 +82,12 @@ def _read(native: NativeSeries, cache: str, key: str, name: str) -> Stray | None
         return None
     try:
         pieces = [_piece(row) for row in told.pop("pieces")]
-        numbers = [told["written"], told["rows"]]
+        written, rows = told["written"], told["rows"]
     except (KeyError, TypeError, ValueError):
         return None
-    if not pieces or not all(map(_is_number, numbers)):
+    if not pieces or not (_is_number(written) and _is_number(rows)):
         return None
-    return Stray(*numbers[:1], name, numbers[1], sorted(pieces), told)
+    return Stray(written, name, rows, sorted(pieces), told)
 
 
 def _piece(row: Any) -> Piece:

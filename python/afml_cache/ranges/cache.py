@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import threading
@@ -12,8 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from afml_cache import _native
 from afml_cache._native import default_store, usual_memory
-from afml_cache.exceptions import CacheConfigError
 from afml_cache.instants import length_of
+from afml_cache.ranges.arguments import (
+    apart,
+    check_zones,
+    common_timeframe,
+    function_of,
+    known_by,
+    name_of_cache,
+    names_of_parts,
+    refuse_arguments,
+    span_of_calls,
+)
 from afml_cache.ranges.axes import axis_of
 from afml_cache.ranges.calendars import sessions_of
 from afml_cache.ranges.deriving import check_whole, derivations, derived, reach
@@ -28,9 +37,7 @@ from afml_cache.ranges.options import (
     BASES,
     CLOSED,
     Options,
-    constant,
     count_of,
-    function_of,
     one_of,
 )
 from afml_cache.ranges.places import times
@@ -229,17 +236,18 @@ class RangeCache(Upkeep):
     ) -> None:
         given = dict(locals())
         self._options = {one: given[one] for one in RangeCache.__init__.__kwdefaults__ or ()}
-        self.name = name
-        self.key = tuple(key)
+        self.name = name_of_cache(name)
+        self.key = names_of_parts(key)
         self.counts = Counts()
         self._clock = clock
         self._many = function_of("many", many)
         self._derived = derivations(derive)
         self._memory = usual_memory() if memory is None else count_of("memory", memory)
+        check_zones(naive, zone)
         self._naive, self._zone = naive, zone
         self._sessions = None if calendar is None else sessions_of(calendar)
         self._timeframe = timeframe
-        self._constant = None if timeframe in self.key else constant(timeframe, self.key)
+        self._constant = common_timeframe(timeframe, self.key)
         self._store = checked_store(store)
         options = Options(
             closed=one_of("closed", closed, CLOSED),
@@ -251,7 +259,7 @@ class RangeCache(Upkeep):
             adjustment=adjustment,
             on_basis_change=one_of("on_basis_change", on_basis_change, BASES),
             max_rows=None if max_rows is None else count_of("max_rows", max_rows, 1),
-            max_span=None if max_span is None else length_of("max_span", max_span),
+            max_span=span_of_calls(max_span),
             align=one_of("align", align, ALIGNED),
             merge_gaps=length_of("merge_gaps", merge_gaps),
             concurrency=count_of("concurrency", concurrency, 1),
@@ -475,19 +483,14 @@ class RangeCache(Upkeep):
         """Tell series, start and end from the arguments of a call."""
         count = len(self.key)
         if not named and count < len(key) <= count + 2:
-            series = self._named.get(key[:count]) if self._process == os.getpid() else None
+            known = known_by(key[:count]) if self._process == os.getpid() else None
+            series = None if known is None else self._named.get(known)
             if series is None:
                 series = self._find(dict(zip(self.key, key[:count], strict=True)))
             return series, key[count], key[count + 1] if len(key) > count + 1 else None
         names = (*self.key, "start", "end")
-        if len(key) > len(names) or set(named) - set(names[len(key) :]):
-            message = f"the bars of `{self.name}` are asked for by {', '.join(names)}"
-            raise CacheConfigError(message)
+        refuse_arguments(self.name, names, key, named)
         given = {**dict(zip(names, key, strict=False)), **named}
-        missing = [name for name in names[:-1] if name not in given]
-        if missing:
-            message = f"the bars of `{self.name}` need {', '.join(missing)}"
-            raise CacheConfigError(message)
         values = {name: given[name] for name in self.key}
         return self._find(values), given["start"], given.get("end")
 
@@ -497,9 +500,10 @@ class RangeCache(Upkeep):
         axis, about = self._about(frame)
         shown = {**values, self._timeframe: frame.text} if self._constant is None else values
         series = self._open(key_text(shown, axis, about), values, axis)
-        series.values = values  # the loader is called with what the caller wrote
-        with contextlib.suppress(TypeError):  # not hashable: found by its text
-            self._named[tuple(values.values())] = series
+        series.values = apart(values)  # the loader is called with what the caller wrote
+        known = known_by(tuple(values.values()))
+        if known is not None:
+            self._named[known] = series
         return series
 
     def _stored(self, text: str) -> Series | None:
@@ -525,7 +529,8 @@ class RangeCache(Upkeep):
         with self._lock:
             series = self._series.get(text)
             if series is None:
-                series = Series(self._store or default_store(), self.name, values, text, axis)
+                store = self._store or default_store()
+                series = Series(store, self.name, values, text, axis)
                 self._series[text] = series
         return series
 

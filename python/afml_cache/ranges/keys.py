@@ -47,30 +47,35 @@ def frame_of(text: str) -> str:
 def _part(name: str, value: Any) -> tuple[str, Any]:  # noqa: PLR0911 - one for each kind
     if isinstance(value, enum.Enum):
         return "enum", f"{type(value).__qualname__}.{value.name}"
-    if value is None or isinstance(value, bool | str):
+    if isinstance(value, str):
+        return "str", str(value)
+    if value is None or isinstance(value, bool):
         return type(value).__name__, value
     if isinstance(value, int):
         return "int", str(int(value))
     if isinstance(value, float):
         return "float", float(value).hex()
+    if isinstance(value, dt.datetime):
+        return "datetime", value.isoformat()
     if isinstance(value, dt.date):
-        return type(value).__name__, value.isoformat()
-    if isinstance(value, tuple | list | frozenset):
+        return "date", value.isoformat()
+    if isinstance(value, tuple | list | set | frozenset | dict):
         return _parts(name, value)
-    if isinstance(value, dict) and all(isinstance(each, str) for each in value):
-        return "dict", [[each, *_part(name, value[each])] for each in sorted(value)]
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a scalar of NumPy
         return _part(name, value.item())
     message = (
         f"`{name}` is part of the key of a series and can't be {value!r}: a key is made of texts, "
-        "numbers, dates, enum members, and tuples and dictionaries of them"
+        "numbers, dates, enum members, and tuples, lists, sets and dictionaries of them"
     )
     raise CacheConfigError(message)
 
 
 def _parts(name: str, values: Any) -> tuple[str, Any]:
+    if isinstance(values, dict):
+        pairs = [[list(_part(name, one)), list(_part(name, values[one]))] for one in values]
+        return "dict", sorted(pairs, key=json.dumps)
     parts = [list(_part(name, value)) for value in values]
-    if isinstance(values, frozenset):
+    if isinstance(values, set | frozenset):
         return "set", sorted(parts, key=json.dumps)
     return "list", parts
 
@@ -96,5 +101,5 @@ def _value(kind: str, written: Any) -> Any:  # noqa: PLR0911 - one for each kind
         case "set":
             return frozenset(_value(*part) for part in written)
         case "dict":
-            return {name: _value(*part) for name, *part in written}
+            return {_value(*one): _value(*value) for one, value in written}
     return written

@@ -71,7 +71,7 @@ class Loader:
         start: str = "start",
         end: str = "end",
     ) -> None:
-        self.function = function
+        self.function = _checked(function)
         self.name = _name(function)
         self.awaitable = gives_awaitable(function)
         self._key = key
@@ -90,7 +90,7 @@ class Loader:
     def around(self, function: Callable[..., Any]) -> Loader:
         """Give a loader around another function, which is called as this one is."""
         other = copy.copy(self)
-        other.function = function
+        other.function = _checked(function)
         other.awaitable = gives_awaitable(function)
         return other
 
@@ -151,6 +151,16 @@ class Loader:
         ]
         quoted = ", ".join(f'"{name}"' for name in names or self._key)
         return f"key=({quoted}{'' if ', ' in quoted else ','})"
+
+
+def _checked(function: Any) -> Any:
+    if callable(function):
+        return function
+    message = (
+        "the loader is a function that takes the parts of the key, start and end, and gives the "
+        f"bars between; not {function!r}"
+    )
+    raise CacheConfigError(message)
 
 
 _Parameters: TypeAlias = "Mapping[str, inspect.Parameter]"

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheConfigError
-from afml_cache.ranges.timeframes import Timeframe, timeframe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,35 +75,3 @@ def count_of(option: str, value: Any, least: int = 0) -> int:
         message = f"`{option}` takes a whole number from {least} on, not {value!r}"
         raise CacheConfigError(message)
     return value
-
-
-def function_of(option: str, value: Any) -> Any:
-    """Give the value of an option that is a function, or `None`.
-
-    Raises
-    ------
-    CacheConfigError
-        It is neither.
-    """
-    if value is not None and not callable(value):
-        message = f"`{option}` takes a function, not {value!r}"
-        raise CacheConfigError(message)
-    return value
-
-
-def constant(given: Any, key: tuple[str, ...]) -> Timeframe:
-    """Give the timeframe of all series, where the key has no part that says it.
-
-    Raises
-    ------
-    CacheConfigError
-        It is none, but the name of such a part.
-    """
-    if given == "timeframe":
-        shown = ", ".join(key)
-        message = (
-            f"`key` ({shown}) has no part `timeframe`; name the one that says how long a bar is, "
-            'or the timeframe of all bars, such as timeframe="1D"'
-        )
-        raise CacheConfigError(message)
-    return timeframe(given)

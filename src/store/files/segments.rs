@@ -7,8 +7,8 @@
 //! ```
 #![allow(clippy::disallowed_methods)]
 
-use super::{Held, Root, at, identity, make_private, open_private, open_to_read, private};
 use super::write_draft;
+use super::{Held, Root, at, identity, make_private, open_private, open_to_read, private};
 use crate::digest::{Digest, digest_bytes};
 use crate::error::{Error, Kind, Result};
 use crate::store::mapped::Bytes;

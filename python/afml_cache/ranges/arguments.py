@@ -1,0 +1,172 @@
+"""What a cache of bars is made with, and asked for: looked at before anything is done."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import enum
+from typing import TYPE_CHECKING, Any
+
+from afml_cache.exceptions import CacheConfigError
+from afml_cache.instants import length_of
+from afml_cache.ranges.timeframes import timeframe as timeframe_of
+from afml_cache.ranges.zones import zone_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from afml_cache.ranges.timeframes import Timeframe
+
+_ENDS = ("start", "end")
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
+def name_of_cache(name: Any) -> str:
+    """Give the name of a cache.
+
+    Raises
+    ------
+    CacheConfigError
+        It is none.
+    """
+    if not isinstance(name, str) or not name:
+        message = f'the name of a `RangeCache` is a text such as "daily bars", not {name!r}'
+        raise CacheConfigError(message)
+    return name
+
+
+def names_of_parts(key: Any) -> tuple[str, ...]:
+    """Give the names of the parts of a key.
+
+    Raises
+    ------
+    CacheConfigError
+        They are no names, or not each once.
+    """
+    names = tuple(key) if isinstance(key, tuple | list) else (None,)
+    each_once = len({*names, *_ENDS}) == len(names) + len(_ENDS)
+    if not each_once or not all(isinstance(name, str) for name in names):
+        message = (
+            "`key` takes the names of the loader's parameters that tell series apart, each once "
+            f'and without start and end, such as ("symbol", "timeframe"); not {key!r}'
+        )
+        raise CacheConfigError(message)
+    return names
+
+
+def common_timeframe(timeframe: Any, key: Collection[str]) -> Timeframe | None:
+    """Give the timeframe of all series, or `None` where a part of the key says it.
+
+    Raises
+    ------
+    CacheConfigError
+        There is no such part, and no such timeframe.
+    """
+    if timeframe in key:
+        return None
+    try:
+        return timeframe_of(timeframe)
+    except CacheConfigError as error:
+        parts = ", ".join(key) or "no parts"
+        message = (
+            "`timeframe` names the part of the key that says how long a bar is, or is the "
+            f"timeframe of all series; the key has {parts}, and {error}"
+        )
+        raise CacheConfigError(message) from None
+
+
+def check_zones(naive: Any, zone: Any) -> None:
+    """See that the options `naive` and `zone` name zones.
+
+    Raises
+    ------
+    CacheConfigError
+        One of them does not.
+    """
+    if naive != "raise":
+        zone_of(naive)
+    if zone is not None:
+        zone_of(zone, "zone")
+
+
+def function_of(option: str, value: Any) -> Any:
+    """Give the value of an option that is a function or `None`.
+
+    Raises
+    ------
+    CacheConfigError
+        It is something else.
+    """
+    if value is not None and not callable(value):
+        message = f"`{option}` takes a function, not {value!r}"
+        raise CacheConfigError(message)
+    return value
+
+
+def span_of_calls(value: Any) -> int | None:
+    """Give the option `max_span` in nanoseconds.
+
+    Raises
+    ------
+    CacheConfigError
+        It is no length of time, or none at all.
+    """
+    length = None if value is None else length_of("max_span", value)
+    if length == 0:
+        message = (
+            "`max_span` takes the time that the vendor may be asked for in one call, such as "
+            f'"30D", or None for any; not {value!r}'
+        )
+        raise CacheConfigError(message)
+    return length
+
+
+def refuse_arguments(
+    cache: str, names: Sequence[str], placed: Sequence[Any], named: Mapping[str, Any]
+) -> None:
+    """Say why bars can't be asked for so; nothing where they can.
+
+    Raises
+    ------
+    CacheConfigError
+        There are too many arguments, or too few, or one of them is given twice or is not known.
+    """
+    how = f"the bars of `{cache}` are asked for by {', '.join(names)}"
+    if len(placed) > len(names):
+        message = f"{how}; not by {len(placed)} values"
+        raise CacheConfigError(message)
+    unknown = [name for name in named if name not in names]
+    if unknown:
+        message = f"{how}; not by {', '.join(unknown)}"
+        raise CacheConfigError(message)
+    twice = [name for name in names[: len(placed)] if name in named]
+    if twice:
+        message = f"{how}; given twice, by place and by name: {', '.join(twice)}"
+        raise CacheConfigError(message)
+    missing = [name for name in names[len(placed) : -1] if name not in named]
+    if missing:
+        message = f"{how}; not given: {', '.join(missing)}"
+        raise CacheConfigError(message)
+
+
+def known_by(values: Sequence[Any]) -> tuple[Any, ...] | None:
+    """Give what the series of a key is found by at once; `None` where only its text tells.
+
+    For dictionaries 1, 1.0 and `True` are one key.
+    """
+    kinds = tuple(map(type, values))
+    if _PLAIN.issuperset(kinds) or all(map(_is_plain, kinds)):
+        return (*kinds, *values)
+    return None
+
+
+def _is_plain(kind: type) -> bool:
+    return kind in _PLAIN or issubclass(kind, (enum.Enum, dt.timedelta))
+
+
+def apart(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy the parts of a key that its owner could change later, while its bars stay the same."""
+    return {
+        name: copy.deepcopy(value) if isinstance(value, list | tuple | dict | set) else value
+        for name, value in values.items()
+    }
