@@ -7,7 +7,7 @@ use crate::error::{Error, Kind};
 use crate::format::Mac;
 use crate::process::PerProcess;
 use crate::ranges::{Change, File, Interval, Intervals, Name, Piece, Reason, Series, State};
-use crate::store::{Cut, Grab, Lease, Mark, Store, hex_bytes};
+use crate::store::{Cut, Grab, Lease, Mark, Store, hex_bytes, hex_text};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -28,11 +28,11 @@ fn joined(intervals: Vec<Pair>, within: i64) -> Vec<Pair> {
     pairs(&set(intervals).merged(within))
 }
 
-/// What is in these intervals and in none of those.
+/// What is in these intervals and in none of the holes.
 #[pyfunction]
-#[pyo3(signature = (these, those, /))]
-fn without(these: Vec<Pair>, those: Vec<Pair>) -> Vec<Pair> {
-    pairs(&set(these).without(&set(those)))
+#[pyo3(signature = (these, holes, /))]
+fn without(these: Vec<Pair>, holes: Vec<Pair>) -> Vec<Pair> {
+    pairs(&set(these).without(&set(holes)))
 }
 
 fn set(intervals: Vec<Pair>) -> Intervals {
@@ -180,7 +180,7 @@ impl PySeries {
     fn seal(&self, form: &str) -> Option<String> {
         let store = self.own.get().store.get()?;
         let seal = store.seal_text(self.name.digest, form)?;
-        Some(seal.iter().map(|byte| format!("{byte:02x}")).collect())
+        Some(hex_text(&seal))
     }
 
     /// Whether a text has a seal of ours.

@@ -211,8 +211,8 @@ impl Series {
             .values()
             .map(|one| &one.name)
             .collect();
-        let names = files.names(&folder).into_iter().map(|(name, _)| name);
-        let strays = names.filter(|name| !named.contains(name)).collect();
+        let found = files.names(&folder).into_iter().map(|(name, _)| name);
+        let strays = found.filter(|name| !named.contains(name)).collect();
         let cuts = files.cuts(&folder).into_iter().map(|(_, cut)| cut);
         Ok(Some((strays, cuts.collect())))
     }

@@ -26,7 +26,7 @@ mod waits;
 
 pub use changes::Mark;
 pub use export::Exported;
-pub use files::{Cut, Grab, Lease, Seen, SeriesFiles, Watch, hex_bytes, secret};
+pub use files::{Cut, Grab, Lease, Seen, SeriesFiles, Watch, hex_bytes, hex_text, secret};
 pub use flight::{Flight, Flights, Lead, Outcome, Ticket};
 pub use import::{Imported, Judge};
 pub use index::{Listed, Selection, escaped};

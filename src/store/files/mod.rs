@@ -28,7 +28,7 @@ pub use exchange::{ExportFile, ImportFile};
 pub use held::Held;
 pub use lease::{Grab, Lease, Seen, Watch, waits_of};
 pub use lock::{Shared, wait_for_users};
-pub use secret::{hex_bytes, secret};
+pub use secret::{hex_bytes, hex_text, secret};
 pub use segments::{Cut, SeriesFiles};
 
 use super::index::Manner;

@@ -37,7 +37,9 @@ fn make_secret(path: &Path) -> io::Result<()> {
     publish(path, path, hex_text(&bytes).as_bytes())
 }
 
-fn hex_text(bytes: &[u8]) -> String {
+/// Bytes as hexadecimal text.
+#[must_use]
+pub fn hex_text(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits
         .filter_map(|digit| char::from_digit(digit.into(), 16))

@@ -229,7 +229,8 @@ impl SeriesFiles {
         let name = format!("{:016x}{CUT}", nonce()?);
         let mut content = format!("{}\n", cut.at);
         for (first, stop) in &cut.spans {
-            content += &format!("{first} {stop}\n");
+            content.push_str(&[first.to_string(), stop.to_string()].join(" "));
+            content.push('\n');
         }
         let check = Digest::of(content.as_bytes());
         self.put(series, &name, format!("{content}{check}\n").as_bytes())
