@@ -294,3 +294,19 @@ def test_ticks_of_polars_come_back_as_they_were() -> None:
     cache = RangeCache("bars", load, clock=Clock())
     for _ in range(2):
         assert cache.get("A", "tick", at(0), at(20)).equals(frame)
+
+
+def test_hours_that_begin_at_half_past_are_not_taken_for_closed_before_their_end() -> None:
+    clock = Clock("2024-03-04T18:05")
+    labels = pd.date_range("2024-03-04 14:30", periods=7, freq="h", tz="UTC")
+
+    def load(symbol, timeframe, start, end):
+        now = pd.Timestamp(clock(), tz="UTC")
+        begun = labels[(labels >= start) & (labels < end) & (labels <= now)]
+        return pd.DataFrame({"final": begun + pd.Timedelta("1h") <= now}, index=begun)
+
+    cache = RangeCache("half past", load, clock=clock)
+    asked = ("A", "1h", utc("2024-03-04"), utc("2024-03-05"))
+    assert cache.get(*asked)["final"].tolist() == [True, True, True, False]
+    clock.move("30min")
+    assert cache.get(*asked)["final"].tolist() == [True, True, True, True, False]

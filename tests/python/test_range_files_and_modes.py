@@ -191,7 +191,7 @@ def test_the_loader_is_called_with_the_key_as_the_caller_writes_it() -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"key": ("symbol",)}, r"`key` \(symbol\) has no part `timeframe`.*timeframe=\"1D\""),
+        ({"key": ("symbol",)}, "the key has symbol"),
         ({"many": 3}, "`many` takes a function, not 3"),
         ({"listing": {}}, "`listing` takes a function"),
         ({"on_restated": "print"}, "`on_restated` takes a function"),
@@ -214,7 +214,7 @@ def test_parts_of_a_request_go_by_place_or_by_name() -> None:
     cache.get("A", timeframe="1D", start=JANUARY[0], end=JANUARY[1])
     cache.get(end=JANUARY[1], start=JANUARY[0], timeframe="1D", symbol="A")
     assert len(vendor.asked) == 1
-    with pytest.raises(CacheConfigError, match="need start"):
+    with pytest.raises(CacheConfigError, match="not given: start"):
         cache.get("A", "1D")
     with pytest.raises(CacheConfigError, match="symbol, timeframe, start, end"):
         cache.get("A", "1D", *JANUARY, session="day")

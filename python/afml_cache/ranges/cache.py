@@ -634,7 +634,9 @@ class RangeCache(Upkeep):
                 self._warm(series, bounds, window)
                 begin, end = window.rows(first, stop)
                 return window.held_as(series.form, output).slice(begin, end), end - begin
-            forming = series.forming(first, stop, request.opened, request.failed())
+            # An answer may have shown that bars begin earlier than they were thought to.
+            began = min(request.opened, opened)
+            forming = series.forming(first, stop, began, request.failed())
             table = together([series.table(first, min(stop, opened)), forming])
             return write(series.form, table, output), table.height
 

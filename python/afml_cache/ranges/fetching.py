@@ -86,7 +86,7 @@ class Fetch:
             return _proof_of_ticks(answer, first, stop, options.max_rows)
         proven = proof(axis, first, stop, answer.at, self._caps)
         self._caps = self._caps.learned(proven, (first, stop), len(answer.at))
-        if options.loader_closed == "both" and series.learn_anchor(answer.at):
+        if series.learn_anchor(answer.at) and options.loader_closed == "both":
             # The end that was asked for was no label: what lies behind it was not.
             asked = max(axis.floor(stop - 1) + 1, first + 1)
             return proven.up_to(asked, stop)
