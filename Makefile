@@ -11,6 +11,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 STAMPS := $(VENV)/stamps
 WHEELS := build/wheels
+PANDAS2 := build/bench-pandas2
 SCRIPTS := $(wildcard benchmarks examples)
 CRATE := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
 PACKAGE := pyproject.toml README.md $(shell find python -type f ! -name '*.pyc')
@@ -36,13 +37,13 @@ test: check-rust check-format check-python check-lints check-types check-wheel  
 soak: $(STAMPS)/test  ## run the tests that take long
 	$(PY) -m pytest -m soak tests/python $(wildcard tests/soak) $(ARGS)
 
-bench: $(STAMPS)/bench  ## measure, beside other caches, and write docs/benchmarks.md
+bench: $(STAMPS)/bench $(STAMPS)/pandas2  ## measure, beside other caches, and write docs/benchmarks.md
 	$(PY) -m benchmarks $(ARGS)
 
 wheel: $(STAMPS)/wheel  ## build the wheel into build/wheels
 	@ls $(WHEELS)/*.whl
 
-install: $(STAMPS)/test $(STAMPS)/lint $(STAMPS)/bench  ## set up everything, run nothing
+install: $(STAMPS)/test $(STAMPS)/lint $(STAMPS)/bench $(STAMPS)/pandas2  ## set up everything, run nothing
 
 check-rust: $(STAMPS)/python
 	cargo fmt --check
@@ -85,6 +86,14 @@ $(STAMPS)/wheel: $(CRATE) $(PACKAGE) | $(STAMPS)/python
 # One stamp for each extra of pyproject.toml.
 $(STAMPS)/examples $(STAMPS)/test $(STAMPS)/lint $(STAMPS)/bench: pyproject.toml | $(STAMPS)/wheel
 	$(PIP) "$$(echo $(WHEELS)/*.whl)[$(@F)]"
+	@touch $@
+
+# ArcticDB needs a pandas before 3. Where it can't be installed, its rows of the report say so.
+$(STAMPS)/pandas2: $(STAMPS)/bench
+	rm -rf $(PANDAS2)
+	$(PY) -m venv $(PANDAS2)
+	$(PANDAS2)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  "$$(echo $(WHEELS)/*.whl)[bars]" 'arcticdb>=6' 'pandas>=2.2,<3' 'pyarrow>=20' || rm -rf $(PANDAS2)
 	@touch $@
 
 clean:  ## remove all that make set up, save the compiled crates (cargo clean removes those)

@@ -9,14 +9,17 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
+from benchmarks.bars import ranges
 from benchmarks.calls import frames, hits, misses
 from benchmarks.digests import digests
 from benchmarks.fresh import HOME, fresh, imports
 from benchmarks.keys import keys
 from benchmarks.machine import machine, versions
 from benchmarks.measure import Table
+from benchmarks.pandas2 import pandas2
 from benchmarks.policies import policies
 from benchmarks.processes import processes
+from benchmarks.replay import replay
 from benchmarks.report import GROUPS, document, splice, summary
 from benchmarks.sizes import entries, sizes
 
@@ -34,6 +37,9 @@ def measure(wanted: list[str], folder: Path) -> Table:
         "policies": lambda table, _: policies(table),
         "misses": misses,
         "processes": processes,
+        "bars": ranges,
+        "replay": replay,
+        "pandas2": pandas2,
         "imports": lambda table, _: imports(table),
     }
     table = Table()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 DISTRIBUTIONS = (
     "afml-cache", "joblib", "diskcache", "cachier", "dask", "cachebox", "moka-py",
-    "numpy", "pandas", "polars", "pyarrow", "xxhash",
+    "numpy", "pandas", "polars", "pyarrow", "xxhash", "exchange_calendars",
 )  # fmt: skip
 
 
@@ -29,12 +29,15 @@ def machine(folder: Path) -> dict[str, str]:
 def versions() -> dict[str, str]:
     """Python and every package in the comparison."""
     found = {"Python": platform.python_version()}
-    for name in DISTRIBUTIONS:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+    return found | {name: installed(name) for name in DISTRIBUTIONS}
+
+
+def installed(name: str) -> str:
+    """The version of a package."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def processor() -> str:

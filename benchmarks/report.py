@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.measure import SUBJECT, Row, Table, duration, grid
-from benchmarks.targets import FIRST_PASS, LATER, Figures, Target, figures
+from benchmarks.targets import FIRST_PASS, LATER, RANGES, Figures, Target, figures
 
 GROUPS = {
     "digests": "Digests",
@@ -20,6 +20,9 @@ GROUPS = {
     "policies": "What memory keeps",
     "misses": "Misses",
     "processes": "Eight processes at once",
+    "bars": "Bars by time range",
+    "replay": "Ten years of minutes, day by day",
+    "pandas2": "Bars by time range beside ArcticDB, under pandas 2.3",
     "imports": "Import, over the bare interpreter",
 }
 PREAMBLE = (
@@ -30,6 +33,7 @@ PREAMBLE = (
 FIGURES = {
     "sizes": "![time of a hit by size](hit-by-size.svg)",
     "entries": "![time of a hit by entries](hit-by-entries.svg)",
+    "replay": "![time of each day of a replay](replay-by-day.svg)",
 }
 MARKS = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 README_CASES = (
@@ -73,6 +77,8 @@ def document(table: Table, date: str, machine: dict[str, str], versions: dict[st
         targets(FIRST_PASS, seen),
         "## Targets of later releases",
         targets(LATER, seen),
+        "## Targets of the time-range cache",
+        targets(RANGES, seen),
         "## Where afml_cache loses",
         losses(rows, seen),
     ]

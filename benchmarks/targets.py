@@ -112,6 +112,18 @@ LATER = (
     under("miss f(n, -1)", 60e-6),
     under("import", 50e-3),
 )  # fmt: skip
+KINDS = {"polars": (30e-6, "polars scan_parquet"), "pandas": (120e-6, "pandas.read_parquet")}
+RANGES = (
+    *(under(f"30 days of minutes, {kind}{bounds}", seconds)
+      for kind, (seconds, _) in KINDS.items()
+      for bounds in ("", ", bounds as Timestamp", ", bounds as text")),
+    *(within(f"fresh process, 30 days of minutes, {kind}{place}",
+             (f"fresh process, 30 days of minutes, {kind}{place}", peer), 1.5,
+             f"as long as {peer} with filters")
+      for kind, (_, peer) in KINDS.items() for place in ("", ", after others")),
+    within("replay, a day of the last year", ("replay, a day of the first year", SUBJECT), 1.2,
+           "as long as one of the first"),
+)  # fmt: skip
 
 
 def figures(rows: list[Row]) -> Figures:
