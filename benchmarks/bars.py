@@ -221,7 +221,7 @@ def misses(table: Table, folder: Path, made: pl.DataFrame) -> None:
         when = next(times)
         return cached.get("AAPL", when, when + minute)
 
-    table.time(case, SUBJECT, miss, loops=32, runs=7, note="compaction included")
+    table.time(case, SUBJECT, miss, loops=16, runs=7, note="compaction included")
     numbers = itertools.count()
     one = made[:1]
 
@@ -231,7 +231,7 @@ def misses(table: Table, folder: Path, made: pl.DataFrame) -> None:
         for place in (path, folder):
             with_sync(place)
 
-    table.time(case, "write_parquet and two fsyncs", plain, loops=32, runs=7, floor=True)
+    table.time(case, "write_parquet and two fsyncs", plain, loops=16, runs=7, floor=True)
 
 
 def with_sync(path: Path) -> None:
