@@ -3,9 +3,12 @@
 import datetime as dt
 import logging
 import zoneinfo
+from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from range_vendor import Clock, Vendor, bars, cache_of, days, hours, same, utc
 
@@ -75,22 +78,79 @@ def test_an_hour_that_the_clock_has_twice_is_two_bars() -> None:
     assert len(vendor.asked) == 1
 
 
-@pytest.mark.parametrize("zone", ["UTC", NEW_YORK, None])
-def test_a_daily_bar_is_its_session_date_in_whatever_zone_it_is_labelled(zone: str | None) -> None:
-    dates = pd.date_range("2024-03-01", "2024-03-20", name="time").as_unit("ns")
-    labels = dates.tz_localize(zone)
-    frame = bars(days("2024-03-01", "2024-03-20")).set_axis(labels)
-    asked = []
+MARCH = pd.date_range("2024-03-20", "2024-04-20", name="time").as_unit("ns")
+
+
+def loader_of_days(zone: Any, made: Callable = lambda frame: frame) -> Callable:
+    """Give a loader of daily bars that are labelled with the midnights of a zone."""
+    frame = bars(days("2024-03-20", "2024-04-20")).set_axis(MARCH.tz_localize(zone))
 
     def load(symbol, timeframe, start, end):
-        asked.append((start, end))
-        there = (dates >= pd.Timestamp(start)) & (dates < pd.Timestamp(end))
-        return frame[there]
+        return made(frame[(pd.Timestamp(start) <= MARCH) & (pd.Timestamp(end) > MARCH)])
 
-    cache = RangeCache("bars", load, calendar="XNYS", clock=Clock())
-    same(cache.get("A", "1D", "2024-03-05", "2024-03-12"), frame.iloc[4:11])
-    same(cache.get("A", "1D", "2024-03-07", "2024-03-16"), frame.iloc[6:15])
-    assert asked == [("2024-03-05", "2024-03-12"), ("2024-03-12", "2024-03-16")]
+    return load
+
+
+def to_objects(frame: pd.DataFrame) -> list[dict]:
+    times = [time.to_pydatetime() for time in frame.index]
+    return [
+        {"time": time, "close": close} for time, close in zip(times, frame["close"], strict=True)
+    ]
+
+
+@pytest.mark.parametrize("zone", ["UTC", NEW_YORK, "Europe/Berlin", "Pacific/Auckland", None])
+@pytest.mark.parametrize("calendar", ["XNYS", "XETR", None])
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda frame: frame,
+        lambda frame: pl.from_pandas(frame.reset_index()),
+        lambda frame: pa.Table.from_pandas(frame.reset_index(), preserve_index=False),
+        to_objects,
+    ],
+)
+def test_a_daily_bar_is_its_session_date_in_whatever_zone_it_is_labelled(
+    made: Callable, calendar: str | None, zone: str | None
+) -> None:
+    load = loader_of_days(zone, made)
+    for _ in range(2):  # the second has nothing in memory
+        cache = RangeCache("bars", load, calendar=calendar, clock=Clock())
+        for asked in (("2024-03-25", "2024-04-05"), ("2024-03-28", "2024-04-10")):
+            found, wanted = cache.get("A", "1D", *asked), load("A", "1D", *asked)
+            assert len(found) == len(wanted)
+        assert cache.coverage("A", "1D").rows == 16
+        assert cache.prefetch("A", "1D", "2024-03-25", "2024-04-10") == 0
+
+
+EAST = dt.timezone(dt.timedelta(hours=2))
+
+
+@pytest.mark.parametrize("made", [lambda frame: frame, to_objects])
+def test_midnights_of_a_zone_without_a_name_are_refused_unless_one_says_which(
+    made: Callable,
+) -> None:
+    load = loader_of_days(EAST, made)
+    asked = ("A", "1D", "2024-04-02", "2024-04-10")
+    with pytest.raises(PartialCoverageError) as refused:
+        RangeCache("bars", load, clock=Clock()).get(*asked)
+    for part in ("+2 hours", "2024-04-02 would be taken for 2024-04-01", 'zone="Europe/Berlin"'):
+        assert part in str(refused.value)
+    for told in ({"zone": "Europe/Berlin"}, {"calendar": "XETR"}):
+        assert len(RangeCache("bars", load, clock=Clock(), **told).get(*asked)) == 8
+    west = loader_of_days(dt.timezone(dt.timedelta(hours=-4)), made)
+    assert len(RangeCache("western bars", west, clock=Clock()).get(*asked)) == 8
+
+
+def test_midnights_of_another_zone_than_before_are_refused() -> None:
+    loaders = iter([loader_of_days("Europe/Berlin"), loader_of_days("Asia/Tokyo")])
+
+    def load(*asked: Any) -> pd.DataFrame:
+        return next(loaders)(*asked)
+
+    cache = RangeCache("bars", load, clock=Clock())
+    assert len(cache.get("A", "1D", "2024-03-25", "2024-04-05")) == 11
+    with pytest.raises(PartialCoverageError, match="midnights of a zone that is Asia/Tokyo"):
+        cache.get("A", "1D", "2024-03-25", "2024-04-10")
 
 
 def test_a_start_and_an_end_in_another_zone_are_session_dates_of_the_exchange() -> None:

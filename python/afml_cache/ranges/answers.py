@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from afml_cache.exceptions import LoaderError
-from afml_cache.ranges.forms import read
+from afml_cache.ranges.axes import DateAxis
+from afml_cache.ranges.forms import read, zone_of
+from afml_cache.ranges.frame_times import midnights_of
+from afml_cache.ranges.places import labelled
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from afml_cache.ranges.forms import Form
 
 _FEW = 3
+_HOUR = 3_600_000_000_000
 
 
 @dataclass
@@ -60,7 +64,7 @@ def checked(value: object, asked: Asked) -> Answer:
         form, table = read(value, time=asked.time, default=asked.form)
         at = np.empty(0, np.int64)
         if table.height and form.time is not None:
-            at = asked.axis.positions(table[form.time])
+            at = _positions(asked, form, table[form.time])
     except (LoaderError, ValueError, TypeError) as error:
         message = f"{asked} gave what can't be used: {error}"
         raise LoaderError(message) from error
@@ -70,6 +74,28 @@ def checked(value: object, asked: Asked) -> Answer:
     if asked.axis.timeframe.unit != "tick":
         _keep_one_each(answer, asked)
     return answer
+
+
+def _positions(asked: Asked, form: Form, times: pl.Series) -> np.ndarray[Any, Any]:
+    """Give where rows stand; see that a midnight is the date that begins then where it is one."""
+    own = zone_of(form)
+    axis = labelled(asked.axis, own)
+    at = axis.positions(times)
+    if own is None or not isinstance(axis, DateAxis):
+        return at
+    midnights, dates = midnights_of(times, own)
+    others = np.flatnonzero(at[midnights] != dates)
+    if len(others):
+        date, taken = dates[others[0]], at[midnights[others[0]]]
+        shown = own if isinstance(own, str) else f"{own / _HOUR:+g} hours from UTC"
+        message = (
+            f"its labels are midnights of a zone that is {shown}; the one of "
+            f"{axis.describe(int(date), int(date))} would be taken for "
+            f"{axis.describe(int(taken), int(taken))}: name the zone whose dates are meant, as by "
+            'zone="Europe/Berlin", or a calendar'
+        )
+        raise LoaderError(message)
+    return at
 
 
 def _put_in_order(answer: Answer, asked: Asked) -> None:

@@ -45,6 +45,8 @@ class DateAxis:
         Zone of times without one: "UTC", a name, or "raise".
     zone
         The zone whose dates are meant where no calendar says it; by default that of `naive`.
+    labels
+        The zone whose midnights are the labels of bars; by default that of each label.
     """
 
     def __init__(
@@ -53,11 +55,17 @@ class DateAxis:
         sessions: Sessions | None = None,
         naive: str = "UTC",
         zone: str | None = None,
+        labels: str | None = None,
     ) -> None:
         self.timeframe = timeframe
         self.sessions = sessions
         self.naive = naive
+        self.labels = labels
         self._given = zone
+
+    def labelled(self, labels: str) -> DateAxis:
+        """Give the same axis for bars whose labels are midnights of a zone."""
+        return DateAxis(self.timeframe, self.sessions, self.naive, self._given, labels)
 
     @functools.cached_property
     def zone(self) -> str:
@@ -130,7 +138,7 @@ class DateAxis:
         ValueError
             It has nulls, times that can't be told, or is no column of times.
         """
-        return dates_of(times, self.naive, self.zone)
+        return dates_of(times, self.naive, self.zone, self.labels)
 
     def limits(self, now: int, settle: int) -> Limits:
         """Say which bars are final, closed, and yet to begin."""

@@ -12,7 +12,7 @@ from afml_cache.ranges.zones import DAY, HIGHEST, LOWEST
 if TYPE_CHECKING:
     from afml_cache.ranges.made_calendars import Instants
 
-__all__ = ["dates_of", "instants_of"]
+__all__ = ["dates_of", "instants_of", "midnights_of"]
 
 _SCALES: Final = {"ms": 1_000_000, "us": 1000, "ns": 1}
 # More than any clock is set back at once.
@@ -44,11 +44,11 @@ def instants_of(times: pl.Series, naive: str, *, unique: bool) -> Instants:
     return _localized(times.name, walls, naive, unique=unique)
 
 
-def dates_of(times: pl.Series, naive: str, zone: str) -> Instants:
+def dates_of(times: pl.Series, naive: str, zone: str, labels: str | None = None) -> Instants:
     """Give the session dates of a column of times, as midnights in UTC.
 
-    A time that is midnight in its own zone is the date that begins then; another one is the date
-    that it falls on in `zone`.
+    A time that is midnight in its own zone, which is `labels` where that is given, is the date that
+    begins then; another one is the date that it falls on in `zone`.
     """
     counted = _counted(times)
     if times.dtype == pl.Date:
@@ -56,6 +56,8 @@ def dates_of(times: pl.Series, naive: str, zone: str) -> Instants:
     own = getattr(times.dtype, "time_zone", None)
     if own is None:
         _refuse_naive(times, naive)
+    else:
+        own = labels or own
     walls = counted if own is None else _walls(counted, own)
     others = np.flatnonzero(walls % DAY)
     if len(others) and (own or naive) != zone:
@@ -65,6 +67,14 @@ def dates_of(times: pl.Series, naive: str, zone: str) -> Instants:
         walls = walls.copy()
         walls[others] = _walls(moved, zone)
     return walls - walls % DAY
+
+
+def midnights_of(times: pl.Series, zone: str | int) -> tuple[Instants, Instants]:
+    """Give which of a column of instants are midnights of a zone, and the dates that begin then."""
+    counted = _counted(times)
+    walls = counted + zone if isinstance(zone, int) else _walls(counted, zone)
+    at = np.flatnonzero(walls % DAY == 0)
+    return at, walls[at]
 
 
 def _counted(times: pl.Series) -> Instants:

@@ -61,6 +61,13 @@ def anchored(axis: Axis, anchor: int | None) -> Axis:
     return InstantAxis(axis.timeframe, axis.sessions, axis.naive, anchor)
 
 
+def labelled(axis: Axis, zone: str | int | None) -> Axis:
+    """Give the axis whose labels are midnights of a zone, unless it has one or that has no key."""
+    if isinstance(axis, DateAxis) and axis.labels is None and isinstance(zone, str):
+        return axis.labelled(zone)
+    return axis
+
+
 def anchor_of(at: np.ndarray[Any, Any], step: int) -> int | None:
     """Tell where bars begin within their lengths; `None` where they begin anywhere."""
     begins = at % step

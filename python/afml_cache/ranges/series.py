@@ -15,11 +15,13 @@ import polars as pl
 
 from afml_cache._native import Series as NativeSeries
 from afml_cache.exceptions import CacheCorruptError, CacheStoreError, SchemaError, warn
+from afml_cache.ranges import zones
 from afml_cache.ranges.adopting import adopt
-from afml_cache.ranges.forms import Form, restore
+from afml_cache.ranges.axes import DateAxis
+from afml_cache.ranges.forms import Form, restore, zone_of
 from afml_cache.ranges.importing import follows, in_form, is_provisional
 from afml_cache.ranges.intervals import joined, without
-from afml_cache.ranges.places import anchor_of, anchored, between, within
+from afml_cache.ranges.places import anchor_of, anchored, between, labelled, within
 from afml_cache.ranges.reservations import Reservations
 from afml_cache.ranges.segments import ROWS, about, made_of, packed, unpacked
 from afml_cache.ranges.states import DATA, DAY, EVER, NEW, Piece
@@ -138,12 +140,14 @@ class Series:
         try:
             told = json.loads(text)
             form = Form.from_json(json.dumps(told["form"]))
-            anchor = told["anchor"]
+            anchor, labels = told["anchor"], told.get("labels")
+            if labels is not None:
+                zones.zone_of(labels, "labels")
         except (CacheCorruptError, LookupError, TypeError, ValueError) as error:
             self._shun_all(error)
             return
         self.anchor, self._anchor_known = anchor, True
-        self.axis = anchored(self.axis, self.anchor)
+        self.axis = labelled(anchored(self.axis, self.anchor), labels)
         if self._bound is not None:
             form = form.bind(self._bound)
         elif is_ours:
@@ -182,6 +186,8 @@ class Series:
         if form.bound is not None:
             self._bound = form.bound
         self._take_form(merged)
+        if rows.height:
+            self.axis = labelled(self.axis, zone_of(form))
 
     def _merged(self, form: Form) -> Form:
         if self.form is None or self.form.says_nothing:
@@ -217,6 +223,8 @@ class Series:
         if self.form is None:
             return None
         told = {"form": json.loads(self.form.to_json()), "anchor": self.anchor}
+        if isinstance(self.axis, DateAxis) and self.axis.labels is not None:
+            told["labels"] = self.axis.labels
         # A class that only the disk names is never sealed: whoever reads the seal imports it.
         return json.dumps(told), self.form.kind != "objects" or self.form.bound is not None
 

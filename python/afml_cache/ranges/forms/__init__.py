@@ -3,6 +3,7 @@
 from afml_cache.ranges.forms.converting import Output, read, restore, write
 from afml_cache.ranges.forms.form import Column, Form
 from afml_cache.ranges.forms.hold import Held, hold
+from afml_cache.ranges.forms.times import zone_of
 from afml_cache.ranges.forms.unite import United, unite
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "restore",
     "unite",
     "write",
+    "zone_of",
 ]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from afml_cache.exceptions import LoaderError
-from afml_cache.ranges.forms import dtypes
+from afml_cache.ranges.forms import dtypes, zones
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import polars as pl
 
-    from afml_cache.ranges.forms.form import Column
+    from afml_cache.ranges.forms.form import Column, Form
 
 NAMES: Final = frozenset({"time", "timestamp", "date", "datetime", "ts", "t", "open_time"})
 
@@ -93,6 +93,17 @@ def listed(columns: Sequence[Column]) -> str:
 def _quoted(column: Column) -> str:
     nameless = column.role == "index" and column.label is None
     return "the index" if nameless else f'"{column.label}"'
+
+
+def zone_of(form: Form) -> str | int | None:
+    """Tell the zone of a form's times: its key, or nanoseconds ahead of UTC; `None` without one."""
+    if form.time is None:
+        return None
+    column = next(each for each in form.columns if each.inner == form.time)
+    outer = column.outer.get("cells", column.outer)
+    if outer.get("zone") is not None:
+        return zones.told(outer["zone"])
+    return getattr(column.dtype, "time_zone", None)
 
 
 def check(what: str, values: pl.Series) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 Json = Any
 
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
+_MINUTE: Final = 60_000_000_000
 
 
 def encode(zone: dt.tzinfo) -> Json:
@@ -91,6 +92,20 @@ def _of_library(module: str, name: str) -> dt.tzinfo:
     except (ImportError, AttributeError):
         return dt.timezone.utc
     return zone
+
+
+def told(text: Json) -> str | int:
+    """Tell a zone by its key or, where it has none, by nanoseconds ahead of UTC."""
+    ((sort, given),) = text.items()
+    if sort in {"zoneinfo", "pytz"}:
+        key: str = given
+        return key
+    if sort == "pytz_offset":
+        return int(given) * _MINUTE
+    if sort == "offset" and isinstance(given, str):  # as pyarrow writes it
+        minutes = int(given[1:3]) * 60 + int(given[4:6])
+        return (minutes if given[0] == "+" else -minutes) * _MINUTE
+    return int(given[0]) * 1000 if sort == "offset" else "UTC"
 
 
 def known_to_polars(text: Json) -> str:
