@@ -159,7 +159,7 @@ def test_a_series_that_is_named_by_too_little_or_too_much_is_refused(
 ) -> None:
     with pytest.raises(CacheConfigError) as refused:
         getattr(cache_of(Vendor(YEAR)), method)(*placed)
-    told(refused.value, "`bars`", "symbol, timeframe", repr(placed))
+    told(refused.value, "`bars`", "symbol, timeframe", ", ".join(map(repr, placed)))
 
 
 def with_feed(symbol, timeframe, feed, start, end): ...
