@@ -159,7 +159,9 @@ impl Catalog {
             let known = held.open.take().filter(|open| self.is_current_file(open));
             let file = known.as_ref().map(|open| open.file);
             let opened = known.map_or_else(|| self.opened(), Ok);
+            let mut only_read = false;
             let done = opened.and_then(|open| {
+                only_read = open.connection.is_readonly("main").unwrap_or(true);
                 let done = work(&open.connection);
                 if !done.as_ref().is_err_and(is_fatal) {
                     held.open = Some(open);
@@ -168,7 +170,7 @@ impl Catalog {
             });
             match done {
                 Ok(done) => return Ok(done),
-                Err(Trouble::Sql(error)) if is_damage(&error) && !replaced => {
+                Err(Trouble::Sql(error)) if is_damage(&error) && !replaced && !only_read => {
                     replaced = true;
                     let file = file.unwrap_or_else(|| self.files.catalog_identity());
                     self.files.set_catalog_aside(file)?;
@@ -182,7 +184,9 @@ impl Catalog {
     fn opened(&self) -> std::result::Result<Open, Trouble> {
         let path = self.files.catalog();
         let connection = match connect(&path, !self.files.is_network()) {
-            Err(error) if is_refused(&error) => read_only(&path).map_err(|_| error)?,
+            Err(error) if !is_damage(&error) && !is_locked(&error) => {
+                read_only(&path).map_err(|_| error)?
+            }
             connected => connected?,
         };
         let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -242,20 +246,16 @@ fn read_only(path: &Path) -> rusqlite::Result<Connection> {
     open("").or_else(|_| open("?immutable=1"))
 }
 
-/// Whether the file may only be read, or what SQLite puts beside it can't be made.
-fn is_refused(error: &rusqlite::Error) -> bool {
+fn is_locked(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),
-        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
     )
 }
 
 /// Whether the connection is of no use after an error.
 fn is_fatal(error: &rusqlite::Error) -> bool {
-    !matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull)
-    )
+    !is_locked(error) && error.sqlite_error_code() != Some(ErrorCode::DiskFull)
 }
 
 /// Whether the file is no database, or holds other tables or rows than ours.

@@ -48,7 +48,7 @@ class Vendor:
     version: int = 0
     calls: list[tuple[str, int, int]] = field(default_factory=list)
 
-    def load(self, symbol: str, _timeframe: str, start: dt.date, end: dt.date) -> pl.DataFrame:
+    def load(self, symbol: str, _: str, start: dt.date, end: dt.date) -> pl.DataFrame:
         first, stop = (start - FIRST).days, (end - FIRST).days
         self.calls.append((symbol, first, stop))
         return rows(symbol, first, stop, self.version)
@@ -71,7 +71,7 @@ def get(bars: RangeCache, first: int, stop: int, symbol: str = "AAPL") -> pl.Dat
 
 @dataclass
 class Seen:
-    """What came of requests: were all rows right, what was asked for, what was warned of."""
+    """Whether all rows were right, what the vendor was asked for, and what was warned of."""
 
     right: bool
     days: list[int]

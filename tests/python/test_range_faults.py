@@ -1,6 +1,7 @@
 """Bars whose files are damaged: the vendor's rows come, at most a warning, and it heals."""
 
 import os
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,8 @@ from faulty_ranges import (
     WARNINGS,
     ask,
     catalog,
+    day,
+    get,
     quarantined,
     rows,
     segments,
@@ -26,18 +29,9 @@ ALL = (0, 30)
 def root(tmp_path: Path) -> Path:
     """A store with three segments of one series, of ten days each, and one of another."""
     folder = tmp_path / "store"
-    ask(folder, (0, 10), (0, 20), (0, 30), act=lambda bars: bars.get("MSFT", "1D", *ENDS))
+    ask(folder, (0, 10), (0, 20), (0, 30), act=lambda bars: get(bars, 0, 10, "MSFT"))
     assert len(segments(folder)) == 3
     return folder
-
-
-def _ends() -> tuple:
-    from faulty_ranges import day
-
-    return day(0), day(10)
-
-
-ENDS = _ends()
 
 
 def flip(place: float) -> Callable[[Path], object]:
@@ -120,8 +114,6 @@ def test_a_segment_that_is_damaged_while_in_use_is_answered_from_memory(
     root: Path, damage: Callable
 ) -> None:
     def act(bars) -> None:
-        from faulty_ranges import get
-
         damage(segments(root)[0])
         assert get(bars, 0, 30).equals(rows("AAPL", 0, 30))
 
@@ -212,8 +204,6 @@ def lose_catalog(root: Path) -> None:
 
 
 def test_what_was_invalidated_does_not_come_back_with_a_lost_catalog(root: Path) -> None:
-    from faulty_ranges import day
-
     ask(root, act=lambda bars: bars.invalidate("AAPL", "1D", day(12), day(25)))
     lose_catalog(root)
     seen = ask(root, (12, 25), version=1)
@@ -232,8 +222,6 @@ def test_what_was_invalidated_as_a_whole_does_not_come_back_with_a_lost_catalog(
 
 
 def test_what_was_restated_does_not_come_back_with_a_lost_catalog(root: Path) -> None:
-    from faulty_ranges import day
-
     ask(root, version=1, act=lambda bars: bars.refresh("AAPL", "1D", day(0), day(30)))
     lose_catalog(root)
     seen = ask(root, ALL, version=1)
@@ -263,8 +251,6 @@ def test_a_segment_that_is_damaged_and_in_no_catalog_is_fetched_again(
 def test_no_flipped_byte_of_the_catalog_has_a_false_bar_answered(
     root: Path, tmp_path: Path
 ) -> None:
-    import random
-
     settle(root)
     size = catalog(root).stat().st_size
     generator = random.Random(1)

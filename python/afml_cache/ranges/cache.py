@@ -28,6 +28,7 @@ from afml_cache.ranges.calendars import sessions_of
 from afml_cache.ranges.deriving import check_whole, derivations, derived, reach
 from afml_cache.ranges.effects import Failed, Parallel, arun, run
 from afml_cache.ranges.filling import Filler
+from afml_cache.ranges.forking import check_polars
 from afml_cache.ranges.forms import Form, write
 from afml_cache.ranges.keys import frame_of, key_text, rest_of, rest_of_text, values_of
 from afml_cache.ranges.loaders import Loader, make_policy
@@ -496,6 +497,7 @@ class RangeCache(Upkeep):
 
     def _find(self, values: dict[str, Any]) -> Series:
         """Give the series of a key."""
+        check_polars()
         frame = self._constant or timeframe_of(values[self._timeframe])
         axis, about = self._about(frame)
         shown = {**values, self._timeframe: frame.text} if self._constant is None else values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import itertools
 import json
@@ -113,7 +114,6 @@ class Series:
             message = f"the bars of {self.name} that are stored can't be looked up: {error}"
             self._warn_once("CacheReadWarning", message)
         else:
-            self._told.discard("CacheReadWarning")
             self.mark = mark
             if revision == self._revision:
                 return
@@ -127,7 +127,7 @@ class Series:
             self.sync(writes=writes)
 
     def _warn_once(self, category: str, message: str) -> None:
-        """Warn of what goes wrong each time, until it goes right."""
+        """Warn of what goes wrong each time."""
         if category not in self._told:
             self._told.add(category)
             warn(category, message)
@@ -152,6 +152,10 @@ class Series:
             form = form.bind(self._bound)
         elif is_ours:
             form = bound(form)
+        if self._unsaved and self.form is not None:
+            # What is in memory alone may have columns that nobody stored.
+            with contextlib.suppress(SchemaError):
+                form = form.merge(self.form)
         self._take_form(form)
 
     def _shun_all(self, error: Exception) -> None:
@@ -445,7 +449,6 @@ class Series:
                 self._warn_once("CacheWriteWarning", message)
                 self._hold(pieces, table)
             else:
-                self._told.discard("CacheWriteWarning")
                 if made is None:
                     return False
         else:

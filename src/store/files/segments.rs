@@ -227,11 +227,10 @@ impl SeriesFiles {
     /// It can't be written.
     pub fn write_cut(&self, series: &str, cut: &Cut) -> Result<()> {
         let name = format!("{:016x}{CUT}", nonce()?);
-        let mut content = format!("{}\n", cut.at);
-        for (first, stop) in &cut.spans {
-            content.push_str(&[first.to_string(), stop.to_string()].join(" "));
-            content.push('\n');
-        }
+        let spans = cut.spans.iter();
+        let spans = spans.map(|(first, stop)| format!("{first} {stop}"));
+        let lines: Vec<_> = std::iter::once(cut.at.to_string()).chain(spans).collect();
+        let content = lines.join("\n") + "\n";
         let check = Digest::of(content.as_bytes());
         self.put(series, &name, format!("{content}{check}\n").as_bytes())
     }
