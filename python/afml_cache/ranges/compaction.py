@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -38,12 +39,14 @@ def parts(series: Series) -> list[Part]:
         if piece.segment is not None and piece.segment > 0:
             spans.setdefault(piece.segment, []).append(piece)
     found = []
-    for number, _, first, stop, rows, *_ in series.native.segments():
+    for number, _, first, stop, rows, *_, about in series.native.segments():
         live = spans.get(number, [])
         if not live:
             continue
         length = sum(piece.stop - piece.first for piece in live)
-        found.append(Part(number, live[0].first, rows, whole=length >= stop - first))
+        # Between the pieces that a segment was written for there may be some without bars.
+        whole = length >= stop - first or length >= json.loads(about).get("length", stop - first)
+        found.append(Part(number, live[0].first, rows, whole=whole))
     return sorted(found, key=lambda part: part.first)
 
 

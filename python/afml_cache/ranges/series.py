@@ -480,9 +480,11 @@ class Series:
                 if piece.segment == NEW and piece.first < stop and first < piece.stop
             ]
             rows += mine
-            about_it = {**whose, "pieces": [list(piece) for piece in mine]}
+            length = sum(piece.stop - piece.first for piece in mine)
+            about_it = {**whose, "length": length, "pieces": [list(piece) for piece in mine]}
             content = packed(table[begin:end], about_it)
-            files.append((content, first, stop, end - begin, json.dumps(told)))
+            shown = json.dumps({**told, "length": length})
+            files.append((content, first, stop, end - begin, shown))
         rows += [piece for piece in pieces if piece.segment != NEW]
         stored = self.native.form()
         if form is not None and stored is not None and stored[0] == form[0]:
