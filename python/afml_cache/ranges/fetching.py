@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from afml_cache.exceptions import LoaderError
 from afml_cache.ranges.answers import checked
 from afml_cache.ranges.effects import Call
-from afml_cache.ranges.filling import Found
+from afml_cache.ranges.filling import Found, is_final
 from afml_cache.ranges.forms import write
 from afml_cache.ranges.intervals import Interval, without
 from afml_cache.ranges.loaders import NOTHING, Effort, fetch
@@ -86,11 +86,25 @@ class Fetch:
             return _proof_of_ticks(answer, first, stop, options.max_rows)
         proven = proof(axis, first, stop, answer.at, self._caps)
         self._caps = self._caps.learned(proven, (first, stop), len(answer.at))
+        if len(answer.at):
+            proven = proven.without_ends([hole for hole in proven.holes if self._had_bars(*hole)])
         if series.learn_anchor(answer.at) and options.loader_closed == "both":
             # The end that was asked for was no label: what lies behind it was not.
             asked = max(axis.floor(stop - 1) + 1, first + 1)
             return proven.up_to(asked, stop)
         return proven
+
+    def _had_bars(self, first: int, stop: int, _: int) -> bool:
+        """Whether final bars are stored of an interval.
+
+        An answer without them is cut, or the vendor has taken them back: asked for by themselves,
+        they tell.
+        """
+        series = self.request.series
+        final = [
+            (piece.first, piece.stop) for piece in series.pieces(first, stop) if is_final(piece)
+        ]
+        return any(series.table(*span).height for span in final)
 
 
 def _proof_of_ticks(answer: Answer, first: int, stop: int, most: int | None) -> Proof:

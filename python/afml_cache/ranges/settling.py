@@ -46,6 +46,14 @@ class Proof(NamedTuple):
         holes = [(first, min(last, end), why) for first, last, why in self.holes if first < end]
         return Proof((self.kept[0], end), holes)
 
+    def without_ends(self, unproven: Sequence[tuple[int, int, int]]) -> Proof:
+        """Give what it says without some of the holes, as far as they lie at its ends."""
+        first, stop = self.kept
+        for begin, end, _ in unproven:
+            first = max(first, end) if begin == self.kept[0] else first
+            stop = min(stop, begin) if end == self.kept[1] else stop
+        return Proof((first, stop), [hole for hole in self.holes if first <= hole[0] < stop])
+
 
 class Caps(NamedTuple):
     """From how many rows on an answer lacks those before its first, and those behind its last."""
@@ -79,16 +87,17 @@ def proof(axis: Axis, first: int, stop: int, at: np.ndarray[Any, Any], caps: Cap
     full_before, full_behind = (cap is not None and len(at) >= cap for cap in caps)
     cut = full_before or full_behind or len(at) >= _LEAST_CAP
     kept_first, kept_stop, holes = first, stop, []
+    why = VENDOR_EMPTY if axis.sessions is None else SHORT
     if cut and not full_before and back > (0 if full_behind else quiet):
         kept_stop = end
-    elif end < stop and axis.sessions is None:
-        holes.append((end, stop, VENDOR_EMPTY))
+    elif back or (end < stop and axis.sessions is None):
+        holes.append((end, stop, why))
     if cut and not full_behind and front > (0 if full_before else quiet):
         kept_first = begin
-    elif front > quiet and axis.sessions is None:
-        holes.append((first, begin, VENDOR_EMPTY))
-    missing = axis.sessions_missing(kept_first, kept_stop, at)
-    holes += [(begin, end, SHORT) for begin, end in missing]
+    elif front or (first < begin and axis.sessions is None):
+        holes.append((first, begin, why))
+    missing = axis.sessions_missing(begin, end, at)
+    holes += [(low, high, SHORT) for low, high in missing]
     return Proof((kept_first, kept_stop), holes)
 
 
