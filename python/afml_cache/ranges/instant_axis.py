@@ -82,7 +82,11 @@ class InstantAxis:
         stop = max(self.next(now), first) if end is None else self._stop(end, closed, first, start)
         if first >= stop:
             return Request(first, first, first, first, caller)
-        return Request(self.floor(first), self.ceil(stop), first, stop, caller)
+        # The next start can't be told more exactly than this end.
+        whole = (
+            self.ceil(stop) if self._grid > 1 else -(-stop // caller.precision) * caller.precision
+        )
+        return Request(self.floor(first), whole, first, stop, caller)
 
     def _stop(self, end: object, closed: str, first: int, start: object) -> int:
         last = moment(end, "end")
@@ -189,9 +193,15 @@ class InstantAxis:
         start = caller.first(first, dates=False)
         if closed == "left":
             return start, caller.last(stop, dates=False, inclusive=False)
-        whole = self._grid == self._step > 1
-        last = self.floor(stop - 1) if whole else (stop - 1) // caller.precision * caller.precision
-        return start, caller.last(max(last, first), dates=False, inclusive=True)
+        return start, caller.last(max(self._last(stop, caller), first), dates=False, inclusive=True)
+
+    def _last(self, stop: int, caller: Caller) -> int:
+        """Give the last label before a position, or the last time that a caller can tell."""
+        if self._grid == self._step > 1:
+            return self.floor(stop - 1)
+        # Ticks may be finer than that: some behind it are asked for too, rather than none.
+        later = caller.precision - 1 if self.timeframe.unit == "tick" else 0
+        return (stop - 1 + later) // caller.precision * caller.precision
 
     def describe(self, first: int, stop: int) -> str:
         """Write an interval for a message, in UTC."""
