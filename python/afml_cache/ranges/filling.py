@@ -13,7 +13,7 @@ from afml_cache.ranges.places import times
 from afml_cache.ranges.restating import BasisChange, compared
 from afml_cache.ranges.series import Tail
 from afml_cache.ranges.settling import Sent, pieces_of
-from afml_cache.ranges.states import DATA, DAY, EVER
+from afml_cache.ranges.states import DAY, EVER
 from afml_cache.ranges.windows import together
 
 if TYPE_CHECKING:
@@ -136,9 +136,7 @@ class Filler:
     def _compare(self, request: Request, found: Found) -> None:
         """Find what the vendor has restated of what was stored and final."""
         series, answer = request.series, found.answer
-        known = [
-            (one.first, one.stop) for one in series.pieces(*found.proven.kept) if is_final(one)
-        ]
+        known = [(one.first, one.stop) for one in series.pieces(*found.proven.kept) if one.is_final]
         for first, stop in joined(known):
             old = series.table(first, stop)
             begin, end = map(int, answer.at.searchsorted((first, stop)))
@@ -159,8 +157,3 @@ class Filler:
         )
         if self.options.on_restated is not None:
             self.options.on_restated(series.values, *times(series.axis, first, stop))
-
-
-def is_final(piece: Piece) -> bool:
-    """Tell whether a piece has bars that will not be asked for again."""
-    return piece.state == DATA and piece.segment is not None

@@ -128,8 +128,8 @@ class Request:
         """Tell what is asked for: the gaps, with what is fetched again where new bars begin."""
         options = self.filler.options
         if options.seam and gaps:
-            begin = self.series.seam(gaps[-1], options.seam)
-            gaps = joined([*gaps, (begin, gaps[-1][1])])
+            again = self.series.seams(gaps, options.seam, each=options.is_adjusted)
+            gaps = joined([*gaps, *again])
         return planned(self.series.axis, gaps, options, self.end(self.limits()))
 
     def _forming(self, first: int, stop: int, limits: Limits, now: int) -> list[Interval]:
@@ -151,6 +151,8 @@ class Request:
             if not gaps:
                 return
             wanted = self.wanted(gaps)
+            # A change of basis is of the whole series: nobody else adds to it meanwhile.
+            wanted = [EVER] if self.filler.options.is_adjusted else wanted
             reserved = series.reservations.reserve(wanted)
             if reserved is None:
                 yield Until(functools.partial(series.reservations.is_free, wanted))
@@ -205,10 +207,11 @@ class Request:
             series.sync()
             # Another process may have fetched it meanwhile.
             still = self.gaps()
-            yield from self._fetch(common(self.wanted(still), mine))
+            wanted = common(self.wanted(still), mine)
+            yield from self._fetch(wanted)
         finally:
             series.reservations.unlock()
-        self.asked = joined(self.asked + mine)
+        self.asked = joined([*self.asked, *wanted])
 
     def asks(self, first: int, stop: int) -> Asked:
         """Tell how the answer to a call is to be read."""
@@ -218,21 +221,36 @@ class Request:
         )
 
     def _fetch(self, gaps: list[Interval]) -> Step[None]:
-        changes = []
-        for one, error in (yield from self._performed(gaps)):
-            if isinstance(error, BasisChange):
-                changes.append(error)
-            else:
-                self._fail(one.left, error)
+        calls = self._calls(gaps)
+        seams = [] if not self.filler.options.is_adjusted else self._meeting(calls)
+        failed = yield from self._performed(seams)
+        if not failed:
+            rest = [call for call in calls if call not in seams]
+            failed = yield from self._performed(rest)
+        elif not isinstance(failed[0][1], BasisChange):
+            # Nothing says whether the others would be on the basis of what is stored.
+            self._fail(without(joined(calls), joined(seams)), failed[0][1])
+        changes = [error for _, error in failed if isinstance(error, BasisChange)]
         if changes:
             yield from self._rebuild(gaps, changes[0])
+            return
+        for one, error in failed:
+            self._fail(one.left, error)
+
+    def _calls(self, gaps: list[Interval]) -> list[Interval]:
+        options = self.filler.options
+        return [call for gap in gaps for call in calls_of(self.series.axis, gap, options)]
+
+    def _meeting(self, calls: list[Interval]) -> list[Interval]:
+        """Give those calls that fetch again what is stored."""
+        stored = self.series.final()
+        return [call for call in calls if common([call], stored)]
 
     def _performed(
-        self, gaps: list[Interval], found: list[Found] | None = None
+        self, calls: list[Interval], found: list[Found] | None = None
     ) -> Step[list[tuple[Fetch, BaseException]]]:
-        """Fetch some intervals; give those fetches that failed."""
+        """Make some calls; give those that failed."""
         options = self.filler.options
-        calls = [call for gap in gaps for call in calls_of(self.series.axis, gap, options)]
         fetches = [Fetch(self, *call, found) for call in calls]
         outcomes = yield Parallel([fetch.steps() for fetch in fetches], options.concurrency)
         pairs = zip(fetches, outcomes, strict=True)
@@ -250,7 +268,7 @@ class Request:
         _log.warning("%s: all of it is fetched again", change)
         stored = [(one.first, one.stop) for one in series.pieces(*EVER) if one.segment is not None]
         found: list[Found] = []
-        failed = yield from self._performed(joined([*stored, *gaps]), found)
+        failed = yield from self._performed(self._calls(joined([*stored, *gaps])), found)
         for one, error in failed:
             self._fail(common(one.left, gaps) or gaps, error)
         if not failed:

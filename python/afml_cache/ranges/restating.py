@@ -14,7 +14,8 @@ PRICES: Final = frozenset(
     {"open", "high", "low", "close", "o", "h", "l", "c", "price", "vwap", "bid", "ask"}
 )
 _SAME = 1e-9
-# Adjusted prices are rounded to cents by many vendors.
+# What rounding does to a ratio that is told from rounded prices, where they are not too small.
+_CENTS = 0.011
 _ROUNDED = 2e-3
 
 
@@ -69,11 +70,15 @@ def _ratio(left: pl.DataFrame, right: pl.DataFrame, columns: list[str]) -> float
     prices = [name for name in columns if name.lower() in PRICES and left[name].dtype.is_numeric()]
     if not prices or not left.height:
         return None
-    with np.errstate(all="ignore"):
-        ratios = right.select(prices).to_numpy() / left.select(prices).to_numpy()
-    ratios = ratios[np.isfinite(ratios)]
-    if not len(ratios):
+    old, new = (frame.select(prices).to_numpy().astype(float).ravel() for frame in (left, right))
+    told = np.isfinite(old) & np.isfinite(new) & (old != 0)
+    old, new = old[told], new[told]
+    if not len(old):
         return None
-    middle = float(np.median(ratios))
-    constant = np.abs(ratios / middle - 1).max() <= _ROUNDED
-    return middle if constant and abs(middle - 1) > _ROUNDED else None
+    ratio = float(np.median(new / old))
+    moved, off = np.abs(new - old), np.abs(new - ratio * old)
+    # Prices as they were counted, and prices that a vendor has rounded to cents.
+    for noise in (_SAME * np.abs(new), np.minimum(_CENTS * (1 + abs(ratio)), _ROUNDED * abs(new))):
+        if (off <= noise).all() and (moved > noise).any():
+            return ratio
+    return None

@@ -21,11 +21,11 @@ from afml_cache.ranges.adopting import adopt
 from afml_cache.ranges.axes import DateAxis
 from afml_cache.ranges.forms import Form, restore, zone_of
 from afml_cache.ranges.importing import follows, in_form, is_provisional
-from afml_cache.ranges.intervals import joined, without
+from afml_cache.ranges.intervals import common, joined, without
 from afml_cache.ranges.places import anchor_of, anchored, between, labelled, within
 from afml_cache.ranges.reservations import Reservations
 from afml_cache.ranges.segments import ROWS, about, made_of, packed, unpacked
-from afml_cache.ranges.states import DATA, DAY, EVER, NEW, Piece
+from afml_cache.ranges.states import DAY, EVER, NEW, Piece
 from afml_cache.ranges.windows import Windows, together
 
 if TYPE_CHECKING:
@@ -322,16 +322,44 @@ class Series:
         self.failed = {gap: why for gap, why in self.failed.items() if now < why[0]}
         return list(self.failed)
 
-    def seam(self, gap: Interval, sessions: int) -> int:
-        """Give where to begin so that the last sessions that are stored are fetched again."""
-        data = [piece for piece in self.pieces(-(2**63), gap[0]) if piece.state == DATA]
-        if not data or any(one.state == DATA for one in self.pieces(gap[1], 2**63 - 1)):
-            return gap[0]
-        stop = data[-1].stop
-        days = self.labels(max(data[0].first, stop - (10 + 2 * sessions) * DAY), stop) // DAY
-        if not len(days):
-            return gap[0]
-        return max(int(sorted(set(days.tolist()))[-sessions:][0]) * DAY, data[0].first)
+    def final(self) -> list[Interval]:
+        """Tell of what intervals there are bars that will not be asked for again."""
+        return joined([(one.first, one.stop) for one in self.pieces(*EVER) if one.is_final])
+
+    def seams(self, gaps: Sequence[Interval], sessions: int, *, each: bool) -> list[Interval]:
+        """Give what is fetched again with gaps: the last sessions, where newer bars come.
+
+        With `each`, a session that is stored is fetched again wherever bars come.
+        """
+        spans = self.final()
+        if not spans or common(gaps, spans):
+            return []
+        if spans[-1][1] <= gaps[-1][0]:
+            return common([self._last(spans[-1], sessions)], spans)
+        if not each:
+            return []
+        before, after = min(
+            ((span, gap) for span in spans for gap in gaps),
+            key=lambda pair: max(pair[1][0] - pair[0][1], pair[0][0] - pair[1][1]),
+        )
+        return [self._last(before, 1) if before[1] <= after[0] else self._first(before)]
+
+    def _last(self, span: Interval, sessions: int) -> Interval:
+        """Give the last sessions of what is stored."""
+        first, stop = span
+        at = self.labels(max(first, stop - (10 + 2 * sessions) * DAY), stop)
+        at = at if len(at) else self.labels(first, stop)
+        days = sorted(set((at // DAY).tolist()))[-sessions:]
+        begin = at[at // DAY >= days[0]][0] if days else first
+        return max(self.axis.floor(int(begin)), first), stop
+
+    def _first(self, span: Interval) -> Interval:
+        """Give the first session of what is stored."""
+        first, stop = span
+        at = self.labels(first, min(stop, first + 12 * DAY))
+        at = at if len(at) else self.labels(first, stop)
+        last = at[at // DAY == at[0] // DAY][-1] if len(at) else stop - 1
+        return first, min(self.axis.next(int(last)), stop)
 
     def drop(self, first: int, stop: int) -> None:
         """Forget an interval; what a segment has of it is taken out of the segment too.

@@ -58,6 +58,11 @@ class Piece(NamedTuple):
     fetched_at: int
     recheck_after: int
 
+    @property
+    def is_final(self) -> bool:
+        """Whether it has bars that will not be asked for again."""
+        return self.state == DATA and self.segment is not None
+
     def within(self, first: int, stop: int) -> Piece:
         """Give the part of it in an interval."""
         return self._replace(first=max(first, self.first), stop=min(stop, self.stop))
