@@ -23,19 +23,16 @@ class Held:
     ----------
     rows
         How many rows it has.
-    nbytes
-        The memory that it takes, about.
     slice
         Gives the rows from a first up to another as a value of the caller's own.
     """
 
-    __slots__ = ("nbytes", "rows", "slice")
+    __slots__ = ("rows", "slice")
 
     slice: Callable[[int, int], Any]
 
-    def __init__(self, rows: int, nbytes: int, give: Callable[[int, int], Any]) -> None:
+    def __init__(self, rows: int, give: Callable[[int, int], Any]) -> None:
         self.rows = rows
-        self.nbytes = nbytes
         self.slice = give
 
 
@@ -66,25 +63,25 @@ def hold(form: Form, table: pl.DataFrame, output: Output = None) -> Held:
     if isinstance(output, type) or (output is None and form.kind == "objects"):
         bound = form if output is None or not isinstance(output, type) else form.bind(output)
         rows = objects.Writer(bound, given).rows
-        return Held(given.height, int(given.estimated_size()), rows)
+        return Held(given.height, rows)
     value = write(form, given, output)
     library = type(value).__module__.partition(".")[0]
     if library == "pandas":
         from afml_cache.ranges.forms import pandas_hot
 
-        return Held(len(value), pandas_hot.nbytes(value), pandas_hot.slicer(value))
+        return Held(len(value), pandas_hot.slicer(value))
     if library == "polars":
         return _of_polars(value)
     if library == "pyarrow":
         return _of_arrow(value)
-    return Held(0, 0, lambda _first, _stop: [])
+    return Held(0, lambda _first, _stop: [])
 
 
 def _of_class(form: Form, table: pl.DataFrame, cls: type) -> Held:
     def give(first: int, stop: int) -> Any:
         return write(form, table.slice(first, stop - first), cls)
 
-    return Held(table.height, int(table.estimated_size()), give)
+    return Held(table.height, give)
 
 
 def _of_polars(frame: pl.DataFrame) -> Held:
@@ -93,7 +90,7 @@ def _of_polars(frame: pl.DataFrame) -> Held:
     def give(first: int, stop: int) -> pl.DataFrame:
         return frame.slice(first, stop - first)
 
-    return Held(frame.height, int(frame.estimated_size()), give)
+    return Held(frame.height, give)
 
 
 def _of_arrow(table: Any) -> Held:
@@ -102,4 +99,4 @@ def _of_arrow(table: Any) -> Held:
     def give(first: int, stop: int) -> Any:
         return table.slice(first, stop - first)
 
-    return Held(table.num_rows, int(table.nbytes), give)
+    return Held(table.num_rows, give)

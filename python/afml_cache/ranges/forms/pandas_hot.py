@@ -23,12 +23,6 @@ class _Lasting:
     """What the reference is to, for as long as the process runs."""
 
 
-def nbytes(value: Any) -> int:
-    """Count the bytes of a frame or series with its index."""
-    used = value.memory_usage(index=True)
-    return int(used if isinstance(value, pd.Series) else used.sum())
-
-
 def slicer(value: Any) -> Callable[[int, int], Any]:
     """Give what cuts rows out of a frame or series that nobody else has from now on."""
     if not _COPIED_ON_WRITE or not _seal(value):
