@@ -323,3 +323,28 @@ def test_what_another_has_open_is_still_there_after_compaction() -> None:
     asked = ("A", "1D", "2024-01-01", "2024-01-21")
     same(reader.get(*asked), vendor.between(*asked[2:]))
     assert vendor.given_twice == []
+
+
+def test_bars_in_memory_are_not_read_again_to_make_their_segments_one(default_cache) -> None:
+    vendor = Vendor(YEAR)
+    cache = in_pieces(vendor)
+    asked = ("A", "1D", "2024-01-01", "2024-01-21")
+    cache.get(*asked)
+    for file in default_cache.rglob("*.parquet"):
+        file.chmod(0o600)
+        file.write_bytes(file.read_bytes()[:-1])
+    assert cache.compact("A", "1D") == 19
+    same(cache_of(vendor).get(*asked), vendor.between(*asked[2:]))
+    assert cache.verify().problems == []
+    assert vendor.given_twice == []
+
+
+def test_segments_are_made_one_as_they_come() -> None:
+    vendor = Vendor(YEAR)
+    cache = cache_of(vendor)
+    for day in days("2024-01-01", "2024-03-04"):
+        cache.get("A", "1D", day, day + pd.Timedelta("1D"))
+    assert cache.coverage("A", "1D").segments == 1
+    asked = ("A", "1D", "2024-01-01", "2024-03-05")
+    same(cache_of(vendor).get(*asked), vendor.between(*asked[2:]))
+    assert vendor.given_twice == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from afml_cache.exceptions import CacheStoreError
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 # each size: its segments grow eightfold each time.
 _FAN: Final = 8
 _SMALLEST: Final = 64
+# What was replaced is left for a minute; to look for it more often only takes time.
+_GRACE: Final = 60.0
 
 
 class Part(NamedTuple):
@@ -84,9 +87,12 @@ def compact_some(series: Series) -> None:
     while segments := due(parts(series)):
         if not rewrite(series, segments):
             return
-    # Where nothing can be removed, it is the next time.
-    with contextlib.suppress(CacheStoreError):
-        series.native.collect()
+    now = time.monotonic()
+    if now - series.collected >= _GRACE:
+        series.collected = now
+        # Where nothing can be removed, it is the next time.
+        with contextlib.suppress(CacheStoreError):
+            series.native.collect()
 
 
 def rewrite(series: Series, segments: Sequence[int]) -> bool:

@@ -7,6 +7,7 @@ import importlib
 import itertools
 import json
 import logging
+import math
 import operator
 import threading
 from collections import deque
@@ -80,6 +81,8 @@ class Series:
         self.tail: Tail | None = None
         self.failed: dict[Interval, tuple[int, str]] = {}
         self.appended = 0
+        self.collected = -math.inf
+        """When files that were replaced were looked for, by the clock that never goes back."""
         self.mark: int | None = None
         """What was counted of changes when it was last seen what they are."""
         self.restated: deque[tuple[int, int, int]] = deque(maxlen=10_000)
@@ -278,8 +281,12 @@ class Series:
         return together([table for _, table in parts]) if parts else self.nothing()
 
     def read_pieces(self, pieces: Sequence[Piece]) -> pl.DataFrame:
-        """Give the bars of some pieces, from disk."""
-        parts = [self._read(piece.first, piece.stop) for piece in pieces]
+        """Give the bars of some pieces: from memory where they are there, else from disk."""
+        parts = []
+        for first, stop, *_ in pieces:
+            window = self.windows.whole(first, stop)
+            known = None if window is None else window.part(first, stop).table
+            parts.append(self._read(first, stop) if known is None else known)
         return together(parts)
 
     def labels(self, first: int, stop: int) -> np.ndarray[Any, Any]:
