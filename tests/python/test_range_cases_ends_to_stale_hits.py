@@ -308,3 +308,16 @@ def test_a_hit_on_settled_bars_asks_nobody_however_late_it_is() -> None:
         cache.get("A", "1D", "2024-02-01", "2024-03-05")
         clock.move("77D")
     assert len(vendor.asked) == 1
+
+
+def test_months_of_nights_without_bars_are_no_storm_of_calls() -> None:
+    clock, index = Clock("2024-03-01"), hours("2023-01-01", "2023-03-31")
+    vendor = Vendor(index[(index.hour >= 9) & (index.hour < 16)])
+    cache = cache_of(vendor, clock=clock)
+    for start in pd.date_range("2023-01-01", "2023-03-30", tz="UTC"):
+        cache.get("A", "1h", start, start + pd.Timedelta("1D"))
+    asked = ("A", "1h", utc("2023-01-01"), utc("2023-03-31"))
+    wanted, calls = cache.get(*asked), len(vendor.asked)
+    clock.move("2h")
+    same(cache.get(*asked), wanted)
+    assert 0 < len(vendor.asked) - calls <= 16

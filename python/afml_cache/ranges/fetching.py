@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from afml_cache.exceptions import LoaderError
 from afml_cache.ranges.answers import checked
 from afml_cache.ranges.effects import Call
-from afml_cache.ranges.filling import Found, is_final
+from afml_cache.ranges.filling import Found
 from afml_cache.ranges.forms import write
 from afml_cache.ranges.intervals import Interval, without
 from afml_cache.ranges.loaders import NOTHING, Effort, fetch
@@ -102,7 +102,7 @@ class Fetch:
         """
         series = self.request.series
         final = [
-            (piece.first, piece.stop) for piece in series.pieces(first, stop) if is_final(piece)
+            (piece.first, piece.stop) for piece in series.pieces(first, stop) if piece.is_final
         ]
         return any(series.table(*span).height for span in final)
 

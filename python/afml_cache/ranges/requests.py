@@ -23,7 +23,7 @@ from afml_cache.ranges.places import times
 from afml_cache.ranges.planning import calls_of, closed_pieces, planned
 from afml_cache.ranges.reservations import is_filling
 from afml_cache.ranges.restating import BasisChange
-from afml_cache.ranges.states import EVER, FETCHED, SECOND
+from afml_cache.ranges.states import EMPTY, EVER, FETCHED, SECOND, SUSPECT
 from afml_cache.ranges.windows import together
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("afml_cache.ranges")
 
 _TRIES = 3
+RECHECKED = 16
+"""How many intervals without bars a request asks for again, where they are due."""
 BACK_OFF = 60 * SECOND
 """How long a prefetch leaves alone what could not be fetched."""
 
@@ -72,6 +74,8 @@ class Request:
     """Whether what failed a moment ago is left alone: nobody waits for it."""
     opened: int = 0
     """Where bars began that were still forming when it last had something to ask for."""
+    spared: list[Interval] | None = None
+    """What is due to be asked for again, and left to later requests."""
     _reopened: int = 0
 
     @property
@@ -98,6 +102,7 @@ class Request:
             missing = [(first, stop)]
         else:
             missing = self.series.native.missing(first, min(stop, limits.opened), now)
+            missing = without(missing, self._spare(first, stop, now))
             missing += self._forming(first, stop, limits, now)
         if self.heeds_failures:
             missing = without(missing, self.series.failed_lately(now))
@@ -105,6 +110,21 @@ class Request:
         if missing or not self.asked:
             self.opened = limits.opened
         return missing
+
+    def _spare(self, first: int, stop: int, now: int) -> list[Interval]:
+        """Tell which intervals without bars are due to be asked for, and left for later.
+
+        Ten years may have thousands of them: every night behind whose last bar a vendor said no
+        more. A request asks for the latest of them again.
+        """
+        if self.spared is None:
+            due = [
+                (piece.first, piece.stop)
+                for piece in self.series.pieces(first, stop)
+                if piece.state in {EMPTY, SUSPECT} and piece.recheck_after <= now
+            ]
+            self.spared = joined(due)[:-RECHECKED]
+        return self.spared
 
     def is_reopened(self) -> bool:
         """Tell whether bars that were there are gone: damaged, or dropped by others.
