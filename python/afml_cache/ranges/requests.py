@@ -173,16 +173,15 @@ class Request:
             wanted = self.wanted(gaps)
             # A change of basis is of the whole series: nobody else adds to it meanwhile.
             wanted = [EVER] if self.filler.options.is_adjusted else wanted
-            reserved = series.reservations.reserve(wanted)
-            if reserved is None:
-                yield Until(functools.partial(series.reservations.is_free, wanted))
-                series.sync()
-                continue
-            number, mine = reserved
+            number, mine = series.reservations.reserve(wanted)
             try:
-                yield from self._alone(mine)
+                if common(mine, gaps):
+                    yield from self._alone(mine)
             finally:
                 series.reservations.release(number)
+            if not common(mine, gaps):
+                yield Until(functools.partial(series.reservations.is_free, gaps))
+                series.sync()
 
     def uncached(self, output: Any) -> Step[Any]:
         """Ask the loader for all of it, look nothing up and keep nothing."""

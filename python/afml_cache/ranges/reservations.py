@@ -28,12 +28,10 @@ class Reservations:
         self._lease: SeriesLock | None = None
         self._lock = threading.Lock()
 
-    def reserve(self, wanted: list[Interval]) -> tuple[int, list[Interval]] | None:
-        """Reserve what nobody here fetches; `None` where all of it is being fetched."""
+    def reserve(self, wanted: list[Interval]) -> tuple[int, list[Interval]]:
+        """Reserve what nobody here fetches, which may be nothing."""
         with self._lock:
             mine = without(wanted, self._all())
-            if not mine:
-                return None
             self._count += 1
             self._reserved[self._count] = mine
             return self._count, mine
