@@ -17,8 +17,17 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PySeries>()?;
     module.add_class::<PyLease>()?;
     module.add_function(wrap_pyfunction!(joined, module)?)?;
+    module.add_function(wrap_pyfunction!(check_parquet, module)?)?;
     module.add_function(wrap_pyfunction!(without, module)?)?;
     module.add_function(wrap_pyfunction!(series_of, module)?)
+}
+
+/// Raises where a Parquet file asks for memory that it can't fill.
+#[pyfunction]
+#[pyo3(signature = (content, /))]
+fn check_parquet(py: Python<'_>, content: Vec<u8>) -> PyResult<()> {
+    py.detach(|| crate::ranges::parquet::check(&content))
+        .map_err(raise)
 }
 
 /// Intervals in order; those that overlap, or are at most `within` apart, are one.

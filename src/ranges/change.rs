@@ -128,7 +128,7 @@ impl Series {
             if let Some(form) = &change.form {
                 rows::set_form(connection, &self.name, &form.0, form.1.as_ref())?;
             }
-            let cut = lost(&before, &state.stored.coverage, &change.touches());
+            let cut = lost(&before, &state.stored.coverage, change);
             if let Some(cut) = cut {
                 let noted = catalog.files().write_cut(folder, &cut);
                 noted.map_err(failed)?;
@@ -254,22 +254,32 @@ fn write_all(
     Ok(())
 }
 
-/// What segments on disk say that counts no longer: they would be believed if the catalog was lost.
-fn lost(before: &Coverage, after: &Coverage, touched: &Intervals) -> Option<Cut> {
-    let with_bars = |coverage: &Coverage, interval: Interval| -> Intervals {
-        let pieces = coverage.pieces(interval).into_iter();
-        pieces
-            .filter(|piece| piece.segment.is_some())
-            .map(|piece| piece.interval)
-            .collect()
-    };
-    let lost = touched.as_slice().iter().flat_map(|&interval| {
-        let lost = with_bars(before, interval).without(&with_bars(after, interval));
-        lost.as_slice().to_vec()
-    });
-    let spans: Vec<_> = lost.map(|one| (one.first, one.stop)).collect();
+/// What segments on disk may say that counts no longer, those too that no catalog ever named: they
+/// would be believed if the catalog was lost.
+fn lost(before: &Coverage, after: &Coverage, change: &Change) -> Option<Cut> {
+    let mut gone: Vec<Interval> = change.cut.clone();
+    for piece in &change.pieces {
+        gone.extend_from_slice(with_bars(before, piece.interval).as_slice());
+    }
+    let gone: Intervals = gone.into_iter().collect();
+    let kept = gone.as_slice().iter();
+    let kept = kept.flat_map(|&interval| with_bars(after, interval).as_slice().to_vec());
+    let spans = gone.without(&kept.collect());
     let at = clock::wall_ns();
+    let spans: Vec<_> = spans
+        .as_slice()
+        .iter()
+        .map(|one| (one.first, one.stop))
+        .collect();
     (!spans.is_empty()).then_some(Cut { at, spans })
+}
+
+fn with_bars(coverage: &Coverage, interval: Interval) -> Intervals {
+    let pieces = coverage.pieces(interval).into_iter();
+    pieces
+        .filter(|piece| piece.segment.is_some())
+        .map(|piece| piece.interval)
+        .collect()
 }
 
 /// An error of ours within a transaction.

@@ -7,6 +7,7 @@ mod catalog;
 mod change;
 mod coverage;
 mod interval;
+pub mod parquet;
 mod rows;
 mod series;
 

@@ -3,6 +3,7 @@
 use super::catalog::Catalog;
 use super::coverage::{Coverage, Piece};
 use super::interval::{Interval, Intervals};
+use super::parquet;
 use super::rows::{self, Stored};
 use crate::digest::{Digest, digest_bytes};
 use crate::error::{Error, Kind, Result};
@@ -233,6 +234,7 @@ impl Series {
         let bytes = self.catalog()?.files().read(&self.folder(), &known.name)?;
         let length = i64::try_from(bytes.slice().len()).unwrap_or(i64::MAX);
         if length == known.bytes && digest_bytes(bytes.slice()) == known.digest {
+            parquet::check(bytes.slice())?;
             return Ok(bytes);
         }
         let (series, name) = (&self.name.slug, &known.name);
@@ -247,8 +249,9 @@ impl Series {
     /// # Errors
     /// As for `read`.
     pub fn read_stray(&self, name: &str) -> Result<Bytes> {
-        let read = self.catalog()?.files().read_stray(&self.folder(), name);
-        read.map(|(bytes, _)| bytes)
+        let (bytes, _) = self.catalog()?.files().read_stray(&self.folder(), name)?;
+        parquet::check(bytes.slice())?;
+        Ok(bytes)
     }
 
     /// Moves a segment that the catalog does not name out of the way.

@@ -266,3 +266,13 @@ def test_no_flipped_byte_of_the_catalog_has_a_false_bar_answered(
         again = ask(harmed, (0, 40))
         assert (again.right, again.days, again.warned) == (True, [], []), place
         shutil.rmtree(harmed)
+
+
+def test_what_is_one_segment_with_a_hole_is_not_written_again(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    ask(root, (0, 5), (10, 15), act=lambda bars: bars.compact())
+    settle(root)
+    before = sorted(path.name for path in segments(root)), catalog(root).read_bytes()
+    assert ask(root, (0, 5), act=lambda bars: bars.compact()).right
+    settle(root)
+    assert (sorted(path.name for path in segments(root)), catalog(root).read_bytes()) == before

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bars import BarsHistory, BarsUser
 
 import afml_cache
 from afml_cache import Store, robust_cacheable, time_aware_cacheable
@@ -101,15 +102,13 @@ def day(number: int) -> dt.date:
     return dt.date(1970, 1, 1) + dt.timedelta(days=number)
 
 
-class User:
+class User(BarsUser):
     """A process that uses a store, and notes before and after each step what it does."""
 
     def __init__(self, root: Path, note: Callable[[str], None], max_size: int | None = None):
         self.note = note
         warnings.simplefilter("always")
-        warnings.showwarning = lambda message, category, *_: self.say(
-            "warned", category.__name__, str(message)
-        )
+        warnings.showwarning = lambda message, category, *_: self.warned(category, str(message))
         options: dict[str, Any] = {} if max_size is None else {"max_size": max_size}
         store = self.store = Store(root, **options)
         self.functions: dict[str, Any] = {
@@ -120,6 +119,10 @@ class User:
 
     def say(self, *words: object) -> None:
         self.note(json.dumps(words))
+
+    def warned(self, category: type[Warning], text: str) -> None:
+        self.bars_warned += self.has_bars
+        self.say("warned", category.__name__, text)
 
     def arguments(self, kind: str, number: int) -> tuple[Any, ...]:
         return (number, day(number), day(number)) if kind == "dated" else (number,)
@@ -168,18 +171,21 @@ class User:
     def count(self) -> None:
         """Say how many errors the counters count."""
         infos = [function.cache_info() for function in self.functions.values()]
-        self.say("errors", sum(info.errors + info.bypasses for info in infos))
+        errors = sum(info.errors + info.bypasses for info in infos)
+        self.say("errors", errors + self.bars_warned)  # series count none
 
     def report(self) -> None:
         """Say what is in the store, and what is wrong with it as a whole."""
         for problem in problems_of(self.store):
             self.say("problem", problem)
+        self.report_bars()
         self.say("entries", [entry.key for entry in afml_cache.entries(store=self.store)])
 
     def close(self) -> None:
         """Let go of the store, so that it is closed."""
         self.count()
         self.functions.clear()
+        self._bars = None
         del self.store
 
 
@@ -198,24 +204,20 @@ def has_max_size() -> bool:
 
 
 @dataclass
-class History:
+class History(BarsHistory):
     """Which versions of each result a store may have; None among them means that it may lack it.
 
     Notes of what began widen this, notes of what ended narrow it, and so does what a look shows.
     """
 
     allowed: dict[Key, set[int | None]] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)
     warned: list[str] = field(default_factory=list)
     entries: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     unsure: dict[Key, int] = field(default_factory=dict)  # put while calls failed
-    missed: list[Key] = field(default_factory=list)  # of those, not there when looked for
     errors: int = 0
-    promises: int = 0
     lossy: bool = False  # what is in may be evicted
     lasting: bool = False  # what is in the index may turn out to be damaged
-    failing: bool = False  # what is put need not get in
 
     def read(self, lines: Iterable[str]) -> None:
         for line in lines:

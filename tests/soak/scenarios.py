@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import shutil
 import sqlite3
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import bars_scenarios as bars
 from promises import KINDS, History, User, has_max_size
 from system_calls import Call, Decision, Ended, unwatched, watched
 
@@ -122,6 +124,18 @@ SCENARIOS = {
     "half an index": Scenario(put_two, put_all, halve),
     "an index of an earlier version": Scenario(put_two, put_all, age),
 }
+SCENARIOS |= {
+    "bars": Scenario(bars.append),
+    "bars day by day": Scenario(bars.append_day_by_day),
+    "bars again": Scenario(bars.refresh, bars.append),
+    "bars between bars": Scenario(bars.append_twice, bars.append),
+    "bars dropped": Scenario(bars.drop, bars.append),
+    "bars dropped and fetched": Scenario(bars.drop_and_append, bars.append_twice),
+    "bars made one": Scenario(bars.compact, bars.append_day_by_day),
+    "bars in a new folder": Scenario(bars.append, new=True),
+    "bars of a lost catalog": Scenario(bars.append_twice, bars.append_day_by_day, bars.lose),
+    "bars of half a catalog": Scenario(bars.append_twice, bars.append_day_by_day, bars.halve),
+}
 if has_max_size():
     SCENARIOS["an eviction"] = Scenario(evict, max_size=CAP)
 
@@ -160,7 +174,10 @@ class Place:
             self.undisturbed(lambda user: before(user, number))
         if scenario.damage is not None:
             scenario.damage(self.root)
-            self.history.damage(lasting=scenario.damage is halve)
+            if scenario.damage in {bars.lose, bars.halve}:
+                self.history.lose_catalog()
+            else:
+                self.history.damage(lasting=scenario.damage is halve)
 
         def work(user: User) -> None:
             scenario.work(user, number)
@@ -182,21 +199,31 @@ class Place:
         """See whether a new process finds what it should, and can go on."""
         self.age_leftovers()
 
+        spans = self.history.spans(random.Random(number))
+
         def look(user: User) -> None:
             user.look(list(self.history.allowed))
+            for symbol, first, stop in spans:
+                user.get(symbol, first, stop, number + 9)
             user.put("inline", -number)
             user.put("file", -number)
             user.report()
 
         self.undisturbed(look)
+        self.history.faults += bars.faults(self.root)
 
     def rebuild(self) -> None:
         """Take the index away: a new one must know no less, and nothing that was dropped."""
         remove(self.root)
         self.history.damage()
+        bars.lose(self.root)
+        self.history.lose_catalog()
+        spans = self.history.spans(None)
 
         def look(user: User) -> None:
             user.look(list(self.history.allowed))
+            for symbol, first, stop in spans:
+                user.get(symbol, first, stop, 1_000_000)
             user.report()
 
         self.undisturbed(look)
@@ -225,12 +252,13 @@ class Place:
             if key not in self.history.entries or key in seen:
                 found.append(path)
             seen.add(key)
-        return found
+        return found + bars.strays(self.root)
 
     def age_leftovers(self) -> None:
         then = time.time() - OLD
         for path in self.leftovers():
             os.utime(path, (then, then))
+        bars.age(self.root, then)
 
 
 @contextlib.contextmanager

@@ -302,7 +302,10 @@ def _write_part(call: Call, length: int) -> None:
     if call.name == "write":
         told = Path(f"/proc/{call.thread}/fdinfo/{handle}").read_text().split()
         place = int(told[told.index("pos:") + 1])
-    file = os.open(f"/proc/{call.thread}/fd/{handle}", os.O_WRONLY)
+    try:
+        file = os.open(f"/proc/{call.thread}/fd/{handle}", os.O_WRONLY)
+    except OSError:
+        return  # it is no file
     try:
         os.pwrite(file, part, place)
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import polars as pl
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
     from afml_cache._native import Series as NativeSeries
+
+T = TypeVar("T")
 
 ROWS: Final = 131_072
 """Bars of a segment, at most."""
@@ -45,9 +47,9 @@ def unpacked(content: bytes, within: pl.Expr | None = None) -> pl.DataFrame:
 def about(content: bytes) -> dict[str, Any] | None:
     """Read what a segment says of itself; `None` for a file that is none of ours."""
     try:
-        told = pl.read_parquet_metadata(io.BytesIO(content)).get(_ABOUT)
+        told = _read(lambda: pl.read_parquet_metadata(io.BytesIO(content))).get(_ABOUT)
         read = json.loads(told) if told else None
-    except (pl.exceptions.PolarsError, OSError, ValueError):
+    except (CacheCorruptError, ValueError):
         return None
     return read if isinstance(read, dict) else None
 
@@ -65,10 +67,12 @@ def made_of(native: NativeSeries, numbers: Container[int | None]) -> dict[str, A
     return {"made_of": sources, "written": max((one["written"] for one in sources), default=0)}
 
 
-def _read(read: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+def _read(read: Callable[[], T]) -> T:
     try:
         return read()
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:
         message = f"a segment of bars can't be read as Parquet: {error}"
         raise CacheCorruptError(message) from error
     except BaseException as error:
