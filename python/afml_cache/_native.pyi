@@ -19,6 +19,7 @@ __all__ = [
     "Turn",
     "Waiting",
     "__version__",
+    "check_parquet",
     "current_mode",
     "default_store",
     "digest",

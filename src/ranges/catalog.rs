@@ -224,13 +224,25 @@ fn connect(path: &Path, shared: bool) -> rusqlite::Result<Connection> {
     let catalog = Connection::open(path)?;
     catalog.busy_timeout(PATIENCE)?;
     let journal = if shared { "wal" } else { "delete" };
-    catalog.pragma_update(None, "journal_mode", journal)?;
+    // Of several processes that make it at once, all but one are refused without a wait.
+    patiently(|| catalog.pragma_update(None, "journal_mode", journal))?;
     catalog.pragma_update(None, "synchronous", "full")?;
     // Views and triggers are nobody's but a forger's here.
     catalog.pragma_update(None, "trusted_schema", false)?;
     // Reads something: a folder without permissions shows here.
     catalog.pragma_query_value(None, "schema_version", |row| row.get::<_, i64>(0))?;
     Ok(catalog)
+}
+
+fn patiently(work: impl Fn() -> rusqlite::Result<()>) -> rusqlite::Result<()> {
+    const PAUSE: Duration = Duration::from_millis(2);
+    let until = clock::monotonic() + PATIENCE;
+    loop {
+        match work() {
+            Err(error) if is_locked(&error) && clock::monotonic() < until => clock::pause(PAUSE),
+            done => return done,
+        }
+    }
 }
 
 /// Without a shared-memory file beside it, the log can't be read and the database alone is.

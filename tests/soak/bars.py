@@ -67,7 +67,7 @@ class BarsUser:
             self._bars = RangeCache("bars", self._load, store=self.store, clock=lambda: NOW)
         return self._bars
 
-    def _load(self, symbol: str, timeframe: str, start: dt.date, end: dt.date) -> pl.DataFrame:
+    def _load(self, symbol: str, _timeframe: str, start: dt.date, end: dt.date) -> pl.DataFrame:
         first, stop = (start - FIRST).days, (end - FIRST).days
         self._asked += range(first, stop)
         return rows(symbol, first, stop, self._version)
@@ -137,7 +137,9 @@ class BarsHistory:
             if generator is None or allowed != {None} or generator.random() < 0.3:
                 known.setdefault(symbol, []).append(number)
         return [
-            (symbol, *span) for symbol, numbers in known.items() for span in _joined(sorted(numbers))
+            (symbol, *span)
+            for symbol, numbers in known.items()
+            for span in _joined(sorted(numbers))
         ]
 
     def _each(self, symbol: str, first: int, stop: int) -> Iterable[Day]:

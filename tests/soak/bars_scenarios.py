@@ -1,6 +1,7 @@
 """What a process does to series of bars while something happens to it."""
 
 import contextlib
+import itertools
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -104,7 +105,7 @@ def faults(root: Path) -> list[str]:
     found = [f"lost: the file of segment {name}" for name in segments.values() if name not in files]
     found += [
         f"two segments have {piece} and {other}"
-        for piece, other in zip(pieces, pieces[1:], strict=False)
+        for piece, other in itertools.pairwise(pieces)
         if piece[0] == other[0] and other[1] < piece[2]
     ]
     return found + [
