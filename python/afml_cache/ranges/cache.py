@@ -635,7 +635,7 @@ class RangeCache(Upkeep):
             if window is not None and stop <= opened:
                 self._warm(series, bounds, window)
                 begin, end = window.rows(first, stop)
-                return window.held_as(series.form, output).slice(begin, end), end - begin
+                return window.given(series.form, output, begin, end), end - begin
             # An answer may have shown that bars begin earlier than they were thought to.
             began = min(request.opened, opened)
             forming = series.forming(first, stop, began, request.failed())

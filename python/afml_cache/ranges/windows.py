@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
-from afml_cache.ranges.forms import hold, unite
+from afml_cache.ranges.forms import hold, unite, write
 from afml_cache.ranges.intervals import Interval, joined, without
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _RATIO: Final = 2
 # Tables that are read together so often become one.
 _PATIENCE: Final = 2
+# So many times what is asked for is made ready with it.
+_MUCH: Final = 2
 
 
 @dataclass(eq=False)
@@ -51,6 +53,16 @@ class Window:
         if held is None:
             held = self.held.setdefault(output, hold(form, self.table, output))
         return held
+
+    def given(self, form: Form, output: Any, begin: int, end: int) -> Any:
+        """Give some of its rows, once, in the form that the caller wants.
+
+        A long window of which few are asked for isn't made ready as a whole for that: each day
+        that is fetched may make another window of all that there is.
+        """
+        if output in self.held or len(self.at) <= _MUCH * (end - begin):
+            return self.held_as(form, output).slice(begin, end)
+        return write(form, self.table[begin:end], output)
 
 
 class Windows:
