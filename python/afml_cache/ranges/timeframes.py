@@ -96,6 +96,11 @@ _ANCHORS: Final = {
     "A": {"DEC"},
 }
 
+_PREFIX: Final = re.compile(r"^(PERIOD|TIMEFRAME)_")
+_SHORT: Final = re.compile(r"(S|M|H|D|W|MN)([0-9]+)")  # MetaTrader's
+_NAMED: Final = re.compile(r"([A-Za-z]{3,})_([0-9]+)")
+_COUNTED: Final = re.compile(r"([0-9]*)[\s_-]?([A-Za-z]+)(?:-([A-Z]{3}))?")
+
 
 @dataclass(frozen=True)
 class Timeframe:
@@ -184,14 +189,14 @@ def _of_length(length: dt.timedelta) -> Timeframe | None:
 
 @functools.lru_cache(maxsize=1024)
 def _of_text(text: str) -> Timeframe | None:
-    text = re.sub(r"^(PERIOD|TIMEFRAME)_", "", text.strip())
-    metatrader = re.fullmatch(r"(S|M|H|D|W|MN)([0-9]+)", text)
+    text = _PREFIX.sub("", text.strip())
+    metatrader = _SHORT.fullmatch(text)
     if metatrader:
         return _times(metatrader[2], _METATRADER[metatrader[1]])
-    named = re.fullmatch(r"([A-Za-z]{3,})_([0-9]+)", text)
+    named = _NAMED.fullmatch(text)
     if named:
         text = named[2] + named[1]
-    found = re.fullmatch(r"([0-9]*)[\s_-]?([A-Za-z]+)(?:-([A-Z]{3}))?", text)
+    found = _COUNTED.fullmatch(text)
     if found is None:
         return None
     count, word, anchor = found.groups()
