@@ -91,7 +91,7 @@ __all__ = [
     "verify",
 ]
 
-# They need polars, which takes longer to import than all else, and need not be installed.
+# They need NumPy and polars, which take longest to import, and need not be installed.
 _LATE = {
     "CachedDataEngine": "afml_cache.ranges.engine",
     "RangeCache": "afml_cache.ranges.cache",
@@ -106,10 +106,10 @@ def __getattr__(name: str) -> Any:
     try:
         module = importlib.import_module(_LATE[name])
     except ModuleNotFoundError as error:
-        if error.name != "polars":
+        if error.name not in {"numpy", "polars"}:
             raise
-        message = f"`{name}` needs polars: pip install 'afml-cache[bars]'"
-        raise ImportError(message, name="polars") from error
+        message = f"`{name}` needs {error.name}: pip install 'afml-cache[bars]'"
+        raise ImportError(message, name=error.name) from error
     found = globals()[name] = getattr(module, name)
     return found
 

@@ -60,9 +60,10 @@ def says_what_it_needs(make):
 
 
 def main():
-    if find_spec("polars") is None:
+    missing = [name for name in ("numpy", "polars") if find_spec(name) is None]
+    if missing:
         assert says_what_it_needs(lambda: afml_cache.RangeCache)
-        print("bars need polars, and say so")
+        print(f"bars need {' and '.join(missing)}, and say so")
         return
     kind = "whole" if find_spec("tenacity") else "polars alone"
     assert kind == "whole" or says_what_it_needs(lambda: afml_cache.RangeCache("bars", load))

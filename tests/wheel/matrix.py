@@ -14,7 +14,7 @@ PANDAS_2 = ("pandas==2.*", "numpy==2.*")
 PANDAS_2_OLD_NUMPY = ("pandas==2.*", "numpy==1.26.*")
 PANDAS_3 = ("pandas==3.*", "numpy==2.*")
 ALL = (*PANDAS_3, "polars", "pyarrow")
-WAITING = ("polars", "pyrate-limiter", "tenacity")
+WAITING = ("numpy", "polars", "pyrate-limiter", "tenacity")
 BARS = (*ALL, *WAITING, "exchange-calendars")
 ENVIRONMENTS = [  # pandas 3 begins with Python 3.11, NumPy 1.26 ends with Python 3.12
     ("3.10", ()),
