@@ -53,7 +53,9 @@ RUNS = 7
 def ranges(table: Table, folder: Path, rows: int = ROWS, clock_rows: int = ROUND_THE_CLOCK) -> None:
     """Bars of an exchange, and of a market that never closes."""
     made = bars(rows)
-    years = f"{rows:,} minutes of XNYS, of a seeded random walk, with five columns of float64"
+    years = (
+        f"{made.height:,} minutes of XNYS, of a seeded random walk, with five columns of float64"
+    )
     table.say(f"{years}; asked for by `datetime` where nothing else is said.")
     write_peers(made, folder)
     for kind in ("polars", "pandas"):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-ROWS = 982_800  # 2,520 sessions of 390 minutes: ten years
+ROWS = 982_800  # at most: 2,520 sessions of 390 minutes would be ten years
 ROUND_THE_CLOCK = 3_652 * 1_440
 MONTH = dt.timedelta(days=30)
 FIRST_DAY = dt.date(2014, 1, 2)
@@ -23,7 +23,7 @@ Loader = Callable[[str, Any, Any], Any]
 
 
 def minutes(rows: int = ROWS, calendar: str = "XNYS") -> np.ndarray:
-    """The first minutes that an exchange trades from 2014 on, without its holidays."""
+    """The minutes of the first sessions of an exchange from 2014 on: up to so many, whole days."""
     import exchange_calendars
 
     end = FIRST_DAY + dt.timedelta(days=3_900)
@@ -31,7 +31,9 @@ def minutes(rows: int = ROWS, calendar: str = "XNYS") -> np.ndarray:
         warnings.simplefilter("ignore")
         exchange = exchange_calendars.get_calendar(calendar, start=str(FIRST_DAY), end=str(end))
         traded = exchange.minutes
-    return traded.tz_localize(None).to_numpy().astype("datetime64[us]")[:rows]
+    at = traded.tz_localize(None).to_numpy().astype("datetime64[us]")
+    days = at.astype("datetime64[D]")
+    return at[:rows] if rows >= len(at) else at[: days.searchsorted(days[rows])]
 
 
 def bars(rows: int = ROWS, calendar: str = "XNYS") -> pl.DataFrame:

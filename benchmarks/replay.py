@@ -82,6 +82,8 @@ def replay(table: Table, folder: Path) -> None:
 def replayed(made: pl.DataFrame, days: list[dt.datetime], folder: Path) -> Iterable[Replayed]:
     """The days, one after the other, in one process."""
     cached = cache(folder, loader_of(made))
+    # The calendar is made once, by whatever asks first.
+    cached.plan("AAPL", days[0] - MONTH, days[-1] + DAY)
     watched = Folder(folder / "store")
     before, written = 0, written_so_far()
     for day in days:
