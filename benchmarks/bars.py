@@ -130,7 +130,7 @@ def timed(get: Callable[..., Any], asked: list[Any]) -> list[float]:
     return seen
 
 
-def fresh(table: Table, folder: Path, made: pl.DataFrame, kind: str) -> None:
+def fresh(table: Table, folder: Path, made: pl.DataFrame, kind: str, filled_how: str = "") -> None:
     """The first month that a process asks for: everybody is the first in its turn."""
     first, stop = months(made, 3)[1]
     Rows(made)(first, stop).write_parquet(folder / "month.parquet")
@@ -140,7 +140,7 @@ def fresh(table: Table, folder: Path, made: pl.DataFrame, kind: str) -> None:
     for order in orders * RUNS:
         told = json.dumps([kind, order, first.isoformat()])
         for place, (who, taken) in enumerate(zip(order, child(folder, told), strict=True)):
-            which = FRESH.format(kind) + (", after others" if place else "")
+            which = FRESH.format(kind) + filled_how + (", after others" if place else "")
             seen.setdefault((which, who), []).append(taken)
     for (case, who), figures in sorted(seen.items(), key=lambda one: (one[0][0], one[0][1])):
         floor = who == JUST_THESE

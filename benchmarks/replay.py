@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import polars as pl
 
+from benchmarks.bars import fresh
 from benchmarks.fresh import HOME
-from benchmarks.market import MONTH, Rows, bars, cache, loader_of, sessions
+from benchmarks.market import MONTH, Rows, bars, cache, loader_of, sessions, write_peers
 from benchmarks.measure import SUBJECT, Table, duration
 
 YEAR, RUN = 252, 21
@@ -58,10 +59,10 @@ def replay(table: Table, folder: Path) -> None:
     """Each day asks for the 30 days before it and for itself, as a strategy does."""
     made = bars()
     days = sessions(made)[RUN:]
-    seen = list(replayed(made, days, folder))
+    seen = list(replayed(made, days, folder / "polars"))
     peer = list(rewritten(made, days[::SAMPLED], folder / "bars.parquet"))
     calls, written = sum(day.calls for day in seen), sum(day.in_segments for day in seen)
-    live = cache(folder, loader_of(made)).coverage("AAPL").nbytes
+    live = cache(folder / "polars", loader_of(made)).coverage("AAPL").nbytes
     table.say(
         f"{len(days):,} days of {made.height:,} minutes of XNYS, one after the other, each asking "
         f"for [day - 30 days, day + 1 day): {calls:,} calls of the loader, "
@@ -76,6 +77,8 @@ def replay(table: Table, folder: Path) -> None:
     )
     table.grid(*years(seen, peer))
     report(table, seen, peer)
+    write_peers(made, folder)
+    fresh(table, folder, made, "polars", ", filled day by day")
     draw(HOME / "docs" / "replay-by-day.svg", seen, peer)
 
 

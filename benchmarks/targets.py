@@ -121,6 +121,9 @@ RANGES = (
              (f"fresh process, 30 days of minutes, {kind}{place}", peer), 1.5,
              f"as long as {peer} with filters")
       for kind, (_, peer) in KINDS.items() for place in ("", ", after others")),
+    within("fresh process, 30 days of minutes, polars, filled day by day",
+           ("fresh process, 30 days of minutes, polars, filled day by day", "polars scan_parquet"),
+           1.5, "as long as polars scan_parquet with filters"),
     within("replay, a day of the last year", ("replay, a day of the first year", SUBJECT), 1.2,
            "as long as one of the first"),
 )  # fmt: skip
