@@ -97,6 +97,11 @@ def compact_some(series: Series) -> None:
 
 def rewrite(series: Series, segments: Sequence[int]) -> bool:
     """Make some segments one; false where the series was changed meanwhile."""
+    with series.lock:  # what is in memory is what is stored
+        return _rewritten(series, segments)
+
+
+def _rewritten(series: Series, segments: Sequence[int]) -> bool:
     series.sync()
     try:
         expected = series.native.sync()
