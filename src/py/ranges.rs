@@ -6,8 +6,10 @@ use crate::digest::Digest;
 use crate::error::{Error, Kind};
 use crate::format::Mac;
 use crate::process::PerProcess;
-use crate::ranges::{Change, File, Interval, Intervals, Name, Piece, Reason, Series, State};
-use crate::store::{Cut, Grab, Lease, Mark, Store, hex_bytes, hex_text};
+use crate::ranges::{
+    Change, File, Interval, Intervals, Name, Piece, Reason, Series, State, parquet,
+};
+use crate::store::{Bytes, Cut, Grab, Lease, Mark, Store, hex_bytes, hex_text};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -208,13 +210,13 @@ impl PySeries {
 
     /// The content of a segment, checked.
     fn read<'py>(&self, py: Python<'py>, segment: i64) -> PyResult<Bound<'py, PyBytes>> {
-        let bytes = self.run(py, |series| series.read(segment))?;
+        let bytes = self.run(py, |series| sound(series.read(segment)?))?;
         Ok(PyBytes::new(py, bytes.slice()))
     }
 
     /// The content of a segment that the catalog does not name, checked against its name.
     fn read_stray<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyBytes>> {
-        let bytes = self.run(py, |series| series.read_stray(name))?;
+        let bytes = self.run(py, |series| sound(series.read_stray(name)?))?;
         Ok(PyBytes::new(py, bytes.slice()))
     }
 
@@ -253,6 +255,7 @@ impl PySeries {
             form: form.map(sealed),
             expected,
             adopts,
+            is_gone: false,
         };
         self.changed(py, |series| series.commit(&change))
     }
@@ -343,6 +346,11 @@ impl PySeries {
         }
         done
     }
+}
+
+fn sound(segment: Bytes) -> Result<Bytes, Error> {
+    parquet::check(segment.slice())?;
+    Ok(segment)
 }
 
 fn row(piece: &Piece) -> Row {

@@ -29,8 +29,15 @@ pub struct Catalog {
 #[derive(Debug, Default)]
 struct Held {
     open: Option<Open>,
-    /// When a change found it locked.
-    locked: Option<Instant>,
+    /// When it was found locked: by a question, by a change.
+    locked: [Option<Instant>; 2],
+}
+
+/// What is done to a catalog.
+#[derive(Clone, Copy)]
+enum Act {
+    Ask,
+    Change,
 }
 
 /// A connection, and the file that it is to.
@@ -80,7 +87,7 @@ impl Catalog {
         &self,
         query: impl FnMut(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T> {
-        self.with(query)
+        self.with(Act::Ask, query)
     }
 
     /// Asks, and sees one state of it; a damaged catalog is replaced by an empty one and asked then.
@@ -88,7 +95,7 @@ impl Catalog {
         &self,
         mut query: impl FnMut(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T> {
-        self.with(|catalog| {
+        self.with(Act::Ask, |catalog| {
             let undo = Undo(catalog);
             catalog.execute_batch("BEGIN")?;
             query(undo.0)
@@ -101,10 +108,9 @@ impl Catalog {
         &self,
         mut work: impl FnMut(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T> {
-        self.leave_alone()?;
         let mut tries = 0;
         loop {
-            let done = self.with(|catalog| {
+            let done = self.with(Act::Change, |catalog| {
                 let undo = Undo(catalog);
                 catalog.execute_batch("BEGIN IMMEDIATE")?;
                 let done = work(undo.0)?;
@@ -115,10 +121,6 @@ impl Catalog {
             match done {
                 // Whoever replaced it may not have seen the change.
                 Ok(_) if !self.is_current() && tries < TRIES => {}
-                Err(error) if error.kind() == Kind::Locked => {
-                    self.held().locked = Some(clock::monotonic());
-                    return Err(error);
-                }
                 done => return done,
             }
         }
@@ -128,15 +130,16 @@ impl Catalog {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn leave_alone(&self) -> Result<()> {
-        let mut held = self.held();
-        if held.locked.is_some_and(|since| since.elapsed() < REST) {
+    /// An error for a while after it was found locked: each try costs patience.
+    fn leave_alone(&self, held: &mut Held, act: Act) -> Result<()> {
+        let locked = &mut held.locked[act as usize];
+        if locked.is_some_and(|since| since.elapsed() < REST) {
             let shown = self.files.catalog_path();
             let shown = shown.display();
             let what = format!("the catalog `{shown}` was locked by another process a moment ago");
             return Err(Error::new(Kind::Locked, what));
         }
-        held.locked = None;
+        *locked = None;
         Ok(())
     }
 
@@ -152,8 +155,13 @@ impl Catalog {
         open.file.is_some() && open.file == self.files.catalog_identity()
     }
 
-    fn with<T>(&self, mut work: impl FnMut(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+    fn with<T>(
+        &self,
+        act: Act,
+        mut work: impl FnMut(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T> {
         let mut held = self.held();
+        self.leave_alone(&mut held, act)?;
         let mut replaced = false;
         loop {
             let known = held.open.take().filter(|open| self.is_current_file(open));
@@ -175,7 +183,12 @@ impl Catalog {
                     let file = file.unwrap_or_else(|| self.files.catalog_identity());
                     self.files.set_catalog_aside(file)?;
                 }
-                Err(Trouble::Sql(error)) => return Err(told(&self.files.catalog_path(), error)),
+                Err(Trouble::Sql(error)) => {
+                    if is_locked(&error) {
+                        held.locked[act as usize] = Some(clock::monotonic());
+                    }
+                    return Err(told(&self.files.catalog_path(), error));
+                }
                 Err(Trouble::Ours(error)) => return Err(error),
             }
         }
@@ -258,10 +271,16 @@ fn read_only(path: &Path) -> rusqlite::Result<Connection> {
     open("").or_else(|_| open("?immutable=1"))
 }
 
+/// Whether somebody is in the way, or seems to be: where SQLite can't write what it shares with
+/// other processes, it waits for ten seconds for whoever does.
 fn is_locked(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+        Some(
+            ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::FileLockingProtocolFailed
+        )
     )
 }
 
@@ -301,7 +320,7 @@ fn is_damage(error: &rusqlite::Error) -> bool {
 fn told(path: &Path, error: rusqlite::Error) -> Error {
     let shown = path.display();
     let (kind, what) = match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
+        _ if is_locked(&error) => (
             Kind::Locked,
             format!(
                 "the catalog `{shown}` is locked by another process for longer than {PATIENCE:?}"

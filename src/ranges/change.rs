@@ -40,6 +40,8 @@ pub struct Change {
     pub expected: Option<i64>,
     /// Whether what lay in the folder is taken in with it.
     pub adopts: bool,
+    /// Whether no sound file has what is cut, so that it can't come back.
+    pub is_gone: bool,
 }
 
 impl Change {
@@ -128,10 +130,21 @@ impl Series {
             if let Some(form) = &change.form {
                 rows::set_form(connection, &self.name, &form.0, form.1.as_ref())?;
             }
+            let files = catalog.files();
             let cut = lost(&before, &state.stored.coverage, change);
-            if let Some(cut) = cut {
-                let noted = catalog.files().write_cut(folder, &cut);
-                noted.map_err(failed)?;
+            let cut = cut.filter(|_| !change.is_gone);
+            let noted = cut.map(|cut| files.write_cut(folder, &cut)).transpose();
+            let mut cuts: Vec<_> = noted.map_err(failed)?.into_iter().collect();
+            if change.adopts && !state.stored.adopted {
+                // Those of a catalog that was lost.
+                let known = rows::cuts(connection, state.id()?)?;
+                let found = files.cuts(folder).into_iter().map(|(name, _)| name);
+                cuts.extend(found.filter(|name| !known.contains(name)));
+            }
+            cuts.sort_unstable();
+            cuts.dedup();
+            for cut in cuts {
+                rows::note_cut(connection, state.id()?, &cut)?;
             }
             Ok(true)
         });
@@ -168,6 +181,7 @@ impl Series {
             let change = Change {
                 cut,
                 expected,
+                is_gone: true,
                 ..Change::default()
             };
             if self.commit(&change)?.is_some() {
@@ -213,8 +227,11 @@ impl Series {
             let unnamed = left.iter().any(|(name, _)| !live.contains(name));
             let oldest = stored.segments.values().map(|segment| segment.created);
             let oldest = oldest.min().unwrap_or(i64::MAX);
+            let counted = rows::cuts(connection, id)?;
             for (name, cut) in files.cuts(&folder) {
-                if !unnamed && cut.at < oldest {
+                // Whoever writes one down does so in a transaction too.
+                if !counted.contains(&name) || (!unnamed && cut.at < oldest) {
+                    rows::forget_cut(connection, id, &name)?;
                     files.remove_cut(&folder, &name);
                 }
             }
@@ -288,6 +305,11 @@ fn failed(error: Error) -> rusqlite::Error {
 }
 
 impl State {
+    fn id(&self) -> rusqlite::Result<i64> {
+        let missing = rusqlite::Error::QueryReturnedNoRows;
+        self.stored.id.ok_or(missing)
+    }
+
     fn undo(&mut self, made: Made) {
         let Some(before) = made.before else {
             return;
@@ -306,10 +328,7 @@ impl State {
         written: &[Written],
         made: &mut Made,
     ) -> rusqlite::Result<()> {
-        let now = clock::wall_ns();
-        let Some(series) = self.stored.id else {
-            return Err(rusqlite::Error::QueryReturnedNoRows);
-        };
+        let (now, series) = (clock::wall_ns(), self.id()?);
         for ((_, span, rows, about), file) in change.segments.iter().zip(written) {
             let segment = Segment {
                 name: file.name.clone(),

@@ -56,6 +56,10 @@ CREATE TABLE IF NOT EXISTS dead (
     name TEXT NOT NULL,
     since INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS cuts (
+    series INTEGER NOT NULL,
+    name TEXT NOT NULL
+) STRICT;
 ";
 
 /// A series as the catalog has it.
@@ -367,6 +371,25 @@ pub(super) fn dead(
 pub(super) fn forget_dead(catalog: &Connection, series: i64, before: i64) -> Result<()> {
     let forget = "DELETE FROM dead WHERE series = ? AND since <= ?";
     catalog.execute(forget, [series, before]).map(drop)
+}
+
+/// Counts the file of a cut in: one that no catalog names is of a change that never was.
+pub(super) fn note_cut(catalog: &Connection, series: i64, name: &str) -> Result<()> {
+    let note = "INSERT INTO cuts VALUES (?, ?)";
+    catalog.execute(note, params![series, name]).map(drop)
+}
+
+/// The files of cuts.
+pub(super) fn cuts(catalog: &Connection, series: i64) -> Result<BTreeSet<String>> {
+    let mut query = catalog.prepare("SELECT name FROM cuts WHERE series = ?")?;
+    let rows = query.query_map([series], |row| row.get(0))?;
+    rows.collect()
+}
+
+/// Forgets the file of a cut.
+pub(super) fn forget_cut(catalog: &Connection, series: i64, name: &str) -> Result<()> {
+    let forget = "DELETE FROM cuts WHERE series = ? AND name = ?";
+    catalog.execute(forget, params![series, name]).map(drop)
 }
 
 /// Sets how the values of a series look.

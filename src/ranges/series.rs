@@ -3,7 +3,6 @@
 use super::catalog::Catalog;
 use super::coverage::{Coverage, Piece};
 use super::interval::{Interval, Intervals};
-use super::parquet;
 use super::rows::{self, Stored};
 use crate::digest::{Digest, digest_bytes};
 use crate::error::{Error, Kind, Result};
@@ -234,7 +233,6 @@ impl Series {
         let bytes = self.catalog()?.files().read(&self.folder(), &known.name)?;
         let length = i64::try_from(bytes.slice().len()).unwrap_or(i64::MAX);
         if length == known.bytes && digest_bytes(bytes.slice()) == known.digest {
-            parquet::check(bytes.slice())?;
             return Ok(bytes);
         }
         let (series, name) = (&self.name.slug, &known.name);
@@ -249,9 +247,8 @@ impl Series {
     /// # Errors
     /// As for `read`.
     pub fn read_stray(&self, name: &str) -> Result<Bytes> {
-        let (bytes, _) = self.catalog()?.files().read_stray(&self.folder(), name)?;
-        parquet::check(bytes.slice())?;
-        Ok(bytes)
+        let read = self.catalog()?.files().read_stray(&self.folder(), name);
+        read.map(|(bytes, _)| bytes)
     }
 
     /// Moves a segment that the catalog does not name out of the way.

@@ -26,15 +26,29 @@ def soak(script: str, *arguments: object) -> dict[str, int]:
 
 @pytest.mark.timeout(300)
 def test_a_kill_at_60_system_calls_loses_nothing() -> None:
-    counts = soak("kill_at_calls.py", "--rounds", 60, "--seed", 1)
+    counts = soak("kill_at_calls.py", "--of", "results", "--rounds", 60, "--seed", 1)
     assert counts["kills"] >= 60
     assert counts["promises checked"] > 1_000
     assert counts["files left over"] == 0
 
 
 @pytest.mark.timeout(300)
+def test_a_kill_at_50_system_calls_loses_no_bar() -> None:
+    counts = soak("kill_at_calls.py", "--of", "bars", "--rounds", 50, "--seed", 1)
+    assert counts["kills"] >= 40
+    assert counts["promises checked"] > 1_000
+    assert counts["files left over"] == 0
+
+
+@pytest.mark.timeout(300)
 def test_60_system_calls_that_fail_cost_no_result() -> None:
-    counts = soak("fail_at_calls.py", "--rounds", 60, "--seed", 1)
+    counts = soak("fail_at_calls.py", "--of", "results", "--rounds", 60, "--seed", 1)
+    assert counts["failures"] >= 40
+
+
+@pytest.mark.timeout(300)
+def test_50_system_calls_that_fail_cost_no_bar() -> None:
+    counts = soak("fail_at_calls.py", "--of", "bars", "--rounds", 50, "--seed", 1)
     assert counts["failures"] >= 40
 
 
@@ -49,15 +63,17 @@ def test_300_flipped_bytes_never_come_out() -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 def test_a_kill_at_2000_system_calls_loses_nothing() -> None:
-    counts = soak("kill_at_calls.py", "--rounds", 2_000)
-    assert counts["kills"] >= 2_000
-    assert counts["files left over"] == 0
+    for what in ("results", "bars"):
+        counts = soak("kill_at_calls.py", "--of", what, "--rounds", 2_000)
+        assert counts["kills"] >= 2_000
+        assert counts["files left over"] == 0
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 def test_2000_system_calls_that_fail_cost_no_result() -> None:
-    soak("fail_at_calls.py", "--rounds", 2_000)
+    for what in ("results", "bars"):
+        soak("fail_at_calls.py", "--of", what, "--rounds", 2_000)
 
 
 @pytest.mark.soak

@@ -120,4 +120,5 @@ def strays(root: Path) -> list[Path]:
     with tables(root) as connection:
         query = "SELECT name FROM segments UNION SELECT name FROM dead"
         named = {name for (name,) in connection.execute(query)}
-    return [path for path in root.glob("v1/series/*/*.parquet") if path.name not in named]
+        named |= {name for (name,) in connection.execute("SELECT name FROM cuts")}
+    return [path for path in root.glob("v1/series/*/*") if path.name not in named]

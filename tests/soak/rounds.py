@@ -57,6 +57,10 @@ def lives_of(rounds: list[T], scenario: Scenario) -> list[list[T]]:
     return [rounds[start : start + lives] for start in range(0, len(rounds), lives)]
 
 
+def kind_of(scenario: str) -> str:
+    return "bars" if scenario.startswith("bars") else "results"
+
+
 def main(description: str, run: Callable[[int, int, list[str]], int]) -> int:
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawTextHelpFormatter
@@ -67,10 +71,13 @@ def main(description: str, run: Callable[[int, int, list[str]], int]) -> int:
         parser.add_argument(
             option, choices=SCENARIOS, action="append", default=[], metavar="SCENARIO"
         )
+    parser.add_argument("--of", choices=("results", "bars"), help="of what the scenarios are")
     options = parser.parse_args()
     if not supported():
         print("this needs Linux 5.5 or later on x86-64 or arm64, and seccomp")
         return UNSUPPORTED
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    names = [name for name in options.only or SCENARIOS if name not in options.skip]
+    os.environ["POLARS_MAX_THREADS"] = "2"
+    able = [name for name in SCENARIOS if options.of in (None, kind_of(name))]
+    names = [name for name in options.only or able if name not in options.skip]
     return run(options.rounds, options.seed, names)

@@ -6,6 +6,7 @@ and then, if asked to after a part of what was to be written. It needs Linux 5.5
 or arm64, and no privileges.
 """
 
+import contextlib
 import ctypes
 import errno
 import fcntl
@@ -272,6 +273,9 @@ def _attend(child: int, listener: int, ended: Ended, decide: Callable[[Call], De
         return  # the thread is gone
     answer, thread, _, number, _, _, *arguments = _NOTICE.unpack(notice)
     name = _numbers()[number]
+    if not _is_of_the_disk(name, thread, arguments[0]):
+        _answer(listener, answer, None)
+        return
     call = Call(len(ended.calls) + 1, name, thread, tuple(arguments))
     ended.calls.append(call)
     decision = decide(call)
@@ -281,6 +285,17 @@ def _attend(child: int, listener: int, ended: Ended, decide: Callable[[Call], De
         ended.status = -signal.SIGKILL
     else:
         _answer(listener, answer, decision)
+
+
+def _is_of_the_disk(name: str, thread: int, handle: int) -> bool:
+    """Whether a call is to a file: processes talk, and their threads wake each other, by writes."""
+    if name not in {"write", "pwrite64", "writev", "pwritev"}:
+        return True
+    if handle <= 2:  # what is said
+        return False
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{thread}/fd/{handle}").readlink().is_absolute()
+    return True
 
 
 def _answer(listener: int, answer: int, failed: int | None) -> None:
@@ -302,10 +317,7 @@ def _write_part(call: Call, length: int) -> None:
     if call.name == "write":
         told = Path(f"/proc/{call.thread}/fdinfo/{handle}").read_text().split()
         place = int(told[told.index("pos:") + 1])
-    try:
-        file = os.open(f"/proc/{call.thread}/fd/{handle}", os.O_WRONLY)
-    except OSError:
-        return  # it is no file
+    file = os.open(f"/proc/{call.thread}/fd/{handle}", os.O_WRONLY)
     try:
         os.pwrite(file, part, place)
     finally:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from afml_cache.exceptions import CacheStoreError
-from afml_cache.ranges.segments import ROWS, made_of
+from afml_cache.ranges.segments import ROWS, length_of, made_of
 from afml_cache.ranges.states import EVER, NEW
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def parts(series: Series) -> list[Part]:
             continue
         length = sum(piece.stop - piece.first for piece in live)
         # Between the pieces that a segment was written for there may be some without bars.
-        whole = length >= stop - first or length >= json.loads(about).get("length", stop - first)
+        whole = length >= stop - first or length >= length_of(about, stop - first)
         found.append(Part(number, live[0].first, rows, whole=whole))
     return sorted(found, key=lambda part: part.first)
 

@@ -59,12 +59,33 @@ def made_of(native: NativeSeries, numbers: Container[int | None]) -> dict[str, A
 
     It was written when the latest of them was: what came after that is newer than all of its bars.
     """
-    sources: list[dict[str, Any]] = []
-    for number, *_, text in native.segments():
-        if number in numbers:
-            told = json.loads(text)
-            sources += told.get("made_of", [told])
+    sources = [
+        source
+        for number, *_, text in native.segments()
+        if number in numbers
+        for source in _of(text)
+    ]
     return {"made_of": sources, "written": max((one["written"] for one in sources), default=0)}
+
+
+def length_of(text: str, default: int) -> int:
+    """Read how long the pieces of a segment were together when it was written."""
+    try:
+        length = json.loads(text)["length"]
+    except (LookupError, TypeError, ValueError):
+        return default
+    return length if isinstance(length, int) else default
+
+
+def _of(text: str) -> list[dict[str, Any]]:
+    """Read where the bars of a segment are from; nothing where that can't be what we wrote."""
+    try:
+        told = json.loads(text)
+        sources = told.get("made_of", [told])
+        sound = [one for one in sources if isinstance(one["written"], int)]
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return []
+    return sound
 
 
 def _read(read: Callable[[], T]) -> T:

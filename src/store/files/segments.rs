@@ -221,18 +221,20 @@ impl SeriesFiles {
             .collect()
     }
 
-    /// Writes down what older segments have no longer; it is on the medium when this returns.
+    /// Writes down what older segments have no longer, and gives the name of that; it is on the
+    /// medium when this returns.
     ///
     /// # Errors
     /// It can't be written.
-    pub fn write_cut(&self, series: &str, cut: &Cut) -> Result<()> {
+    pub fn write_cut(&self, series: &str, cut: &Cut) -> Result<String> {
         let name = format!("{:016x}{CUT}", nonce()?);
         let spans = cut.spans.iter();
         let spans = spans.map(|(first, stop)| format!("{first} {stop}"));
         let lines: Vec<_> = std::iter::once(cut.at.to_string()).chain(spans).collect();
         let content = lines.join("\n") + "\n";
         let check = Digest::of(content.as_bytes());
-        self.put(series, &name, format!("{content}{check}\n").as_bytes())
+        self.put(series, &name, format!("{content}{check}\n").as_bytes())?;
+        Ok(name)
     }
 
     /// What was written down of a series, by name. One that can't be read may say anything, and so
