@@ -73,7 +73,7 @@ class World:
     merge_gaps: int = 0
     align: str | None = None
     settle: int = 0
-    ttl: int = 2
+    ttl: float = 2
     overlap: int = 0
     concurrency: int = 1
 
@@ -87,7 +87,7 @@ class World:
         return bool(self.align or self.merge_gaps or self.overlap)
 
     def options(self) -> dict[str, Any]:
-        def length(bars: int | None) -> Any:
+        def length(bars: float | None) -> Any:
             return None if bars is None else dt.timedelta(microseconds=bars * self.step // 1000)
 
         return {
@@ -180,6 +180,8 @@ class Vendor:
         """Bars that were given although they had been, and were final."""
         self.at_ends: list[tuple[str, int, Known]] = []
         """Ticks at an end that is included: asked for, or only given since ends are rounded."""
+        self.finer = False
+        """Whether it was asked for times that others can't tell."""
         self.forgives = False
         self.lock = threading.RLock()
         self._limits: dict[int, Any] = {}
@@ -259,8 +261,8 @@ class Vendor:
 
     def _note_again(self, symbol: str, label: int, first: int, stop: int) -> None:
         # What a datetime tells no finer is given with its neighbours.
-        finer = self.world.timeframe == "tick" and self.world.seed % 2 == 0
-        edges = {first // 1000, stop // 1000} if finer else set()
+        finer = self.world.timeframe == "tick" and (self.finer or self.world.seed % 2 == 0)
+        edges = {first // 1000, (stop - 1) // 1000, stop // 1000} if finer else set()
         if not self.forgives and label // 1000 not in edges:
             self.again.append((symbol, label))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import datetime as dt
+import itertools
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,14 +13,14 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 from hypothesis import strategies as st
 from range_disk import Disk
-from range_model import DAY, SECOND, Known, Vendor, World, iso, rows_of
+from range_model import DAY, Known, Vendor, World, iso, rows_of
 
 from afml_cache.exceptions import LoaderError, PartialCoverageError
 from afml_cache.ranges.cache import RangeCache
 from afml_cache.ranges.states import NEVER, RECHECKS
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
-WRITTEN = ("utc", "york", "naive", "timestamp", "text")
+WRITTEN = ("utc", "york", "naive", "timestamp", "text", "open")
 OUTPUTS = (None, "pandas", "polars")
 
 
@@ -66,6 +67,10 @@ class Session:
     def do(self, step: Step) -> None:
         getattr(self, f"_{step.what}")(step)
         self.check_disk()
+        self.check_again()
+
+    def check_again(self) -> None:
+        """Tell of bars that were given although they had been, and were final."""
         for symbol, label in self.vendor.again:
             self.say(f"the bar {symbol} {iso(label)} was given again")
 
@@ -84,9 +89,16 @@ class Session:
     def range(self, step: Step) -> tuple[tuple[Any, Any], tuple[int, int]]:
         """Give start and end as the caller writes them, and the labels that are meant."""
         unit = 1 if step.written == "timestamp" else 1000
+        self.vendor.finer |= unit == 1
         parts = zip((step.begin, step.end), step.off, strict=True)
         first, stop = sorted(self.place(*one) // unit * unit for one in parts)
         times = self.written(first, step.written), self.written(stop, step.written)
+        if step.written == "open" and self.vendor.now < self.vendor.labels[-1] + self.world.step:
+            first = min(first, self.vendor.now) // 1000 * 1000
+            times = self.written(first, "utc"), None
+            is_dates = self.vendor.axis.timeframe.is_dates
+            clip = self.vendor.axis.floor(first) if is_dates else first
+            return times, (clip, self.vendor.limits().future)
         if self.world.closed == "both":
             stop += DAY if self.vendor.axis.timeframe.is_dates else 1
         if first >= stop:
@@ -120,7 +132,7 @@ class Session:
 
     def _asked(self, step: Step, ask: Any) -> tuple[Any, list[tuple[int, int]]]:
         """Ask with the vendor in its moods; give what came, and what is said to be missing."""
-        moods = [self._mood(mood) for mood in step.moods]
+        moods = [self._mood(mood, step.what) for mood in step.moods]
         before = len(self.vendor.calls)
         self.vendor.moods = moods
         self.vendor.forgives = self.world.refetches or step.what in {"refresh", "verify"}
@@ -142,9 +154,12 @@ class Session:
             self.vendor.moods = []
         return answer if answer is not None else [], missing
 
-    def _mood(self, mood: str) -> str:
+    def _mood(self, mood: str, what: str) -> str:
         # No row stands at an end that is included, or rounded as those of ticks are.
-        if mood == "end" and (self._is_tick or self.world.loader_closed == "both"):
+        # Where all is fetched again, its error would leave some of it as it was.
+        if mood == "end" and (
+            self._is_tick or self.world.loader_closed == "both" or what == "refresh"
+        ):
             return "well"
         return "well" if mood.startswith("cut") and self._is_tick else mood
 
@@ -236,7 +251,8 @@ class Session:
         for symbol, label, found in self.vendor.at_ends:
             known = self.vendor.known[symbol]
             stored = self.disk.rows(symbol).get(label, ())
-            if self.disk.piece(symbol, label) and (stored == found.rows or label not in known):
+            is_there = self.disk.piece(symbol, label) or label >= self.vendor.limits().opened
+            if is_there and (stored == found.rows or label not in known):
                 known[label] = found
         self.vendor.at_ends.clear()
 
@@ -294,7 +310,7 @@ class Session:
             self.say(problem)
 
     def _advance(self, step: Step) -> None:
-        self.vendor.now += step.count * step.count * self.world.step + step.begin * SECOND
+        self.vendor.now += step.count**2 * self.world.step + step.begin * self.world.step // 1000
 
     def _go(self, step: Step) -> None:
         """Have it be a time within the labels, if it is not later already."""
@@ -333,17 +349,22 @@ OTHERS = (
 )
 
 
-def steps(moods: Any = MOODS) -> Any:
+ANY = st.one_of(st.just("get"), st.sampled_from(OTHERS))
+NONE = st.just(())
+WELL_OR_NOT = st.lists(MOODS, max_size=3).map(tuple)
+
+
+def steps(what: Any = ANY, moods: Any = WELL_OR_NOT, symbols: Any = (0, 0, 0, 1)) -> Any:
     """Draw one step; half of all are requests."""
     return st.builds(
         Step,
-        what=st.one_of(st.just("get"), st.sampled_from(OTHERS)),
-        symbol=st.sampled_from([0, 0, 0, 1]),
+        what=what,
+        symbol=st.sampled_from(symbols),
         begin=st.integers(0, 1000),
         end=st.integers(0, 1000),
         off=st.tuples(st.integers(-3, 3), st.integers(-3, 3)),
         written=st.sampled_from(WRITTEN),
-        moods=st.lists(moods, max_size=3).map(tuple),
+        moods=moods,
         count=st.integers(0, 5),
     )
 
@@ -356,6 +377,7 @@ def worlds(draw: Any) -> World:
     cap = draw(st.one_of(st.none(), st.integers(10, 120)))
     declared = is_tick or draw(st.booleans())
     side = "first" if is_tick else draw(st.sampled_from(["first", "last"]))
+    longest = "day" if frame in {"1min", "tick"} else "month"  # of them it is thousands of calls
     return World(
         timeframe=frame,
         calendar=draw(st.sampled_from([None, "XNYS", "24/7"])),
@@ -370,9 +392,9 @@ def worlds(draw: Any) -> World:
         declared=declared,
         max_span=draw(st.one_of(st.none(), st.integers(5, 300))),
         merge_gaps=draw(st.sampled_from([0, 0, 0, 10])),
-        align=draw(st.sampled_from([None, None, None, "day", "month"])),
+        align=draw(st.sampled_from([None, None, None, "day", longest])),
         settle=draw(st.sampled_from([0, 0, 3])),
-        ttl=draw(st.sampled_from([2, 50])),
+        ttl=draw(st.sampled_from([0.5, 2, 50])),
         overlap=draw(st.sampled_from([0, 0, 0, 2])),
         concurrency=draw(st.sampled_from([1, 1, 3])),
     )
@@ -380,11 +402,18 @@ def worlds(draw: Any) -> World:
 
 @st.composite
 def sequences(draw: Any) -> tuple[World, list[Step]]:
-    """Draw a world, and what is done in it."""
+    """Draw a world, and what is done in it: at one time, or while time goes on."""
     world = draw(worlds())
     done = draw(st.lists(steps(), min_size=2, max_size=12))
     if draw(st.booleans()):
-        done.insert(
-            0, Step("go", begin=draw(st.integers(0, 1000)), off=(draw(st.integers(-3, 3)), 0))
-        )
-    return world, done
+        return world, done
+    begun = Step("go", begin=draw(st.integers(0, 1000)), off=(draw(st.integers(-3, 3)), 0))
+    if draw(st.booleans()):
+        return world, [begun, *done]
+    # As those who trade do: up to now, again and again.
+    later = st.builds(
+        Step, what=st.just("advance"), begin=st.integers(0, 1000), count=st.integers(0, 2)
+    )
+    latest = steps(st.just("get")).map(lambda step: dataclasses.replace(step, written="open"))
+    pairs = draw(st.lists(st.tuples(latest, later), min_size=1, max_size=6))
+    return world, [begun, *itertools.chain(*pairs), *done[:3]]

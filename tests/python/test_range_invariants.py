@@ -6,10 +6,14 @@ after every step. `AFML_CACHE_SEQUENCES` says how many sequences the soak plays.
 
 import itertools
 import os
+import sys
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from range_crowds import Answer, Crowd, Together, as_tasks, crowds, in_threads
 from range_model import World
+from range_processes import Processes, Round, Watched, meetings, running
 from range_sequences import Session, Step, sequences
 
 from afml_cache import Store
@@ -46,6 +50,10 @@ FOUND: dict[str, Done] = {
     "ticks at an end are given again": (
         World("tick", seed=1, closed="both"),
         [Step("get", end=500), Step("get", begin=500)],
+    ),
+    "a tick behind a rounded end is taken for one at an end that is excluded": (
+        World("tick"),
+        [Step("get", begin=500, written="timestamp"), Step("get")],
     ),
     "ticks finer than an inclusive end are never asked for": (
         World("tick", loader_closed="both"),
@@ -86,3 +94,76 @@ def test_every_answer_is_what_the_vendor_gave_last(shared: Store, done: Done) ->
 @settings(max_examples=MANY, suppress_health_check=LOOSE)
 def test_every_answer_of_many_is_what_the_vendor_gave_last(shared: Store, done: Done) -> None:
     play(done, shared)
+
+
+@pytest.fixture
+def hurried() -> Iterator[None]:
+    """Threads take turns a thousand times as often as usual."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(5e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+def meet(crowd: Crowd, store: Store, how: Callable[[Together], list[Answer]]) -> None:
+    together = Together(crowd, store, f"bars {next(NUMBERS)}")
+    together.finish(how(together))
+    assert not together.problems, "\n".join(together.problems)
+
+
+@pytest.mark.usefixtures("hurried")
+@given(crowd=crowds())
+@settings(max_examples=FEW // 3, suppress_health_check=LOOSE)
+def test_threads_that_ask_at_once_get_what_one_would(shared: Store, crowd: Crowd) -> None:
+    meet(crowd, shared, in_threads)
+
+
+@given(crowd=crowds(cancelled=True))
+@settings(max_examples=FEW // 3, suppress_health_check=LOOSE)
+def test_tasks_get_what_one_would_whoever_is_cancelled(shared: Store, crowd: Crowd) -> None:
+    meet(crowd, shared, as_tasks)
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    with running(Store(tmp_path_factory.mktemp("shared"))) as all_of_them:
+        yield all_of_them
+
+
+def watch(meeting: tuple[World, list[Round]], processes: Processes) -> None:
+    name = f"bars {next(NUMBERS)}"
+    watched = Watched(meeting[0], processes, name, processes.store.path / f"{name}.log")
+    watched.play(meeting[1])
+    assert not watched.problems, "\n".join(watched.problems)
+
+
+@given(meeting=meetings())
+@settings(max_examples=FEW // 6, suppress_health_check=LOOSE)
+def test_processes_that_share_series_get_what_one_would(
+    processes: Processes, meeting: tuple[World, list[Round]]
+) -> None:
+    watch(meeting, processes)
+
+
+@pytest.mark.soak
+@given(meeting=meetings())
+@settings(max_examples=MANY // 8, suppress_health_check=LOOSE)
+def test_many_processes_that_share_series_get_what_one_would(
+    processes: Processes, meeting: tuple[World, list[Round]]
+) -> None:
+    watch(meeting, processes)
+
+
+@pytest.mark.soak
+@pytest.mark.usefixtures("hurried")
+@given(crowd=crowds())
+@settings(max_examples=MANY // 8, suppress_health_check=LOOSE)
+def test_many_threads_that_ask_at_once_get_what_one_would(shared: Store, crowd: Crowd) -> None:
+    meet(crowd, shared, in_threads)
+
+
+@pytest.mark.soak
+@given(crowd=crowds(cancelled=True))
+@settings(max_examples=MANY // 8, suppress_health_check=LOOSE)
+def test_many_tasks_get_what_one_would_whoever_is_cancelled(shared: Store, crowd: Crowd) -> None:
+    meet(crowd, shared, as_tasks)

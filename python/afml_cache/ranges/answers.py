@@ -47,6 +47,8 @@ class Asked:
     closed: str
     time: str | None
     form: Form | None
+    is_exact: bool = True
+    """Whether the loader was told that very end, and none that is later by what is rounded."""
 
     def __str__(self) -> str:
         return f"the loader of {self.name}, asked for {self.axis.describe(self.first, self.stop)},"
@@ -108,7 +110,7 @@ def _clip(answer: Answer, asked: Asked) -> None:
     inside = (answer.at >= asked.first) & (answer.at < asked.stop)
     if inside.all():
         return
-    if asked.closed == "left" and (answer.at == asked.stop).any():
+    if asked.is_exact and asked.closed == "left" and (answer.at == asked.stop).any():
         message = (
             f"{asked} gave a row at the end of the range, which is excluded: if its ends are "
             'inclusive, say loader_closed="both" (the rows before that end are kept)'
