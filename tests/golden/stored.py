@@ -103,18 +103,25 @@ def cached(root, name):
     return function(answer)
 
 
-def write():
-    """Make the store and pack it, its log written back first."""
+@contextlib.contextmanager
+def archived(target):
+    """A store to be filled, which is packed then."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "store"
-        for name in expected():
-            cached(root, name)(name)
-        afml_cache.gc(afml_cache.Store(root))
-        with zipfile.ZipFile(ARCHIVE, "w", zipfile.ZIP_DEFLATED) as archive:
+        yield root
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(root.rglob("*")):
                 if path.is_file() and "locks" not in path.parts and not path.name.endswith("-shm"):
                     file = zipfile.ZipInfo(str(path.relative_to(root)))
                     archive.writestr(file, path.read_bytes(), zipfile.ZIP_DEFLATED)
+
+
+def write():
+    """Make the store and pack it, its log written back first."""
+    with archived(ARCHIVE) as root:
+        for name in expected():
+            cached(root, name)(name)
+        afml_cache.gc(afml_cache.Store(root))
 
 
 def same(left, right):
@@ -122,17 +129,19 @@ def same(left, right):
         return False
     if type(left).__module__.startswith("pandas"):
         return left.equals(right) and left.index.equals(right.index)
+    if type(left).__module__.startswith("polars"):
+        return left.schema == right.schema and left.equals(right)
     if type(left).__name__ == "ndarray":
         return left.dtype == right.dtype and left.tobytes("A") == right.tobytes("A")
     return left == right
 
 
 @contextlib.contextmanager
-def unpacked():
-    """The store in a private folder of its own."""
+def unpacked(source):
+    """A store in a private folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "store"
-        with zipfile.ZipFile(ARCHIVE) as archive:
+        with zipfile.ZipFile(source) as archive:
             archive.extractall(root)
         for path in [root, *root.rglob("*")]:
             path.chmod(stat.S_IRWXU if path.is_dir() else stat.S_IRUSR | stat.S_IWUSR)
@@ -145,7 +154,7 @@ def main(arguments):
         write()
         return 0
     wrong = []
-    with unpacked() as root:
+    with unpacked(ARCHIVE) as root:
         for name, make in expected().items():
             try:
                 with afml_cache.mode("frozen"):

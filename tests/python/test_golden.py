@@ -1,4 +1,4 @@
-"""The golden digests and the golden store: the same for every Python, pandas, NumPy and hash seed.
+"""The golden digests, store and series: the same for every Python, pandas, NumPy and hash seed.
 
 `tests/wheel/matrix.py` compares them in every environment that it makes; this is the one at hand.
 """
@@ -33,9 +33,18 @@ def test_the_table_has_some_two_hundred_values_and_no_two_share_a_digest() -> No
     assert len(set(table.values())) == len(table)
 
 
-def test_the_results_of_the_golden_store_are_found_and_equal() -> None:
+def compared(script: str) -> str:
     ran = subprocess.run(
-        [sys.executable, GOLDEN / "stored.py"], capture_output=True, text=True, check=False
+        [sys.executable, GOLDEN / script], capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "13 golden results, 0 wrong" in ran.stdout
+    return ran.stdout
+
+
+def test_the_results_of_the_golden_store_are_found_and_equal() -> None:
+    assert "13 golden results, 0 wrong" in compared("stored.py")
+
+
+def test_the_bars_of_the_golden_series_are_found_and_equal() -> None:
+    pytest.importorskip("polars")
+    assert "4 golden series, 0 wrong" in compared("series.py")

@@ -33,6 +33,7 @@ SMOKE = Path(__file__).with_name("smoke.py")
 TIME_RANGES = Path(__file__).with_name("bars.py")
 GOLDEN = Path(__file__).parents[1] / "golden" / "check.py"
 STORED = Path(__file__).parents[1] / "golden" / "stored.py"
+SERIES = Path(__file__).parents[1] / "golden" / "series.py"
 PIP_INSTALL = ("install", "--quiet", "--disable-pip-version-check")
 
 
@@ -78,10 +79,11 @@ def passes(interpreter, folder, wheel, requirements):
         seed = str(sum(folder.name.encode()))  # another one in each environment
         golden = run(python, "-B", GOLDEN, PYTHONHASHSEED=seed)
         stored = run(python, "-B", STORED, PYTHONHASHSEED=seed)
+        series = run(python, "-B", SERIES, PYTHONHASHSEED=seed)
     except subprocess.CalledProcessError as failure:
         print(f"FAILED  {folder.name}\n{failure.stdout}{failure.stderr}", flush=True)
         return False
-    print(f"passed  {line}; {bars}; {golden}; {stored}", flush=True)
+    print(f"passed  {line}; {bars}; {golden}; {stored}; {series}", flush=True)
     return True
 
 
