@@ -138,7 +138,8 @@ class Watched(Session):
     def wrong(self, symbol: str, label: int, rows: Any, *, gap: bool) -> str | None:
         """Say what is wrong; what is fetched again meanwhile may be answered as it was."""
         before = self.before.get(symbol, {}).get(label)
-        if self.is_shaken and before is not None and rows == before.rows:
+        is_changing = self.is_shaken or self.world.refetches
+        if is_changing and before is not None and rows == before.rows:
             return None
         return super().wrong(symbol, label, rows, gap=gap)
 
