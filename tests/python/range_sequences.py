@@ -377,7 +377,8 @@ def worlds(draw: Any) -> World:
     cap = draw(st.one_of(st.none(), st.integers(10, 120)))
     declared = is_tick or draw(st.booleans())
     side = "first" if is_tick else draw(st.sampled_from(["first", "last"]))
-    longest = "day" if frame in {"1min", "tick"} else "month"  # of them it is thousands of calls
+    is_short = frame in {"1min", "tick"}  # of which a day is many calls, and a month thousands
+    align = draw(st.sampled_from([None, None, None, "day", "day" if is_short else "month"]))
     return World(
         timeframe=frame,
         calendar=draw(st.sampled_from([None, "XNYS", "24/7"])),
@@ -390,9 +391,9 @@ def worlds(draw: Any) -> World:
         cap=cap,
         cap_side=side,
         declared=declared,
-        max_span=draw(st.one_of(st.none(), st.integers(5, 300))),
+        max_span=draw(st.one_of(st.none(), st.integers(100 if is_short and align else 5, 300))),
         merge_gaps=draw(st.sampled_from([0, 0, 0, 10])),
-        align=draw(st.sampled_from([None, None, None, "day", longest])),
+        align=align,
         settle=draw(st.sampled_from([0, 0, 3])),
         ttl=draw(st.sampled_from([0.5, 2, 50])),
         overlap=draw(st.sampled_from([0, 0, 0, 2])),
