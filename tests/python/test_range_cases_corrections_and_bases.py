@@ -291,6 +291,40 @@ def test_bars_are_not_derived_from_an_answer_that_lacks_a_session() -> None:
     told(refused.value, "bars A 1min", "2024-07-01T20:00:00Z", "doubtful")
 
 
+def test_bars_are_not_derived_from_an_empty_answer_for_a_session() -> None:
+    vendor = Exchange()
+    cache = cache_of(vendor, **DERIVED)
+    cache.get("A", "1min", "2024-07-01", "2024-07-02")
+    vendor.answer = lambda frame: frame[:0]
+    with pytest.raises(PartialCoverageError) as refused:
+        cache.get("A", "1h", "2024-07-01", "2024-07-03")
+    told(refused.value, "bars A 1min", "doubtful")
+
+
+def hourly(vendor: Vendor, first: str, stop: str) -> list[float]:
+    volumes = vendor.between(first, stop)["volume"]
+    return volumes.groupby(volumes.index.floor("h")).sum().tolist()
+
+
+def test_a_bar_made_of_half_its_children_is_made_again_once_the_others_come() -> None:
+    vendor, clock = Vendor(MINUTES), Clock("2024-08-01")
+    cache = cache_of(vendor, derive={"1h": "1min"}, clock=clock)
+    asked = "A", "1h", "2024-07-01T10:00", "2024-07-01T12:00"
+    cache.get("A", "1min", "2024-07-01T10:00", "2024-07-01T11:30")
+    vendor.answer = lambda frame: frame[:0]
+    before = cache.get(*asked)
+    assert before["volume"].tolist() == hourly(vendor, "2024-07-01T10:00", "2024-07-01T11:30")
+    vendor.answer = None
+    calls = len(vendor.asked)
+    same(cache.get(*asked), before)
+    assert len(vendor.asked) == calls
+    clock.move("2h")
+    after = cache.get(*asked)
+    assert after["volume"].tolist() == hourly(vendor, "2024-07-01T10:00", "2024-07-01T12:00")
+    assert len(vendor.asked) == calls + 1
+    assert {one.state for one in cache.coverage("A", "1h")} == {"data"}
+
+
 def test_bars_are_not_derived_from_children_that_are_still_forming() -> None:
     vendor = Exchange()
     clock = Clock("2024-07-02T15:15")

@@ -45,7 +45,6 @@ from afml_cache.ranges.places import times
 from afml_cache.ranges.requests import Request
 from afml_cache.ranges.series import Hot, Series
 from afml_cache.ranges.simulation import simulated_now
-from afml_cache.ranges.states import DERIVED, FETCHED
 from afml_cache.ranges.stats import Counts
 from afml_cache.ranges.timeframes import timeframe as timeframe_of
 from afml_cache.ranges.upkeep import Upkeep
@@ -58,7 +57,6 @@ if TYPE_CHECKING:
     from afml_cache._native import Store
     from afml_cache.ranges.axes import Axis
     from afml_cache.ranges.axes import Request as Bounds
-    from afml_cache.ranges.deriving import Derived
     from afml_cache.ranges.effects import Step
     from afml_cache.ranges.timeframes import Timeframe
     from afml_cache.ranges.windows import Window
@@ -536,12 +534,13 @@ class RangeCache(Upkeep):
                 self._series[text] = series
         return series
 
-    def _derive(self, series: Series, made: Derived, loader: Any, **given: Any) -> Any:
+    def _derive(
+        self, series: Series, child: Series, how: Mapping[str, str], loader: Any, **given: Any
+    ) -> Any:
         """Make bars of shorter ones, which are fetched where they are missing."""
         bounds = series.axis.request(
             given["start"], given["end"], self._filler.options.loader_closed, self._clock()
         )
-        child = self._find({**series.values, self._timeframe: made.spelled})
         span = reach(series.axis, bounds.first, bounds.stop)
         request = self._request(child, child.between(*span), loader)
         limits = request.limits()
@@ -556,7 +555,7 @@ class RangeCache(Upkeep):
                 return []
             shorter = table, child.positions(table)
             inside = bounds.first, bounds.stop
-            bars = derived(series.axis, shorter, child.form.time, made.how, inside)
+            bars = derived(series.axis, shorter, child.form.time, how, inside)
             return write(child.form, bars)
 
         return arun(steps()) if request.loader.awaitable else run(steps())
@@ -614,12 +613,14 @@ class RangeCache(Upkeep):
         self, series: Series, bounds: Bounds, loader: Callable[..., Any] | None = None
     ) -> Request:
         asked = self._filler.loader if loader is None else self._filler.loader.around(loader)
-        made = self._derived.get(series.axis.timeframe.text)
+        made, children = self._derived.get(series.axis.timeframe.text), None
         if made is not None:
-            asked = asked.around(functools.partial(self._derive, series, made, loader))
+            children = self._find({**series.values, self._timeframe: made.spelled})
+            asked = asked.around(
+                functools.partial(self._derive, series, children, made.how, loader)
+            )
         mode = _native.current_mode()
-        reason = FETCHED if made is None else DERIVED
-        return Request(series, bounds, self._filler, asked, mode, self._clock, reason)
+        return Request(series, bounds, self._filler, asked, mode, self._clock, children)
 
     def _value(self, request: Request, output: Any) -> tuple[Any, int]:
         """Give the answer, and how many rows it has."""

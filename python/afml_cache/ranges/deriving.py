@@ -10,7 +10,7 @@ import polars as pl
 from afml_cache.exceptions import CacheConfigError, LoaderError
 from afml_cache.ranges.axes import InstantAxis
 from afml_cache.ranges.places import zone_of
-from afml_cache.ranges.states import DATA, DAY, EMPTY
+from afml_cache.ranges.states import DATA, DAY, EMPTY, NEVER, Piece
 from afml_cache.ranges.timeframes import Timeframe, timeframe
 from afml_cache.ranges.zones import date_of, midnight
 
@@ -96,7 +96,7 @@ def check_whole(series: Series, first: int, stop: int) -> None:
         Some are missing, doubtful, or may still change.
     """
     pieces = series.pieces(first, stop)
-    final = [one for one in pieces if one.state in {DATA, EMPTY}]
+    final = [one for one in pieces if one.state == DATA or _is_empty(series.axis, one)]
     at = first
     for one in final:
         if one.first > at:
@@ -109,6 +109,33 @@ def check_whole(series: Series, first: int, stop: int) -> None:
             "or may still change; ask for the longer bars without `derive`, or refresh the shorter"
         )
         raise LoaderError(message)
+
+
+def doubtful(children: Series, axis: Axis, first: int, stop: int) -> list[Interval]:
+    """Give the bars of an interval of which a part had no children, and is to be asked for again.
+
+    With a calendar there are none: `check_whole` refuses them.
+    """
+    if axis.sessions is not None:
+        return []
+    pieces = children.pieces(*reach(axis, first, stop))
+    return [_around(axis, one.first, one.stop) for one in pieces if _is_open(one)]
+
+
+def _is_empty(axis: Axis, piece: Piece) -> bool:
+    """Whether it can be said that there are no bars: where none are to be expected, at once."""
+    return piece.state == EMPTY and (axis.sessions is None or not _is_open(piece))
+
+
+def _is_open(piece: Piece) -> bool:
+    """Whether bars may still come to where there are none."""
+    return piece.state == EMPTY and piece.recheck_after != NEVER
+
+
+def _around(axis: Axis, first: int, stop: int) -> Interval:
+    """Give the bars that an interval of children lies in."""
+    begin, end = _labels(axis, np.array([first, stop - 1]))
+    return int(begin), axis.next(int(end))
 
 
 def derived(

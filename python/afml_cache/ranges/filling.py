@@ -96,7 +96,8 @@ class Filler:
             closed = int(found.answer.at.searchsorted(limits.opened))
             before = [] if cut else series.pieces(*found.proven.kept)
             ttl = self.volatile_ttl(series)
-            sent = Sent(found.sent, limits, options.settle, ttl, request.reason)
+            doubts = request.doubts(*found.proven.kept)
+            sent = Sent(found.sent, limits, options.settle, ttl, request.reason, doubts)
             pieces += pieces_of(
                 series.axis, found.proven, before, sent, has_rows=found.has_rows(closed)
             )

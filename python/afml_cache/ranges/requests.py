@@ -15,6 +15,7 @@ from afml_cache.exceptions import (
     PartialCoverageError,
 )
 from afml_cache.ranges.answers import Asked
+from afml_cache.ranges.deriving import doubtful
 from afml_cache.ranges.effects import Call, Failed, Parallel, Until
 from afml_cache.ranges.fetching import Fetch
 from afml_cache.ranges.forms import Form, write
@@ -23,7 +24,7 @@ from afml_cache.ranges.places import times
 from afml_cache.ranges.planning import calls_of, closed_pieces, planned
 from afml_cache.ranges.reservations import is_filling
 from afml_cache.ranges.restating import BasisChange
-from afml_cache.ranges.states import EMPTY, EVER, FETCHED, SECOND, SUSPECT
+from afml_cache.ranges.states import DERIVED, EMPTY, EVER, FETCHED, SECOND, SUSPECT
 from afml_cache.ranges.windows import together
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ class Request:
     loader: Loader
     mode: str = "normal"
     clock: Callable[[], int] = time.time_ns
-    reason: int = FETCHED
+    children: Series | None = None
+    """What the bars are made of, where they are."""
     asked: list[Interval] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     faults: list[Exception] = field(default_factory=list)
@@ -82,6 +84,17 @@ class Request:
     def writes(self) -> bool:
         """Whether what is fetched may be stored."""
         return self.mode in {"normal", "fresh"}
+
+    @property
+    def reason(self) -> int:
+        """Why what it fetches is known."""
+        return FETCHED if self.children is None else DERIVED
+
+    def doubts(self, first: int, stop: int) -> list[Interval]:
+        """Tell what of an interval is made of bars that are to be asked for again."""
+        if self.children is None:
+            return []
+        return doubtful(self.children, self.series.axis, first, stop)
 
     def limits(self) -> Limits:
         """Tell which bars are final now, and which have not begun."""

@@ -124,6 +124,8 @@ class Sent(NamedTuple):
     settle: int
     volatile_ttl: int
     reason: int
+    doubts: Sequence[Interval] = ()
+    """What may change although its time is over: it was made of something that may."""
 
 
 def pieces_of(
@@ -136,11 +138,12 @@ def pieces_of(
     segment = NEW if has_rows else None
     pieces = []
     for begin, end in without([(first, stop)], empty):
-        final = common([(begin, end)], [(begin, min(end, limits.settled))])
+        final = without([(begin, max(begin, min(end, limits.settled)))], sent.doubts)
         pieces += [Piece(*part, DATA, sent.reason, segment, 0, sent.at, NEVER) for part in final]
         for part in without([(begin, end)], final):
             settled = axis.settles_at(part[0]) + sent.settle
-            recheck = min(sent.at + sent.volatile_ttl, max(settled, sent.at + 1))
+            later = sent.at + sent.volatile_ttl
+            recheck = min(settled, later) if settled > sent.at else later
             pieces.append(Piece(*part, VOLATILE, sent.reason, segment, 0, sent.at, recheck))
     for begin, end, reason in proven.holes:
         for part in common([(begin, end)], [(first, stop)]):
