@@ -148,10 +148,9 @@ class Watched(Session):
         for step in done:
             if step.what != "invalidate":
                 continue
-            symbol, (first, stop) = self.key(step)[0], self.range(step)[1]
+            symbol, (first, stop) = self.key(step)[0], self.whole(step, self.range(step)[1])
             books = self.vendor.known[symbol]
-            axis = self.vendor.axis
-            for label in [one for one in books if axis.floor(first) <= one < axis.ceil(stop)]:
+            for label in [one for one in books if first <= one < stop]:
                 if self.disk.piece(symbol, label) is None:
                     del books[label]
 

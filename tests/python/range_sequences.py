@@ -289,11 +289,18 @@ class Session:
             clip = (-(2**63), 2**63 - 1)
         else:
             self.bars.invalidate(symbol, timeframe, start, end)
-            axis = self.vendor.axis
-            clip = (axis.floor(clip[0]), axis.ceil(clip[1])) if clip[0] < clip[1] else clip
+            clip = self.whole(step, clip)
         for books in (self.vendor.known[symbol], self.vendor.unseen[symbol]):
             for label in [one for one in books if clip[0] <= one < clip[1]]:
                 del books[label]
+
+    def whole(self, step: Step, clip: tuple[int, int]) -> tuple[int, int]:
+        """Give the bars that an interval touches; of ticks, what the caller can't tell apart."""
+        if clip[0] >= clip[1]:
+            return clip
+        unit, axis = 1 if step.written == "timestamp" else 1000, self.vendor.axis
+        stop = -(-clip[1] // unit) * unit if self._is_tick else clip[1]
+        return axis.floor(clip[0]), axis.ceil(stop)
 
     def _compact(self, step: Step) -> None:
         key = self.key(step) if step.count else ()
