@@ -154,6 +154,14 @@ def test_a_retry_after_that_says_nothing_is_passed_over(text: str) -> None:
     assert 0.5 <= vendor.pauses[0] <= 1
 
 
+def test_a_vendor_that_says_to_wait_for_hours_is_not_waited_for(caplog) -> None:
+    vendor = Vendor(failing(429, {"Retry-After": "3601"}))
+    with pytest.raises(httpx.HTTPStatusError):
+        vendor.drive(vendor.fetch(make_policy(retries=3)))
+    assert vendor.pauses == []
+    assert "3601 s" in caplog.text
+
+
 def headers_of(text: str) -> email.message.Message:
     message = email.message.Message()
     message["Retry-After"] = text

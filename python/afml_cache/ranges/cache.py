@@ -138,7 +138,7 @@ class RangeCache(Upkeep):
     retries : int or tenacity.BaseRetrying
         How many further tries a call gets that failed with an error that passes; 3 by default. They
         come after 0.5 s and then twice as long each time, and not before the vendor's
-        `Retry-After`.
+        `Retry-After`; none comes where that is more than an hour away.
     classify : callable, optional
         `classify(exception)` says what an error of the loader's means: "empty" that there are no
         bars, "retry", "fatal", or `None` for the usual: broken connections and HTTP statuses such

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import email.utils
+import logging
 import math
 import sys
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from afml_cache.ranges.steps import Step
+
+_log = logging.getLogger("afml_cache.ranges")
 
 Kind: TypeAlias = Literal["empty", "retry", "fatal"]
 
@@ -35,6 +38,8 @@ _NETWORK: Final = {
 }
 _FIRST: Final = 0.5
 _LONGEST: Final = 60.0
+# Nobody sits and waits for longer than this: the answer to the user is what the vendor says.
+_PATIENCE: Final = 3600.0
 
 
 def classify(error: BaseException) -> Literal["retry", "fatal"]:
@@ -186,7 +191,11 @@ class Tries:
             again = yield Call(state.retry_object.retry, (state,), inline=True)
             if not again:
                 return None
-        return (yield from self._pause(state, retry_after(error, self._wall)))
+        least = retry_after(error, self._wall)
+        if least > _PATIENCE and not own:
+            _log.warning("a call is not tried again: the vendor says to wait for %.0f s", least)
+            return None
+        return (yield from self._pause(state, least))
 
     def pause_instead_of(self, value: object) -> Step[float | None]:
         """Give the seconds until the next try where tenacity's `retry` refuses a result.
