@@ -179,7 +179,7 @@ class Vendor:
         self.again: list[tuple[str, int]] = []
         """Bars that were given although they had been, and were final."""
         self.at_ends: list[tuple[str, int, Known]] = []
-        """Ticks at an end that is included: asked for, or only given since ends are rounded."""
+        """Ticks at an end of a call: asked for, or only given since ends are rounded."""
         self.finer = False
         """Whether it was asked for times that others can't tell."""
         self.forgives = False
@@ -256,12 +256,16 @@ class Vendor:
         return rows[0][0] + 1 if is_tick else rows[0][0], stop
 
     @property
+    def _is_tick(self) -> bool:
+        return self.world.timeframe == "tick"
+
+    @property
     def _rounds_ends(self) -> bool:
-        return self.world.timeframe == "tick" and self.world.loader_closed == "both"
+        return self._is_tick and self.world.loader_closed == "both"
 
     def _note_again(self, symbol: str, label: int, first: int, stop: int) -> None:
         # What a datetime tells no finer is given with its neighbours.
-        finer = self.world.timeframe == "tick" and (self.finer or self.world.seed % 2 == 0)
+        finer = self._is_tick and (self.finer or self.world.seed % 2 == 0)
         edges = {first // 1000, (stop - 1) // 1000, stop // 1000} if finer else set()
         if not self.forgives and label // 1000 not in edges:
             self.again.append((symbol, label))
@@ -275,10 +279,11 @@ class Vendor:
                 continue
             rows = self.current(symbol, label)
             found = Known(rows, self.now, label < limits.settled)
-            if label == asked[1] - 1 and self._rounds_ends:
+            before = known.get(label)
+            is_begin = before is not None and label // 1000 == asked[0] // 1000
+            if (is_begin and self._is_tick) or (label == asked[1] - 1 and self._rounds_ends):
                 self.at_ends.append((symbol, label, found))
                 continue
-            before = known.get(label)
             if before is not None and before.final and before.rows and rows:
                 self._note_again(symbol, label, *asked)
             known[label] = found
