@@ -334,7 +334,7 @@ class Session:
         self.begin()
 
     def _drop(self, _: Step) -> None:
-        for series in self.bars._series.values():
+        for series in self.bars._series.opened.values():
             series.windows.clear()
             series.hot = None
 

@@ -173,7 +173,7 @@ def test_a_coroutine_loader_of_many_is_awaited_once() -> None:
 
 def told(cache: RangeCache, *key: str) -> list[dict]:
     """What the segments of a series say of themselves."""
-    return [json.loads(text) for *_, text in cache._of(key).native.segments()]
+    return [json.loads(text) for *_, text in cache._series.of(key).native.segments()]
 
 
 def test_every_segment_knows_where_its_bars_are_from() -> None:

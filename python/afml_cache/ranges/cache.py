@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 import functools
-import os
-import threading
 import time
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from afml_cache import _native
-from afml_cache._native import default_store, usual_memory
+from afml_cache._native import usual_memory
 from afml_cache.instants import length_of
+from afml_cache.ranges.answering import Answerer, Partial
 from afml_cache.ranges.arguments import (
-    apart,
     check_zones,
     common_timeframe,
     function_of,
-    known_by,
     name_of_cache,
     names_of_parts,
-    refuse_arguments,
     span_of_calls,
 )
-from afml_cache.ranges.axes import axis_of
 from afml_cache.ranges.calendars import sessions_of
-from afml_cache.ranges.deriving import check_whole, derivations, derived, reach
+from afml_cache.ranges.deriving import derivations
 from afml_cache.ranges.effects import Failed, Parallel, arun, run
 from afml_cache.ranges.filling import Filler
-from afml_cache.ranges.forking import check_polars
-from afml_cache.ranges.forms import Form, write
-from afml_cache.ranges.keys import frame_of, key_text, rest_of, rest_of_text, values_of
 from afml_cache.ranges.loaders import Loader, make_policy
 from afml_cache.ranges.many import SHAPES, Batch, shaped, symbols_of
 from afml_cache.ranges.options import (
@@ -41,28 +31,17 @@ from afml_cache.ranges.options import (
     count_of,
     one_of,
 )
-from afml_cache.ranges.places import times
-from afml_cache.ranges.requests import Request
-from afml_cache.ranges.series import Hot, Series
-from afml_cache.ranges.simulation import simulated_now
+from afml_cache.ranges.series_of_cache import SeriesOfCache
 from afml_cache.ranges.stats import Counts
-from afml_cache.ranges.timeframes import timeframe as timeframe_of
 from afml_cache.ranges.upkeep import Upkeep
-from afml_cache.ranges.windows import together
 from afml_cache.store import checked_store
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping
 
     from afml_cache._native import Store
-    from afml_cache.ranges.axes import Axis
-    from afml_cache.ranges.axes import Request as Bounds
     from afml_cache.ranges.effects import Step
-    from afml_cache.ranges.timeframes import Timeframe
-    from afml_cache.ranges.windows import Window
-
-# Modes in which what is there is answered from.
-_LOOKS = frozenset({"normal", "readonly", "frozen"})
 
 
 class RangeCache(Upkeep):
@@ -234,20 +213,27 @@ class RangeCache(Upkeep):
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         given = dict(locals())
-        self._options = {one: given[one] for one in RangeCache.__init__.__kwdefaults__ or ()}
+        self._given = {one: given[one] for one in RangeCache.__init__.__kwdefaults__ or ()}
         self.name = name_of_cache(name)
         self.key = names_of_parts(key)
         self.counts = Counts()
-        self._clock = clock
         self._many = function_of("many", many)
-        self._derived = derivations(derive)
-        self._memory = usual_memory() if memory is None else count_of("memory", memory)
+        derived = derivations(derive)
+        memory = usual_memory() if memory is None else count_of("memory", memory)
         check_zones(naive, zone)
-        self._naive, self._zone = naive, zone
-        self._sessions = None if calendar is None else sessions_of(calendar)
-        self._timeframe = timeframe
-        self._constant = common_timeframe(timeframe, self.key)
-        self._store = checked_store(store)
+        self._series = SeriesOfCache(
+            cache=self.name,
+            key=self.key,
+            sessions=None if calendar is None else sessions_of(calendar),
+            naive=naive,
+            zone=zone,
+            timeframe=timeframe,
+            common=common_timeframe(timeframe, self.key),
+            store=checked_store(store),
+            about={"source": source, "adjustment": adjustment},
+            derived=derived,
+            memory=memory,
+        )
         options = Options(
             closed=one_of("closed", closed, CLOSED),
             loader_closed=one_of("loader_closed", loader_closed, CLOSED),
@@ -270,11 +256,8 @@ class RangeCache(Upkeep):
         how = make_policy(
             rate_limit=rate_limit, identical=identical, retries=retries, classify=classify
         )
-        self._filler = Filler(Loader(loader, self.key), how, options, self.counts, source)
-        self._named: dict[tuple[Any, ...], Series] = {}
-        self._series: OrderedDict[str, Series] = OrderedDict()
-        self._lock = threading.Lock()
-        self._process = os.getpid()
+        filler = Filler(Loader(loader, self.key), how, options, self.counts, source)
+        self._answerer = Answerer(self._series, filler, clock)
 
     def __repr__(self) -> str:
         return f"RangeCache({self.name!r}, key={self.key!r})"
@@ -336,12 +319,13 @@ class RangeCache(Upkeep):
         >>> bars.get("EURUSD", start=noon, end=noon.replace(hour=13), output=dict)[0]["close"]
         1.0
         """
-        series, start, end = self._read(key, named)
-        bounds = self._bounds(series, start, end)
-        warm = self._warm_answer(series, bounds, output)
+        series, start, end = self._series.read(key, named)
+        bounds = self._answerer.bounds(series, start, end)
+        warm = self._answerer.from_memory(series, bounds, output)
         if warm is not None:
-            return Partial(warm, []) if self._takes_partial(allow_partial) else warm
-        return run(self._answered(series, bounds, output, allow_partial, loader))
+            return Partial(warm, []) if self._answerer.takes_partial(allow_partial) else warm
+        request = self._answerer.request(series, bounds, loader)
+        return run(self._answerer.answered(request, output, allow_partial))
 
     async def aget(
         self,
@@ -368,35 +352,17 @@ class RangeCache(Upkeep):
         >>> asyncio.run(bars.aget("AAPL", "1D", date(2024, 1, 1), date(2024, 1, 11))).shape
         (10, 2)
         """
-        series, start, end = self._read(key, named)
-        bounds = self._bounds(series, start, end)
-        warm = self._warm_answer(series, bounds, output)
+        series, start, end = self._series.read(key, named)
+        bounds = self._answerer.bounds(series, start, end)
+        warm = self._answerer.from_memory(series, bounds, output)
         if warm is not None:
-            return Partial(warm, []) if self._takes_partial(allow_partial) else warm
-        return await arun(self._answered(series, bounds, output, allow_partial, loader))
-
-    def _warm_answer(self, series: Series, bounds: Bounds, output: Any) -> Any:
-        """Slice what is final and in memory, if all of it is, and nobody has changed it since."""
-        hot = series.hot
-        if (
-            hot is None
-            or series.form is None
-            or bounds.first < hot.first
-            or bounds.stop > hot.stop
-            or self._clock() >= hot.until
-            or hot.mark != series.native.mark()
-            or _native.current_mode() not in _LOOKS
-        ):
-            return None
-        begin, stop = hot.window.rows(bounds.clip_first, bounds.clip_stop)
-        self.counts.count(series.name, stop - begin, 0, 0)
-        return hot.window.held_as(series.form, output).slice(begin, stop)
+            return Partial(warm, []) if self._answerer.takes_partial(allow_partial) else warm
+        request = self._answerer.request(series, bounds, loader)
+        return await arun(self._answerer.answered(request, output, allow_partial))
 
     def __reduce__(self) -> Any:
-        return functools.partial(RangeCache, **self._options), (
-            self.name,
-            self._filler.loader.function,
-        )
+        function = self._answerer.filler.loader.function
+        return functools.partial(RangeCache, **self._given), (self.name, function)
 
     def get_many(self, symbols: Any, *rest: Any, shape: str = "long", **options: Any) -> Any:
         """Give the bars of several symbols.
@@ -455,226 +421,19 @@ class RangeCache(Upkeep):
         output, partial = options.pop("output", None), options.pop("allow_partial", None)
         requests = {}
         for symbol in symbols_of(symbols):
-            series, start, end = self._read((symbol, *rest), options)
-            requests[symbol] = self._request(series, self._bounds(series, start, end))
+            series, start, end = self._series.read((symbol, *rest), options)
+            bounds = self._answerer.bounds(series, start, end)
+            requests[symbol] = self._answerer.request(series, bounds)
         if self._many is not None:
             Batch(self._many, self.key[0], requests)
-        steps = [self._finished(request, output, partial) for request in requests.values()]
-        outcomes = yield Parallel(steps, self._filler.options.concurrency)
+        steps = [self._answerer.answered(request, output, partial) for request in requests.values()]
+        outcomes = yield Parallel(steps, self._answerer.filler.options.concurrency)
         for outcome in outcomes:
             if isinstance(outcome, Failed):
                 raise outcome.exception
         answers = dict(zip(requests, [outcome.value for outcome in outcomes], strict=True))
-        if not self._takes_partial(partial):
+        if not self._answerer.takes_partial(partial):
             return shaped(answers, self.key[0], shape)
         missing = [(symbol, *gap) for symbol, one in answers.items() for gap in one.missing]
         data = {symbol: one.data for symbol, one in answers.items()}
         return Partial(shaped(data, self.key[0], shape), missing)
-
-    def _takes_partial(self, allow_partial: bool | None) -> bool:
-        return self._filler.options.allow_partial if allow_partial is None else allow_partial
-
-    def _bounds(self, series: Series, start: Any, end: Any) -> Bounds:
-        closed = self._filler.options.closed
-        return series.axis.request(start, _resolved(end), closed, self._clock())
-
-    def _read(self, key: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Series, Any, Any]:
-        """Tell series, start and end from the arguments of a call."""
-        count = len(self.key)
-        if not named and count < len(key) <= count + 2:
-            known = known_by(key[:count]) if self._process == os.getpid() else None
-            series = None if known is None else self._named.get(known)
-            if series is None:
-                series = self._find(dict(zip(self.key, key[:count], strict=True)))
-            return series, key[count], key[count + 1] if len(key) > count + 1 else None
-        names = (*self.key, "start", "end")
-        refuse_arguments(self.name, names, key, named)
-        given = {**dict(zip(names, key, strict=False)), **named}
-        values = {name: given[name] for name in self.key}
-        return self._find(values), given["start"], given.get("end")
-
-    def _find(self, values: dict[str, Any]) -> Series:
-        """Give the series of a key."""
-        check_polars()
-        frame = self._constant or timeframe_of(values[self._timeframe])
-        axis, about = self._about(frame)
-        shown = {**values, self._timeframe: frame.text} if self._constant is None else values
-        series = self._open(key_text(shown, axis, about), values, axis)
-        series.values = apart(values)  # the loader is called with what the caller wrote
-        known = known_by(tuple(values.values()))
-        if known is not None:
-            self._named[known] = series
-        return series
-
-    def _stored(self, text: str) -> Series | None:
-        """Give a series by its key as it is stored; `None` if it is of a cache set up otherwise."""
-        values = values_of(text)
-        if set(values) != set(self.key):
-            return None
-        axis, about = self._about(timeframe_of(frame_of(text)))
-        if rest_of(axis, about) != rest_of_text(text):
-            return None
-        return self._open(text, {name: values[name] for name in self.key}, axis)
-
-    def _about(self, frame: Timeframe) -> tuple[Axis, dict[str, str | None]]:
-        """Give the axis of series of a timeframe, and what besides their keys counts."""
-        made = self._derived.get(frame.text)
-        about = {"source": self._filler.source, "adjustment": self._filler.options.adjustment}
-        about["derived"] = made and made.child.text
-        return axis_of(frame, self._sessions, self._naive, self._zone), about
-
-    def _open(self, text: str, values: dict[str, Any], axis: Axis) -> Series:
-        if self._process != os.getpid():
-            self._forget()
-        with self._lock:
-            series = self._series.get(text)
-            if series is None:
-                store = self._store or default_store()
-                series = Series(store, self.name, values, text, axis)
-                self._series[text] = series
-        return series
-
-    def _derive(
-        self, series: Series, child: Series, how: Mapping[str, str], loader: Any, **given: Any
-    ) -> Any:
-        """Make bars of shorter ones, which are fetched where they are missing."""
-        bounds = series.axis.request(
-            given["start"], given["end"], self._filler.options.loader_closed, self._clock()
-        )
-        span = reach(series.axis, bounds.first, bounds.stop)
-        request = self._request(child, child.between(*span), loader)
-        limits = request.limits()
-
-        def steps() -> Step[Any]:
-            yield from request.completed()
-            request.raise_failures(None)
-            check_whole(child, span[0], min(span[1], limits.settled))
-            table = child.table(span[0], min(span[1], limits.settled))
-            self.counts.count(child.name, table.height, request.fetched, request.calls)
-            if child.form is None or child.form.time is None:
-                return []
-            shorter = table, child.positions(table)
-            inside = bounds.first, bounds.stop
-            bars = derived(series.axis, shorter, child.form.time, how, inside)
-            return write(child.form, bars)
-
-        return arun(steps()) if request.loader.awaitable else run(steps())
-
-    def _make_room(self, used: Series) -> None:
-        """Let go of the bars in memory of those series that were used least lately."""
-        with self._lock:
-            self._series.move_to_end(used.text)
-            sizes = [(series, series.windows.nbytes) for series in self._series.values()]
-        taken = sum(size for _, size in sizes)
-        for series, size in sizes:
-            if taken <= self._memory:
-                return
-            series.cool()
-            taken -= size
-
-    def _forget(self) -> None:
-        """Begin anew in a forked child: a lock in what the parent had may be held for ever."""
-        self._lock = threading.Lock()
-        self._named, self._series = {}, OrderedDict()
-        self._process = os.getpid()
-
-    def _answered(
-        self,
-        series: Series,
-        bounds: Bounds,
-        output: Any,
-        allow_partial: bool | None,
-        loader: Callable[..., Any] | None,
-    ) -> Step[Any]:
-        return self._finished(self._request(series, bounds, loader), output, allow_partial)
-
-    def _finished(self, request: Request, output: Any, allow_partial: bool | None) -> Step[Any]:
-        """Answer a request."""
-        series = request.series
-        takes_partial = self._takes_partial(allow_partial)
-        if request.mode == "off":
-            value = yield from request.uncached(output)
-            return Partial(value, []) if takes_partial else value
-        begun = False
-        while not begun or request.is_reopened():
-            begun = True
-            yield from request.completed()
-            value, rows = self._value(request, output)
-        self._make_room(series)
-        self.counts.count(series.name, rows, request.fetched, request.calls)
-        if not takes_partial:
-            request.raise_failures(value)
-            return value
-        request.raise_faults()
-        missing = request.failed()
-        return Partial(value, [times(series.axis, *gap) for gap in missing])
-
-    def _request(
-        self, series: Series, bounds: Bounds, loader: Callable[..., Any] | None = None
-    ) -> Request:
-        asked = self._filler.loader if loader is None else self._filler.loader.around(loader)
-        made, children = self._derived.get(series.axis.timeframe.text), None
-        if made is not None:
-            children = self._find({**series.values, self._timeframe: made.spelled})
-            asked = asked.around(
-                functools.partial(self._derive, series, children, made.how, loader)
-            )
-        mode = _native.current_mode()
-        return Request(series, bounds, self._filler, asked, mode, self._clock, children)
-
-    def _value(self, request: Request, output: Any) -> tuple[Any, int]:
-        """Give the answer, and how many rows it has."""
-        series, bounds = request.series, request.bounds
-        first, stop = bounds.clip_first, bounds.clip_stop
-        opened = request.limits().opened
-        with series.lock:
-            series.catch_up(writes=request.writes)
-            series.load(bounds.first, min(bounds.stop, opened))
-            if series.form is None:
-                return write(Form.unknown, series.nothing(), output), 0
-            window = series.windows.whole(bounds.first, bounds.stop)
-            if window is not None and stop <= opened:
-                self._warm(series, bounds, window)
-                begin, end = window.rows(first, stop)
-                return window.given(series.form, output, begin, end), end - begin
-            # An answer may have shown that bars begin earlier than they were thought to.
-            began = min(request.opened, opened)
-            forming = series.forming(first, stop, began, request.failed())
-            table = together([series.table(first, min(stop, opened)), forming])
-            return write(series.form, table, output), table.height
-
-    def _warm(self, series: Series, bounds: Bounds, window: Window) -> None:
-        """Have requests within what is final answered without asking anybody."""
-        ready = series.native.ready(bounds.first, bounds.stop, self._clock())
-        if ready is not None and series.mark is not None:
-            first, stop = max(ready[0], window.first), min(ready[1], window.stop)
-            series.hot = Hot(first, stop, ready[2], series.mark, window)
-
-
-class Partial:
-    """An answer with gaps, which unpacks into its two parts.
-
-    Attributes
-    ----------
-    data
-        The bars that there are, as `get` gives them.
-    missing : list of (start, end)
-        The intervals that could not be fetched, half-open: dates for daily and longer bars, else
-        datetimes in UTC. Empty where nothing is missing. Of several symbols, each comes with its
-        symbol before it.
-    """
-
-    def __init__(self, data: Any, missing: list[Any]) -> None:
-        self.data = data
-        self.missing = missing
-
-    def __iter__(self) -> Any:
-        return iter((self.data, self.missing))
-
-    def __repr__(self) -> str:
-        return f"Partial({len(self.missing)} intervals are missing)"
-
-
-def _resolved(end: Any) -> Any:
-    """Give the end of a request without one: now, or the time that is simulated."""
-    return simulated_now() if end is None else end

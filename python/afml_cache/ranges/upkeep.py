@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import random
-from abc import abstractmethod
 from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from afml_cache._native import default_store, series_of
 from afml_cache.exceptions import CacheConfigError, CacheCorruptError, CacheStoreError
 from afml_cache.ranges.compaction import groups, parts, rewrite
 from afml_cache.ranges.effects import arun, run
@@ -23,13 +21,11 @@ from afml_cache.ranges.reports import Coverage, Explanation, Plan, PlannedCall, 
 from afml_cache.ranges.states import DATA, EVER, IMPORTED, NEVER, NEW, Piece
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable
 
-    from afml_cache._native import Store
-    from afml_cache.ranges.axes import Request as Bounds
-    from afml_cache.ranges.filling import Filler
-    from afml_cache.ranges.requests import Request
+    from afml_cache.ranges.answering import Answerer
     from afml_cache.ranges.series import Series
+    from afml_cache.ranges.series_of_cache import SeriesOfCache
     from afml_cache.ranges.stats import Counts, Report
 
 
@@ -56,54 +52,10 @@ class Verified(NamedTuple):
 class Upkeep:
     """The part of `RangeCache` that looks after what is stored."""
 
-    name: str
     key: tuple[str, ...]
     counts: Counts
-    _filler: Filler
-    _store: Store | None
-    _clock: Callable[[], int]
-
-    @abstractmethod
-    def _find(self, values: dict[str, Any]) -> Series: ...
-    @abstractmethod
-    def _read(self, key: tuple[Any, ...], named: dict[str, Any]) -> tuple[Series, Any, Any]: ...
-    @abstractmethod
-    def _bounds(self, series: Series, start: Any, end: Any) -> Bounds: ...
-    @abstractmethod
-    def _request(self, series: Series, bounds: Bounds) -> Request: ...
-    @abstractmethod
-    def _answered(self, series: Series, bounds: Bounds, *options: Any) -> Any: ...
-
-    def _of(self, key: tuple[Any, ...], named: Mapping[str, Any] | None = None) -> Series:
-        """Give the series of a key without times."""
-        given = {**dict(zip(self.key, key, strict=False)), **(named or {})}
-        if len(key) > len(self.key) or set(given) != set(self.key):
-            shown = [
-                *map(repr, key),
-                *(f"{name}={value!r}" for name, value in (named or {}).items()),
-            ]
-            message = (
-                f"a series of `{self.name}` is named by {', '.join(self.key)}; "
-                f"not by {', '.join(shown) or 'nothing'}"
-            )
-            raise CacheConfigError(message)
-        series = self._find({name: given[name] for name in self.key})
-        series.sync()
-        return series
-
-    def _each(self, key: tuple[Any, ...]) -> Iterator[Series]:
-        """Give the series of a key, or all that are stored."""
-        if key:
-            yield self._of(key)
-            return
-        for text in series_of(self._store or default_store(), self.name):
-            series = self._stored(text)
-            if series is not None:
-                series.sync()
-                yield series
-
-    @abstractmethod
-    def _stored(self, text: str) -> Series | None: ...
+    _series: SeriesOfCache
+    _answerer: Answerer
 
     def prefetch(self, *key: Any, **named: Any) -> int:
         """Fetch what is missing of a range, and give nothing but how many calls that took.
@@ -147,8 +99,8 @@ class Upkeep:
         return await arun(self._prefetched(key, named))
 
     def _prefetched(self, key: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        series, start, end = self._read(key, named)
-        request = self._request(series, self._bounds(series, start, end))
+        series, start, end = self._series.read(key, named)
+        request = self._answerer.request(series, self._answerer.bounds(series, start, end))
         request.heeds_failures = True
         yield from request.completed()
         self.counts.count(series.name, 0, request.fetched, request.calls)
@@ -200,8 +152,8 @@ class Upkeep:
         return await arun(self._refreshed(key, named))
 
     def _refreshed(self, key: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        series, start, end = self._read(key, named)
-        request = self._request(series, self._bounds(series, start, end))
+        series, start, end = self._series.read(key, named)
+        request = self._answerer.request(series, self._answerer.bounds(series, start, end))
         if request.mode == "normal":
             request.mode = "fresh"
         before = sum(one[2] for one in series.restated)
@@ -244,11 +196,11 @@ class Upkeep:
         planned AAPL 1D: 1 calls, about 10 rows
           2024-01-01 .. 2024-01-11  about 10 rows
         """
-        series, start, end = self._read(key, named)
+        series, start, end = self._series.read(key, named)
         series.sync()
-        bounds = self._bounds(series, start, end)
-        request = self._request(series, bounds)
-        axis, options = series.axis, self._filler.options
+        bounds = self._answerer.bounds(series, start, end)
+        request = self._answerer.request(series, bounds)
+        axis, options = series.axis, self._answerer.filler.options
         gaps = request.open_gaps()
         wanted = request.wanted(gaps)
         calls = []
@@ -287,7 +239,7 @@ class Upkeep:
         >>> [(one.start.isoformat(), one.state) for one in bars.coverage("AAPL", "1D")]
         [('2024-01-01', 'data')]
         """
-        series = self._of(key)
+        series = self._series.of(key)
         pieces = series.pieces(*EVER)
         segments = series.native.segments()
         return Coverage(
@@ -324,9 +276,9 @@ class Upkeep:
         >>> bars.gaps("AAPL", "1D", "2024-01-05", "2024-01-21")
         [(datetime.date(2024, 1, 11), datetime.date(2024, 1, 21))]
         """
-        series, start, end = self._read(key, named)
+        series, start, end = self._series.read(key, named)
         series.sync()
-        request = self._request(series, self._bounds(series, start, end))
+        request = self._answerer.request(series, self._answerer.bounds(series, start, end))
         return [times(series.axis, *gap) for gap in request.open_gaps()]
 
     def explain_gap(self, *key: Any, **named: Any) -> Explanation:
@@ -354,12 +306,12 @@ class Upkeep:
         >>> bars.explain_gap("AAPL", "1D", "2024-01-05").kind
         'never asked'
         """
-        series, time, _ = self._read(
+        series, time, _ = self._series.read(
             key, {"start": named.pop("t"), **named} if "t" in named else named
         )
         series.sync()
-        bounds = series.axis.request(time, time, "both", self._clock())
-        return explained(series, bounds, self._filler.options, self._clock())
+        bounds = series.axis.request(time, time, "both", self._answerer.clock())
+        return explained(series, bounds, self._answerer.filler.options, self._answerer.clock())
 
     def restated(self, *key: Any) -> list[tuple[Any, Any, int]]:
         """Give the intervals that the vendor restated in this process: start, end, bars.
@@ -378,7 +330,7 @@ class Upkeep:
             Half-open, in the order in which they were found; dates for daily and longer bars, else
             datetimes in UTC.
         """
-        series = self._of(key)
+        series = self._series.of(key)
         return [(*times(series.axis, first, stop), count) for first, stop, count in series.restated]
 
     def invalidate(self, *key: Any, **named: Any) -> None:
@@ -408,11 +360,11 @@ class Upkeep:
         [(datetime.date(2024, 1, 5), datetime.date(2024, 1, 8))]
         """
         if len(key) > len(self.key) or "start" in named or "end" in named:
-            series, start, end = self._read(key, named)
-            bounds = self._bounds(series, start, end)
+            series, start, end = self._series.read(key, named)
+            bounds = self._answerer.bounds(series, start, end)
             span = bounds.first, bounds.stop
         else:
-            series, span = self._of(key, named), EVER
+            series, span = self._series.of(key, named), EVER
         series.sync()
         with series.lock:
             series.drop(*span)
@@ -456,7 +408,7 @@ class Upkeep:
         segments = rows = 0
         problems: list[str] = []
         differences: list[tuple[Any, Any, int]] = []
-        for series in self._each(key):
+        for series in self._series.each(key):
             for number, name, _, _, count, *_ in series.native.segments():
                 segments, rows = segments + 1, rows + count
                 try:
@@ -475,7 +427,7 @@ class Upkeep:
         before = len(series.restated)
         for first in random.sample(at, min(sample, len(at))):
             stop = series.axis.next(first)
-            request = self._request(series, series.between(first, stop))
+            request = self._answerer.request(series, series.between(first, stop))
             request.mode = "fresh"
             run(request.completed())
             request.raise_failures(None)
@@ -508,7 +460,7 @@ class Upkeep:
         (1, 0)
         """
         gone = 0
-        for series in self._each(key):
+        for series in self._series.each(key):
             for segments in groups(parts(series)):
                 if rewrite(series, segments):
                     gone += len(segments) - 1
@@ -593,7 +545,7 @@ class Upkeep:
             message = f"`{target.name}` has no known suffix: {', '.join(writers)}"
             raise CacheConfigError(message)
         tables = []
-        for series in self._each(key):
+        for series in self._series.each(key):
             table = series.table(*EVER)
             if series.form is None or not table.height:
                 continue
@@ -647,16 +599,18 @@ class Upkeep:
         >>> bars.get("AAPL", "1D", "2024-01-05", "2024-01-11").shape
         (6, 1)
         """
-        series = self._of(key)
+        series = self._series.of(key)
         with series.lock:
             answer = answer_of(path, series, time)
-            limits = series.axis.limits(self._clock(), self._filler.options.settle)
+            limits = series.axis.limits(
+                self._answerer.clock(), self._answerer.filler.options.settle
+            )
             count = int(answer.at.searchsorted(limits.settled))
             if not count:
                 return 0
             series.learn(answer.form, answer.table)
             span = int(answer.at[0]), series.axis.next(int(answer.at[count - 1]))
-            piece = Piece(*span, DATA, IMPORTED, NEW, 0, self._clock(), NEVER)
+            piece = Piece(*span, DATA, IMPORTED, NEW, 0, self._answerer.clock(), NEVER)
             told = {"source": str(path), "rows": count, "written": time_ns()}
             series.keep([piece], answer.table[:count], told, writes=True)
         return count

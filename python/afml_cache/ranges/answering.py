@@ -1,0 +1,176 @@
+"""What answers a request to a cache: bars in memory and on disk, and its loader for the rest."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from afml_cache import _native
+from afml_cache.ranges.deriving import check_whole, derived, reach
+from afml_cache.ranges.effects import arun, run
+from afml_cache.ranges.forms import Form, write
+from afml_cache.ranges.places import times
+from afml_cache.ranges.requests import Request
+from afml_cache.ranges.series import Hot
+from afml_cache.ranges.simulation import simulated_now
+from afml_cache.ranges.windows import together
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from afml_cache.ranges.axes import Request as Bounds
+    from afml_cache.ranges.effects import Step
+    from afml_cache.ranges.filling import Filler
+    from afml_cache.ranges.series import Series
+    from afml_cache.ranges.series_of_cache import SeriesOfCache
+    from afml_cache.ranges.windows import Window
+
+# Modes in which what is there is answered from.
+_LOOKS = frozenset({"normal", "readonly", "frozen"})
+
+
+class Partial:
+    """An answer with gaps, which unpacks into its two parts.
+
+    Attributes
+    ----------
+    data
+        The bars that there are, as `get` gives them.
+    missing : list of (start, end)
+        The intervals that could not be fetched, half-open: dates for daily and longer bars, else
+        datetimes in UTC. Empty where nothing is missing. Of several symbols, each comes with its
+        symbol before it.
+    """
+
+    def __init__(self, data: Any, missing: list[Any]) -> None:
+        self.data = data
+        self.missing = missing
+
+    def __iter__(self) -> Any:
+        return iter((self.data, self.missing))
+
+    def __repr__(self) -> str:
+        return f"Partial({len(self.missing)} intervals are missing)"
+
+
+@dataclass(eq=False)
+class Answerer:
+    """Answers the requests to a cache."""
+
+    series: SeriesOfCache
+    filler: Filler
+    clock: Callable[[], int]
+
+    def bounds(self, series: Series, start: Any, end: Any) -> Bounds:
+        """Tell what is asked for; without an end, up to now, or to the time that is simulated."""
+        end = simulated_now() if end is None else end
+        return series.axis.request(start, end, self.filler.options.closed, self.clock())
+
+    def from_memory(self, series: Series, bounds: Bounds, output: Any) -> Any:
+        """Slice what is final and in memory, if all of it is, and nobody has changed it since."""
+        hot = series.hot
+        if (
+            hot is None
+            or series.form is None
+            or bounds.first < hot.first
+            or bounds.stop > hot.stop
+            or self.clock() >= hot.until
+            or hot.mark != series.native.mark()
+            or _native.current_mode() not in _LOOKS
+        ):
+            return None
+        begin, stop = hot.window.rows(bounds.clip_first, bounds.clip_stop)
+        self.filler.counts.count(series.name, stop - begin, 0, 0)
+        return hot.window.held_as(series.form, output).slice(begin, stop)
+
+    def request(
+        self, series: Series, bounds: Bounds, loader: Callable[..., Any] | None = None
+    ) -> Request:
+        """Make a request, which asks another loader than the cache's own if one is given."""
+        asked = self.filler.loader if loader is None else self.filler.loader.around(loader)
+        made, children = self.series.derived.get(series.axis.timeframe.text), None
+        if made is not None:
+            children = self.series.find({**series.values, self.series.timeframe: made.spelled})
+            derive = functools.partial(self._derive, series, children, made.how, loader)
+            asked = asked.around(derive)
+        mode = _native.current_mode()
+        return Request(series, bounds, self.filler, asked, mode, self.clock, children)
+
+    def answered(self, request: Request, output: Any, allow_partial: bool | None) -> Step[Any]:
+        """Fetch what a request lacks, and give its bars."""
+        series = request.series
+        takes_partial = self.takes_partial(allow_partial)
+        if request.mode == "off":
+            value = yield from request.uncached(output)
+            return Partial(value, []) if takes_partial else value
+        begun = False
+        while not begun or request.is_reopened():
+            begun = True
+            yield from request.completed()
+            value, rows = self._value(request, output)
+        self.series.make_room(series)
+        self.filler.counts.count(series.name, rows, request.fetched, request.calls)
+        if not takes_partial:
+            request.raise_failures(value)
+            return value
+        request.raise_faults()
+        missing = request.failed()
+        return Partial(value, [times(series.axis, *gap) for gap in missing])
+
+    def takes_partial(self, allow_partial: bool | None) -> bool:
+        """Tell whether an answer with gaps is one."""
+        return self.filler.options.allow_partial if allow_partial is None else allow_partial
+
+    def _derive(
+        self, series: Series, child: Series, how: Mapping[str, str], loader: Any, **given: Any
+    ) -> Any:
+        """Make bars of shorter ones, which are fetched where they are missing."""
+        closed = self.filler.options.loader_closed
+        bounds = series.axis.request(given["start"], given["end"], closed, self.clock())
+        span = reach(series.axis, bounds.first, bounds.stop)
+        request = self.request(child, child.between(*span), loader)
+        limits = request.limits()
+
+        def steps() -> Step[Any]:
+            yield from request.completed()
+            request.raise_failures(None)
+            check_whole(child, span[0], min(span[1], limits.settled))
+            table = child.table(span[0], min(span[1], limits.settled))
+            self.filler.counts.count(child.name, table.height, request.fetched, request.calls)
+            if child.form is None or child.form.time is None:
+                return []
+            shorter = table, child.positions(table)
+            inside = bounds.first, bounds.stop
+            bars = derived(series.axis, shorter, child.form.time, how, inside)
+            return write(child.form, bars)
+
+        return arun(steps()) if request.loader.awaitable else run(steps())
+
+    def _value(self, request: Request, output: Any) -> tuple[Any, int]:
+        """Give the answer, and how many rows it has."""
+        series, bounds = request.series, request.bounds
+        first, stop = bounds.clip_first, bounds.clip_stop
+        opened = request.limits().opened
+        with series.lock:
+            series.catch_up(writes=request.writes)
+            series.load(bounds.first, min(bounds.stop, opened))
+            if series.form is None:
+                return write(Form.unknown, series.nothing(), output), 0
+            window = series.windows.whole(bounds.first, bounds.stop)
+            if window is not None and stop <= opened:
+                self._warm(series, bounds, window)
+                begin, end = window.rows(first, stop)
+                return window.given(series.form, output, begin, end), end - begin
+            # An answer may have shown that bars begin earlier than they were thought to.
+            began = min(request.opened, opened)
+            forming = series.forming(first, stop, began, request.failed())
+            table = together([series.table(first, min(stop, opened)), forming])
+            return write(series.form, table, output), table.height
+
+    def _warm(self, series: Series, bounds: Bounds, window: Window) -> None:
+        """Have requests within what is final answered without asking anybody."""
+        ready = series.native.ready(bounds.first, bounds.stop, self.clock())
+        if ready is not None and series.mark is not None:
+            first, stop = max(ready[0], window.first), min(ready[1], window.stop)
+            series.hot = Hot(first, stop, ready[2], series.mark, window)
