@@ -21,6 +21,7 @@ from afml_cache.ranges.calendars import sessions_of
 from afml_cache.ranges.deriving import derivations
 from afml_cache.ranges.effects import Failed, Parallel, arun, run
 from afml_cache.ranges.filling import Filler
+from afml_cache.ranges.inspection import Inspection
 from afml_cache.ranges.loaders import Loader, make_policy
 from afml_cache.ranges.many import SHAPES, Batch, shaped, symbols_of
 from afml_cache.ranges.options import (
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from afml_cache.ranges.effects import Step
 
 
-class RangeCache(Upkeep):
+class RangeCache(Inspection, Upkeep):
     """Bars of many series, each fetched once.
 
     Parameters

@@ -1,4 +1,4 @@
-"""What is asked of a range cache besides bars: plans, coverage, and upkeep."""
+"""Upkeep of what is stored: fetched ahead or again, forgotten, checked, and passed as files."""
 
 from __future__ import annotations
 
@@ -12,21 +12,16 @@ import polars as pl
 from afml_cache.exceptions import CacheConfigError, CacheCorruptError, CacheStoreError
 from afml_cache.ranges.compaction import groups, parts, rewrite
 from afml_cache.ranges.effects import arun, run
-from afml_cache.ranges.explaining import explained
 from afml_cache.ranges.forms import write
 from afml_cache.ranges.importing import answer_of
 from afml_cache.ranges.places import times
-from afml_cache.ranges.planning import calls_of
-from afml_cache.ranges.reports import Coverage, Explanation, Plan, PlannedCall, known, picture
 from afml_cache.ranges.states import DATA, EVER, IMPORTED, NEVER, NEW, Piece
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from afml_cache.ranges.answering import Answerer
     from afml_cache.ranges.series import Series
     from afml_cache.ranges.series_of_cache import SeriesOfCache
-    from afml_cache.ranges.stats import Counts, Report
+    from afml_cache.ranges.stats import Counts
 
 
 class Verified(NamedTuple):
@@ -162,177 +157,6 @@ class Upkeep:
         request.raise_failures(None)
         return sum(one[2] for one in series.restated) - before
 
-    def plan(
-        self, *key: Any, price: Callable[[Any, Any, int], float] | None = None, **named: Any
-    ) -> Plan:
-        """Tell what a request would take, and ask for nothing.
-
-        Parameters
-        ----------
-        *key, **named
-            The parts of the key, then `start` and `end`, as for `get`.
-        price : callable, optional
-            `price(start, end, rows)` gives what one call costs, as a number; its times are as the
-            loader would get them.
-
-        Returns
-        -------
-        Plan
-            Its `calls`, each with start, end, rows to be expected and cost; the intervals that are
-            `missing`, half-open; all `rows`, and the whole `cost`, `None` without `price`. How many
-            ticks there will be can't be said, and is 0.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from afml_cache import RangeCache
-        >>> def vendor(symbol, timeframe, start, end):
-        ...     return pd.DataFrame({"close": 1.0}, pd.date_range(start, end, inclusive="left"))
-        >>> bars = RangeCache("planned", vendor)
-        >>> plan = bars.plan("AAPL", "1D", "2024-01-01", "2024-01-11")
-        >>> len(plan.calls), plan.rows, plan.cost
-        (1, 10, None)
-        >>> print(plan)
-        planned AAPL 1D: 1 calls, about 10 rows
-          2024-01-01 .. 2024-01-11  about 10 rows
-        """
-        series, start, end = self._series.read(key, named)
-        series.sync()
-        bounds = self._answerer.bounds(series, start, end)
-        request = self._answerer.request(series, bounds)
-        axis, options = series.axis, self._answerer.filler.options
-        gaps = request.open_gaps()
-        wanted = request.wanted(gaps)
-        calls = []
-        for first, stop in [call for gap in wanted for call in calls_of(axis, gap, options)]:
-            ends = axis.for_loader(first, stop, bounds.caller, options.loader_closed)
-            rows = axis.expected(first, stop)
-            calls.append(PlannedCall(*ends, rows, price and price(*ends, rows)))
-        cost = sum(call.cost or 0.0 for call in calls) if price else None
-        missing = tuple(times(axis, *gap) for gap in gaps)
-        return Plan(series.name, tuple(calls), missing, sum(call.rows for call in calls), cost)
-
-    def coverage(self, *key: Any) -> Coverage:
-        """Tell what is known of a series.
-
-        Parameters
-        ----------
-        *key
-            The parts of its key.
-
-        Returns
-        -------
-        Coverage
-            Its intervals in order, half-open, each "data", "empty", "suspect" or "volatile", with
-            the reason and when it is asked for again. It prints as a line of marks, shows
-            as a table in a notebook, and becomes a frame by `to_pandas`.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from afml_cache import RangeCache
-        >>> def vendor(symbol, timeframe, start, end):
-        ...     return pd.DataFrame({"close": 1.0}, pd.date_range(start, end, inclusive="left"))
-        >>> bars = RangeCache("covered", vendor)
-        >>> bars.prefetch("AAPL", "1D", "2024-01-01", "2024-01-11")
-        1
-        >>> [(one.start.isoformat(), one.state) for one in bars.coverage("AAPL", "1D")]
-        [('2024-01-01', 'data')]
-        """
-        series = self._series.of(key)
-        pieces = series.pieces(*EVER)
-        segments = series.native.segments()
-        return Coverage(
-            series.name,
-            tuple(known(series.axis, piece) for piece in pieces),
-            sum(one[4] for one in segments),
-            len(segments),
-            sum(one[5] for one in segments),
-            picture(pieces),
-        )
-
-    def gaps(self, *key: Any, **named: Any) -> list[tuple[Any, Any]]:
-        """Give the intervals of a range that a request would have to ask for.
-
-        Parameters
-        ----------
-        *key, **named
-            The parts of the key, then `start` and `end`, as for `get`.
-
-        Returns
-        -------
-        list of (start, end)
-            Half-open and in order: dates for daily and longer bars, else datetimes in UTC.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from afml_cache import RangeCache
-        >>> def vendor(symbol, timeframe, start, end):
-        ...     return pd.DataFrame({"close": 1.0}, pd.date_range(start, end, inclusive="left"))
-        >>> bars = RangeCache("with gaps", vendor)
-        >>> bars.prefetch("AAPL", "1D", "2024-01-01", "2024-01-11")
-        1
-        >>> bars.gaps("AAPL", "1D", "2024-01-05", "2024-01-21")
-        [(datetime.date(2024, 1, 11), datetime.date(2024, 1, 21))]
-        """
-        series, start, end = self._series.read(key, named)
-        series.sync()
-        request = self._answerer.request(series, self._answerer.bounds(series, start, end))
-        return [times(series.axis, *gap) for gap in request.open_gaps()]
-
-    def explain_gap(self, *key: Any, **named: Any) -> Explanation:
-        """Tell why there is, or is not, a bar at a time; nothing is asked for.
-
-        Parameters
-        ----------
-        *key, **named
-            The parts of the key, then the time, whose name is `t`.
-
-        Returns
-        -------
-        Explanation
-            Its `kind`: "bar", "volatile" (it may still change), "holiday" or "closed" (by the
-            calendar), "pre-listing", "delisted", "vendor-empty", "suspect" (a bar is to be expected
-            and the vendor gave none), "never asked", or "future"; and a `text` that says more.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from afml_cache import RangeCache
-        >>> def vendor(symbol, timeframe, start, end):
-        ...     return pd.DataFrame({"close": 1.0}, pd.date_range(start, end, inclusive="left"))
-        >>> bars = RangeCache("explained", vendor)
-        >>> bars.explain_gap("AAPL", "1D", "2024-01-05").kind
-        'never asked'
-        """
-        series, time, _ = self._series.read(
-            key, {"start": named.pop("t"), **named} if "t" in named else named
-        )
-        series.sync()
-        bounds = series.axis.request(time, time, "both", self._answerer.clock())
-        return explained(series, bounds, self._answerer.filler.options, self._answerer.clock())
-
-    def restated(self, *key: Any) -> list[tuple[Any, Any, int]]:
-        """Give the intervals that the vendor restated in this process: start, end, bars.
-
-        Start and end of each are a `time_range` for `afml_cache.invalidate`, to drop what was
-        computed from them.
-
-        Parameters
-        ----------
-        *key
-            The parts of the key of a series.
-
-        Returns
-        -------
-        list of (start, end, int)
-            Half-open, in the order in which they were found; dates for daily and longer bars, else
-            datetimes in UTC.
-        """
-        series = self._series.of(key)
-        return [(*times(series.axis, first, stop), count) for first, stop, count in series.restated]
-
     def invalidate(self, *key: Any, **named: Any) -> None:
         """Forget a range, or all of a series; it is fetched again when it is next asked for.
 
@@ -466,36 +290,6 @@ class Upkeep:
                     gone += len(segments) - 1
             series.native.collect()
         return gone
-
-    def stats(self) -> dict[str, int | float]:
-        """Give the counters of this process, by the names that scripts know.
-
-        Returns
-        -------
-        dict
-            `total_requests`; `cache_hits`, those without a call; `cache_partial_hits`, those whose
-            calls gave some of their rows; `api_calls`, further tries included;
-            `total_bars_from_cache` and `total_bars_from_api`; `hit_rate`, a share of requests;
-            `conflicts`, rows of one time that differed; `restated`, bars that the vendor changed;
-            `errors`, requests that failed.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from afml_cache import RangeCache
-        >>> def vendor(symbol, timeframe, start, end):
-        ...     return pd.DataFrame({"close": 1.0}, pd.date_range(start, end, inclusive="left"))
-        >>> bars = RangeCache("counted", vendor)
-        >>> bars.prefetch("AAPL", "1D", "2024-01-01", "2024-01-11")
-        1
-        >>> bars.stats()["total_bars_from_api"], bars.stats()["hit_rate"]
-        (10, 0.0)
-        """
-        return self.counts.as_dict()
-
-    def requests(self) -> list[Report]:
-        """Give the last thousand requests of this process: where the rows of each came from."""
-        return list(self.counts.last)
 
     def export(self, path: Any, *key: Any) -> int:
         """Write the bars of a series, or of all, to a file.
