@@ -368,6 +368,36 @@ def test_a_simulation_ends_a_request_where_its_own_now_is() -> None:
     assert {state for *_, state in states(cache, "A", "1D")} == {"data"}
 
 
+SIMULATED = {
+    ("1h", "2024-03-10T12:30Z"): "2024-03-10T11:00",
+    ("1h", "2024-03-10T13:00Z"): "2024-03-10T12:00",
+    ("1D", "2024-03-10T23:59Z"): "2024-03-09",
+    ("1D", "2024-03-11T00:00Z"): "2024-03-10",
+    ("1W", "2024-03-13T12:30Z"): "2024-03-04",
+    ("1W", "2024-03-13"): "2024-03-04",
+    ("1M", "2024-03-31"): "2024-02-01",
+}
+
+
+@pytest.mark.parametrize("closed", ["left", "both"])
+@pytest.mark.parametrize(("asked", "last"), SIMULATED.items())
+def test_a_simulation_sees_no_bar_that_is_not_closed_yet(closed, asked, last) -> None:
+    (timeframe, now), frequency = asked, {"1h": "h", "1D": "D", "1W": "W-MON", "1M": "MS"}
+    times = pd.date_range("2024-01-01", "2024-06-01", freq=frequency[asked[0]], tz="UTC")
+    vendor = Vendor(times.rename("time"), closed=closed)
+    cache = cache_of(vendor, closed=closed, loader_closed=closed)
+    with as_of(now):
+        assert cache.get("A", timeframe, "2024-01-01").index[-1] == utc(last)
+
+
+def test_a_simulation_sees_a_session_from_its_close_on() -> None:
+    vendor = Vendor(days("2024-03-01", "2024-03-20"))
+    cache = cache_of(vendor, calendar="XNYS")
+    for now, last in (("2024-03-12T19:59Z", "2024-03-11"), ("2024-03-12T20:00Z", "2024-03-12")):
+        with as_of(now):
+            assert cache.get("A", "1D", "2024-03-01").index[-1] == utc(last)
+
+
 def test_what_a_simulation_takes_for_now_does_not_make_its_bars_change() -> None:
     vendor = Vendor(YEAR)
     cache = cache_of(vendor, closed="both", settle="7D")

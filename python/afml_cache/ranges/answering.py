@@ -63,9 +63,10 @@ class Answerer:
     clock: Callable[[], int]
 
     def bounds(self, series: Series, start: Any, end: Any) -> Bounds:
-        """Tell what is asked for; without an end, up to now, or to the time that is simulated."""
-        end = simulated_now() if end is None else end
-        return series.axis.request(start, end, self.filler.options.closed, self.clock())
+        """Tell what is asked for; without an end, up to now, or what a simulation can know."""
+        bounds = series.axis.request(start, end, self.filler.options.closed, self.clock())
+        simulated = simulated_now() if end is None else None
+        return bounds if simulated is None else series.axis.closed_by(bounds, simulated)
 
     def from_memory(self, series: Series, bounds: Bounds, output: Any) -> Any:
         """Slice what is final and in memory, if all of it is, and nobody has changed it since."""

@@ -47,6 +47,9 @@ class Axis(Protocol):
     def request(self, start: object, end: object, closed: str, now: int) -> Request:
         """Read a request; an `end` of `None` is up to `now`."""
 
+    def closed_by(self, asked: Request, t: object) -> Request:
+        """Give what of a request is closed at a time; a date is taken for its begin."""
+
     def positions(self, times: pl.Series) -> Instants:
         """Give the positions of a frame's time column."""
 

@@ -35,6 +35,13 @@ class Request(NamedTuple):
     clip_stop: int
     caller: Caller
 
+    def before(self, stop: int, clip: int) -> Request:
+        """Give the part of it before a place, and of its answer what comes before a label."""
+        if min(clip, self.clip_stop) <= self.clip_first:
+            first = self.clip_first
+            return Request(first, first, first, first, self.caller)
+        return self._replace(stop=min(stop, self.stop), clip_stop=min(clip, self.clip_stop))
+
 
 class Limits(NamedTuple):
     """Where bars are final, closed, and yet to begin.

@@ -278,7 +278,7 @@ class RangeCache(Inspection, Upkeep):
         *key, **named
             The parts of the key in their order, then `start` and `end`, each by place or by name. A
             time is a datetime, date, `Timestamp`, `datetime64` or text; without `end`, or with
-            `None`, up to now, or to the time of `as_of`.
+            `None`, up to now, or up to the last bar that is closed at the time of `as_of`.
         output : {"pandas", "polars", "pyarrow"} or class, optional
             What the answer is; by default what the loader gives.
         allow_partial : bool, optional

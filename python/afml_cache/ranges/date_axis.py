@@ -116,6 +116,15 @@ class DateAxis:
         low, high = max(self.floor(first), LOWEST), min(self.ceil(stop), HIGHEST)
         return Request(low, high, low, high, caller)
 
+    def closed_by(self, asked: Request, t: object) -> Request:
+        """Give what of a request is closed at a time; a date is taken for its begin."""
+        found = moment(t, "t")
+        if found.until is None:
+            stop = self._opened(found.instant(self.naive))
+        else:
+            stop = self.floor(self._date(found)) - self._several
+        return asked.before(stop, stop)
+
     def _date(self, found: Moment) -> int:
         """Give a session date; the calendar is not made for one that needs no zone."""
         midnight = found.midnight(self.naive)

@@ -88,6 +88,11 @@ class InstantAxis:
         )
         return Request(self.floor(first), whole, first, stop, caller)
 
+    def closed_by(self, asked: Request, t: object) -> Request:
+        """Give what of a request is closed at a time; a date is taken for its begin."""
+        stop = moment(t, "t").instant(self.naive) + 1 - self._step
+        return asked.before(self.ceil(stop), stop)
+
     def _stop(self, end: object, closed: str, first: int, start: object) -> int:
         last = moment(end, "end")
         stop = last.instant(self.naive)

@@ -19,6 +19,10 @@ _now: ContextVar[Any] = ContextVar("afml_cache.as_of", default=None)
 def as_of(t: Any) -> Iterator[None]:
     """Have requests without an end go up to `t`, in what this context calls.
 
+    They give the bars that are closed at `t`, as far as ends of bars are known: of daily and longer
+    ones that is the close of the session by a calendar, else midnight. A date is taken for its
+    begin. Threads that are started within do not know of it, as of any context variable.
+
     Whether a bar is final is judged by the clock on the wall all the same: a simulation of last
     year finds last year's bars final.
 
