@@ -25,7 +25,8 @@ class CachedDataEngine:
         Has `get_bars(symbol, start, end, timeframe)`, sync or async, both ends inclusive. All its
         other attributes are this one's too.
     name : str, optional
-        Names the cache; by default the class of the engine.
+        Names the cache; by default the class of the engine. Two engines of one class whose bars
+        differ, by feed or account, need a name each.
     **options
         Those of `RangeCache`; `key` names the parameters of `get_bars` that tell series apart, by
         default all but start and end, and `closed` and `loader_closed` are "both" by default, so
