@@ -12,6 +12,7 @@ from afml_cache.ranges.states import EVER, NEW, REASONS, STATES, Piece
 
 if TYPE_CHECKING:
     from afml_cache._native import Series as NativeSeries
+    from afml_cache.ranges.reservations import Reservations
 
 _HIGHEST: Final = 2**63
 _ATTEMPTS: Final = 256
@@ -34,8 +35,12 @@ class Stray(NamedTuple):
         return form, isinstance(seal, str) and native.is_ours(form, seal)
 
 
-def adopt(native: NativeSeries, cache: str, key: str, revision: int) -> int:
+def adopt(
+    native: NativeSeries, reservations: Reservations, cache: str, key: str, revision: int
+) -> int:
     """Take in the segments of a series that its catalog does not name; give how many.
+
+    While another process fetches, none are: it may have written what it is about to enter.
 
     Of each position the latest counts, but for what was cut out of it later. What the catalog knows
     by now stays as it is.
@@ -45,6 +50,16 @@ def adopt(native: NativeSeries, cache: str, key: str, revision: int) -> int:
     CacheStoreError
         The folder or the catalog can't be read, or not be written.
     """
+    strays = native.strays()
+    if strays is None or not strays[0] or reservations.lock() is None:
+        return 0
+    try:
+        return _adopted(native, cache, key, revision)
+    finally:
+        reservations.unlock()
+
+
+def _adopted(native: NativeSeries, cache: str, key: str, revision: int) -> int:
     found = native.strays()
     if found is None or not found[0]:
         return 0

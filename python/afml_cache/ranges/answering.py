@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from afml_cache import _native
 from afml_cache.ranges.deriving import check_whole, derived, reach
 from afml_cache.ranges.effects import arun, run
+from afml_cache.ranges.forming import forming
 from afml_cache.ranges.forms import Form, write
 from afml_cache.ranges.places import times
 from afml_cache.ranges.requests import Request
@@ -165,8 +166,8 @@ class Answerer:
                 return window.given(series.form, output, begin, end), end - begin
             # An answer may have shown that bars begin earlier than they were thought to.
             began = min(request.opened, opened)
-            forming = series.forming(first, stop, began, request.failed())
-            table = together([series.table(first, min(stop, opened)), forming])
+            tail = forming(series, first, stop, began, request.failed())
+            table = together([series.table(first, min(stop, opened)), tail])
             return write(series.form, table, output), table.height
 
     def _warm(self, series: Series, bounds: Bounds, window: Window) -> None:

@@ -8,8 +8,9 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from afml_cache.exceptions import CacheStoreError
-from afml_cache.ranges.segments import ROWS, length_of, made_of
-from afml_cache.ranges.states import EVER, NEW
+from afml_cache.ranges.rewriting import rewrite
+from afml_cache.ranges.segments import ROWS, length_of
+from afml_cache.ranges.states import EVER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,31 +93,6 @@ def compact_some(series: Series) -> None:
         # Where nothing can be removed, it is the next time.
         with contextlib.suppress(CacheStoreError):
             series.native.collect()
-
-
-def rewrite(series: Series, segments: Sequence[int]) -> bool:
-    """Make some segments one; false where the series was changed meanwhile."""
-    with series.lock:  # what is in memory is what is stored
-        return _rewritten(series, segments)
-
-
-def _rewritten(series: Series, segments: Sequence[int]) -> bool:
-    series.sync()
-    try:
-        expected = series.native.sync()
-    except CacheStoreError:
-        return False
-    mine = set(segments)
-    pieces = [one for one in series.pieces(*EVER) if one.segment in mine]
-    if not pieces:
-        return False
-    table = series.read_pieces(pieces)
-    told = {**made_of(series.native, mine), "rows": table.height}
-    moved = [piece._replace(segment=NEW) for piece in pieces]
-    try:
-        return series.move(moved, table, told, expected)
-    except CacheStoreError:
-        return False
 
 
 def _size(rows: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from afml_cache.ranges.forming import forming
 from afml_cache.ranges.places import reason_closed, time_of
 from afml_cache.ranges.planning import closed_pieces
 from afml_cache.ranges.reports import Explanation, known, shown
@@ -30,7 +31,7 @@ def explained(series: Series, bounds: Bounds, options: Options, now: int) -> Exp
         return Explanation("future", f"{what}: no bar has begun yet at that time")
     pieces = series.pieces(first, stop)
     opened = axis.limits(now, options.settle).opened
-    if series.table(first, stop).height or series.forming(first, stop, opened, []).height:
+    if series.table(first, stop).height or forming(series, first, stop, opened, []).height:
         return _of_bar(series, what, pieces)
     closed = closed_pieces(series, [(bounds.first, bounds.stop)], options, now)
     if closed:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from afml_cache.ranges.compaction import compact_some
+from afml_cache.ranges.forming import Tail
 from afml_cache.ranges.intervals import joined
 from afml_cache.ranges.places import times
 from afml_cache.ranges.restating import BasisChange, compared
-from afml_cache.ranges.series import Tail
 from afml_cache.ranges.settling import Sent, pieces_of
 from afml_cache.ranges.states import DAY, EVER
 from afml_cache.ranges.windows import together

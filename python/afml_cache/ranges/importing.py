@@ -54,9 +54,13 @@ def _value(path: Any) -> Any:
     return pl.read_parquet(path)
 
 
-def follows(form: Form, file: Form) -> Form:
-    """Give the loader's form for a series that has bars of a file alone."""
-    return replace(form, details={**form.details, "imported": file.time})
+def merged(own: Form | None, form: Form) -> Form:
+    """Give the form of a series whose bars came in its own form until now, and come in another."""
+    if own is None or own.says_nothing:
+        return form
+    if is_provisional(own) and not is_provisional(form) and not form.says_nothing:
+        return replace(form, details={**form.details, "imported": own.time})
+    return own.merge(form)
 
 
 def is_provisional(form: Form) -> bool:

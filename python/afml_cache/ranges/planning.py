@@ -11,6 +11,8 @@ from afml_cache.ranges.places import day, month
 from afml_cache.ranges.states import CALENDAR, DAY, DELISTED, PRE_LISTING, Piece, nothing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from afml_cache.ranges.axes import Axis
     from afml_cache.ranges.options import Options
     from afml_cache.ranges.series import Series
@@ -100,3 +102,43 @@ def _full(axis: Axis, first: int, stop: int, most: int) -> int:
         else:
             high = middle
     return low
+
+
+def seams(series: Series, gaps: Sequence[Interval], sessions: int, *, each: bool) -> list[Interval]:
+    """Give what is fetched again with gaps: the last sessions, where newer bars come.
+
+    With `each`, a session that is stored is fetched again wherever bars come.
+    """
+    spans = series.final()
+    if not spans or common(gaps, spans):
+        return []
+    if spans[-1][1] <= gaps[-1][0]:
+        return common([_last_sessions(series, spans[-1], sessions)], spans)
+    if not each:
+        return []
+    before, after = min(
+        ((span, gap) for span in spans for gap in gaps),
+        key=lambda pair: max(pair[1][0] - pair[0][1], pair[0][0] - pair[1][1]),
+    )
+    if before[1] <= after[0]:
+        return [_last_sessions(series, before, 1)]
+    return [_first_session(series, before)]
+
+
+def _last_sessions(series: Series, span: Interval, sessions: int) -> Interval:
+    """Give the last sessions of what is stored."""
+    first, stop = span
+    at = series.labels(max(first, stop - (10 + 2 * sessions) * DAY), stop)
+    at = at if len(at) else series.labels(first, stop)
+    days = sorted(set((at // DAY).tolist()))[-sessions:]
+    begin = at[at // DAY >= days[0]][0] if days else first
+    return max(series.axis.floor(int(begin)), first), stop
+
+
+def _first_session(series: Series, span: Interval) -> Interval:
+    """Give the first session of what is stored."""
+    first, stop = span
+    at = series.labels(first, min(stop, first + 12 * DAY))
+    at = at if len(at) else series.labels(first, stop)
+    last = at[at // DAY == at[0] // DAY][-1] if len(at) else stop - 1
+    return first, min(series.axis.next(int(last)), stop)

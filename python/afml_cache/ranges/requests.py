@@ -21,7 +21,7 @@ from afml_cache.ranges.fetching import Fetch
 from afml_cache.ranges.forms import Form, write
 from afml_cache.ranges.intervals import Interval, common, joined, without
 from afml_cache.ranges.places import times
-from afml_cache.ranges.planning import calls_of, closed_pieces, planned
+from afml_cache.ranges.planning import calls_of, closed_pieces, planned, seams
 from afml_cache.ranges.reservations import is_filling
 from afml_cache.ranges.restating import BasisChange
 from afml_cache.ranges.states import DERIVED, EMPTY, EVER, FETCHED, SECOND, SUSPECT
@@ -161,7 +161,7 @@ class Request:
         """Tell what is asked for: the gaps, with what is fetched again where new bars begin."""
         options = self.filler.options
         if options.seam and gaps:
-            again = self.series.seams(gaps, options.seam, each=options.is_adjusted)
+            again = seams(self.series, gaps, options.seam, each=options.is_adjusted)
             gaps = joined([*gaps, *again])
         return planned(self.series.axis, gaps, options, self.end(self.limits()))
 

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from afml_cache.exceptions import CacheConfigError, CacheCorruptError, CacheStoreError
-from afml_cache.ranges.compaction import groups, parts, rewrite
+from afml_cache.ranges.compaction import groups, parts
 from afml_cache.ranges.effects import arun, run
 from afml_cache.ranges.forms import write
 from afml_cache.ranges.importing import answer_of
 from afml_cache.ranges.places import times
+from afml_cache.ranges.rewriting import drop, rewrite
+from afml_cache.ranges.segments import unpacked
 from afml_cache.ranges.states import DATA, EVER, IMPORTED, NEVER, NEW, Piece
 
 if TYPE_CHECKING:
@@ -190,8 +192,7 @@ class Upkeep:
         else:
             series, span = self._series.of(key, named), EVER
         series.sync()
-        with series.lock:
-            series.drop(*span)
+        drop(series, *span)
 
     def verify(self, *key: Any, sample: int = 0, fix: bool = True) -> Verified:
         """Check every segment of a series, or of all; and bars against the vendor.
@@ -236,7 +237,7 @@ class Upkeep:
             for number, name, _, _, count, *_ in series.native.segments():
                 segments, rows = segments + 1, rows + count
                 try:
-                    series.check(number)
+                    unpacked(series.native.read(number))
                 except (CacheCorruptError, CacheStoreError) as error:
                     problems.append(f"{series.name}, {name}: {error}")
                     if fix:

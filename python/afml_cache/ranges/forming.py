@@ -1,0 +1,42 @@
+"""Bars that are still forming: in memory alone, and for a while."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from afml_cache.ranges.intervals import Interval, joined, without
+from afml_cache.ranges.windows import together
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
+
+    from afml_cache.ranges.series import Series
+
+
+class Tail(NamedTuple):
+    """The bars of a series that were still forming when they were fetched."""
+
+    first: int
+    stop: int
+    until: int
+    table: pl.DataFrame
+
+
+def forming(
+    series: Series, first: int, stop: int, opened: int, failed: Sequence[Interval]
+) -> pl.DataFrame:
+    """Give the bars of an interval that were still forming, labelled from `opened` on.
+
+    Those are left out that could not be fetched again.
+    """
+    tail = series.tail
+    first = first if tail is None else max(first, tail.first, opened)
+    if tail is None or not tail.table.height or first >= stop:
+        return series.nothing()
+    closed = [(piece.first, piece.stop) for piece in series.pieces(first, stop)]
+    at = series.positions(tail.table)
+    parts = without([(first, stop)], joined([*closed, *failed]))
+    rows = [tail.table[slice(*map(int, at.searchsorted(part)))] for part in parts]
+    return together(rows) if rows else series.nothing()
