@@ -124,6 +124,16 @@ def test_coverage_tells_what_is_known() -> None:
     assert {"state", "reason", "fetched_at", "recheck_after"} <= set(table.columns)
 
 
+def test_a_series_is_named_by_the_parts_of_its_key_too() -> None:
+    cache = cache_of(Vendor(YEAR))
+    cache.get(*SERIES, *JANUARY)
+    named = {"timeframe": "1D", "symbol": "A"}
+    assert cache.coverage(**named).rows == cache.coverage(*SERIES).rows > 0
+    assert cache.restated(**named) == []
+    with pytest.raises(CacheConfigError, match="named by symbol, timeframe"):
+        cache.coverage("A", frame="1D")
+
+
 def test_a_notebook_shows_coverage_as_a_table() -> None:
     cache = cache_of(Vendor(YEAR))
     cache.get(*SERIES, *JANUARY)

@@ -75,12 +75,12 @@ class Inspection:
         missing = tuple(times(axis, *gap) for gap in gaps)
         return Plan(series.name, tuple(calls), missing, sum(call.rows for call in calls), cost)
 
-    def coverage(self, *key: Any) -> Coverage:
+    def coverage(self, *key: Any, **named: Any) -> Coverage:
         """Tell what is known of a series.
 
         Parameters
         ----------
-        *key
+        *key, **named
             The parts of its key.
 
         Returns
@@ -102,7 +102,7 @@ class Inspection:
         >>> [(one.start.isoformat(), one.state) for one in bars.coverage("AAPL", "1D")]
         [('2024-01-01', 'data')]
         """
-        series = self._series.of(key)
+        series = self._series.of(key, named)
         pieces = series.pieces(*EVER)
         segments = series.native.segments()
         return Coverage(
@@ -176,7 +176,7 @@ class Inspection:
         bounds = series.axis.request(time, time, "both", self._answerer.clock())
         return explained(series, bounds, self._answerer.filler.options, self._answerer.clock())
 
-    def restated(self, *key: Any) -> list[tuple[Any, Any, int]]:
+    def restated(self, *key: Any, **named: Any) -> list[tuple[Any, Any, int]]:
         """Give the intervals that the vendor restated in this process: start, end, bars.
 
         Start and end of each are a `time_range` for `afml_cache.invalidate`, to drop what was
@@ -184,7 +184,7 @@ class Inspection:
 
         Parameters
         ----------
-        *key
+        *key, **named
             The parts of the key of a series.
 
         Returns
@@ -193,7 +193,7 @@ class Inspection:
             Half-open, in the order in which they were found; dates for daily and longer bars, else
             datetimes in UTC.
         """
-        series = self._series.of(key)
+        series = self._series.of(key, named)
         return [(*times(series.axis, first, stop), count) for first, stop, count in series.restated]
 
     def stats(self) -> dict[str, int | float]:
