@@ -270,9 +270,22 @@ class Vendor:
         if not self.forgives and label // 1000 not in edges:
             self.again.append((symbol, label))
 
+    def _proven(self, symbol: str, labels: list[int], asked: Span, reached: Span) -> Span:
+        """Tell of which labels an answer says that they have no bar any more.
+
+        One without any says that of none: what is stored outlives it. Neither do bars say so of
+        what lies before the first and behind the last, which is asked for by itself.
+        """
+        there = [one for one in labels if reached[0] <= one < reached[1]]
+        there = [one for one in there if self.current(symbol, one)]
+        if not there:
+            return asked[0], asked[0]
+        return asked if self._is_tick else (there[0], there[-1])
+
     def _note(self, symbol: str, labels: list[int], asked: Span, reached: Span, side: str) -> None:
         limits = self.limits()
         known, unseen = self.known[symbol], self.unseen[symbol]
+        proven = self._proven(symbol, labels, asked, reached)
         for label in labels:
             if not reached[0] <= label < reached[1]:
                 unseen[label] = side
@@ -284,8 +297,11 @@ class Vendor:
             if (is_begin and self._is_tick) or (label == asked[1] - 1 and self._rounds_ends):
                 self.at_ends.append((symbol, label, found))
                 continue
-            if before is not None and before.final and before.rows and rows:
-                self._note_again(symbol, label, *asked)
+            if before is not None and before.final and before.rows:
+                if rows:
+                    self._note_again(symbol, label, *asked)
+                elif not proven[0] <= label < proven[1]:
+                    continue
             known[label] = found
             unseen.pop(label, None)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from afml_cache.exceptions import LoaderError
 from afml_cache.ranges.answers import checked
 from afml_cache.ranges.effects import Call
-from afml_cache.ranges.filling import Found
+from afml_cache.ranges.filling import Found, stored
 from afml_cache.ranges.forms import write
 from afml_cache.ranges.intervals import Interval, without
 from afml_cache.ranges.loaders import NOTHING, Effort, fetch
@@ -100,11 +100,7 @@ class Fetch:
         An answer without them is cut, or the vendor has taken them back: asked for by themselves,
         they tell.
         """
-        series = self.request.series
-        final = [
-            (piece.first, piece.stop) for piece in series.pieces(first, stop) if piece.is_final
-        ]
-        return any(series.table(*span).height for span in final)
+        return bool(stored(self.request.series, first, stop))
 
 
 def _proof_of_ticks(answer: Answer, first: int, stop: int, most: int | None) -> Proof:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from afml_cache.ranges.compaction import compact_some
 from afml_cache.ranges.forming import Tail
-from afml_cache.ranges.intervals import joined
+from afml_cache.ranges.intervals import joined, without
 from afml_cache.ranges.places import times
 from afml_cache.ranges.restating import BasisChange, compared
 from afml_cache.ranges.settling import Sent, pieces_of
@@ -98,15 +98,30 @@ class Filler:
             ttl = self.volatile_ttl(series)
             doubts = request.doubts(*found.proven.kept)
             sent = Sent(found.sent, limits, options.settle, ttl, request.reason, doubts)
-            pieces += pieces_of(
+            known = pieces_of(
                 series.axis, found.proven, before, sent, has_rows=found.has_rows(closed)
             )
+            pieces += known if cut else self._beside_stored(series, found, known)
             tables.append(found.rows(0, closed))
             self._keep_forming(series, found, closed, limits.opened)
         if pieces:
             table = together(tables)
             told = self.about(request, table.height, founds[0].sent)
             series.keep(pieces, table, told, writes=request.writes, cut=cut)
+
+    def _beside_stored(self, series: Series, found: Found, pieces: list[Piece]) -> list[Piece]:
+        """Give pieces but for what final bars an answer without any would take the place of.
+
+        An outage may look like it, and a vendor may serve less of the past than it did.
+        """
+        if len(found.answer.at):
+            return pieces
+        kept = stored(series, *found.proven.kept)
+        return [
+            piece.within(*part)
+            for piece in pieces
+            for part in without([(piece.first, piece.stop)], kept)
+        ]
 
     def volatile_ttl(self, series: Series) -> int:
         """Give for how long bars that may still change are answered from what is there."""
@@ -137,6 +152,11 @@ class Filler:
     def _compare(self, request: Request, found: Found) -> None:
         """Find what the vendor has restated of what was stored and final."""
         series, answer = request.series, found.answer
+        if not len(answer.at):
+            for span in stored(series, *found.proven.kept):
+                what = series.axis.describe(*span)
+                _log.warning("%s: nothing was given of %s: its bars stay", series.name, what)
+            return
         known = [(one.first, one.stop) for one in series.pieces(*found.proven.kept) if one.is_final]
         for first, stop in joined(known):
             old = series.table(first, stop)
@@ -158,3 +178,9 @@ class Filler:
         )
         if self.options.on_restated is not None:
             self.options.on_restated(series.values, *times(series.axis, first, stop))
+
+
+def stored(series: Series, first: int, stop: int) -> list[Interval]:
+    """Tell of what parts of an interval final bars are stored."""
+    final = [(piece.first, piece.stop) for piece in series.pieces(first, stop) if piece.is_final]
+    return [span for span in final if series.table(*span).height]

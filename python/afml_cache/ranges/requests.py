@@ -18,6 +18,7 @@ from afml_cache.ranges.answers import Asked
 from afml_cache.ranges.deriving import doubtful
 from afml_cache.ranges.effects import Call, Failed, Parallel, Until
 from afml_cache.ranges.fetching import Fetch
+from afml_cache.ranges.filling import stored
 from afml_cache.ranges.forms import Form, write
 from afml_cache.ranges.intervals import Interval, common, joined, without
 from afml_cache.ranges.places import times
@@ -305,7 +306,25 @@ class Request:
         for one, error in failed:
             self._fail(common(one.left, gaps) or gaps, error)
         if not failed:
+            self._refuse_loss(found, change)
             yield Call(self.filler.replace, (self, found))
+
+    def _refuse_loss(self, found: list[Found], change: BasisChange) -> None:
+        """Keep a series that can't be fetched again as a whole."""
+        series = self.series
+        lost = [
+            part
+            for one in found
+            if not len(one.answer.at)
+            for part in stored(series, *one.proven.kept)
+        ]
+        if lost:
+            shown = "; ".join(series.axis.describe(*gap) for gap in joined(lost))
+            message = (
+                f"{change}, and nothing is given any more of what is stored of {shown}; that stays "
+                "as it is: invalidate it to go on without it"
+            )
+            raise BasisChangedError(message)
 
     def _fail(self, left: list[Interval], error: BaseException) -> None:
         """Note what could not be fetched; it is not tried again by this request."""

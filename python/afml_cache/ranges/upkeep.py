@@ -107,8 +107,8 @@ class Upkeep:
     def refresh(self, *key: Any, **named: Any) -> int:
         """Fetch a range again, whatever is stored.
 
-        What is stored stays until its replacement is there. Intervals that differ are told to
-        `on_restated`, and are in `restated`.
+        What is stored stays until its replacement is there, and where none is given. Intervals
+        that differ are told to `on_restated`, and are in `restated`.
 
         Parameters
         ----------
@@ -203,7 +203,7 @@ class Upkeep:
             The parts of the key of a series; by default all series that are stored.
         sample : int
             How many bars of each series are fetched again and compared, drawn anew at each call.
-            What differs is stored as it is now.
+            What differs is stored as it is now; a bar that is not given any more stays.
         fix : bool
             Whether a segment that is gone or damaged is forgotten, so that its bars are fetched
             again when they are next asked for.
