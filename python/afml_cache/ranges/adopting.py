@@ -51,12 +51,15 @@ def adopt(
         The folder or the catalog can't be read, or not be written.
     """
     strays = native.strays()
-    if strays is None or not strays[0] or reservations.lock() is None:
+    if strays is None or not strays[0]:
         return 0
+    number, _ = reservations.reserve([])
     try:
+        if reservations.lock(number) is None:
+            return 0
         return _adopted(native, cache, key, revision)
     finally:
-        reservations.unlock()
+        reservations.release(number)
 
 
 def _adopted(native: NativeSeries, cache: str, key: str, revision: int) -> int:

@@ -29,6 +29,7 @@ from afml_cache.ranges.states import DERIVED, EMPTY, EVER, FETCHED, SECOND, SUSP
 from afml_cache.ranges.windows import together
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from afml_cache.ranges.axes import Limits
@@ -189,12 +190,14 @@ class Request:
             wanted = [EVER] if self.filler.options.is_adjusted else wanted
             number, mine = series.reservations.reserve(wanted)
             try:
+                held_up = functools.partial(self._refuse_to_wait, gaps, number)
                 if common(mine, gaps):
+                    yield Until(functools.partial(series.reservations.lock, number), None, held_up)
                     yield from self._alone(mine)
             finally:
                 series.reservations.release(number)
             if not common(mine, gaps):
-                yield Until(functools.partial(series.reservations.is_free, gaps))
+                yield Until(functools.partial(series.reservations.is_free, gaps), None, held_up)
                 series.sync()
 
     def uncached(self, output: Any) -> Step[Any]:
@@ -223,6 +226,22 @@ class Request:
             )
             raise CacheConfigError(message)
 
+    def _refuse_to_wait(
+        self, gaps: list[Interval], number: int, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """Refuse to wait in the thread of a loop for what a task of that loop fetches."""
+        series = self.series
+        fetched = series.reservations.held_up(gaps, number, loop)
+        if fetched:
+            shown = ", ".join(series.axis.describe(*one) for one in fetched[:3])
+            message = (
+                f"the bars {shown} of {series.name} are being fetched by a task of the event loop "
+                "that runs in this thread, which can't go on while this call waits for it; use the "
+                "method that is awaited, such as `await cache.aget(...)` instead of "
+                "`cache.get(...)`"
+            )
+            raise CacheConfigError(message)
+
     def _note_closed(self, gaps: list[Interval]) -> None:
         closed = closed_pieces(self.series, gaps, self.filler.options, self.clock())
         closed = [piece for piece in closed if piece.first < self.limits().opened]
@@ -234,16 +253,11 @@ class Request:
 
     def _alone(self, mine: list[Interval]) -> Step[None]:
         """Fetch what is reserved while no other process fetches of this series."""
-        series = self.series
-        yield Until(series.reservations.lock)
-        try:
-            series.sync()
-            # Another process may have fetched it meanwhile.
-            still = self.gaps()
-            wanted = common(self.wanted(still), mine)
-            yield from self._fetch(wanted)
-        finally:
-            series.reservations.unlock()
+        self.series.sync()
+        # Another process may have fetched it meanwhile.
+        still = self.gaps()
+        wanted = common(self.wanted(still), mine)
+        yield from self._fetch(wanted)
         self.asked = joined([*self.asked, *wanted])
 
     def asks(self, first: int, stop: int) -> Asked:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import contextlib
 import threading
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
-from afml_cache.ranges.intervals import Interval, joined, without
+from afml_cache.ranges import loops
+from afml_cache.ranges.intervals import Interval, common, joined, without
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
     from afml_cache._native import Series as NativeSeries
     from afml_cache._native import SeriesLock
 
@@ -17,23 +22,33 @@ if TYPE_CHECKING:
 _filling: ContextVar[frozenset[str]] = ContextVar("afml_cache.filling", default=frozenset())
 
 
+@dataclass(eq=False)
+class _Held:
+    """What one request has reserved, and the event loop whose task it is."""
+
+    intervals: list[Interval]
+    loop: AbstractEventLoop | None
+    has_lock: bool = False
+
+
 class Reservations:
     """The intervals of one series that this process fetches now, and its lock among processes."""
 
-    def __init__(self, native: NativeSeries) -> None:
+    def __init__(self, native: NativeSeries, store: str) -> None:
         self._native = native
-        self._reserved: dict[int, list[Interval]] = {}
+        self.place = store, native.digest
+        self._held: dict[int, _Held] = {}
         self._count = 0
-        self._holders = 0
         self._lease: SeriesLock | None = None
         self._lock = threading.Lock()
+        _everywhere[id(self)] = self
 
     def reserve(self, wanted: list[Interval]) -> tuple[int, list[Interval]]:
         """Reserve what nobody here fetches, which may be nothing."""
         with self._lock:
             mine = without(wanted, self._all())
             self._count += 1
-            self._reserved[self._count] = mine
+            self._held[self._count] = _Held(mine, loops.running())
             return self._count, mine
 
     def is_free(self, wanted: list[Interval]) -> bool | None:
@@ -41,31 +56,59 @@ class Reservations:
         with self._lock:
             return True if without(wanted, self._all()) else None
 
-    def lock(self) -> bool | None:
+    def lock(self, number: int) -> bool | None:
         """Ask for the lock among processes, which this one holds once for all that it fetches."""
         with self._lock:
-            if self._holders == 0:
+            if self._lease is None:
                 self._lease = self._native.lock()
                 if self._lease is None:
                     return None
-            self._holders += 1
+            self._held[number].has_lock = True
             return True
 
-    def unlock(self) -> None:
-        """Let go of the lock among processes, when nobody here needs it any longer."""
-        with self._lock:
-            self._holders -= 1
-            if self._holders == 0 and self._lease is not None:
-                self._lease.release()
-                self._lease = None
-
     def release(self, number: int) -> None:
-        """Let others have what was reserved."""
+        """Let others have what was reserved, and the lock when nobody here needs it any longer."""
         with self._lock:
-            self._reserved.pop(number, None)
+            self._held.pop(number, None)
+            self._let_go()
+
+    def held_up(
+        self, wanted: list[Interval], number: int, loop: AbstractEventLoop
+    ) -> list[Interval]:
+        """Give what of the wanted the tasks of a loop fetch, and whatever keeps the lock from it.
+
+        The lock may be that of another cache of this process with the same series.
+        """
+        with self._lock:
+            own = [one for at, one in self._held.items() if at != number and one.loop is loop]
+            found = [each for one in own for each in common(one.intervals, wanted)]
+        for other in self._others():
+            found += other.locked_by(loop)
+        return joined(found)
+
+    def locked_by(self, loop: AbstractEventLoop) -> list[Interval]:
+        """Give what the tasks of a loop fetch that have the lock among processes."""
+        with self._lock:
+            held = [one for one in self._held.values() if one.has_lock and one.loop is loop]
+            return [each for one in held for each in one.intervals]
+
+    def _others(self) -> list[Reservations]:
+        """Give those of other caches of this process with the same series."""
+        found = [reference() for reference in _everywhere.valuerefs()]
+        return [one for one in found if one and one is not self and one.place == self.place]
+
+    def _let_go(self) -> None:
+        if self._lease is not None and not any(one.has_lock for one in self._held.values()):
+            self._lease.release()
+            self._lease = None
 
     def _all(self) -> list[Interval]:
-        return joined([one for each in self._reserved.values() for one in each])
+        return joined([each for one in self._held.values() for each in one.intervals])
+
+
+# No lock guards it, which a forked child could find held: each step on it is one of the
+# interpreter's.
+_everywhere: WeakValueDictionary[int, Reservations] = WeakValueDictionary()
 
 
 def is_filling(digest: str) -> bool:

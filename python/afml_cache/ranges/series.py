@@ -62,7 +62,7 @@ class Series:
         self.name = f"{cache} {' '.join(map(str, values.values()))}"
         self.native = NativeSeries(store, cache, key, "-".join(map(str, values.values())))
         self.windows = Windows()
-        self.reservations = Reservations(self.native)
+        self.reservations = Reservations(self.native, str(store.path))
         self.lock = threading.RLock()
         self.form: Form | None = None
         self.hot: Hot | None = None

@@ -7,7 +7,10 @@ import inspect
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 T = TypeVar("T")
 
@@ -63,10 +66,14 @@ class Until:
     closes
         Asked every tenth of a second whether the wait closes a circle, and so would never end; the
         result then is `None`.
+    holds_up
+        Told by `run`, before it waits, of the event loop that can't go on meanwhile, if there is
+        one; raises where the wait is for a task of that loop.
     """
 
     look: Callable[[], Any]
     closes: Callable[[], bool] | None = None
+    holds_up: Callable[[AbstractEventLoop], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from concurrent.futures import wait as wait_for
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from afml_cache.exceptions import CacheConfigError
+from afml_cache.ranges import loops
 from afml_cache.ranges.steps import (
     Call,
     Done,
@@ -74,14 +75,18 @@ def _perform(effect: Effect, stop: _Stop | None) -> Any:
     if stop is not None:
         stop.rest(0)
     if isinstance(effect, Call):
-        return _called(effect, in_loop=_loop_runs() or (stop is not None and stop.in_loop))
+        in_loop = loops.running() is not None or (stop is not None and stop.in_loop)
+        return _called(effect, in_loop=in_loop)
     if isinstance(effect, Pause):
         seconds = bounded(effect.seconds)
         return time.sleep(seconds) if stop is None else stop.rest(seconds)
     if isinstance(effect, Until):
+        loop = loops.held_up()
+        if loop is not None and effect.holds_up is not None:
+            effect.holds_up(loop)
         return _drive(looks(effect), stop)
     if effect.most > 1 and len(effect.steps) > 1:
-        return _in_threads(effect, stop or _Stop(in_loop=_loop_runs()))
+        return _in_threads(effect, stop or _Stop(in_loop=loops.running() is not None))
     try:
         return [_outcome(step, stop) for step in effect.steps]
     finally:
@@ -110,14 +115,6 @@ def _called(call: Call, *, in_loop: bool) -> Any:
 
 async def _awaited(value: Any) -> Any:
     return await value
-
-
-def _loop_runs() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def _in_a_loop(function: Callable[..., Any]) -> CacheConfigError:
@@ -169,12 +166,19 @@ class _Stop:
         return below
 
 
+def _context_of(loop: asyncio.AbstractEventLoop | None) -> contextvars.Context:
+    """Give the context of this thread to one that it waits for."""
+    context = contextvars.copy_context()
+    context.run(loops.wait_in, loop)
+    return context
+
+
 def _in_threads(effect: Parallel, stop: _Stop) -> list[Outcome]:
-    stops = stop.spread(len(effect.steps))
+    stops, loop = stop.spread(len(effect.steps)), loops.held_up()
     pool = ThreadPoolExecutor(min(effect.most, len(stops)), thread_name_prefix="afml-cache")
     try:
         futures = [
-            pool.submit(contextvars.copy_context().run, _outcome, step, own)
+            pool.submit(_context_of(loop).run, _outcome, step, own)
             for step, own in zip(effect.steps, stops, strict=True)
         ]
         wait_for(futures, return_when=FIRST_EXCEPTION)
