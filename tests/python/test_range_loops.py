@@ -10,6 +10,7 @@ from range_vendor import Vendor, cache_of, days, same, told
 
 from afml_cache import RangeCache
 from afml_cache.exceptions import CacheConfigError
+from afml_cache.ranges import reservations
 
 YEAR = days("2024-01-01", "2024-12-31")
 ASKED = ("A", "1D", "2024-01-10", "2024-01-20")
@@ -103,3 +104,88 @@ def test_a_plain_call_in_a_thread_waits_for_a_task_of_a_loop() -> None:
 
     same(asyncio.run(asyncio.wait_for(main(), PATIENCE)), vendor.between(*ASKED[2:]))
     assert len(vendor.asked) == 1
+
+
+# A loop that was left in the middle
+
+
+def left_in_the_middle(
+    cache: RangeCache, vendor: Vendor
+) -> tuple[asyncio.AbstractEventLoop, asyncio.Task, asyncio.Event]:
+    """Press Ctrl-C while a task fetches; the event lets its loader go on."""
+    loop, let_end = asyncio.new_event_loop(), asyncio.Event()
+
+    def press() -> None:
+        raise KeyboardInterrupt
+
+    async def load(symbol: str, timeframe: str, start: Any, end: Any) -> pd.DataFrame:
+        loop.call_soon(press)
+        await let_end.wait()
+        return vendor.load(symbol, timeframe, start, end)
+
+    task = loop.create_task(cache.aget(*ASKED, loader=load))
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(task)
+    return loop, task, let_end
+
+
+AFTER: dict[str, Callable[[RangeCache, Vendor], pd.DataFrame]] = {
+    "get": lambda cache, _: cache.get(*ASKED),
+    "aget": lambda cache, _: asyncio.run(cache.aget(*ASKED)),
+    "another cache": lambda _, vendor: cache_of(vendor).get(*ASKED),
+    "another thread": lambda cache, _: asyncio.run(asyncio.to_thread(cache.get, *ASKED)),
+}
+
+
+@pytest.mark.parametrize("way", AFTER)
+@pytest.mark.parametrize("closes", [True, False])
+def test_what_a_loop_that_was_left_had_in_flight_is_fetched_by_who_asks(
+    way: str, closes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reservations, "PATIENCE", 0.0)
+    vendor = Vendor(YEAR)
+    cache = cache_of(vendor)
+    loop, task, _ = left_in_the_middle(cache, vendor)
+    if closes:
+        loop.close()
+    same(AFTER[way](cache, vendor), vendor.between(*ASKED[2:]))
+    assert len(vendor.asked) == 1
+    assert not task.done()
+    loop.close()
+
+
+def test_a_loop_that_runs_again_finds_its_reservation() -> None:
+    vendor = Vendor(YEAR)
+    cache = cache_of(vendor)
+    loop, task, let_end = left_in_the_middle(cache, vendor)
+
+    async def both() -> list[pd.DataFrame]:
+        let_end.set()
+        return await asyncio.gather(task, cache.aget(*ASKED))
+
+    for found in loop.run_until_complete(asyncio.wait_for(both(), PATIENCE)):
+        same(found, vendor.between(*ASKED[2:]))
+    assert len(vendor.asked) == 1
+    loop.close()
+
+
+@pytest.mark.parametrize("fails", [True, False])
+@pytest.mark.parametrize("adjustment", [None, "all"])
+def test_a_task_that_goes_on_after_others_took_over_answers_from_what_they_stored(
+    fails: bool, adjustment: str | None
+) -> None:
+    vendor = Vendor(YEAR)
+    cache = cache_of(vendor, adjustment=adjustment)
+    loop, task, let_end = left_in_the_middle(cache, vendor)
+    same(cache.get(*ASKED), vendor.between(*ASKED[2:]))
+    if fails:
+
+        def fail(_: pd.DataFrame) -> None:
+            raise KeyError
+
+        vendor.answer = fail
+    let_end.set()
+    same(loop.run_until_complete(asyncio.wait_for(task, PATIENCE)), vendor.between(*ASKED[2:]))
+    loop.close()
+    checked = cache.verify()
+    assert (checked.segments, checked.rows, checked.problems) == (1, 10, [])

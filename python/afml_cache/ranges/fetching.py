@@ -37,13 +37,15 @@ class Fetch:
 
     def steps(self) -> Step[None]:
         """Fetch all of it, as far as the loader gives it."""
-        while self.left:
+        while self.left and self.request.holds():
             yield from self._ask(*self.left[-1])
 
     def _ask(self, first: int, stop: int) -> Step[None]:
         request, series = self.request, self.request.series
         sent = request.clock()
         value = yield from self._call(first, stop)
+        if not request.holds():
+            return
         answer = checked(value, request.asks(first, stop))
         request.fetched += len(answer.at)
         proven = self._proven(answer, first, stop)

@@ -81,6 +81,7 @@ class Request:
     spared: list[Interval] | None = None
     """What is due to be asked for again, and left to later requests."""
     _reopened: int = 0
+    _number: int | None = None
 
     @property
     def writes(self) -> bool:
@@ -189,6 +190,7 @@ class Request:
             # A change of basis is of the whole series: nobody else adds to it meanwhile.
             wanted = [EVER] if self.filler.options.is_adjusted else wanted
             number, mine = series.reservations.reserve(wanted)
+            self._number = number
             try:
                 held_up = functools.partial(self._refuse_to_wait, gaps, number)
                 if common(mine, gaps):
@@ -196,6 +198,7 @@ class Request:
                     yield from self._alone(mine)
             finally:
                 series.reservations.release(number)
+                self._number = None
             if not common(mine, gaps):
                 yield Until(functools.partial(series.reservations.is_free, gaps), None, held_up)
                 series.sync()
@@ -258,7 +261,15 @@ class Request:
         still = self.gaps()
         wanted = common(self.wanted(still), mine)
         yield from self._fetch(wanted)
-        self.asked = joined([*self.asked, *wanted])
+        if self.holds():
+            self.asked = joined([*self.asked, *wanted])
+
+    def holds(self) -> bool:
+        """Tell whether what it fetches is its own to keep.
+
+        Where its loop stood still others have taken it over: it begins anew with what they left.
+        """
+        return self._number is None or self.series.reservations.holds(self._number)
 
     def asks(self, first: int, stop: int) -> Asked:
         """Tell how the answer to a call is to be read."""
@@ -301,6 +312,8 @@ class Request:
         options = self.filler.options
         fetches = [Fetch(self, *call, found) for call in calls]
         outcomes = yield Parallel([fetch.steps() for fetch in fetches], options.concurrency)
+        if not self.holds():
+            return []
         pairs = zip(fetches, outcomes, strict=True)
         return [(one, each.exception) for one, each in pairs if isinstance(each, Failed)]
 
@@ -319,7 +332,7 @@ class Request:
         failed = yield from self._performed(self._calls(joined([*stored, *gaps])), found)
         for one, error in failed:
             self._fail(common(one.left, gaps) or gaps, error)
-        if not failed:
+        if not failed and self.holds():
             self._refuse_loss(found, change)
             yield Call(self.filler.replace, (self, found))
 

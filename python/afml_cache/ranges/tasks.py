@@ -148,6 +148,8 @@ class _Together:
                 return Done(await _drive(step, self._cancelled, inline=self._inline))
         except Exception as error:  # noqa: BLE001 - told to the generator
             return Failed(error)
+        except GeneratorExit:  # it is collected, and its loop may be closed
+            raise
         except BaseException as error:  # noqa: BLE001 - raised when all have ended
             self._broken.append(error)
             self._cancel()
