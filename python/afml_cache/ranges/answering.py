@@ -87,17 +87,28 @@ class Answerer:
         return hot.window.held_as(series.form, output).slice(begin, stop)
 
     def request(
-        self, series: Series, bounds: Bounds, loader: Callable[..., Any] | None = None
+        self,
+        series: Series,
+        bounds: Bounds,
+        values: dict[str, Any],
+        loader: Callable[..., Any] | None = None,
     ) -> Request:
-        """Make a request, which asks another loader than the cache's own if one is given."""
+        """Make a request, which asks another loader than the cache's own if one is given.
+
+        Parameters
+        ----------
+        values
+            The parts of the key as the loader is to get them.
+        """
         asked = self.filler.loader if loader is None else self.filler.loader.around(loader)
         made, children = self.series.derived.get(series.axis.timeframe.text), None
         if made is not None:
-            children = self.series.find({**series.values, self.series.timeframe: made.spelled})
-            derive = functools.partial(self._derive, series, children, made.how, loader)
+            shorter = {**values, self.series.timeframe: made.spelled}
+            children = self.series.find(shorter)
+            derive = functools.partial(self._derive, series, (children, shorter), made.how, loader)
             asked = asked.around(derive)
         mode = _native.current_mode()
-        return Request(series, bounds, self.filler, asked, mode, self.clock, children)
+        return Request(series, bounds, values, self.filler, asked, mode, self.clock, children)
 
     def answered(self, request: Request, output: Any, allow_partial: bool | None) -> Step[Any]:
         """Fetch what a request lacks, and give its bars."""
@@ -125,13 +136,19 @@ class Answerer:
         return self.filler.options.allow_partial if allow_partial is None else allow_partial
 
     def _derive(
-        self, series: Series, child: Series, how: Mapping[str, str], loader: Any, **given: Any
+        self,
+        series: Series,
+        named: tuple[Series, dict[str, Any]],
+        how: Mapping[str, str],
+        loader: Any,
+        **given: Any,
     ) -> Any:
         """Make bars of shorter ones, which are fetched where they are missing."""
+        child, values = named
         closed = self.filler.options.loader_closed
         bounds = series.axis.request(given["start"], given["end"], closed, self.clock())
         span = reach(series.axis, bounds.first, bounds.stop)
-        request = self.request(child, child.between(*span), loader)
+        request = self.request(child, child.between(*span), values, loader)
         limits = request.limits()
 
         def steps() -> Step[Any]:

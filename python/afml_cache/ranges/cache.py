@@ -325,7 +325,8 @@ class RangeCache(Inspection, Upkeep):
         warm = self._answerer.from_memory(series, bounds, output)
         if warm is not None:
             return Partial(warm, []) if self._answerer.takes_partial(allow_partial) else warm
-        request = self._answerer.request(series, bounds, loader)
+        values = self._series.written(key, named)
+        request = self._answerer.request(series, bounds, values, loader)
         return run(self._answerer.answered(request, output, allow_partial))
 
     async def aget(
@@ -358,7 +359,8 @@ class RangeCache(Inspection, Upkeep):
         warm = self._answerer.from_memory(series, bounds, output)
         if warm is not None:
             return Partial(warm, []) if self._answerer.takes_partial(allow_partial) else warm
-        request = self._answerer.request(series, bounds, loader)
+        values = self._series.written(key, named)
+        request = self._answerer.request(series, bounds, values, loader)
         return await arun(self._answerer.answered(request, output, allow_partial))
 
     def __reduce__(self) -> Any:
@@ -424,7 +426,8 @@ class RangeCache(Inspection, Upkeep):
         for symbol in symbols_of(symbols):
             series, start, end = self._series.read((symbol, *rest), options)
             bounds = self._answerer.bounds(series, start, end)
-            requests[symbol] = self._answerer.request(series, bounds)
+            values = self._series.written((symbol, *rest), options)
+            requests[symbol] = self._answerer.request(series, bounds, values)
         if self._many is not None:
             Batch(self._many, self.key[0], requests)
         steps = [self._answerer.answered(request, output, partial) for request in requests.values()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from afml_cache.ranges.forming import forming
 from afml_cache.ranges.places import reason_closed, time_of
@@ -11,6 +11,8 @@ from afml_cache.ranges.reports import Explanation, known, shown
 from afml_cache.ranges.states import DELISTED, EMPTY, PRE_LISTING, REASONS, SUSPECT, VOLATILE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from afml_cache.ranges.axes import Request as Bounds
     from afml_cache.ranges.options import Options
     from afml_cache.ranges.series import Series
@@ -22,7 +24,9 @@ _WHY = {
 }
 
 
-def explained(series: Series, bounds: Bounds, options: Options, now: int) -> Explanation:
+def explained(
+    series: Series, bounds: Bounds, options: Options, values: Mapping[str, Any], now: int
+) -> Explanation:
     """Tell why there is a bar at a time, or none."""
     axis = series.axis
     first, stop = bounds.clip_first, bounds.clip_stop
@@ -33,7 +37,7 @@ def explained(series: Series, bounds: Bounds, options: Options, now: int) -> Exp
     opened = axis.limits(now, options.settle).opened
     if series.table(first, stop).height or forming(series, first, stop, opened, []).height:
         return _of_bar(series, what, pieces)
-    closed = closed_pieces(series, [(bounds.first, bounds.stop)], options, now)
+    closed = closed_pieces(series, [(bounds.first, bounds.stop)], options, values, now)
     if closed:
         return _of_closed(series, what, closed[0], first)
     if not pieces:

@@ -73,10 +73,11 @@ class Fetch:
         try:
             with Filling(series.native.digest):
                 fetched = yield from fetch(
-                    request.loader, series.values, start, end, filler.policy, effort=effort
+                    request.loader, request.values, start, end, filler.policy, effort=effort
                 )
         finally:
             request.calls += effort.tries
+        series.values = request.values  # the loader knows it by them
         if fetched.value is not NOTHING:
             return fetched.value
         return write(series.form, series.nothing()) if series.form else []

@@ -166,9 +166,10 @@ class Filler:
             if seen.ratio is not None and self.options.is_adjusted:
                 raise BasisChange(series.name, seen.ratio)
             if seen.differences:
-                self._tell(series, seen)
+                self._tell(request, seen)
 
-    def _tell(self, series: Series, seen: Compared) -> None:
+    def _tell(self, request: Request, seen: Compared) -> None:
+        series = request.series
         first, stop = seen.first, series.axis.next(seen.last)
         self.counts.restated += seen.differences
         series.restated.append((first, stop, seen.differences))
@@ -177,7 +178,7 @@ class Filler:
             "%s: restated by the vendor: %s, bars: %d", series.name, what, seen.differences
         )
         if self.options.on_restated is not None:
-            self.options.on_restated(series.values, *times(series.axis, first, stop))
+            self.options.on_restated(request.values, *times(series.axis, first, stop))
 
 
 def stored(series: Series, first: int, stop: int) -> list[Interval]:

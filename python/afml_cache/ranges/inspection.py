@@ -62,7 +62,7 @@ class Inspection:
         series, start, end = self._series.read(key, named)
         series.sync()
         bounds = self._answerer.bounds(series, start, end)
-        request = self._answerer.request(series, bounds)
+        request = self._answerer.request(series, bounds, self._series.written(key, named))
         axis, options = series.axis, self._answerer.filler.options
         gaps = request.open_gaps()
         wanted = request.wanted(gaps)
@@ -141,7 +141,8 @@ class Inspection:
         """
         series, start, end = self._series.read(key, named)
         series.sync()
-        request = self._answerer.request(series, self._answerer.bounds(series, start, end))
+        bounds = self._answerer.bounds(series, start, end)
+        request = self._answerer.request(series, bounds, self._series.written(key, named))
         return [times(series.axis, *gap) for gap in request.open_gaps()]
 
     def explain_gap(self, *key: Any, **named: Any) -> Explanation:
@@ -174,7 +175,9 @@ class Inspection:
         )
         series.sync()
         bounds = series.axis.request(time, time, "both", self._answerer.clock())
-        return explained(series, bounds, self._answerer.filler.options, self._answerer.clock())
+        values = self._series.written(key, named)
+        options, now = self._answerer.filler.options, self._answerer.clock()
+        return explained(series, bounds, options, values, now)
 
     def restated(self, *key: Any, **named: Any) -> list[tuple[Any, Any, int]]:
         """Give the intervals that the vendor restated in this process: start, end, bars.

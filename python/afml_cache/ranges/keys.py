@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from afml_cache.ranges.axes import Axis
 
 
+# Of the others there are several types for one text, or only a name is stored.
+_EXACT = frozenset({"str", "int", "float", "bool", "NoneType"})
+
+
 def key_text(values: Mapping[str, Any], axis: Axis, about: Mapping[str, str | None]) -> str:
     """Give the key of a series as JSON: its values, what its positions are, and what else counts.
 
@@ -84,6 +88,11 @@ def values_of(text: str) -> dict[str, Any]:
     """Give the parts of a key that `key_text` wrote; members of enums as their names."""
     about = json.loads(text)
     return {name: _value(kind, written) for name, kind, written in about["key"]}
+
+
+def tells_values(text: str) -> bool:
+    """Tell whether `values_of` gives the parts of a key as callers wrote them."""
+    return all(kind in _EXACT for _, kind, _ in json.loads(text)["key"])
 
 
 def _value(kind: str, written: Any) -> Any:  # noqa: PLR0911 - one for each kind

@@ -11,7 +11,7 @@ from afml_cache.ranges.places import day, month
 from afml_cache.ranges.states import CALENDAR, DAY, DELISTED, PRE_LISTING, Piece, nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from afml_cache.ranges.axes import Axis
     from afml_cache.ranges.options import Options
@@ -21,9 +21,11 @@ _EARLIEST = -(2**63)
 _LATEST = 2**63 - 1
 
 
-def closed_pieces(series: Series, gaps: list[Interval], options: Options, now: int) -> list[Piece]:
+def closed_pieces(
+    series: Series, gaps: list[Interval], options: Options, values: Mapping[str, Any], now: int
+) -> list[Piece]:
     """Tell of gaps what needs no call: before the first day of trading, after the last, closed."""
-    listed = _listed(series, options)
+    listed = _listed(series, options, values)
     pieces = []
     for begin, end in common(gaps, [(_EARLIEST, listed[0])]):
         pieces.append(nothing(begin, end, PRE_LISTING, now))
@@ -35,10 +37,10 @@ def closed_pieces(series: Series, gaps: list[Interval], options: Options, now: i
     return pieces
 
 
-def _listed(series: Series, options: Options) -> Interval:
+def _listed(series: Series, options: Options, values: Mapping[str, Any]) -> Interval:
     if options.listing is None:
         return _EARLIEST, _LATEST
-    given = options.listing(**series.values)
+    given = options.listing(**values)
     if not isinstance(given, tuple) or len(given) != 2:  # noqa: PLR2004
         message = (
             "`listing` gives a pair for each key: the first and the last day of trading, None for "

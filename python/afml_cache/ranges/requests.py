@@ -62,6 +62,8 @@ class Request:
 
     series: Series
     bounds: Bounds
+    values: dict[str, Any]
+    """The parts of the key as the caller of this request wrote them."""
     filler: Filler
     loader: Loader
     mode: str = "normal"
@@ -157,7 +159,7 @@ class Request:
     def open_gaps(self) -> list[Interval]:
         """Tell what of the gaps needs a call: not what the calendar or the listing explains."""
         gaps = self.gaps()
-        closed = closed_pieces(self.series, gaps, self.filler.options, self.clock())
+        closed = closed_pieces(self.series, gaps, self.filler.options, self.values, self.clock())
         return without(gaps, [(piece.first, piece.stop) for piece in closed])
 
     def wanted(self, gaps: list[Interval]) -> list[Interval]:
@@ -246,7 +248,7 @@ class Request:
             raise CacheConfigError(message)
 
     def _note_closed(self, gaps: list[Interval]) -> None:
-        closed = closed_pieces(self.series, gaps, self.filler.options, self.clock())
+        closed = closed_pieces(self.series, gaps, self.filler.options, self.values, self.clock())
         closed = [piece for piece in closed if piece.first < self.limits().opened]
         if closed:
             nothing = self.series.nothing()

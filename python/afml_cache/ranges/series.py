@@ -57,6 +57,9 @@ class Series:
     ) -> None:
         self.cache = cache
         self.values = values
+        """The parts of the key as a caller wrote them, if one did; else as they are stored."""
+        self.is_named = False
+        """Whether the loader may be called with them: they are not what they are stored as."""
         self.text = key
         self.axis = axis
         self.name = f"{cache} {' '.join(map(str, values.values()))}"

@@ -13,7 +13,14 @@ from afml_cache.exceptions import CacheConfigError
 from afml_cache.ranges.arguments import apart, known_by, refuse_arguments
 from afml_cache.ranges.axes import axis_of
 from afml_cache.ranges.forking import check_polars
-from afml_cache.ranges.keys import frame_of, key_text, rest_of, rest_of_text, values_of
+from afml_cache.ranges.keys import (
+    frame_of,
+    key_text,
+    rest_of,
+    rest_of_text,
+    tells_values,
+    values_of,
+)
 from afml_cache.ranges.series import Series
 from afml_cache.ranges.timeframes import timeframe
 
@@ -66,6 +73,11 @@ class SeriesOfCache:
         values = {name: given[name] for name in self.key}
         return self.find(values), given["start"], given.get("end")
 
+    def written(self, key: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
+        """Give the parts of the key as the caller of a request wrote them."""
+        given = {**dict(zip(self.key, key, strict=False)), **named}
+        return apart({name: given[name] for name in self.key})
+
     def of(self, key: tuple[Any, ...], named: Mapping[str, Any] | None = None) -> Series:
         """Give the series of a key without times."""
         given = {**dict(zip(self.key, key, strict=False)), **(named or {})}
@@ -101,7 +113,8 @@ class SeriesOfCache:
         axis, about = self._about(frame)
         shown = {**values, self.timeframe: frame.text} if self.common is None else values
         series = self._open(key_text(shown, axis, about), values, axis)
-        series.values = apart(values)  # the loader is called with what the caller wrote
+        if not series.is_named:
+            series.values, series.is_named = apart(values), True
         known = known_by(tuple(values.values()))
         if known is not None:
             self._known[known] = series
@@ -127,7 +140,9 @@ class SeriesOfCache:
         axis, about = self._about(timeframe(frame_of(text)))
         if rest_of(axis, about) != rest_of_text(text):
             return None
-        return self._open(text, {name: values[name] for name in self.key}, axis)
+        series = self._open(text, {name: values[name] for name in self.key}, axis)
+        series.is_named = series.is_named or (self.common is not None and tells_values(text))
+        return series
 
     def _about(self, frame: Timeframe) -> tuple[Axis, dict[str, str | None]]:
         """Give the axis of series of a timeframe, and what besides their keys counts."""

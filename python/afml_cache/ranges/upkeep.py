@@ -34,7 +34,8 @@ class Verified(NamedTuple):
     segments, rows
         How many segments were read, and how many bars they hold.
     problems : list of str
-        A line for each segment that is gone or damaged: series, file, and what is wrong.
+        A line for each segment that is gone or damaged: series, file, and what is wrong; and for
+        each series of which no sample could be drawn.
     differences : list of (start, end, int)
         Intervals that the vendor gave otherwise than they were stored, half-open, and how many bars
         differ.
@@ -97,7 +98,8 @@ class Upkeep:
 
     def _prefetched(self, key: tuple[Any, ...], named: dict[str, Any]) -> Any:
         series, start, end = self._series.read(key, named)
-        request = self._answerer.request(series, self._answerer.bounds(series, start, end))
+        bounds = self._answerer.bounds(series, start, end)
+        request = self._answerer.request(series, bounds, self._series.written(key, named))
         request.heeds_failures = True
         yield from request.completed()
         self.counts.count(series.name, 0, request.fetched, request.calls)
@@ -150,7 +152,8 @@ class Upkeep:
 
     def _refreshed(self, key: tuple[Any, ...], named: dict[str, Any]) -> Any:
         series, start, end = self._series.read(key, named)
-        request = self._answerer.request(series, self._answerer.bounds(series, start, end))
+        bounds = self._answerer.bounds(series, start, end)
+        request = self._answerer.request(series, bounds, self._series.written(key, named))
         if request.mode == "normal":
             request.mode = "fresh"
         before = sum(one[2] for one in series.restated)
@@ -204,6 +207,9 @@ class Upkeep:
         sample : int
             How many bars of each series are fetched again and compared, drawn anew at each call.
             What differs is stored as it is now; a bar that is not given any more stays.
+            A series that nobody has asked for in this process
+            is left out, as `problems` says, where what is stored does not tell how the loader takes
+            its key: name the key then.
         fix : bool
             Whether a segment that is gone or damaged is forgotten, so that its bars are fetched
             again when they are next asked for.
@@ -242,7 +248,13 @@ class Upkeep:
                     problems.append(f"{series.name}, {name}: {error}")
                     if fix:
                         series.native.forget(number, True)
-            if sample:
+            if sample and not series.is_named:
+                problems.append(
+                    f"{series.name}: no bar of it was compared: nobody has asked for it in this "
+                    "process, and how the loader takes its key is not known; name the key, as in "
+                    f"verify({', '.join(self.key)}, sample={sample})"
+                )
+            elif sample:
                 differences += self._sampled(series, sample)
         return Verified(segments, rows, problems, differences)
 
@@ -252,7 +264,7 @@ class Upkeep:
         before = len(series.restated)
         for first in random.sample(at, min(sample, len(at))):
             stop = series.axis.next(first)
-            request = self._answerer.request(series, series.between(first, stop))
+            request = self._answerer.request(series, series.between(first, stop), series.values)
             request.mode = "fresh"
             run(request.completed())
             request.raise_failures(None)
