@@ -80,12 +80,15 @@ class Filler:
                 self._note(request, found.answer)
             self._store(request, founds, cut=[EVER])
 
-    def _note(self, request: Request, answer: Answer) -> None:
-        series = request.series
+    def tell(self, answer: Answer) -> None:
+        """Say what had to be mended of an answer."""
         for note in answer.notes:
             _log.warning(note)
         self.counts.conflicts += answer.conflicts
-        series.learn(answer.form, answer.table)
+
+    def _note(self, request: Request, answer: Answer) -> None:
+        self.tell(answer)
+        request.series.learn(answer.form, answer.table)
 
     def _store(self, request: Request, founds: list[Found], cut: Sequence[Interval] = ()) -> None:
         series, options = request.series, self.options

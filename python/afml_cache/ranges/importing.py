@@ -8,33 +8,56 @@ whose details have in `imported` what the column of times is called in what was 
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from afml_cache.exceptions import CacheConfigError, LoaderError
 from afml_cache.ranges.answers import Asked, checked
 from afml_cache.ranges.forms import restore
+from afml_cache.ranges.keys import values_of
 from afml_cache.ranges.states import EVER
+from afml_cache.ranges.timeframes import timeframe
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from afml_cache.ranges.answers import Answer
     from afml_cache.ranges.forms import Form
     from afml_cache.ranges.series import Series
 
+# So many values of a column are told.
+_FEW = 3
 
-def answer_of(path: Any, series: Series, time: str | None) -> Answer:
+
+@dataclass(frozen=True)
+class FromFile(Asked):
+    """How a file is to be read."""
+
+    path: str = ""
+
+    def __str__(self) -> str:
+        return f"the file `{self.path}`, taken in as {self.name},"
+
+
+def answer_of(path: Any, series: Series, key: Mapping[str, Any], time: str | None) -> Answer:
     """Read a Parquet file; its bars have the form of the series, if that is known.
+
+    Parameters
+    ----------
+    key
+        Its parts as the caller wrote them.
 
     Raises
     ------
     LoaderError
-        The file has no times, or holds what can't be kept.
+        The file has no times, no bars of this series, or holds what can't be kept.
     SchemaError
         Its columns don't fit those that are stored.
     """
-    asked = Asked(f"{series.name} in `{path}`", series.axis, *EVER, "both", time, None)
-    answer = checked(_value(path), asked)
+    asked = FromFile(series.name, series.axis, *EVER, "both", time, None, path=str(path))
+    answer = checked(_of_key(_value(path), asked, series, key), asked)
     own = series.form
     if own is None or own.says_nothing:
         answer.form = replace(answer.form, details={**answer.form.details, "provisional": True})
@@ -52,6 +75,44 @@ def _value(path: Any) -> Any:
 
         return pd.read_parquet(path, engine="pyarrow")
     return pl.read_parquet(path)
+
+
+def _of_key(value: Any, asked: FromFile, series: Series, key: Mapping[str, Any]) -> Any:
+    """Give the rows of one series, where a file has columns with the parts of keys.
+
+    They are left out where all are there, as an export of several series has them. What the loader
+    gives by such a name is a column of bars.
+    """
+    own = () if series.form is None else series.form.schema
+    names = [name for name in key if name in value.columns and name not in own]
+    for name in names:
+        given = value[name].unique()
+        mine = [one for one in given if _is_part(str(one), series, key, name)]
+        if len(value) and not mine:
+            message = (
+                f"{asked} has no bars of it: its column `{name}` has "
+                f"{', '.join(map(repr, list(given)[:_FEW]))}; name the key as the file does, or "
+                "take that column out of it"
+            )
+            raise LoaderError(message)
+        rows = value[name].isin(mine) if hasattr(value, "loc") else value[name].is_in(mine)
+        value = value[rows] if hasattr(value, "loc") else value.filter(rows)
+    if len(names) < len(key):
+        return value
+    return value.drop(columns=names) if hasattr(value, "loc") else value.drop(names)
+
+
+def _is_part(text: str, series: Series, key: Mapping[str, Any], name: str) -> bool:
+    """Tell whether a text is the part of the key of a series."""
+    stored = str(values_of(series.text)[name])
+    if text in {str(key[name]), stored}:
+        return True
+    if stored != series.axis.timeframe.text:
+        return False
+    try:
+        return timeframe(text) == series.axis.timeframe
+    except CacheConfigError:
+        return False
 
 
 def merged(own: Form | None, form: Form) -> Form:

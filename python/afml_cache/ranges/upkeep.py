@@ -14,6 +14,7 @@ from afml_cache.ranges.compaction import groups, parts
 from afml_cache.ranges.effects import arun, run
 from afml_cache.ranges.forms import write
 from afml_cache.ranges.importing import answer_of
+from afml_cache.ranges.keys import values_of
 from afml_cache.ranges.places import times
 from afml_cache.ranges.rewriting import drop, rewrite
 from afml_cache.ranges.segments import unpacked
@@ -357,7 +358,9 @@ class Upkeep:
             if series.form is None or not table.height:
                 continue
             table = write(series.form, table, "polars")
-            named = [pl.lit(str(value)).alias(name) for name, value in series.values.items()]
+            stored = values_of(series.text)
+            stored = {name: stored[name] for name in self.key}
+            named = [pl.lit(str(value)).alias(name) for name, value in stored.items()]
             tables.append(table if key else table.select(*named, pl.all()))
         whole = pl.concat(tables, how="diagonal_relaxed") if tables else pl.DataFrame()
         writer(whole, target)
@@ -373,7 +376,9 @@ class Upkeep:
         ----------
         path : str or os.PathLike
             A file with a row for each bar, in the columns that the loader gives; others are left
-            out. What pandas has written is read with its index.
+            out. What pandas has written is read with its index. Of a file of several series, with
+            columns that are called as the parts of the key (an `export` of all), only the rows of
+            this key are taken.
         *key
             The parts of the key of their series.
         time : str, optional
@@ -387,7 +392,7 @@ class Upkeep:
         Raises
         ------
         LoaderError
-            The file has no times, or holds what can't be kept.
+            The file has no times, no bars of this key, or holds what can't be kept.
         SchemaError
             Its columns don't fit those that are stored.
 
@@ -408,13 +413,14 @@ class Upkeep:
         """
         series = self._series.of(key)
         with series.lock:
-            answer = answer_of(path, series, time)
+            answer = answer_of(path, series, self._series.written(key, {}), time)
             limits = series.axis.limits(
                 self._answerer.clock(), self._answerer.filler.options.settle
             )
             count = int(answer.at.searchsorted(limits.settled))
             if not count:
                 return 0
+            self._answerer.filler.tell(answer)
             series.learn(answer.form, answer.table)
             span = int(answer.at[0]), series.axis.next(int(answer.at[count - 1]))
             piece = Piece(*span, DATA, IMPORTED, NEW, 0, self._answerer.clock(), NEVER)

@@ -1,0 +1,119 @@
+"""Files of bars, taken in as bars of a series."""
+
+import enum
+import logging
+
+import pandas as pd
+import polars as pl
+import pytest
+from range_vendor import Clock, Vendor, bars, cache_of, days, same, told
+
+from afml_cache import RangeCache
+from afml_cache.exceptions import LoaderError
+
+YEAR = days("2024-01-01", "2024-12-31")
+JANUARY = ("2024-01-01", "2024-02-01")
+SERIES = ("A", "1D")
+PRICES = {"A": 100.0, "B": 400.0}
+
+
+class Feed(str, enum.Enum):
+    SIP = "sip"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "bars.parquet"
+
+
+def of_several() -> RangeCache:
+    """Make a cache whose symbols have each their own price."""
+
+    def load(symbol, timeframe, start, end):
+        found = Vendor(YEAR).load(symbol, timeframe, start, end)
+        return found.assign(close=PRICES[symbol])
+
+    return RangeCache("several", load, clock=Clock())
+
+
+# Several series in one file
+
+
+@pytest.mark.parametrize("timeframe", ["1D", "day"])
+def test_of_an_export_of_all_only_the_rows_of_the_key_are_taken(timeframe: str, path) -> None:
+    cache = of_several()
+    for symbol in PRICES:
+        cache.get(symbol, timeframe, *JANUARY)
+    assert cache.export(path) == 62
+    vendor = Vendor(YEAR)
+    imported = cache_of(vendor)
+    for symbol in PRICES:
+        assert imported.import_parquet(path, symbol, timeframe) == 31
+        given = imported.get(symbol, timeframe, *JANUARY, output="pandas")
+        same(given, cache.get(symbol, timeframe, *JANUARY))
+    assert (vendor.asked, imported.stats()["conflicts"]) == ([], 0)
+
+
+def test_a_file_of_many_symbols_that_pandas_wrote_is_taken_in_by_symbol(path) -> None:
+    vendor = Vendor(YEAR)
+    table = vendor.between(*JANUARY)
+    other = table.assign(symbol="B", close=400.0)
+    pd.concat([table.assign(symbol="A"), other]).to_parquet(path)
+    cache = cache_of(vendor)
+    assert cache.import_parquet(path, *SERIES) == 31
+    given = cache.get(*SERIES, "2024-01-10", "2024-02-10")
+    same(given, vendor.between("2024-01-10", "2024-02-10"))
+
+
+def test_members_of_enums_are_found_again_in_an_export_of_all(path) -> None:
+    def cache(name):
+        def load(feed, **given):
+            assert feed is Feed.SIP
+            return Vendor(YEAR).load(**given)
+
+        return RangeCache(name, load, key=("symbol", "feed", "timeframe"), clock=Clock())
+
+    series = ("A", Feed.SIP, "1D")
+    cache("one").get(*series, *JANUARY)
+    cache("one").export(path)
+    assert cache("other").import_parquet(path, *series) == 31
+
+
+def test_a_file_without_bars_of_the_key_is_refused(path) -> None:
+    cache = of_several()
+    cache.get("B", "1D", *JANUARY)
+    cache.export(path)
+    with pytest.raises(LoaderError) as refused:
+        cache.import_parquet(path, *SERIES)
+    told(refused.value, "bars.parquet", "no bars", "`symbol`", "'B'")
+    assert len(cache.coverage(*SERIES)) == 0
+
+
+def test_a_column_that_the_loader_gives_stays_one_of_bars(path) -> None:
+    vendor = Vendor(YEAR)
+    vendor.answer = lambda found: found.assign(symbol="a.us")
+    cache = cache_of(vendor)
+    cache.get(*SERIES, *JANUARY)
+    cache.export(path, *SERIES)
+    assert cache.import_parquet(path, *SERIES) == 31
+    assert set(cache.get(*SERIES, *JANUARY)["symbol"]) == {"a.us"}
+
+
+def test_rows_of_one_time_that_differ_are_counted_and_told(path, caplog) -> None:
+    table = bars(YEAR[:31])
+    table = pd.concat([table, (table + 1)[:10]]).sort_index(kind="stable")
+    table.to_parquet(path)
+    cache = cache_of(Vendor(YEAR))
+    with caplog.at_level(logging.WARNING):
+        assert cache.import_parquet(path, *SERIES) == 31
+    assert cache.stats()["conflicts"] == 10
+    assert "bars.parquet" in caplog.text
+    assert "10 times with rows that differ" in caplog.text
+    assert "loader" not in caplog.text
+
+
+def test_an_export_of_one_series_has_no_columns_of_its_key(path) -> None:
+    cache = of_several()
+    cache.get(*SERIES, *JANUARY)
+    cache.export(path, *SERIES)
+    assert pl.read_parquet(path).columns == ["time", "open", "close", "volume"]
