@@ -9,7 +9,7 @@ import pytest
 from range_vendor import Clock, Vendor, bars, cache_of, days, same, told
 
 from afml_cache import RangeCache
-from afml_cache.exceptions import LoaderError
+from afml_cache.exceptions import BasisChangedError, LoaderError
 
 YEAR = days("2024-01-01", "2024-12-31")
 JANUARY = ("2024-01-01", "2024-02-01")
@@ -117,3 +117,50 @@ def test_an_export_of_one_series_has_no_columns_of_its_key(path) -> None:
     cache.get(*SERIES, *JANUARY)
     cache.export(path, *SERIES)
     assert pl.read_parquet(path).columns == ["time", "open", "close", "volume"]
+
+
+# Adjusted prices
+
+
+def adjusted(stored: bool = True) -> RangeCache:
+    cache = cache_of(Vendor(YEAR), adjustment="all")
+    if stored:
+        cache.get(*SERIES, "2024-01-10", "2024-01-20")
+    return cache
+
+
+def written(path, first: str, last: str, ratio: float = 1.0):
+    table = bars(days(first, last))
+    table[["open", "close"]] *= ratio
+    table.to_parquet(path)
+    return path
+
+
+def test_adjusted_bars_of_another_basis_are_not_taken_in(path) -> None:
+    cache = adjusted()
+    with pytest.raises(BasisChangedError) as refused:
+        cache.import_parquet(written(path, "2024-01-15", "2024-01-31", 0.5), *SERIES)
+    told(refused.value, "bars.parquet", "0.5", "bars A 1D", "invalidate")
+    same(cache.get(*SERIES, *JANUARY), bars(YEAR[:31]))
+
+
+def test_adjusted_bars_that_meet_none_of_the_stored_are_not_taken_in(path) -> None:
+    cache = adjusted()
+    for first, last in (("2024-01-20", "2024-01-31"), ("2023-12-01", "2024-01-09")):
+        with pytest.raises(BasisChangedError) as refused:
+            cache.import_parquet(written(path, first, last, 0.5), *SERIES)
+        told(refused.value, "bars.parquet", "no bar", "bars A 1D", "first")
+    assert cache.coverage(*SERIES).rows == 10
+
+
+def test_adjusted_bars_of_the_same_basis_are_taken_in(path) -> None:
+    cache = adjusted()
+    assert cache.import_parquet(written(path, "2024-01-19", "2024-01-31"), *SERIES) == 13
+    same(cache.get(*SERIES, *JANUARY), bars(YEAR[:31]))
+    assert adjusted(stored=False).import_parquet(path, "B", "1D") == 13
+
+
+def test_bars_that_are_not_adjusted_are_taken_in_as_they_are(path) -> None:
+    cache = cache_of(Vendor(YEAR))
+    cache.get(*SERIES, "2024-01-10", "2024-01-20")
+    assert cache.import_parquet(written(path, "2024-01-15", "2024-01-31", 0.5), *SERIES) == 17

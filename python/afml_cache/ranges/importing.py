@@ -11,12 +11,14 @@ import importlib.util
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
-from afml_cache.exceptions import CacheConfigError, LoaderError
+from afml_cache.exceptions import BasisChangedError, CacheConfigError, LoaderError
 from afml_cache.ranges.answers import Asked, checked
 from afml_cache.ranges.forms import restore
 from afml_cache.ranges.keys import values_of
+from afml_cache.ranges.restating import compared
 from afml_cache.ranges.states import EVER
 from afml_cache.ranges.timeframes import timeframe
 
@@ -65,6 +67,34 @@ def answer_of(path: Any, series: Series, key: Mapping[str, Any], time: str | Non
     answer.table = restore(own, renamed(answer.table, answer.form.time, own.time))
     answer.form = own
     return answer
+
+
+def check_basis(path: Any, series: Series, answer: Answer) -> None:
+    """See that the prices of a file are on the basis of those that an adjusted series has.
+
+    Raises
+    ------
+    BasisChangedError
+        They are on another one, or nothing tells: no bar is in both.
+    """
+    stored = [piece for piece in series.pieces(*EVER) if piece.segment is not None]
+    if not stored:
+        return
+    old = series.read_pieces(stored)
+    at = series.positions(old)
+    mine, theirs = at.searchsorted(answer.at[0]), at.searchsorted(answer.at[-1], "right")
+    both = np.isin(answer.at, at).any()
+    seen = compared((at[mine:theirs], old[mine:theirs]), (answer.at, answer.table))
+    if both and seen.ratio is None:
+        return
+    what = f"no bar of `{path}` is among those of {series.name} that are stored"
+    if seen.ratio is not None:
+        what = f"the prices of `{path}` are {seen.ratio:.6g} of those of {series.name} as stored"
+    message = (
+        f"{what}: adjusted prices of two bases would be mixed; take in a file that has some of "
+        "the bars that are stored, as they are, or invalidate the series and take the file in first"
+    )
+    raise BasisChangedError(message)
 
 
 def _value(path: Any) -> Any:

@@ -13,7 +13,7 @@ from afml_cache.exceptions import CacheConfigError, CacheCorruptError, CacheStor
 from afml_cache.ranges.compaction import groups, parts
 from afml_cache.ranges.effects import arun, run
 from afml_cache.ranges.forms import write
-from afml_cache.ranges.importing import answer_of
+from afml_cache.ranges.importing import answer_of, check_basis
 from afml_cache.ranges.keys import values_of
 from afml_cache.ranges.places import times
 from afml_cache.ranges.rewriting import drop, rewrite
@@ -395,6 +395,9 @@ class Upkeep:
             The file has no times, no bars of this key, or holds what can't be kept.
         SchemaError
             Its columns don't fit those that are stored.
+        BasisChangedError
+            The series is adjusted and has bars, and those of the file are on another basis, or none
+            of them is stored, so that nothing tells.
 
         Examples
         --------
@@ -421,6 +424,8 @@ class Upkeep:
             if not count:
                 return 0
             self._answerer.filler.tell(answer)
+            if self._answerer.filler.options.is_adjusted:
+                check_basis(path, series, answer)
             series.learn(answer.form, answer.table)
             span = int(answer.at[0]), series.axis.next(int(answer.at[count - 1]))
             piece = Piece(*span, DATA, IMPORTED, NEW, 0, self._answerer.clock(), NEVER)
