@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("afml_cache.ranges")
 
+WRITING = frozenset({"normal", "fresh"})
+"""Modes in which what is fetched is stored."""
 _TRIES = 3
 RECHECKED = 16
 """How many intervals without bars a request asks for again, where they are due."""
@@ -88,7 +90,7 @@ class Request:
     @property
     def writes(self) -> bool:
         """Whether what is fetched may be stored."""
-        return self.mode in {"normal", "fresh"}
+        return self.mode in WRITING
 
     @property
     def reason(self) -> int:

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from afml_cache._native import default_store, series_of
+from afml_cache._native import current_mode, default_store, series_of
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.ranges.arguments import apart, known_by, refuse_arguments
 from afml_cache.ranges.axes import axis_of
@@ -21,6 +21,7 @@ from afml_cache.ranges.keys import (
     tells_values,
     values_of,
 )
+from afml_cache.ranges.requests import WRITING
 from afml_cache.ranges.series import Series
 from afml_cache.ranges.timeframes import timeframe
 
@@ -92,7 +93,7 @@ class SeriesOfCache:
             )
             raise CacheConfigError(message)
         series = self.find({name: given[name] for name in self.key})
-        series.sync()
+        series.sync(writes=current_mode() in WRITING)
         return series
 
     def each(self, key: tuple[Any, ...]) -> Iterator[Series]:
@@ -103,7 +104,7 @@ class SeriesOfCache:
         for text in series_of(self.store or default_store(), self.cache):
             series = self._stored(text)
             if series is not None:
-                series.sync()
+                series.sync(writes=current_mode() in WRITING)
                 yield series
 
     def find(self, values: dict[str, Any]) -> Series:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
+from afml_cache._native import current_mode
 from afml_cache.exceptions import CacheConfigError, CacheCorruptError, CacheStoreError
 from afml_cache.ranges.compaction import groups, parts
 from afml_cache.ranges.effects import arun, run
@@ -16,6 +17,7 @@ from afml_cache.ranges.forms import write
 from afml_cache.ranges.importing import answer_of, check_basis
 from afml_cache.ranges.keys import values_of
 from afml_cache.ranges.places import times
+from afml_cache.ranges.requests import WRITING
 from afml_cache.ranges.rewriting import drop, rewrite
 from afml_cache.ranges.segments import unpacked
 from afml_cache.ranges.states import DATA, EVER, IMPORTED, NEVER, NEW, Piece
@@ -76,7 +78,8 @@ class Upkeep:
         PartialCoverageError
             A call failed; what the others gave is kept.
         CacheConfigError
-            The arguments are no key and times of this cache.
+            The arguments are no key and times of this cache, or the mode is one in which nothing is
+            stored.
 
         Examples
         --------
@@ -98,6 +101,8 @@ class Upkeep:
         return await arun(self._prefetched(key, named))
 
     def _prefetched(self, key: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        if current_mode() != "frozen":  # there it tells what is missing, as any request does
+            _check_writes("prefetch")
         series, start, end = self._series.read(key, named)
         bounds = self._answerer.bounds(series, start, end)
         request = self._answerer.request(series, bounds, self._series.written(key, named))
@@ -128,7 +133,8 @@ class Upkeep:
         PartialCoverageError
             A call failed; what the others gave is kept.
         CacheConfigError
-            The arguments are no key and times of this cache.
+            The arguments are no key and times of this cache, or the mode is one in which nothing is
+            stored.
 
         Examples
         --------
@@ -152,11 +158,11 @@ class Upkeep:
         return await arun(self._refreshed(key, named))
 
     def _refreshed(self, key: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        _check_writes("refresh")
         series, start, end = self._series.read(key, named)
         bounds = self._answerer.bounds(series, start, end)
         request = self._answerer.request(series, bounds, self._series.written(key, named))
-        if request.mode == "normal":
-            request.mode = "fresh"
+        request.mode = "fresh"
         before = sum(one[2] for one in series.restated)
         yield from request.completed()
         self.counts.count(series.name, 0, request.fetched, request.calls)
@@ -175,6 +181,8 @@ class Upkeep:
         ------
         CacheStoreError
             The store can't be written.
+        CacheConfigError
+            The mode is one in which nothing is stored.
 
         Examples
         --------
@@ -189,6 +197,7 @@ class Upkeep:
         >>> bars.gaps("AAPL", "1D", "2024-01-01", "2024-01-11")
         [(datetime.date(2024, 1, 5), datetime.date(2024, 1, 8))]
         """
+        _check_writes("invalidate")
         if len(key) > len(self.key) or "start" in named or "end" in named:
             series, start, end = self._series.read(key, named)
             bounds = self._answerer.bounds(series, start, end)
@@ -213,7 +222,7 @@ class Upkeep:
             its key: name the key then.
         fix : bool
             Whether a segment that is gone or damaged is forgotten, so that its bars are fetched
-            again when they are next asked for.
+            again when they are next asked for; not in modes that leave what is stored as it is.
 
         Returns
         -------
@@ -224,6 +233,8 @@ class Upkeep:
         ------
         PartialCoverageError
             A bar of the sample could not be fetched.
+        CacheConfigError
+            With `sample`, the mode is one in which nothing is stored.
 
         Examples
         --------
@@ -237,6 +248,9 @@ class Upkeep:
         >>> bars.verify("AAPL", "1D", sample=3)
         Verified(segments=1, rows=10, problems=[], differences=[])
         """
+        if sample:
+            _check_writes("verify(sample=...)")
+        fix = fix and current_mode() in WRITING
         segments = rows = 0
         problems: list[str] = []
         differences: list[tuple[Any, Any, int]] = []
@@ -285,6 +299,11 @@ class Upkeep:
         int
             How many segments there are less; 0 when it is called again.
 
+        Raises
+        ------
+        CacheConfigError
+            The mode is one in which nothing is stored.
+
         Examples
         --------
         >>> import pandas as pd
@@ -297,6 +316,7 @@ class Upkeep:
         >>> bars.compact(), bars.compact()
         (1, 0)
         """
+        _check_writes("compact")
         gone = 0
         for series in self._series.each(key):
             for segments in groups(parts(series)):
@@ -398,6 +418,8 @@ class Upkeep:
         BasisChangedError
             The series is adjusted and has bars, and those of the file are on another basis, or none
             of them is stored, so that nothing tells.
+        CacheConfigError
+            The mode is one in which nothing is stored.
 
         Examples
         --------
@@ -414,6 +436,7 @@ class Upkeep:
         >>> bars.get("AAPL", "1D", "2024-01-05", "2024-01-11").shape
         (6, 1)
         """
+        _check_writes("import_parquet")
         series = self._series.of(key)
         with series.lock:
             answer = answer_of(path, series, self._series.written(key, {}), time)
@@ -432,3 +455,20 @@ class Upkeep:
             told = {"source": str(path), "rows": count, "written": time_ns()}
             series.keep([piece], answer.table[:count], told, writes=True)
         return count
+
+
+def _check_writes(what: str) -> None:
+    """Refuse what changes what is stored in a mode that leaves it as it is.
+
+    Raises
+    ------
+    CacheConfigError
+        The mode is such a one.
+    """
+    mode = current_mode()
+    if mode not in WRITING:
+        message = (
+            f'`{what}` changes what is stored, and mode "{mode}" leaves it as it is: call it in '
+            'mode "normal"'
+        )
+        raise CacheConfigError(message)
