@@ -210,10 +210,14 @@ def test_a_holiday_is_never_asked_for() -> None:
 def test_what_is_before_the_listing_or_after_the_last_day_is_never_asked_for() -> None:
     vendor = Vendor(YEAR)
     cache = cache_of(vendor, listing=lambda **_: ("2024-03-01", "2024-03-10"))
-    cache.get("A", "1D", "2024-01-01", "2024-06-01")
+    for _ in range(2):
+        assert len(cache.get("A", "1D", "2024-01-01", "2024-06-01")) == 10
     assert vendor.spans == [("2024-03-01", "2024-03-11")]
-    reasons = [(one.reason, one.recheck_after) for one in cache.coverage("A", "1D")]
-    assert reasons == [("pre-listing", None), ("fetched", None), ("delisted", None)]
+    assert [one.reason for one in cache.coverage("A", "1D")] == ["fetched"]
+    days_told = "2024-02-29", "2024-03-01", "2024-03-10", "2024-03-11"
+    kinds = [cache.explain_gap("A", "1D", one).kind for one in days_told]
+    assert kinds == ["pre-listing", "bar", "bar", "delisted"]
+    assert cache.gaps("A", "1D", "2024-01-01", "2024-06-01") == []
 
 
 # 3. The forming bar

@@ -154,8 +154,10 @@ class Answerer:
         def steps() -> Step[Any]:
             yield from request.completed()
             request.raise_failures(None)
-            check_whole(child, span[0], min(span[1], limits.settled))
-            table = child.table(span[0], min(span[1], limits.settled))
+            first = request.span[0]
+            stop = max(first, min(request.span[1], limits.settled))
+            check_whole(child, first, stop)
+            table = child.table(first, stop)
             self.filler.counts.count(child.name, table.height, request.fetched, request.calls)
             if child.form is None or child.form.time is None:
                 return []
@@ -169,27 +171,31 @@ class Answerer:
     def _value(self, request: Request, output: Any) -> tuple[Any, int]:
         """Give the answer, and how many rows it has."""
         series, bounds = request.series, request.bounds
-        first, stop = bounds.clip_first, bounds.clip_stop
+        begin, end = request.span
+        first = max(bounds.clip_first, begin)
+        stop = max(first, min(bounds.clip_stop, end))
         opened = request.limits().opened
         with series.lock:
             series.catch_up(writes=request.writes)
-            series.load(bounds.first, min(bounds.stop, opened))
+            series.load(begin, min(end, opened))
             if series.form is None:
                 return write(Form.unknown, series.nothing(), output), 0
-            window = series.windows.whole(bounds.first, bounds.stop)
+            window = series.windows.whole(begin, end)
             if window is not None and stop <= opened:
-                self._warm(series, bounds, window)
-                begin, end = window.rows(first, stop)
-                return window.given(series.form, output, begin, end), end - begin
+                self._warm(request, window)
+                rows = window.rows(first, stop)
+                return window.given(series.form, output, *rows), rows[1] - rows[0]
             # An answer may have shown that bars begin earlier than they were thought to.
             began = min(request.opened, opened)
             tail = forming(series, first, stop, began, request.failed())
             table = together([series.table(first, min(stop, opened)), tail])
             return write(series.form, table, output), table.height
 
-    def _warm(self, series: Series, bounds: Bounds, window: Window) -> None:
+    def _warm(self, request: Request, window: Window) -> None:
         """Have requests within what is final answered without asking anybody."""
-        ready = series.native.ready(bounds.first, bounds.stop, self.clock())
+        series, listed = request.series, request.listed
+        ready = series.native.ready(*request.span, self.clock())
         if ready is not None and series.mark is not None:
-            first, stop = max(ready[0], window.first), min(ready[1], window.stop)
+            first = max(ready[0], window.first, listed[0])
+            stop = min(ready[1], window.stop, listed[1])
             series.hot = Hot(first, stop, ready[2], series.mark, window)

@@ -130,7 +130,8 @@ class RangeCache(Inspection, Upkeep):
         `PartialCoverageError`, which has both.
     listing : callable, optional
         `listing(*key)`, called by names, gives the first and the last day of trading, each a date
-        or `None`; nothing is asked for outside.
+        or `None`; nothing is asked for outside, nor answered. It is not stored: as soon as it gives
+        another day, more or less is asked for.
     on_restated : callable, optional
         `on_restated(key, start, end)` is told of each interval that was fetched again and differs;
         `key` is a dictionary, and the times are as in `gaps`.

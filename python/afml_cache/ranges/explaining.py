@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from afml_cache.ranges.forming import forming
 from afml_cache.ranges.places import reason_closed, time_of
-from afml_cache.ranges.planning import closed_pieces
+from afml_cache.ranges.planning import listed
 from afml_cache.ranges.reports import Explanation, known, shown
 from afml_cache.ranges.states import DELISTED, EMPTY, PRE_LISTING, REASONS, SUSPECT, VOLATILE
 
@@ -33,13 +33,16 @@ def explained(
     what = f"{series.name}, {shown(time_of(axis, first))}"
     if first >= axis.limits(now, options.settle).future:
         return Explanation("future", f"{what}: no bar has begun yet at that time")
+    begin, end = listed(series, options, values)
+    if not begin <= first < end:
+        reason = PRE_LISTING if first < begin else DELISTED
+        return Explanation(REASONS[reason], f"{what}: {_WHY[reason]}")
     pieces = series.pieces(first, stop)
     opened = axis.limits(now, options.settle).opened
     if series.table(first, stop).height or forming(series, first, stop, opened, []).height:
         return _of_bar(series, what, pieces)
-    closed = closed_pieces(series, [(bounds.first, bounds.stop)], options, values, now)
-    if closed:
-        return _of_closed(series, what, closed[0], first)
+    if axis.is_closed(bounds.first, bounds.stop):
+        return _of_closed(series, what, first)
     if not pieces:
         return Explanation("never asked", f"{what}: nobody has asked for it yet")
     return _of_nothing(series, what, pieces[0], first, now)
@@ -55,9 +58,7 @@ def _of_bar(series: Series, what: str, pieces: list[Piece]) -> Explanation:
     return Explanation("bar", f"{what}: there is a bar, {told.reason} at {shown(told.fetched_at)}")
 
 
-def _of_closed(series: Series, what: str, piece: Piece, first: int) -> Explanation:
-    if piece.reason in _WHY:
-        return Explanation(REASONS[piece.reason], f"{what}: {_WHY[piece.reason]}")
+def _of_closed(series: Series, what: str, first: int) -> Explanation:
     name = reason_closed(series.axis, first)
     if name in {None, "weekend"}:
         return Explanation("closed", f"{what}: no session, by the calendar ({name or 'closed'})")
@@ -76,6 +77,6 @@ def _of_nothing(series: Series, what: str, piece: Piece, first: int, now: int) -
     if piece.state == EMPTY and piece.reason in _WHY:
         return Explanation(REASONS[piece.reason], f"{what}: {_WHY[piece.reason]}")
     if piece.state == EMPTY and REASONS[piece.reason] == "calendar":
-        return _of_closed(series, what, piece, first)
+        return _of_closed(series, what, first)
     text = f"{what}: the vendor had nothing ({fetched})"
     return Explanation("vendor-empty", text)

@@ -8,7 +8,7 @@ from afml_cache.exceptions import CacheConfigError
 from afml_cache.instants import span
 from afml_cache.ranges.intervals import Interval, common, joined
 from afml_cache.ranges.places import day, month
-from afml_cache.ranges.states import CALENDAR, DAY, DELISTED, PRE_LISTING, Piece, nothing
+from afml_cache.ranges.states import CALENDAR, DAY, EVER, Piece, nothing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,29 +17,19 @@ if TYPE_CHECKING:
     from afml_cache.ranges.options import Options
     from afml_cache.ranges.series import Series
 
-_EARLIEST = -(2**63)
-_LATEST = 2**63 - 1
+
+def closed_pieces(axis: Axis, gaps: list[Interval], now: int) -> list[Piece]:
+    """Tell of gaps what needs no call by the calendar."""
+    return [nothing(*gap, CALENDAR, now) for gap in gaps if axis.is_closed(*gap)]
 
 
-def closed_pieces(
-    series: Series, gaps: list[Interval], options: Options, values: Mapping[str, Any], now: int
-) -> list[Piece]:
-    """Tell of gaps what needs no call: before the first day of trading, after the last, closed."""
-    listed = _listed(series, options, values)
-    pieces = []
-    for begin, end in common(gaps, [(_EARLIEST, listed[0])]):
-        pieces.append(nothing(begin, end, PRE_LISTING, now))
-    for begin, end in common(gaps, [(listed[1], _LATEST)]):
-        pieces.append(nothing(begin, end, DELISTED, now))
-    for begin, end in common(gaps, [listed]):
-        if series.axis.is_closed(begin, end):
-            pieces.append(nothing(begin, end, CALENDAR, now))
-    return pieces
+def listed(series: Series, options: Options, values: Mapping[str, Any]) -> Interval:
+    """Tell between which positions there may be bars: those of the days of trading.
 
-
-def _listed(series: Series, options: Options, values: Mapping[str, Any]) -> Interval:
+    It is never stored: the last day of trading may move, and other caches of the name know of none.
+    """
     if options.listing is None:
-        return _EARLIEST, _LATEST
+        return EVER
     given = options.listing(**values)
     if not isinstance(given, tuple) or len(given) != 2:  # noqa: PLR2004
         message = (
@@ -48,8 +38,8 @@ def _listed(series: Series, options: Options, values: Mapping[str, Any]) -> Inte
         )
         raise CacheConfigError(message)
     first, last = given
-    start = _EARLIEST if first is None else _position(series.axis, first, 0)
-    return start, _LATEST if last is None else _position(series.axis, last, 1)
+    start = EVER[0] if first is None else _position(series.axis, first, 0)
+    return start, EVER[1] if last is None else _position(series.axis, last, 1)
 
 
 def _position(axis: Axis, date: Any, later: int) -> int:
@@ -58,7 +48,8 @@ def _position(axis: Axis, date: Any, later: int) -> int:
         message = f"`listing` takes a date or a time, not {date!r}"
         raise CacheConfigError(message)
     if axis.timeframe.is_dates:
-        return read.first // DAY * DAY + later * DAY
+        date = read.first // DAY * DAY
+        return axis.next(date) if later else axis.floor(date)
     return read.last + 1 if later else read.first
 
 

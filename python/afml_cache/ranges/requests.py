@@ -22,7 +22,7 @@ from afml_cache.ranges.filling import stored
 from afml_cache.ranges.forms import Form, write
 from afml_cache.ranges.intervals import Interval, common, joined, without
 from afml_cache.ranges.places import times
-from afml_cache.ranges.planning import calls_of, closed_pieces, planned, seams
+from afml_cache.ranges.planning import calls_of, closed_pieces, listed, planned, seams
 from afml_cache.ranges.reservations import is_filling
 from afml_cache.ranges.restating import BasisChange
 from afml_cache.ranges.states import DERIVED, EMPTY, EVER, FETCHED, SECOND, SUSPECT
@@ -107,14 +107,25 @@ class Request:
         """Tell which bars are final now, and which have not begun."""
         return self.series.axis.limits(self.clock(), self.filler.options.settle)
 
+    @functools.cached_property
+    def listed(self) -> Interval:
+        """Between which positions there may be bars, as it is known now."""
+        return listed(self.series, self.filler.options, self.values)
+
+    @property
+    def span(self) -> Interval:
+        """What of the bounds there may be bars of."""
+        first = max(self.bounds.first, self.listed[0])
+        return first, max(first, min(self.bounds.stop, self.listed[1]))
+
     def end(self, limits: Limits) -> int:
         """Give the position that bounds the request: nothing is asked for that has not begun."""
-        return min(self.bounds.stop, self.series.axis.ceil(limits.future))
+        return min(self.span[1], self.series.axis.ceil(limits.future))
 
     def gaps(self) -> list[Interval]:
         """Tell what is missing: unknown, due to be asked for again, or still forming."""
         limits = self.limits()
-        first, stop = self.bounds.first, self.end(limits)
+        first, stop = self.span[0], self.end(limits)
         if first >= stop:
             return []
         now = self.clock()
@@ -151,17 +162,19 @@ class Request:
 
         Those are asked for again, a few times at most.
         """
-        span = self.bounds.first, min(self.end(self.limits()), self.opened)
-        known = [(piece.first, piece.stop) for piece in self.series.pieces(*span)]
-        gone = without([span], joined([*known, *self.failed()]))
+        first, stop = self.span[0], min(self.end(self.limits()), self.opened)
+        if first >= stop:
+            return False
+        known = [(piece.first, piece.stop) for piece in self.series.pieces(first, stop)]
+        gone = without([(first, stop)], joined([*known, *self.failed()]))
         self._reopened += bool(gone)
         self.asked = without(self.asked, gone)
         return bool(gone) and self._reopened <= _TRIES
 
     def open_gaps(self) -> list[Interval]:
-        """Tell what of the gaps needs a call: not what the calendar or the listing explains."""
+        """Tell what of the gaps needs a call: not what the calendar explains."""
         gaps = self.gaps()
-        closed = closed_pieces(self.series, gaps, self.filler.options, self.values, self.clock())
+        closed = closed_pieces(self.series.axis, gaps, self.clock())
         return without(gaps, [(piece.first, piece.stop) for piece in closed])
 
     def wanted(self, gaps: list[Interval]) -> list[Interval]:
@@ -170,7 +183,8 @@ class Request:
         if options.seam and gaps:
             again = seams(self.series, gaps, options.seam, each=options.is_adjusted)
             gaps = joined([*gaps, *again])
-        return planned(self.series.axis, gaps, options, self.end(self.limits()))
+        whole = planned(self.series.axis, gaps, options, self.end(self.limits()))
+        return common(whole, [self.listed])
 
     def _forming(self, first: int, stop: int, limits: Limits, now: int) -> list[Interval]:
         begin = max(first, limits.opened)
@@ -250,7 +264,7 @@ class Request:
             raise CacheConfigError(message)
 
     def _note_closed(self, gaps: list[Interval]) -> None:
-        closed = closed_pieces(self.series, gaps, self.filler.options, self.values, self.clock())
+        closed = closed_pieces(self.series.axis, gaps, self.clock())
         closed = [piece for piece in closed if piece.first < self.limits().opened]
         if closed:
             nothing = self.series.nothing()
