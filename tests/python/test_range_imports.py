@@ -6,7 +6,7 @@ import logging
 import pandas as pd
 import polars as pl
 import pytest
-from range_vendor import Clock, Vendor, bars, cache_of, days, same, told
+from range_vendor import Clock, Vendor, bars, cache_of, days, same, told, utc
 
 from afml_cache import RangeCache
 from afml_cache.exceptions import BasisChangedError, LoaderError
@@ -117,6 +117,48 @@ def test_an_export_of_one_series_has_no_columns_of_its_key(path) -> None:
     cache.get(*SERIES, *JANUARY)
     cache.export(path, *SERIES)
     assert pl.read_parquet(path).columns == ["time", "open", "close", "volume"]
+
+
+# What is no file of bars, and what comes after one
+
+
+@pytest.mark.parametrize("content", [b"", b"time,close\n2024-01-01,1.0\n", b"PAR1" * 9])
+def test_a_file_that_is_no_parquet_is_refused(content: bytes, path) -> None:
+    path.write_bytes(content)
+    with pytest.raises(LoaderError) as refused:
+        cache_of(Vendor(YEAR)).import_parquet(path, *SERIES)
+    told(refused.value, "bars.parquet", "Parquet file")
+    with pytest.raises(FileNotFoundError):
+        cache_of(Vendor(YEAR)).import_parquet(path.with_name("none"), *SERIES)
+
+
+@pytest.mark.parametrize("shift", [0, 30])
+def test_the_call_behind_imported_ticks_is_no_fault_of_the_loader(shift: int, path, caplog) -> None:
+    first = utc("2024-03-05T10:00")
+    times = pd.DatetimeIndex([first + pd.Timedelta(20 * n + shift, "us") for n in range(500)])
+    ticks = pd.DataFrame({"price": range(500)}, index=times.rename("time"))
+
+    def load(symbol, start, end):
+        return ticks[(times >= start) & (times < end)]
+
+    start, end = first.to_pydatetime(), (first + pd.Timedelta("1h")).to_pydatetime()
+    cache = RangeCache("ticks", load, key=["symbol"], timeframe="tick", clock=Clock())
+    ticks[:300].to_parquet(path)
+    assert cache.import_parquet(path, "A") == 300
+    with caplog.at_level(logging.WARNING):
+        same(cache.get("A", start, end), ticks)
+    assert caplog.text == ""
+
+
+def test_times_without_a_zone_that_another_cache_stored_are_refused_in_words() -> None:
+    vendor = Vendor(YEAR)
+    vendor.answer = lambda found: found.tz_localize(None)
+    asked = "A", "1h", utc("2024-01-01"), utc("2024-02-01")
+    assert len(cache_of(vendor).get(*asked)) == 31
+    cache = RangeCache("bars", vendor.load, naive="raise", clock=Clock(), retries=0)
+    with pytest.raises(LoaderError) as refused:
+        cache.get(*asked)
+    told(refused.value, "bars A 1h", "stored", "no time zone", 'naive="raise"')
 
 
 # Adjusted prices

@@ -47,8 +47,14 @@ class Asked:
     closed: str
     time: str | None
     form: Form | None
-    is_exact: bool = True
-    """Whether the loader was told that very end, and none that is later by what is rounded."""
+    precision: int = 1
+    """Nanoseconds to which start and end were rounded: the loader was told no later start, and no
+    earlier end."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the loader was told that very end."""
+        return self.stop % self.precision == 0
 
     def __str__(self) -> str:
         return f"the loader of {self.name}, asked for {self.axis.describe(self.first, self.stop)},"
@@ -116,12 +122,15 @@ def _clip(answer: Answer, asked: Asked) -> None:
             'inclusive, say loader_closed="both" (the rows before that end are kept)'
         )
         answer.fault = LoaderError(message)
-    outside = answer.at[~inside]
-    where = asked.axis.describe(int(outside[0]), asked.axis.next(int(outside[-1])))
-    answer.notes.append(
-        f"{asked} gave {len(outside)} rows outside of that, in {where}: they are left out; see "
-        "that it heeds start and end, and in which zone its times are"
-    )
+    told = asked.first // asked.precision * asked.precision
+    until = asked.stop if asked.is_exact else asked.stop + -asked.stop % asked.precision + 1
+    outside = answer.at[(answer.at < told) | (answer.at >= until)]
+    if len(outside):
+        where = asked.axis.describe(int(outside[0]), asked.axis.next(int(outside[-1])))
+        answer.notes.append(
+            f"{asked} gave {len(outside)} rows outside of that, in {where}: they are left out; see "
+            "that it heeds start and end, and in which zone its times are"
+        )
     _take(answer, np.flatnonzero(inside))
 
 

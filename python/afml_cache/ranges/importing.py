@@ -98,6 +98,19 @@ def check_basis(path: Any, series: Series, answer: Answer) -> None:
 
 
 def _value(path: Any) -> Any:
+    try:
+        return _read(path)
+    except (FileNotFoundError, PermissionError, IsADirectoryError):
+        raise
+    except (pl.exceptions.PolarsError, ValueError, OSError) as error:
+        message = (
+            f"`{path}` can't be read as a Parquet file: {error}; take in one that pandas, polars "
+            "or `export` has written, with the suffix .parquet"
+        )
+        raise LoaderError(message) from error
+
+
+def _read(path: Any) -> Any:
     needed = ("pandas", "pyarrow")
     by_pandas = "pandas" in pl.read_parquet_metadata(path)
     if by_pandas and all(importlib.util.find_spec(name) for name in needed):

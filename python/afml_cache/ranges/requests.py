@@ -292,9 +292,9 @@ class Request:
     def asks(self, first: int, stop: int) -> Asked:
         """Tell how the answer to a call is to be read."""
         series, options = self.series, self.filler.options
-        closed, is_exact = options.loader_closed, stop % self.bounds.caller.precision == 0
+        closed, precision = options.loader_closed, self.bounds.caller.precision
         return Asked(
-            series.name, series.axis, first, stop, closed, options.time, series.form, is_exact
+            series.name, series.axis, first, stop, closed, options.time, series.form, precision
         )
 
     def _fetch(self, gaps: list[Interval]) -> Step[None]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from afml_cache._native import Series as NativeSeries
-from afml_cache.exceptions import CacheCorruptError, CacheStoreError, SchemaError, warn
+from afml_cache.exceptions import CacheCorruptError, CacheStoreError, LoaderError, SchemaError, warn
 from afml_cache.ranges.adopting import adopt
 from afml_cache.ranges.form_text import bound, read_form, written_form
 from afml_cache.ranges.forms import restore, zone_of
@@ -88,12 +88,22 @@ class Series:
         return f"Series({self.name!r})"
 
     def positions(self, table: pl.DataFrame) -> np.ndarray[Any, Any]:
-        """Give where each row stands on the axis."""
+        """Give where each row stands on the axis.
+
+        Raises
+        ------
+        LoaderError
+            What is stored has times that this cache refuses: another one of its name stored them.
+        """
         import numpy as np
 
         if self.form is None or self.form.time is None or not table.height:
             return np.empty(0, np.int64)
-        return self.axis.positions(table[self.form.time])
+        try:
+            return self.axis.positions(table[self.form.time])
+        except ValueError as error:
+            message = f"the bars of {self.name} that are stored can't be used: {error}"
+            raise LoaderError(message) from error
 
     def sync(self, *, writes: bool = True) -> None:
         """See what other processes have changed."""

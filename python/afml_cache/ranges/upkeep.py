@@ -412,7 +412,8 @@ class Upkeep:
         Raises
         ------
         LoaderError
-            The file has no times, no bars of this key, or holds what can't be kept.
+            The file is no Parquet file, has no times, no bars of this key, or holds what can't be
+            kept.
         SchemaError
             Its columns don't fit those that are stored.
         BasisChangedError
