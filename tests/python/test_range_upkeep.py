@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import enum
 
+import pandas as pd
 import pytest
 from range_vendor import Clock, Vendor, bars, cache_of, days, hours, same, utc
 
@@ -206,6 +207,35 @@ def test_a_gap_without_a_calendar_is_explained_by_the_vendor() -> None:
     assert explained.kind == "vendor-empty"
     assert "asked for again after 2024-07-01 01:00" in explained.text
     assert cache.explain_gap(*SERIES, "2024-04-01").kind == "delisted"
+
+
+@pytest.mark.parametrize("offset", ["0min", "17min"])
+def test_a_time_within_a_bar_is_explained_by_the_bar(offset: str) -> None:
+    times = hours("2024-07-01", "2024-07-01T12:00") + pd.Timedelta(offset)
+    clock = Clock("2024-07-01T12:30")
+    cache = cache_of(Vendor(times.delete(5)), clock=clock)
+    cache.get("A", "1h", utc("2024-07-01"), utc("2024-07-01T14:00"))
+
+    def explained(text):
+        return cache.explain_gap("A", "1h", utc(text) + pd.Timedelta(offset))
+
+    assert explained("2024-07-01T10:00").kind == "bar"
+    within = explained("2024-07-01T10:35")
+    assert within.kind == "bar"
+    assert f"in the bar of 2024-07-01 10:{offset[:-3]:0>2}" in within.text
+    assert explained("2024-07-01T05:35").kind == "vendor-empty"
+    assert explained("2024-07-01T12:10").kind == "volatile"
+
+
+def test_a_day_within_a_bar_of_days_is_explained_by_the_bar() -> None:
+    times = days("2024-07-01", "2024-07-20")
+    cache = cache_of(Vendor(times[::2]))
+    cache.get("A", "2D", "2024-07-01", "2024-07-11")
+    assert cache.explain_gap("A", "2D", "2024-07-03").kind == "bar"
+    assert "in the bar of 2024-07-03" in str(cache.explain_gap("A", "2D", "2024-07-04"))
+    weekly = cache_of(Vendor(times[::7]))
+    weekly.get("A", "1w", "2024-07-01", "2024-07-15")
+    assert weekly.explain_gap("A", "1w", "2024-07-10").kind == "bar"
 
 
 # Upkeep

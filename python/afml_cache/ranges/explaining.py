@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from afml_cache.ranges.forming import forming
 from afml_cache.ranges.places import reason_closed, time_of
 from afml_cache.ranges.planning import listed
@@ -39,13 +41,25 @@ def explained(
         return Explanation(REASONS[reason], f"{what}: {_WHY[reason]}")
     pieces = series.pieces(first, stop)
     opened = axis.limits(now, options.settle).opened
-    if series.table(first, stop).height or forming(series, first, stop, opened, []).height:
+    at = _labels(series, first, stop, opened)
+    if not len(at) and axis.timeframe.step:
+        # It may lie in a bar that began before.
+        at = _labels(series, first - axis.timeframe.step + 1, first, opened)[-1:]
+        pieces = series.pieces(int(at[0]), int(at[0]) + 1) if len(at) else pieces
+        what += "".join(f", in the bar of {shown(time_of(axis, int(one)))}" for one in at)
+    if len(at):
         return _of_bar(series, what, pieces)
     if axis.is_closed(bounds.first, bounds.stop):
         return _of_closed(series, what, first)
     if not pieces:
         return Explanation("never asked", f"{what}: nobody has asked for it yet")
     return _of_nothing(series, what, pieces[0], first, now)
+
+
+def _labels(series: Series, first: int, stop: int, opened: int) -> np.ndarray[Any, Any]:
+    """Give where the bars of an interval stand, those among them that are still forming."""
+    late = series.positions(forming(series, first, stop, opened, []))
+    return np.concatenate([series.labels(first, stop), late])
 
 
 def _of_bar(series: Series, what: str, pieces: list[Piece]) -> Explanation:

@@ -156,9 +156,10 @@ class Inspection:
         Returns
         -------
         Explanation
-            Its `kind`: "bar", "volatile" (it may still change), "holiday" or "closed" (by the
-            calendar), "pre-listing", "delisted", "vendor-empty", "suspect" (a bar is to be expected
-            and the vendor gave none), "never asked", or "future"; and a `text` that says more.
+            Its `kind`: "bar" (which has that time, or in which it lies), "volatile" (it may still
+            change), "holiday" or "closed" (by the calendar), "pre-listing", "delisted",
+            "vendor-empty", "suspect" (a bar is to be expected and the vendor gave none), "never
+            asked", or "future"; and a `text` that says more.
 
         Examples
         --------
