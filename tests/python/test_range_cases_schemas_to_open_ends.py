@@ -1,12 +1,11 @@
-"""What breaks caches of bars by time range: schemas, many symbols, keys, open ends."""
+"""What breaks caches of bars by time range: schemas, keys, open ends."""
 
-import asyncio
 import json
 import threading
 
 import pandas as pd
 import pytest
-from range_vendor import Clock, Vendor, bars, cache_of, days, hours, same, shown, utc
+from range_vendor import Clock, Vendor, bars, cache_of, days, hours, same, utc
 
 from afml_cache import RangeCache, as_of
 from afml_cache.exceptions import (
@@ -80,92 +79,6 @@ def test_a_column_that_changes_its_kind_is_refused_by_name() -> None:
     with pytest.raises(PartialCoverageError, match="volume") as raised:
         cache.get("A", "1D", "2024-02-01", "2024-03-01")
     assert isinstance(raised.value.__cause__, SchemaError)
-
-
-# 21. Many symbols
-
-
-class ManyVendor(Vendor):
-    """Gives the bars of several symbols at once, too."""
-
-    def __init__(self, times: pd.DatetimeIndex) -> None:
-        super().__init__(times)
-        self.together: list[tuple[list[str], str, str]] = []
-        self.unknown: set[str] = set()
-
-    def load_many(self, symbols, timeframe, start, end):
-        assert timeframe == "1D"
-        self.together.append((sorted(symbols), shown(start), shown(end)))
-        parts = [self.between(start, end).assign(symbol=one) for one in symbols]
-        return pd.concat([part for part in parts if part["symbol"].iloc[0] not in self.unknown])
-
-
-def of_many(vendor: ManyVendor, **options: object) -> RangeCache:
-    return cache_of(vendor, many=vendor.load_many, **options)
-
-
-def test_symbols_that_lack_the_same_bars_are_one_call() -> None:
-    vendor = ManyVendor(YEAR)
-    cache = of_many(vendor)
-    cache.get("C", "1D", "2024-01-01", "2024-01-16")
-    given = cache.get_many(["A", "B", "C", "D"], "1D", *JANUARY, shape="dict")
-    assert vendor.together == [
-        (["A", "B", "D"], "2024-01-01", "2024-02-01"),
-        (["C"], "2024-01-16", "2024-02-01"),
-    ]
-    for symbol in "ABCD":
-        same(given[symbol], vendor.between(*JANUARY))
-
-
-def test_what_came_together_is_known_of_each_symbol() -> None:
-    vendor = ManyVendor(YEAR)
-    of_many(vendor).get_many(["A", "B"], "1D", *JANUARY)
-    cache = of_many(vendor)
-    assert states(cache, "B", "1D") == [("2024-01-01", "2024-02-01", "data")]
-    same(cache.get("B", "1D", *JANUARY), vendor.between(*JANUARY))
-    cache.get_many(["B", "A"], "1D", *JANUARY)
-    assert len(vendor.together) == 1
-    assert vendor.asked == []
-
-
-def test_an_absent_symbol_is_not_taken_for_one_without_bars() -> None:
-    vendor = ManyVendor(YEAR)
-    vendor.unknown = {"B"}
-    cache = of_many(vendor)
-    given = cache.get_many(["A", "B"], "1D", *JANUARY, shape="dict")
-    assert len(vendor.together) == 1
-    assert vendor.spans == [("2024-01-01", "2024-02-01")]  # the other loader is asked for it
-    same(given["B"], vendor.between(*JANUARY))
-
-
-def test_a_loader_of_one_is_asked_for_each_of_many() -> None:
-    vendor = Vendor(YEAR)
-    given = cache_of(vendor).get_many(["A", "B"], "1D", *JANUARY)
-    assert len(vendor.asked) == 2
-    assert given["symbol"].tolist() == ["A"] * 31 + ["B"] * 31
-    same(given[given["symbol"] == "B"].drop(columns="symbol"), vendor.between(*JANUARY))
-
-
-def test_many_symbols_side_by_side_are_one_row_a_bar() -> None:
-    vendor = ManyVendor(YEAR)
-    wide = of_many(vendor).get_many(["A", "B"], "1D", *JANUARY, shape="wide")
-    assert len(wide) == 31
-    assert wide["close"].columns.tolist() == ["A", "B"]
-    assert wide["close"]["B"].tolist() == vendor.between(*JANUARY)["close"].tolist()
-
-
-def test_a_coroutine_loader_of_many_is_awaited_once() -> None:
-    vendor = ManyVendor(YEAR)
-
-    async def load_many(symbols, timeframe, start, end):
-        return vendor.load_many(symbols, timeframe, start, end)
-
-    cache = RangeCache("bars", vendor.aload, many=load_many, clock=Clock())
-    given = asyncio.run(cache.aget_many(["A", "B"], "1D", *JANUARY, shape="dict"))
-    assert len(vendor.together) == 1
-    assert vendor.asked == []
-    for symbol in "AB":
-        same(given[symbol], vendor.between(*JANUARY))
 
 
 # 22. Where bars are from

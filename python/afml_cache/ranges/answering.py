@@ -123,7 +123,8 @@ class Answerer:
             yield from request.completed()
             value, rows = self._value(request, output)
         self.series.make_room(series)
-        self.filler.counts.count(series.name, rows, request.fetched, request.calls)
+        counts = self.filler.counts
+        counts.count(series.name, rows, request.fetched, request.calls, request.shared)
         if not takes_partial:
             request.raise_failures(value)
             return value

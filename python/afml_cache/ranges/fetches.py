@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from afml_cache.ranges.loaders import Loader
+    from afml_cache.ranges.many import LoaderOfMany
     from afml_cache.ranges.rates import RateLimit
     from afml_cache.ranges.retries import Kind
     from afml_cache.ranges.steps import Step
@@ -110,7 +111,7 @@ class Fetched:
 
 
 def fetch(
-    loader: Loader,
+    loader: Loader | LoaderOfMany,
     values: Mapping[str, object],
     start: object,
     end: object,

@@ -72,9 +72,14 @@ class Fetch:
         effort = Effort()
         try:
             with Filling(series.native.digest):
-                fetched = yield from fetch(
-                    request.loader, request.values, start, end, filler.policy, effort=effort
-                )
+                if request.batch is None:
+                    fetched = yield from fetch(
+                        request.loader, request.values, start, end, filler.policy, effort=effort
+                    )
+                else:
+                    fetched = yield from request.batch.fetch(
+                        request, (start, end), filler.policy, effort
+                    )
         finally:
             request.calls += effort.tries
         series.values = request.values  # the loader knows it by them

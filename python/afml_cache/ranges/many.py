@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import functools
-import inspect
 import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheConfigError, LoaderError
-from afml_cache.ranges.effects import gives_awaitable
+from afml_cache.ranges.effects import Call, Done, Failed, Until, gives_awaitable
+from afml_cache.ranges.fetches import NOTHING, Fetched, fetch
 from afml_cache.ranges.forms import read
 from afml_cache.ranges.planning import calls_of
 
@@ -18,63 +17,101 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from afml_cache.ranges.loaders import Loader
+    from afml_cache.ranges.effects import Outcome, Step
+    from afml_cache.ranges.fetches import Effort, Policy
     from afml_cache.ranges.requests import Request
 
 Shape = str
 SHAPES = ("long", "wide", "dict")
 
 
+class LoaderOfMany:
+    """A loader of many symbols, called for some of them as other loaders are for one."""
+
+    def __init__(self, function: Callable[..., Any], part: str) -> None:
+        self.name = str(getattr(function, "__qualname__", type(function).__qualname__))
+        self._function = function
+        self._part = part
+
+    def call(self, values: Mapping[str, object], start: object, end: object) -> Call:
+        """Give the call for series that differ in one part of the key, which is a list here."""
+        rest = {name: value for name, value in values.items() if name != self._part}
+        given = {**rest, "start": start, "end": end}
+        inline = gives_awaitable(self._function)
+        return Call(self._function, (values[self._part],), given, inline, abandonable=True)
+
+
+@dataclass(eq=False)
+class _Group:
+    """Symbols that lack the same interval, and what a call for all of them gave."""
+
+    left: list[Any] = field(default_factory=list)
+    """Those that have not asked yet."""
+    is_asked: bool = False
+    outcome: Outcome | None = None
+
+
 class Batch:
     """Calls of a loader of many: symbols that lack the same interval are asked for together.
 
-    The first of them makes the call, and the others take their part of its answer. A symbol that
-    the answer does not have is not known by it, and asked for by itself.
+    The first of them makes the call, which is one for limits, tries and counts, and the others take
+    their part of its answer, or its failure. A symbol that the answer does not have is not known by
+    it, and asked for by itself.
     """
 
     def __init__(
         self, many: Callable[..., Any], name: str, requests: Mapping[Any, Request]
     ) -> None:
-        self._many = many
+        self._many = LoaderOfMany(many, name)
         self._name = name
         self._lock = threading.Lock()
-        self._answers: dict[Any, Any] = {}
-        self._together: dict[tuple[Any, Any], list[Any]] = {}
+        self._groups: dict[tuple[Any, Any], _Group] = {}
         for symbol, request in requests.items():
             for ends in _calls(request):
-                self._together.setdefault(ends, []).append(symbol)
-            request.loader = request.loader.around(functools.partial(self._load, request.loader))
-            request.loader.awaitable = gives_awaitable(many)
+                self._groups.setdefault(ends, _Group()).left.append(symbol)
+            request.batch = self
 
-    def _load(self, alone: Loader, **given: Any) -> Any:
-        symbol, ends = given[self._name], (given["start"], given["end"])
-        symbols = self._together.get(ends, [])
-        if symbol not in symbols:
-            return alone.function(**given)
-        symbols.remove(symbol)
-        rest = {name: value for name, value in given.items() if name != self._name}
-        if gives_awaitable(self._many):
-            return self._awaited(alone, given, (ends, symbols), rest)
+    def fetch(
+        self, request: Request, ends: tuple[Any, Any], policy: Policy, effort: Effort
+    ) -> Step[Fetched]:
+        """Fetch the bars of one symbol, with those of others where they lack the same."""
+        values = request.series.values
+        symbol = values[self._name]
+        group = self._groups.get(ends, _Group())
         with self._lock:
-            if ends not in self._answers:
-                answer = self._many([symbol, *symbols], **rest)
-                self._answers[ends] = _parts(answer, self._name)
-        return self._part(alone, given, self._answers[ends])
+            symbols = [symbol, *(one for one in group.left if one != symbol)]
+            is_among = symbol in group.left
+            is_first = is_among and not group.is_asked
+            if is_among:
+                group.left.remove(symbol)
+                group.is_asked = True
+        if is_first:
+            asked = {**values, self._name: symbols}
+            yield from self._ask(group, fetch(self._many, asked, *ends, policy, effort=effort))
+        if is_among:
+            parts = yield from _outcome(group)
+            request.shared += not is_first
+            if parts is None or parts.get(symbol) is not None:
+                return Fetched(NOTHING if parts is None else parts[symbol], effort)
+        return (yield from fetch(request.loader, values, *ends, policy, effort=effort))
 
-    async def _awaited(
-        self, alone: Loader, given: dict[str, Any], asked: tuple[Any, list[Any]], rest: Any
-    ) -> Any:
-        ends, symbols = asked
-        if ends not in self._answers:
-            call = self._many([given[self._name], *symbols], **rest)
-            self._answers[ends] = asyncio.ensure_future(call)
-        answer = await asyncio.shield(self._answers[ends])
-        value = self._part(alone, given, _parts(answer, self._name))
-        return await value if inspect.isawaitable(value) else value
+    def _ask(self, group: _Group, fetching: Step[Fetched]) -> Step[None]:
+        try:
+            value = (yield from fetching).value
+            parts = None if value is NOTHING else (yield Call(_parts, (value, self._name)))
+            group.outcome = Done(parts)
+        except BaseException as error:
+            group.outcome = Failed(error)
+            raise
 
-    def _part(self, alone: Loader, given: dict[str, Any], parts: Mapping[Any, Any]) -> Any:
-        part = parts.get(given[self._name])
-        return alone.function(**given) if part is None else part
+
+def _outcome(group: _Group) -> Step[dict[Any, Any] | None]:
+    """Give the parts of an answer, by symbol; `None` where it says that there is nothing."""
+    outcome = group.outcome or (yield Until(lambda: group.outcome))
+    if isinstance(outcome, Failed):
+        raise outcome.exception
+    parts: dict[Any, Any] | None = outcome.value
+    return parts
 
 
 def _calls(request: Request) -> Iterator[tuple[Any, Any]]:

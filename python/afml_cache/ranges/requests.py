@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from afml_cache.ranges.effects import Step
     from afml_cache.ranges.filling import Filler, Found
     from afml_cache.ranges.loaders import Loader
+    from afml_cache.ranges.many import Batch
     from afml_cache.ranges.series import Series
 
 _log = logging.getLogger("afml_cache.ranges")
@@ -77,6 +78,10 @@ class Request:
     faults: list[Exception] = field(default_factory=list)
     """What the loader did wrong although all that was asked for is there."""
     calls: int = 0
+    batch: Batch | None = None
+    """Where it asks together with requests for other symbols."""
+    shared: int = 0
+    """How often it took its part of a call that another of these made."""
     fetched: int = 0
     heeds_failures: bool = False
     """Whether what failed a moment ago is left alone: nobody waits for it."""

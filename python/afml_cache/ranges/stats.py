@@ -33,15 +33,18 @@ class Counts:
         self.last: deque[Report] = deque(maxlen=1000)
         self._lock = threading.Lock()
 
-    def count(self, series: str, rows: int, fetched: int, calls: int) -> None:
-        """Count a request: a hit made no call, a partial one for some of its rows."""
+    def count(self, series: str, rows: int, fetched: int, calls: int, shared: int = 0) -> None:
+        """Count a request: a hit made no call, a partial one for some of its rows.
+
+        A call that was made for several requests is one of theirs, and shared by the others.
+        """
         from_api = min(rows, fetched)
         with self._lock:
             self.total_requests += 1
             self.api_calls += calls
             self.total_bars_from_api += fetched
             self.total_bars_from_cache += rows - from_api
-            if calls == 0:
+            if calls + shared == 0:
                 self.cache_hits += 1
             elif rows > from_api:
                 self.cache_partial_hits += 1
