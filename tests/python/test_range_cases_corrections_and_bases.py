@@ -1,5 +1,7 @@
 """What breaks caches of bars by time range: corrections, splits, dividends, derived bars."""
 
+import asyncio
+import datetime as dt
 import logging
 from typing import Any
 
@@ -45,6 +47,49 @@ def test_a_late_correction_is_seen_in_the_sessions_that_are_fetched_again(caplog
     assert offered == [({"symbol": "A", "timeframe": "1D"}, *span)]
     assert cache.stats()["restated"] == 2
     same(cache_of(vendor).get("A", "1D", "2024-01-01", "2024-01-20"), found)
+
+
+WAYS = {
+    "get": lambda cache, asked: cache.get(*asked),
+    "aget": lambda cache, asked: asyncio.run(cache.aget(*asked)),
+    "refresh": lambda cache, asked: cache.refresh(*asked),
+    "allow_partial": lambda cache, asked: cache.get(*asked, allow_partial=True),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_exception_of_who_is_told_of_a_correction_loses_no_bar(way: str) -> None:
+    vendor, offered = Vendor(YEAR), []
+
+    def refuse(key: dict, start: dt.date, end: dt.date) -> None:
+        offered.append((start, end))
+        raise ZeroDivisionError
+
+    cache = cache_of(vendor, overlap=3, on_restated=refuse, max_rows=10)
+    cache.get("A", "1D", "2024-01-01", "2024-01-10")
+    restate(vendor, "2024-01-09", 8.0)
+    asked = ("A", "1D", "2024-01-01", "2024-02-20")
+    with pytest.raises(ZeroDivisionError):
+        WAYS[way](cache, asked)
+    assert offered == [(dt.date(2024, 1, 9), dt.date(2024, 1, 10))]
+    calls = len(vendor.asked)
+    for again in (cache, cache_of(vendor)):
+        same(again.get(*asked), vendor.between(*asked[2:]))
+    assert len(vendor.asked) == calls
+    assert cache.gaps(*asked) == []
+
+
+def test_who_is_told_of_a_correction_may_ask_for_all_of_the_new_bars() -> None:
+    vendor, found = Vendor(YEAR), []
+    asked = ("A", "1D", "2024-01-01", "2024-02-20")
+    cache = cache_of(
+        vendor, overlap=3, max_rows=10, on_restated=lambda *_: found.append(cache.get(*asked))
+    )
+    cache.get("A", "1D", "2024-01-01", "2024-01-10")
+    restate(vendor, "2024-01-09", 8.0)
+    same(cache.get(*asked), vendor.between(*asked[2:]))
+    same(found[0], vendor.between(*asked[2:]))
+    assert len(vendor.given_twice) == 3
 
 
 def test_only_where_the_newest_bars_are_appended_are_sessions_fetched_again() -> None:

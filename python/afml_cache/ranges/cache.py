@@ -134,7 +134,8 @@ class RangeCache(Inspection, Upkeep):
         another day, more or less is asked for.
     on_restated : callable, optional
         `on_restated(key, start, end)` is told of each interval that was fetched again and differs;
-        `key` is a dictionary, and the times are as in `gaps`.
+        `key` is a dictionary, and the times are as in `gaps`. The new bars are stored by then; an
+        exception of it reaches the caller, once.
     compact : bool
         Whether short segments are made into longer ones as they come.
     memory : int, optional

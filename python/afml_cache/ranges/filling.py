@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from afml_cache.ranges.compaction import compact_some
 from afml_cache.ranges.forming import Tail
 from afml_cache.ranges.intervals import joined, without
-from afml_cache.ranges.places import times
 from afml_cache.ranges.restating import BasisChange, compared
 from afml_cache.ranges.settling import Sent, pieces_of
 from afml_cache.ranges.states import DAY, EVER
@@ -67,8 +66,10 @@ class Filler:
         series = request.series
         with series.lock:
             self._note(request, found.answer)
-            self._compare(request, found)
+            changed = self._compare(request, found)
             self._store(request, [found])
+            for seen in changed:
+                self._tell(request, seen)
             if self.options.compact and request.writes:
                 compact_some(series)
 
@@ -152,14 +153,15 @@ class Filler:
         until = found.sent + self.volatile_ttl(series)
         series.tail = Tail(first, stop, until, found.rows(closed, len(found.answer.at)))
 
-    def _compare(self, request: Request, found: Found) -> None:
+    def _compare(self, request: Request, found: Found) -> list[Compared]:
         """Find what the vendor has restated of what was stored and final."""
         series, answer = request.series, found.answer
         if not len(answer.at):
             for span in stored(series, *found.proven.kept):
                 what = series.axis.describe(*span)
                 _log.warning("%s: nothing was given of %s: its bars stay", series.name, what)
-            return
+            return []
+        changed = []
         known = [(one.first, one.stop) for one in series.pieces(*found.proven.kept) if one.is_final]
         for first, stop in joined(known):
             old = series.table(first, stop)
@@ -169,7 +171,8 @@ class Filler:
             if seen.ratio is not None and self.options.is_adjusted:
                 raise BasisChange(series.name, seen.ratio)
             if seen.differences:
-                self._tell(request, seen)
+                changed.append(seen)
+        return changed
 
     def _tell(self, request: Request, seen: Compared) -> None:
         series = request.series
@@ -180,8 +183,7 @@ class Filler:
         _log.warning(
             "%s: restated by the vendor: %s, bars: %d", series.name, what, seen.differences
         )
-        if self.options.on_restated is not None:
-            self.options.on_restated(request.values, *times(series.axis, first, stop))
+        request.restated.append((first, stop))
 
 
 def stored(series: Series, first: int, stop: int) -> list[Interval]:

@@ -76,7 +76,9 @@ class Request:
     asked: list[Interval] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     faults: list[Exception] = field(default_factory=list)
-    """What the loader did wrong although all that was asked for is there."""
+    """What the loader or `on_restated` did wrong although all that was asked for is there."""
+    restated: list[Interval] = field(default_factory=list)
+    """What the vendor has restated, and `on_restated` is yet to be told of."""
     calls: int = 0
     batch: Batch | None = None
     """Where it asks together with requests for other symbols."""
@@ -222,9 +224,22 @@ class Request:
             finally:
                 series.reservations.release(number)
                 self._number = None
+            yield from self._offer_restated()
             if not common(mine, gaps):
                 yield Until(functools.partial(series.reservations.is_free, gaps), None, held_up)
                 series.sync()
+
+    def _offer_restated(self) -> Step[None]:
+        """Tell `on_restated`, which may ask for what was fetched; what it raises is kept."""
+        offered, self.restated = self.restated, []
+        told = self.filler.options.on_restated
+        if told is None:
+            return
+        for one in offered:
+            try:
+                yield Call(told, (self.series.values, *times(self.series.axis, *one)))
+            except Exception as error:  # noqa: BLE001 - raised when the answer is there
+                self.faults.append(error)
 
     def uncached(self, output: Any) -> Step[Any]:
         """Ask the loader for all of it, look nothing up and keep nothing."""
@@ -398,6 +413,8 @@ class Request:
             return
         self.filler.counts.errors += 1
         series = self.series
+        for fault in self.faults:
+            _log.warning("%s: besides what could not be fetched: %r", series.name, fault)
         missing = self.failed()
         shown = "; ".join(series.axis.describe(*gap) for gap in missing)
         cause = self.failures[0].error
