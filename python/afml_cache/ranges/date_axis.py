@@ -74,6 +74,14 @@ class DateAxis:
             return self.sessions.zone
         return self._given or ("UTC" if self.naive == "raise" else self.naive)
 
+    @functools.cached_property
+    def _end_zones(self) -> tuple[str, ...]:
+        """Keys of the zones in which a date is to be over."""
+        is_named = self.sessions is not None or self._given is not None
+        if is_named or self.labels is None or self.labels == self.zone:
+            return (self.zone,)
+        return self.zone, self.labels
+
     def floor(self, position: int) -> int:
         """Give the first date of the period that a date lies in; of days, the day."""
         if self.timeframe.unit == "M":
@@ -174,7 +182,8 @@ class DateAxis:
         """Give the instant at which the bar with that label is closed.
 
         With a calendar that is the close of its last session; otherwise, and where there is no
-        session, the midnight after it.
+        session, the midnight after it: the later one where labels are midnights of another zone
+        than the one that is taken for want of a name.
         """
         position += self._several
         first, stop = self.floor(position), self.next(position)
@@ -182,7 +191,7 @@ class DateAxis:
             closes = self.sessions.opens_closes(first, stop)[1]
             if len(closes):
                 return int(closes[-1])
-        return midnight(stop, self.zone)
+        return max(midnight(stop, zone) for zone in self._end_zones)
 
     def next_change(self, now: int) -> int:
         """Give the first close of a bar after `now`."""

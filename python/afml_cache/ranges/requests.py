@@ -169,7 +169,9 @@ class Request:
 
         Those are asked for again, a few times at most.
         """
-        first, stop = self.span[0], min(self.end(self.limits()), self.opened)
+        limits = self.limits()
+        # An answer may have shown that the latest bars, taken for closed, are not.
+        first, stop = self.span[0], min(self.end(limits), self.opened, limits.opened)
         if first >= stop:
             return False
         known = [(piece.first, piece.stop) for piece in self.series.pieces(first, stop)]

@@ -13,10 +13,10 @@ from afml_cache._native import current_mode
 from afml_cache.exceptions import CacheConfigError, CacheCorruptError, CacheStoreError
 from afml_cache.ranges.compaction import groups, parts
 from afml_cache.ranges.effects import arun, run
-from afml_cache.ranges.forms import write
+from afml_cache.ranges.forms import write, zone_of
 from afml_cache.ranges.importing import answer_of, check_basis
 from afml_cache.ranges.keys import values_of
-from afml_cache.ranges.places import times
+from afml_cache.ranges.places import labelled, times
 from afml_cache.ranges.requests import WRITING
 from afml_cache.ranges.rewriting import drop, rewrite
 from afml_cache.ranges.segments import unpacked
@@ -441,9 +441,8 @@ class Upkeep:
         series = self._series.of(key)
         with series.lock:
             answer = answer_of(path, series, self._series.written(key, {}), time)
-            limits = series.axis.limits(
-                self._answerer.clock(), self._answerer.filler.options.settle
-            )
+            axis = labelled(series.axis, zone_of(answer.form))
+            limits = axis.limits(self._answerer.clock(), self._answerer.filler.options.settle)
             count = int(answer.at.searchsorted(limits.settled))
             if not count:
                 return 0
