@@ -370,6 +370,24 @@ def test_a_bar_made_of_half_its_children_is_made_again_once_the_others_come() ->
     assert {one.state for one in cache.coverage("A", "1h")} == {"data"}
 
 
+@pytest.mark.parametrize("calendar", [None, "XNYS"])
+def test_what_was_made_of_restated_bars_is_made_again(calendar) -> None:
+    vendor = Exchange()
+    cache = cache_of(vendor, **{**DERIVED, "calendar": calendar})
+    before = cache.get("A", "1h", *WEEK)
+    daily = cache.get("A", "1D", *WEEK)
+    vendor.bars.loc[utc("2024-07-02T15:29"), "volume"] += 7_777
+    assert cache.refresh("A", "1min", "2024-07-02T15:00", "2024-07-02T16:00") == 1
+    calls = len(vendor.asked)
+    after = cache.get("A", "1h", *WEEK)
+    changed = after.index[(after != before).any(axis=1)]
+    assert changed.tolist() == [utc("2024-07-02T14:30" if calendar else "2024-07-02T15:00")]
+    difference = cache.get("A", "1D", *WEEK)["volume"] - daily["volume"]
+    assert difference.tolist() == [0, 7_777, *[0] * (len(daily) - 2)]
+    assert len(vendor.asked) == calls
+    same(cache_of(vendor, **{**DERIVED, "calendar": calendar}).get("A", "1h", *WEEK), after)
+
+
 def test_bars_are_not_derived_from_children_that_are_still_forming() -> None:
     vendor = Exchange()
     clock = Clock("2024-07-02T15:15")

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from afml_cache import _native
-from afml_cache.ranges.deriving import check_whole, derived, reach
+from afml_cache.exceptions import CacheStoreError, warn
+from afml_cache.ranges.deriving import around, check_whole, derived, reach
 from afml_cache.ranges.effects import arun, run
 from afml_cache.ranges.forming import forming
 from afml_cache.ranges.forms import Form, write
 from afml_cache.ranges.places import times
 from afml_cache.ranges.requests import Request
+from afml_cache.ranges.rewriting import drop
 from afml_cache.ranges.series import Hot
 from afml_cache.ranges.simulation import simulated_now
 from afml_cache.ranges.windows import together
@@ -108,7 +110,26 @@ class Answerer:
             derive = functools.partial(self._derive, series, (children, shorter), made.how, loader)
             asked = asked.around(derive)
         mode = _native.current_mode()
-        return Request(series, bounds, values, self.filler, asked, mode, self.clock, children)
+        longer = [
+            text for text, one in self.series.derived.items() if one.child == series.axis.timeframe
+        ]
+        outdate = functools.partial(self._outdate, values, longer) if longer else None
+        return Request(
+            series, bounds, values, self.filler, asked, mode, self.clock, children, outdate
+        )
+
+    def _outdate(self, values: dict[str, Any], longer: list[str], first: int, stop: int) -> None:
+        """Forget the longer bars that were made of some that the vendor has restated."""
+        for text in longer:
+            made = self.series.find({**values, self.series.timeframe: text})
+            try:
+                drop(made, *around(made.axis, first, stop))
+            except CacheStoreError as error:
+                message = (
+                    f"bars of {made.name} were made of some that are restated, and can't be "
+                    f"forgotten; refresh them: {error}"
+                )
+                warn("CacheWriteWarning", message)
 
     def answered(self, request: Request, output: Any, allow_partial: bool | None) -> Step[Any]:
         """Fetch what a request lacks, and give its bars."""

@@ -119,7 +119,7 @@ def doubtful(children: Series, axis: Axis, first: int, stop: int) -> list[Interv
     if axis.sessions is not None:
         return []
     pieces = children.pieces(*reach(axis, first, stop))
-    return [_around(axis, one.first, one.stop) for one in pieces if _is_open(one)]
+    return [around(axis, one.first, one.stop) for one in pieces if _is_open(one)]
 
 
 def _is_empty(axis: Axis, piece: Piece) -> bool:
@@ -132,7 +132,7 @@ def _is_open(piece: Piece) -> bool:
     return piece.state == EMPTY and piece.recheck_after != NEVER
 
 
-def _around(axis: Axis, first: int, stop: int) -> Interval:
+def around(axis: Axis, first: int, stop: int) -> Interval:
     """Give the bars that an interval of children lies in."""
     begin, end = _labels(axis, np.array([first, stop - 1]))
     return int(begin), axis.next(int(end))

@@ -73,6 +73,8 @@ class Request:
     clock: Callable[[], int] = time.time_ns
     children: Series | None = None
     """What the bars are made of, where they are."""
+    outdate: Callable[[int, int], None] | None = None
+    """Forgets what was made of an interval of these bars."""
     asked: list[Interval] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     faults: list[Exception] = field(default_factory=list)
@@ -234,12 +236,15 @@ class Request:
     def _offer_restated(self) -> Step[None]:
         """Tell `on_restated`, which may ask for what was fetched; what it raises is kept."""
         offered, self.restated = self.restated, []
+        if self.outdate is not None and self.writes:
+            for one in offered:
+                yield Call(self.outdate, one)
         told = self.filler.options.on_restated
         if told is None:
             return
         for one in offered:
             try:
-                yield Call(told, (self.series.values, *times(self.series.axis, *one)))
+                yield Call(told, (self.values, *times(self.series.axis, *one)))
             except Exception as error:  # noqa: BLE001 - raised when the answer is there
                 self.faults.append(error)
 
