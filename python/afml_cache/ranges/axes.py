@@ -74,8 +74,20 @@ class Axis(Protocol):
     def is_closed(self, first: int, stop: int) -> bool:
         """Say whether a calendar knows that no bar with a label in [first, stop) trades."""
 
-    def for_loader(self, first: int, stop: int, caller: Caller, closed: str) -> tuple[Any, Any]:
-        """Give start and end for a loader whose end is excluded ("left") or included ("both")."""
+    @property
+    def is_steady(self) -> bool:
+        """Whether labels stay on the grid where clocks are set forward or back by an hour."""
+
+    def for_loader(
+        self, first: int, end: int, caller: Caller, *, inclusive: bool
+    ) -> tuple[Any, Any]:
+        """Give start and end for a loader that includes its end, or excludes it."""
+
+    def last(self, first: int, stop: int, caller: Caller) -> int:
+        """Give the last position that a loader is asked for that includes its end."""
+
+    def behind(self, last: int, caller: Caller) -> int:
+        """Give the next position that a caller can tell."""
 
     def describe(self, first: int, stop: int) -> str:
         """Write an interval for a message."""

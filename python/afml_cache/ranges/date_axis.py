@@ -249,13 +249,22 @@ class DateAxis:
             return False
         return not len(self.sessions.dates(low, high))
 
-    def for_loader(self, first: int, stop: int, caller: Caller, closed: str) -> tuple[Any, Any]:
-        """Give start and end for a loader whose end is excluded ("left") or included ("both")."""
-        check_closed(closed)
-        inclusive = closed == "both"
-        last = max(stop - DAY, first) if inclusive else stop
-        end = caller.last(last, dates=True, inclusive=inclusive)
-        return caller.first(first, dates=True), end
+    is_steady = False
+
+    def for_loader(
+        self, first: int, end: int, caller: Caller, *, inclusive: bool
+    ) -> tuple[Any, Any]:
+        """Give start and end for a loader that includes its end, or excludes it."""
+        shown = caller.last(end, dates=True, inclusive=inclusive)
+        return caller.first(first, dates=True), shown
+
+    def last(self, first: int, stop: int, caller: Caller) -> int:  # noqa: ARG002
+        """Give the last date of an interval."""
+        return max(stop - DAY, first)
+
+    def behind(self, last: int, caller: Caller) -> int:  # noqa: ARG002
+        """Give the date after one."""
+        return last + DAY
 
     def describe(self, first: int, stop: int) -> str:
         """Write an interval for a message: its first and its last date."""

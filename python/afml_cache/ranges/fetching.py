@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import LoaderError
 from afml_cache.ranges.answers import checked
+from afml_cache.ranges.asking import asking, known_of
 from afml_cache.ranges.effects import Call
 from afml_cache.ranges.filling import Found, stored
 from afml_cache.ranges.forms import write
@@ -16,6 +17,7 @@ from afml_cache.ranges.settling import Caps, Proof, proof
 
 if TYPE_CHECKING:
     from afml_cache.ranges.answers import Answer
+    from afml_cache.ranges.asking import Asking
     from afml_cache.ranges.effects import Step
     from afml_cache.ranges.requests import Request
 
@@ -43,12 +45,13 @@ class Fetch:
     def _ask(self, first: int, stop: int) -> Step[None]:
         request, series = self.request, self.request.series
         sent = request.clock()
-        value = yield from self._call(first, stop)
+        asked = asking(request, first, stop)
+        value = yield from self._call(asked)
         if not request.holds():
             return
         answer = checked(value, request.asks(first, stop))
         request.fetched += len(answer.at)
-        proven = self._proven(answer, first, stop)
+        proven = self._proven(answer, (first, asked.stop), stop)
         found = Found(answer, proven, sent)
         if self.found is None:
             yield Call(request.filler.keep, (request, found))
@@ -65,10 +68,9 @@ class Fetch:
             )
             raise LoaderError(message)
 
-    def _call(self, first: int, stop: int) -> Step[Any]:
+    def _call(self, asked: Asking) -> Step[Any]:
         request, series, filler = self.request, self.request.series, self.request.filler
-        closed = filler.options.loader_closed
-        start, end = series.axis.for_loader(first, stop, request.bounds.caller, closed)
+        start, end, _ = asked
         effort = Effort()
         try:
             with Filling(series.native.digest):
@@ -87,19 +89,16 @@ class Fetch:
             return fetched.value
         return write(series.form, series.nothing()) if series.form else []
 
-    def _proven(self, answer: Answer, first: int, stop: int) -> Proof:
-        series, options = self.request.series, self.request.filler.options
-        axis = series.axis
-        if axis.timeframe.unit == "tick":
-            return _proof_of_ticks(answer, first, stop, options.max_rows)
-        proven = proof(axis, first, stop, answer.at, self._caps)
-        self._caps = self._caps.learned(proven, (first, stop), len(answer.at))
+    def _proven(self, answer: Answer, asked: Interval, stop: int) -> Proof:
+        series = self.request.series
+        if series.axis.timeframe.unit == "tick":
+            return _proof_of_ticks(answer, asked[0], stop, self.request.filler.options.max_rows)
+        learned = series.learn_anchor(answer.at)
+        asked = known_of(series, asked, stop, learned=learned)
+        proven = proof(series.axis, *asked, answer.at, self._caps)
+        self._caps = self._caps.learned(proven, asked, len(answer.at))
         if len(answer.at):
             proven = proven.without_ends([hole for hole in proven.holes if self._had_bars(*hole)])
-        if series.learn_anchor(answer.at) and options.loader_closed == "both":
-            # The end that was asked for was no label: what lies behind it was not.
-            asked = max(axis.floor(stop - 1) + 1, first + 1)
-            return proven.up_to(asked, stop)
         return proven
 
     def _had_bars(self, first: int, stop: int, _: int) -> bool:

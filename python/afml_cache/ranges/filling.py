@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from afml_cache.ranges.answers import Answer
+    from afml_cache.ranges.axes import Limits
     from afml_cache.ranges.intervals import Interval
     from afml_cache.ranges.loaders import Loader, Policy
     from afml_cache.ranges.options import Options
@@ -107,7 +108,7 @@ class Filler:
             )
             pieces += known if cut else self._beside_stored(series, found, known)
             tables.append(found.rows(0, closed))
-            self._keep_forming(series, found, closed, limits.opened)
+            self._keep_forming(series, found, closed, limits)
         if pieces:
             table = together(tables)
             told = self.about(request, table.height, founds[0].sent)
@@ -145,8 +146,10 @@ class Filler:
             "rows": rows,
         }
 
-    def _keep_forming(self, series: Series, found: Found, closed: int, opened: int) -> None:
-        first, stop = max(found.proven.kept[0], opened), found.proven.kept[1]
+    def _keep_forming(self, series: Series, found: Found, closed: int, limits: Limits) -> None:
+        opened = limits.opened
+        # An answer says nothing of bars that had not begun.
+        first, stop = max(found.proven.kept[0], opened), min(found.proven.kept[1], limits.future)
         tail = series.tail
         if first >= stop or (tail is not None and tail.first == opened < first <= tail.stop):
             return

@@ -16,16 +16,22 @@ if TYPE_CHECKING:
 
 
 class Told(NamedTuple):
-    """What such a text says: the form, where bars begin, and the zone of daily labels."""
+    """What such a text says: the form, where bars begin, and the zone of daily labels.
+
+    Where bars begin is `guessed` as long as none has shown it.
+    """
 
     form: Form
     anchor: int | None
     labels: str | None
+    guessed: bool
 
 
-def written_form(form: Form, anchor: int | None, axis: Axis) -> tuple[str, bool]:
+def written_form(form: Form, anchor: int | None, axis: Axis, *, guessed: bool) -> tuple[str, bool]:
     """Give such a text, and whether we vouch for it."""
     told = {"form": json.loads(form.to_json()), "anchor": anchor}
+    if guessed and not isinstance(axis, DateAxis):
+        told["guessed"] = True
     if isinstance(axis, DateAxis) and axis.labels is not None:
         told["labels"] = axis.labels
     # A class that only the disk names is never sealed: whoever reads the seal imports it.
@@ -45,7 +51,7 @@ def read_form(text: str) -> Told:
     anchor, labels = told["anchor"], told.get("labels")
     if labels is not None:
         zones.zone_of(labels, "labels")
-    return Told(form, anchor, labels)
+    return Told(form, anchor, labels, told.get("guessed", False))
 
 
 def bound(form: Form) -> Form:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from afml_cache.ranges.asking import asking
 from afml_cache.ranges.explaining import explained
 from afml_cache.ranges.places import times
 from afml_cache.ranges.planning import calls_of
@@ -68,7 +69,7 @@ class Inspection:
         wanted = request.wanted(gaps)
         calls = []
         for first, stop in [call for gap in wanted for call in calls_of(axis, gap, options)]:
-            ends = axis.for_loader(first, stop, bounds.caller, options.loader_closed)
+            ends = asking(request, first, stop)[:2]
             rows = axis.expected(first, stop)
             calls.append(PlannedCall(*ends, rows, price and price(*ends, rows)))
         cost = sum(call.cost or 0.0 for call in calls) if price else None

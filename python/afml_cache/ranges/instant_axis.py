@@ -11,6 +11,7 @@ from afml_cache.ranges.bounds import Limits, Request, check_closed, part, refuse
 from afml_cache.ranges.callers import Caller
 from afml_cache.ranges.frame_times import instants_of
 from afml_cache.ranges.moments import moment
+from afml_cache.ranges.states import HOUR
 from afml_cache.ranges.zones import DAY
 
 if TYPE_CHECKING:
@@ -82,11 +83,16 @@ class InstantAxis:
         stop = max(self.next(now), first) if end is None else self._stop(end, closed, first, start)
         if first >= stop:
             return Request(first, first, first, first, caller)
+        return self.whole(Request(first, stop, first, stop, caller))
+
+    def whole(self, bounds: Request) -> Request:
+        """Give a request of the same labels, widened to whole bars of this axis."""
+        first, stop, precision = bounds.clip_first, bounds.clip_stop, bounds.caller.precision
+        if first >= stop:
+            return bounds
         # The next start can't be told more exactly than this end.
-        whole = (
-            self.ceil(stop) if self._grid > 1 else -(-stop // caller.precision) * caller.precision
-        )
-        return Request(self.floor(first), whole, first, stop, caller)
+        end = self.ceil(stop) if self._grid > 1 else -(-stop // precision) * precision
+        return Request(self.floor(first), end, first, stop, bounds.caller)
 
     def closed_by(self, asked: Request, t: object) -> Request:
         """Give what of a request is closed at a time; a date is taken for its begin."""
@@ -192,21 +198,30 @@ class InstantAxis:
             return False
         return not len(self.sessions.spans(low, high)[0])
 
-    def for_loader(self, first: int, stop: int, caller: Caller, closed: str) -> tuple[Any, Any]:
-        """Give start and end for a loader whose end is excluded ("left") or included ("both")."""
-        check_closed(closed)
-        start = caller.first(first, dates=False)
-        if closed == "left":
-            return start, caller.last(stop, dates=False, inclusive=False)
-        return start, caller.last(max(self._last(stop, caller), first), dates=False, inclusive=True)
+    @property
+    def is_steady(self) -> bool:
+        """Whether labels stay on the grid where clocks are set forward or back by an hour."""
+        return self._grid > 1 and HOUR % self._grid == 0
 
-    def _last(self, stop: int, caller: Caller) -> int:
-        """Give the last label before a position, or the last time that a caller can tell."""
-        if self._grid == self._step > 1:
-            return self.floor(stop - 1)
+    def for_loader(
+        self, first: int, end: int, caller: Caller, *, inclusive: bool
+    ) -> tuple[Any, Any]:
+        """Give start and end for a loader that includes its end, or excludes it."""
+        shown = caller.last(end, dates=False, inclusive=inclusive)
+        return caller.first(first, dates=False), shown
+
+    def last(self, first: int, stop: int, caller: Caller) -> int:
+        """Give the last label in an interval, or the last time in it that a caller can tell."""
+        label = self.floor(stop - 1)
+        if self.is_steady and label >= first:
+            return label
         # Ticks may be finer than that: some behind it are asked for too, rather than none.
         later = caller.precision - 1 if self.timeframe.unit == "tick" else 0
-        return (stop - 1 + later) // caller.precision * caller.precision
+        return max((stop - 1 + later) // caller.precision * caller.precision, first)
+
+    def behind(self, last: int, caller: Caller) -> int:
+        """Give the next time after one that a caller can tell."""
+        return last + caller.precision
 
     def describe(self, first: int, stop: int) -> str:
         """Write an interval for a message, in UTC."""

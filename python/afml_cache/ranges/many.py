@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheConfigError, LoaderError
+from afml_cache.ranges.asking import asking
 from afml_cache.ranges.effects import Call, Done, Failed, Until, gives_awaitable
 from afml_cache.ranges.fetches import NOTHING, Fetched, fetch
 from afml_cache.ranges.forms import read
@@ -120,7 +121,7 @@ def _calls(request: Request) -> Iterator[tuple[Any, Any]]:
     series.sync(writes=request.writes)
     for gap in request.wanted(request.open_gaps()):
         for call in calls_of(series.axis, gap, options):
-            yield series.axis.for_loader(*call, request.bounds.caller, options.loader_closed)
+            yield asking(request, *call)[:2]
 
 
 def _parts(value: Any, name: str) -> dict[Any, Any]:

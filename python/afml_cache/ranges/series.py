@@ -141,12 +141,13 @@ class Series:
             return
         text, is_ours = stored
         try:
-            form, self.anchor, labels = read_form(text)
+            told = read_form(text)
         except (CacheCorruptError, LookupError, TypeError, ValueError) as error:
             self._shun_all(error)
             return
-        self._anchor_known = True
-        self.axis = labelled(anchored(self.axis, self.anchor), labels)
+        if not told.guessed:
+            self.anchor, self._anchor_known = told.anchor, True
+        self.axis, form = labelled(anchored(self.axis, self.anchor), told.labels), told.form
         if self._bound is not None:
             form = form.bind(self._bound)
         elif is_ours:
@@ -199,6 +200,11 @@ class Series:
         stored = [piece for piece in self.pieces(*EVER) if piece.segment is not None]
         if stored:
             in_form(form, self.read_pieces(stored))
+
+    @property
+    def knows_begins(self) -> bool:
+        """Whether any bar has shown where bars begin within their length."""
+        return self._anchor_known
 
     def learn_anchor(self, at: np.ndarray[Any, Any]) -> bool:
         """See where bars begin; says whether that is elsewhere than it was thought."""
@@ -374,7 +380,9 @@ class Series:
         CacheStoreError
             That can't be written.
         """
-        form = None if self.form is None else written_form(self.form, self.anchor, self.axis)
+        form, guessed = None, not self._anchor_known
+        if self.form is not None:
+            form = written_form(self.form, self.anchor, self.axis, guessed=guessed)
         made = self._segments.write(pieces, bars, told, form, cut=cut, expected=expected)
         return made is not None
 

@@ -39,13 +39,6 @@ class Proof(NamedTuple):
     holes: list[tuple[int, int, int]]
     """Where in it bars may be missing, and why: first, stop, reason."""
 
-    def up_to(self, end: int, stop: int) -> Proof:
-        """Give what it says before an end, where nothing was asked for from there on."""
-        if end >= stop or self.kept[1] <= end:
-            return self
-        holes = [(first, min(last, end), why) for first, last, why in self.holes if first < end]
-        return Proof((self.kept[0], end), holes)
-
     def without_ends(self, unproven: Sequence[tuple[int, int, int]]) -> Proof:
         """Give what it says without some of the holes, as far as they lie at its ends."""
         first, stop = self.kept
