@@ -79,6 +79,23 @@ def test_four_hours_of_new_york_are_all_there_after_its_clocks_were_set_forward(
     assert vendor.given_twice == []
 
 
+@pytest.mark.parametrize("loader_closed", ["left", "both"])
+@pytest.mark.parametrize("closed", ["left", "both"])
+@pytest.mark.parametrize("ends", [("14:00", "19:00"), ("14:10", "18:50"), ("14:30", "19:30")])
+def test_a_request_that_shows_where_bars_begin_makes_no_call_when_it_is_repeated(
+    loader_closed, closed, ends
+) -> None:
+    vendor = Vendor(HALF_PAST, loader_closed)
+    cache = cache_of(vendor, closed=closed)
+    asked = tuple(utc(f"2024-03-04 {end}") for end in ends)
+    first = cache.get("A", "1h", *asked)
+    same(first, vendor.between(*asked, closed))
+    calls = len(vendor.asked)
+    same(cache.get("A", "1h", *asked), first)
+    same(cache_of(vendor, closed=closed).get("A", "1h", *asked), first)
+    assert len(vendor.asked) == calls
+
+
 def test_hours_on_the_hour_are_asked_for_up_to_their_last_label() -> None:
     vendor = Vendor(hours("2024-01-01", "2024-01-05"), "both")
     engine = engine_of(vendor)

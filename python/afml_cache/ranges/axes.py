@@ -50,6 +50,9 @@ class Axis(Protocol):
     def closed_by(self, asked: Request, t: object) -> Request:
         """Give what of a request is closed at a time; a date is taken for its begin."""
 
+    def whole(self, bounds: Request) -> Request:
+        """Give a request of the same labels, widened to whole bars of this axis."""
+
     def positions(self, times: pl.Series) -> Instants:
         """Give the positions of a frame's time column."""
 

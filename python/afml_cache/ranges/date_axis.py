@@ -147,6 +147,10 @@ class DateAxis:
             return stop
         return stop + DAY if last.until is None else last.until
 
+    def whole(self, bounds: Request) -> Request:
+        """Give a request of the same labels, widened to whole bars of this axis."""
+        return bounds
+
     def positions(self, times: pl.Series) -> Instants:
         """Give the session dates of a frame's time column.
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from afml_cache.ranges.axes import Limits
+    from afml_cache.ranges.axes import Axis, Limits
     from afml_cache.ranges.axes import Request as Bounds
     from afml_cache.ranges.effects import Step
     from afml_cache.ranges.filling import Filler, Found
@@ -93,8 +93,13 @@ class Request:
     """Where bars began that were still forming when it last had something to ask for."""
     spared: list[Interval] | None = None
     """What is due to be asked for again, and left to later requests."""
+    _axis: Axis | None = None
+    """That on which its ends are whole bars."""
     _reopened: int = 0
     _number: int | None = None
+
+    def __post_init__(self) -> None:
+        self._axis = self.series.axis
 
     @property
     def writes(self) -> bool:
@@ -133,6 +138,10 @@ class Request:
 
     def gaps(self) -> list[Interval]:
         """Tell what is missing: unknown, due to be asked for again, or still forming."""
+        if self._axis is not self.series.axis:
+            # A bar has shown where others begin: the same request would now be for other bars.
+            self._axis = self.series.axis
+            self.bounds = self._axis.whole(self.bounds)
         limits = self.limits()
         first, stop = self.span[0], self.end(limits)
         if first >= stop:
