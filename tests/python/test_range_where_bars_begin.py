@@ -104,3 +104,50 @@ def test_hours_on_the_hour_are_asked_for_up_to_their_last_label() -> None:
     assert vendor.spans[1:] == [
         (f"2024-01-02 {hour:02}:00", f"2024-01-02 {hour:02}:00") for hour in (1, 2, 3)
     ]
+
+
+def midnights_of_new_york(first, last):
+    days = pd.bdate_range(first, last, tz=NEW_YORK)
+    return days.tz_convert("UTC").as_unit("ns")
+
+
+@pytest.mark.parametrize("options", [{}, {"calendar": "XNYS"}, {"zone": NEW_YORK}])
+@pytest.mark.parametrize("after", ["0h", "16h"])
+def test_days_labelled_at_midnight_in_new_york_are_all_there_for_a_caller_in_utc(
+    options, after
+) -> None:
+    vendor = Vendor(midnights_of_new_york("2024-02-20", "2024-03-22"), "both")
+    engine = engine_of(vendor, **options)
+    at = vendor.bars.index
+    for start, now in zip(at[:-8], at[8:], strict=True):
+        for first in (now, start):
+            ends = [time + pd.Timedelta(after) for time in (first, now)]
+            same(engine.get_bars("A", *ends, "D"), vendor.between(first, now, "both"))
+    assert vendor.given_twice == []
+    calls = len(vendor.asked)
+    engine.get_bars("A", at[8], at[-1], "D")
+    assert len(vendor.asked) == calls
+
+
+@pytest.mark.parametrize("label", ["05:00", "21:00"])
+def test_a_day_is_its_bar_at_whatever_time_it_is_labelled(label) -> None:
+    days = pd.bdate_range("2024-03-01", "2024-03-20", tz="UTC")
+    vendor = Vendor((days + pd.Timedelta(f"{label}:00")).as_unit("ns"), "both")
+    engine = engine_of(vendor)
+    for day in days:
+        assert len(engine.get_bars("A", day, day, "D")) == 1
+    calls = len(vendor.asked)
+    assert calls == len(days) + 1
+    another = engine_of(vendor)  # it reads in what is stored when days are labelled
+    following = days[-1] + pd.Timedelta("1D")
+    assert len(another.get_bars("A", days[-1], following, "D")) == 1
+    assert len(vendor.asked) == calls + 1
+
+
+def test_days_labelled_at_the_callers_midnight_are_asked_for_up_to_that() -> None:
+    vendor = Vendor(midnights_of_new_york("2024-02-20", "2024-03-22"), "both")
+    engine = engine_of(vendor, calendar="XNYS")
+    for now in vendor.bars.index.tz_convert(NEW_YORK):
+        engine.get_bars("A", now, now, "D")
+    assert all(start == end for start, end in vendor.asked)
+    assert len(vendor.asked) == len(vendor.bars)

@@ -89,9 +89,6 @@ class Axis(Protocol):
     def last(self, first: int, stop: int, caller: Caller) -> int:
         """Give the last position that a loader is asked for that includes its end."""
 
-    def behind(self, last: int, caller: Caller) -> int:
-        """Give the next position that a caller can tell."""
-
     def describe(self, first: int, stop: int) -> str:
         """Write an interval for a message."""
 

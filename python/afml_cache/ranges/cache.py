@@ -76,8 +76,9 @@ class RangeCache(Inspection, Upkeep):
         of that day.
     loader_closed : {"left", "both"}
         The same of the loader's. An inclusive loader is asked up to the label of its last bar, or
-        to just before the next bar where labels shift with the clocks, as those of four hours may;
-        a row at an end that is excluded is an error.
+        to just before the next bar where labels shift with the clocks, as those of four hours may,
+        or come later on their day than the caller's midnight; a row at an end that is excluded is
+        an error.
     naive : str
         Zone of times without one, of callers and loaders: "UTC", a name, or "raise", which refuses
         them.

@@ -59,6 +59,11 @@ class Caller(NamedTuple):
         return _written(_Place(position, self._zone(dates), longest, not inclusive), self._ends)
 
     @property
+    def names_days(self) -> bool:
+        """Whether ends are days, without a time."""
+        return moment(self._ends, "end").until is not None
+
+    @property
     def precision(self) -> int:
         """Nanoseconds that an end can tell apart."""
         return 1000 if isinstance(self._ends, dt.date) and not _is_timestamp(self._ends) else 1

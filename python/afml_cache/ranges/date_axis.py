@@ -266,10 +266,6 @@ class DateAxis:
         """Give the last date of an interval."""
         return max(stop - DAY, first)
 
-    def behind(self, last: int, caller: Caller) -> int:  # noqa: ARG002
-        """Give the date after one."""
-        return last + DAY
-
     def describe(self, first: int, stop: int) -> str:
         """Write an interval for a message: its first and its last date."""
         if stop - first <= DAY:

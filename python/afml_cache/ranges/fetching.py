@@ -35,6 +35,8 @@ class Fetch:
         self.left: list[Interval] = [(first, stop)]
         """What is not fetched yet."""
         self.found = found
+        self._whole = False
+        """Whether the last day is asked for whole, as what was asked for had no bar of it."""
         self._caps = Caps(None, request.filler.options.max_rows)
 
     def steps(self) -> Step[None]:
@@ -45,13 +47,17 @@ class Fetch:
     def _ask(self, first: int, stop: int) -> Step[None]:
         request, series = self.request, self.request.series
         sent = request.clock()
-        asked = asking(request, first, stop)
+        asked = asking(request, first, stop, whole=self._whole)
         value = yield from self._call(asked)
         if not request.holds():
             return
         answer = checked(value, request.asks(first, stop))
         request.fetched += len(answer.at)
-        proven = self._proven(answer, (first, asked.stop), stop)
+        known = known_of(request, (first, asked.stop), stop, answer)
+        self._whole = known[1] < stop
+        if known[0] >= known[1]:
+            return  # nothing says yet at what time of a day its bar is labelled
+        proven = self._proven(answer, known)
         found = Found(answer, proven, sent)
         if self.found is None:
             yield Call(request.filler.keep, (request, found))
@@ -89,12 +95,10 @@ class Fetch:
             return fetched.value
         return write(series.form, series.nothing()) if series.form else []
 
-    def _proven(self, answer: Answer, asked: Interval, stop: int) -> Proof:
+    def _proven(self, answer: Answer, asked: Interval) -> Proof:
         series = self.request.series
         if series.axis.timeframe.unit == "tick":
-            return _proof_of_ticks(answer, asked[0], stop, self.request.filler.options.max_rows)
-        learned = series.learn_anchor(answer.at)
-        asked = known_of(series, asked, stop, learned=learned)
+            return _proof_of_ticks(answer, *asked, self.request.filler.options.max_rows)
         proven = proof(series.axis, *asked, answer.at, self._caps)
         self._caps = self._caps.learned(proven, asked, len(answer.at))
         if len(answer.at):

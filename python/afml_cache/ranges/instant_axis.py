@@ -219,10 +219,6 @@ class InstantAxis:
         later = caller.precision - 1 if self.timeframe.unit == "tick" else 0
         return max((stop - 1 + later) // caller.precision * caller.precision, first)
 
-    def behind(self, last: int, caller: Caller) -> int:
-        """Give the next time after one that a caller can tell."""
-        return last + caller.precision
-
     def describe(self, first: int, stop: int) -> str:
         """Write an interval for a message, in UTC."""
         return f"{_shown(first)} .. {_shown(stop)}"

@@ -78,6 +78,8 @@ class Series:
         """What was counted of changes when it was last seen what they are."""
         self.restated: deque[tuple[int, int, int]] = deque(maxlen=10_000)
         self.anchor: int | None = 0
+        self.latest: tuple[int, int] | None = None
+        """The date and the label, in UTC, of the daily bar that is labelled latest on its day."""
         self._anchor_known = False
         self._bound: type | None = None
         self._revision: int | None = None
