@@ -163,6 +163,7 @@ class Answerer:
         named: tuple[Series, dict[str, Any]],
         how: Mapping[str, str],
         loader: Any,
+        /,
         **given: Any,
     ) -> Any:
         """Make bars of shorter ones, which are fetched where they are missing."""

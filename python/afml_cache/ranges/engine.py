@@ -89,12 +89,17 @@ class CachedDataEngine:
         return f"CachedDataEngine({self._engine!r})"
 
     def _plain(self, *args: Any, **kwargs: Any) -> Any:
-        return self.cache.get(**self._asked(args, kwargs))
+        placed, named = self._asked(args, kwargs)
+        return self.cache.get(*placed, **named)
 
     async def _asynchronous(self, *args: Any, **kwargs: Any) -> Any:
-        return await self.cache.aget(**self._asked(args, kwargs))
+        placed, named = self._asked(args, kwargs)
+        return await self.cache.aget(*placed, **named)
 
-    def _asked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    def _asked(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """Tell what a call asks for: by place, since parts may be named as options of `get` are."""
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         asked: dict[str, Any] = {}
@@ -113,4 +118,7 @@ class CachedDataEngine:
                     f"would be taken for the same; add it to key=..."
                 )
                 raise CacheConfigError(message)
-        return asked
+        names = (*self.cache.key, "start", "end")
+        if all(name in asked for name in names):
+            return [asked[name] for name in names], {}
+        return [], asked

@@ -31,6 +31,7 @@ __all__ = [
     "Policy",
     "fetch",
     "make_policy",
+    "name_of",
 ]
 
 _PARAMETER = inspect.Parameter
@@ -72,7 +73,7 @@ class Loader:
         end: str = "end",
     ) -> None:
         self.function = _checked(function)
-        self.name = _name(function)
+        self.name = name_of(function)
         self.awaitable = gives_awaitable(function)
         self._key = key
         self._times = (start, end)
@@ -186,7 +187,8 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names) or "nothing"
 
 
-def _name(function: Any) -> str:
+def name_of(function: Any) -> str:
+    """Give what a function is called in messages."""
     while isinstance(function, functools.partial):
         function = function.func
     return str(getattr(function, "__qualname__", type(function).__qualname__))
