@@ -80,6 +80,15 @@ def test_an_absent_symbol_is_not_taken_for_one_without_bars() -> None:
     same(given["B"], vendor.between(*JANUARY))
 
 
+def test_a_loader_of_many_is_called_with_the_key_as_this_caller_has_written_it() -> None:
+    vendor = ManyVendor(YEAR)
+    cache = of_many(vendor)
+    cache.get("A", "D", "2024-01-01", "2024-01-11")
+    cache.get("B", "D", "2024-01-01", "2024-01-11")
+    cache.get_many(["A", "B"], "1D", *JANUARY)  # the vendor knows no other timeframe for many
+    assert vendor.together == [(["A", "B"], "2024-01-11", "2024-02-01")]
+
+
 def test_a_loader_of_one_is_asked_for_each_of_many() -> None:
     vendor = Vendor(YEAR)
     given = cache_of(vendor).get_many(["A", "B"], "1D", *JANUARY)

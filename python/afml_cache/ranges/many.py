@@ -76,7 +76,7 @@ class Batch:
         self, request: Request, ends: tuple[Any, Any], policy: Policy, effort: Effort
     ) -> Step[Fetched]:
         """Fetch the bars of one symbol, with those of others where they lack the same."""
-        values = request.series.values
+        values = request.values
         symbol = values[self._name]
         group = self._groups.get(ends, _Group())
         with self._lock:
