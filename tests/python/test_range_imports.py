@@ -132,16 +132,16 @@ def test_a_file_that_is_no_parquet_is_refused(content: bytes, path) -> None:
         cache_of(Vendor(YEAR)).import_parquet(path.with_name("none"), *SERIES)
 
 
-@pytest.mark.parametrize("shift", [0, 30])
-def test_the_call_behind_imported_ticks_is_no_fault_of_the_loader(shift: int, path, caplog) -> None:
+@pytest.mark.parametrize("write", [pd.Timestamp, pd.Timestamp.to_pydatetime])
+def test_the_call_behind_imported_ticks_is_no_fault_of_the_loader(write, path, caplog) -> None:
     first = utc("2024-03-05T10:00")
-    times = pd.DatetimeIndex([first + pd.Timedelta(20 * n + shift, "us") for n in range(500)])
+    times = pd.DatetimeIndex([first + pd.Timedelta(20 * n, "us") for n in range(500)])
     ticks = pd.DataFrame({"price": range(500)}, index=times.rename("time"))
 
     def load(symbol, start, end):
         return ticks[(times >= start) & (times < end)]
 
-    start, end = first.to_pydatetime(), (first + pd.Timedelta("1h")).to_pydatetime()
+    start, end = first.to_pydatetime(), write(first + pd.Timedelta("1h"))
     cache = RangeCache("ticks", load, key=["symbol"], timeframe="tick", clock=Clock())
     ticks[:300].to_parquet(path)
     assert cache.import_parquet(path, "A") == 300

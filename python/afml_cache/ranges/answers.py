@@ -47,14 +47,14 @@ class Asked:
     closed: str
     time: str | None
     form: Form | None
-    precision: int = 1
+    precision: tuple[int, int] = (1, 1)
     """Nanoseconds to which start and end were rounded: the loader was told no later start, and no
     earlier end."""
 
     @property
     def is_exact(self) -> bool:
         """Whether the loader was told that very end."""
-        return self.stop % self.precision == 0
+        return self.stop % self.precision[1] == 0
 
     def __str__(self) -> str:
         return f"the loader of {self.name}, asked for {self.axis.describe(self.first, self.stop)},"
@@ -122,8 +122,9 @@ def _clip(answer: Answer, asked: Asked) -> None:
             'inclusive, say loader_closed="both" (the rows before that end are kept)'
         )
         answer.fault = LoaderError(message)
-    told = asked.first // asked.precision * asked.precision
-    until = asked.stop if asked.is_exact else asked.stop + -asked.stop % asked.precision + 1
+    down, up = asked.precision
+    told = asked.first // down * down
+    until = asked.stop if asked.is_exact else asked.stop + -asked.stop % up + 1
     outside = answer.at[(answer.at < told) | (answer.at >= until)]
     if len(outside):
         where = asked.axis.describe(int(outside[0]), asked.axis.next(int(outside[-1])))

@@ -66,7 +66,12 @@ class Caller(NamedTuple):
     @property
     def precision(self) -> int:
         """Nanoseconds that an end can tell apart."""
-        return 1000 if isinstance(self._ends, dt.date) and not _is_timestamp(self._ends) else 1
+        return _precision(self._ends)
+
+    @property
+    def precision_of_start(self) -> int:
+        """Nanoseconds that a start can tell apart."""
+        return _precision(self.start)
 
     @property
     def _ends(self) -> object:
@@ -171,6 +176,10 @@ def _is_exact(wall: int, unit: str) -> bool:
     exact = np.datetime64(wall, "ns")
     whole = exact.astype(f"datetime64[{'M' if unit == 'Q' else unit}]")
     return bool(whole == exact) and (unit != "Q" or int(whole.astype("int64")) % 3 == 0)
+
+
+def _precision(like: object) -> int:
+    return 1000 if isinstance(like, dt.date) and not _is_timestamp(like) else 1
 
 
 def _is_timestamp(value: object) -> bool:

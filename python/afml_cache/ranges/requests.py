@@ -328,7 +328,8 @@ class Request:
     def asks(self, first: int, stop: int) -> Asked:
         """Tell how the answer to a call is to be read."""
         series, options = self.series, self.filler.options
-        closed, precision = options.loader_closed, self.bounds.caller.precision
+        caller, closed = self.bounds.caller, options.loader_closed
+        precision = caller.precision_of_start, caller.precision
         return Asked(
             series.name, series.axis, first, stop, closed, options.time, series.form, precision
         )
