@@ -40,7 +40,9 @@ def volumes(cache: RangeCache, timeframe: str, *span: str, zone: str = NEW_YORK)
 
 
 def last_known(cache: RangeCache, timeframe: str = "1D") -> str:
-    return str(list(cache.coverage("BTC", timeframe))[-1].end)
+    """Give the date up to which bars are stored as final."""
+    final = [one for one in cache.coverage("BTC", timeframe) if one.state == "data"]
+    return str(final[-1].end)
 
 
 WEEK = "2024-03-01", "2024-03-08"
@@ -95,3 +97,45 @@ def test_bars_of_a_file_are_final_when_their_day_is_over_in_the_zone_of_its_labe
         cache.get("BTC", "1D", *(pd.Timestamp(day, tz=NEW_YORK) for day in WEEK))[:6],
         vendor.between("2024-03-01T05:00Z", "2024-03-07T05:00Z").assign(volume=24),
     )
+
+
+def weeks(day: str) -> pd.DatetimeIndex:
+    return pd.date_range("2024-01-01", "2024-05-31", freq=f"W-{day}", tz="UTC", name="time")
+
+
+@pytest.mark.parametrize("day", ["MON", "TUE", "FRI", "SAT", "SUN"])
+def test_a_week_that_begins_on_any_day_is_stored_when_it_is_over(day: str) -> None:
+    vendor, clock = growing(weeks(day), "7D")
+    for now in pd.date_range("2024-03-15 12:00", "2024-04-05 12:00", freq="D", tz="UTC"):
+        clock.set(now)
+        cache = cache_of(vendor, clock=clock)
+        end = str(now.date())
+        found = volumes(cache, "1W", "2024-02-05", end, zone="UTC")
+        calls = len(vendor.asked)
+        assert volumes(cache, "1W", "2024-02-05", end, zone="UTC") == found
+        assert len(vendor.asked) == calls
+        known = last_known(cache, "1W")
+        assert utc(known) >= now - pd.Timedelta("21D")
+        assert set(volumes(cache, "1W", "2024-02-05", known, zone="UTC")) == {168}
+        assert len(vendor.asked) == calls
+
+
+def test_a_week_that_begins_on_a_sunday_is_over_at_the_close_of_its_sessions() -> None:
+    vendor, clock = growing(weeks("SUN"), "7D")
+    for now, known in [
+        ("2024-03-17T12:00Z", "2024-03-11"),  # the week of the 10th, whose label lies in the 4th's
+        ("2024-03-22T19:59Z", "2024-03-11"),
+        ("2024-03-22T20:00Z", "2024-03-18"),
+    ]:
+        clock.set(now)
+        cache = cache_of(vendor, clock=clock, calendar="XNYS")
+        volumes(cache, "1W", "2024-02-05", "2024-03-23", zone="UTC")
+        assert last_known(cache, "1W") == known
+
+
+def test_bars_of_a_file_are_final_when_their_week_is_over(tmp_path: Path) -> None:
+    vendor, clock = growing(weeks("SUN"), "7D")
+    clock.set("2024-03-20T12:00Z")
+    path = tmp_path / "weeks.parquet"
+    vendor.load("BTC", "1W", utc("2024-02-04"), utc("2024-03-20")).to_parquet(path)
+    assert cache_of(vendor, clock=clock).import_parquet(path, "BTC", "1W") == 6

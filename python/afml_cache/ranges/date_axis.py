@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import functools
 from typing import TYPE_CHECKING, Any, Final
@@ -62,10 +63,29 @@ class DateAxis:
         self.naive = naive
         self.labels = labels
         self._given = zone
+        self.behind = 0
+        """How far labels of weeks lie behind the day that theirs begins with here."""
 
     def labelled(self, labels: str) -> DateAxis:
         """Give the same axis for bars whose labels are midnights of a zone."""
-        return DateAxis(self.timeframe, self.sessions, self.naive, self._given, labels)
+        made = DateAxis(self.timeframe, self.sessions, self.naive, self._given, labels)
+        made.behind = self.behind
+        return made
+
+    def begun(self, at: Instants) -> DateAxis:
+        """Give the same axis for weeks that may begin with labels such as these.
+
+        A Sunday may be the first day of the week ahead, or the last of the one that is over: only
+        when a week has passed since, the bar is closed for certain.
+        """
+        if self.timeframe.unit != "W" or not len(at):
+            return self
+        behind = int((at - self._floors(at)).max())
+        if behind <= self.behind:
+            return self
+        made = copy.copy(self)
+        made.behind = behind
+        return made
 
     @functools.cached_property
     def zone(self) -> str:
@@ -167,11 +187,10 @@ class DateAxis:
 
     def _opened(self, now: int) -> int:
         """Give the first date whose bar is not closed; any earlier than two days ago is."""
-        several = self._several
-        found = self.floor(date_of(now, self.zone) - 3 * DAY)
-        while self.settles_at(found - several) <= now:
+        found = self.floor(date_of(now, self.zone) - 3 * DAY - self._reach)
+        while self.settles_at(found) <= now:
             found = self.next(found)
-        return found - several
+        return found
 
     def _future(self, now: int) -> int:
         """Give the first date that has not begun; sessions may open on the evening before."""
@@ -189,8 +208,7 @@ class DateAxis:
         session, the midnight after it: the later one where labels are midnights of another zone
         than the one that is taken for want of a name.
         """
-        position += self._several
-        first, stop = self.floor(position), self.next(position)
+        first, stop = self.floor(position) + self._reach, self.next(position) + self._reach
         if self.sessions is not None and self._is_known(first, stop):
             closes = self.sessions.opens_closes(first, stop)[1]
             if len(closes):
@@ -248,7 +266,7 @@ class DateAxis:
             return False
         if first >= stop:
             return True
-        low, high = self.floor(first), self.ceil(stop) + self._several
+        low, high = self.floor(first), self.ceil(stop) + self._reach
         if not self._is_known(low, high) or self.sessions.is_doubtful(low, high):
             return False
         return not len(self.sessions.dates(low, high))
@@ -276,6 +294,11 @@ class DateAxis:
     def _several(self) -> int:
         """How far a bar of several days reaches beyond its first."""
         return (self.timeframe.count - 1) * DAY if self.timeframe.unit == "D" else 0
+
+    @property
+    def _reach(self) -> int:
+        """How far a bar may reach beyond its place of the grid."""
+        return self._several + self.behind
 
     def _part(self, first: int, stop: int) -> tuple[int, int]:
         """Give the part of an interval that the calendar knows: nothing without one."""

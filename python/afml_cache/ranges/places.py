@@ -68,6 +68,11 @@ def labelled(axis: Axis, zone: str | int | None) -> Axis:
     return axis
 
 
+def begun(axis: Axis, at: np.ndarray[Any, Any]) -> Axis:
+    """Give the axis of weeks that may begin with labels such as these; others stay as they are."""
+    return axis.begun(at) if isinstance(axis, DateAxis) else axis
+
+
 def anchor_of(at: np.ndarray[Any, Any], step: int) -> int | None:
     """Tell where bars begin within their lengths; `None` where they begin anywhere."""
     begins = at % step

@@ -18,7 +18,7 @@ from afml_cache.ranges.form_text import bound, read_form, written_form
 from afml_cache.ranges.forms import restore, zone_of
 from afml_cache.ranges.importing import in_form, is_provisional, merged
 from afml_cache.ranges.intervals import joined
-from afml_cache.ranges.places import anchor_of, anchored, between, labelled
+from afml_cache.ranges.places import anchor_of, anchored, begun, between, labelled
 from afml_cache.ranges.reservations import Reservations
 from afml_cache.ranges.states import EVER, Piece
 from afml_cache.ranges.storing import Segments
@@ -194,6 +194,8 @@ class Series:
         self._take_form(learned)
         if rows.height:
             self.axis = labelled(self.axis, zone_of(form))
+            if self.axis.timeframe.unit == "W":
+                self.axis = begun(self.axis, self.positions(rows))
 
     def _check_form(self, form: Form) -> None:
         """See that what is stored stays the same in another form."""

@@ -16,7 +16,7 @@ from afml_cache.ranges.effects import arun, run
 from afml_cache.ranges.forms import write, zone_of
 from afml_cache.ranges.importing import answer_of, check_basis
 from afml_cache.ranges.keys import values_of
-from afml_cache.ranges.places import labelled, times
+from afml_cache.ranges.places import begun, labelled, times
 from afml_cache.ranges.requests import WRITING
 from afml_cache.ranges.rewriting import drop, rewrite
 from afml_cache.ranges.segments import unpacked
@@ -441,7 +441,7 @@ class Upkeep:
         series = self._series.of(key)
         with series.lock:
             answer = answer_of(path, series, self._series.written(key, {}), time)
-            axis = labelled(series.axis, zone_of(answer.form))
+            axis = begun(labelled(series.axis, zone_of(answer.form)), answer.at)
             limits = axis.limits(self._answerer.clock(), self._answerer.filler.options.settle)
             count = int(answer.at.searchsorted(limits.settled))
             if not count:
