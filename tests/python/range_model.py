@@ -84,7 +84,7 @@ class World:
     @property
     def refetches(self) -> bool:
         """Whether the cache is told to fetch again what it has."""
-        return bool(self.align or self.merge_gaps or self.overlap)
+        return bool(self.merge_gaps or self.overlap)
 
     def options(self) -> dict[str, Any]:
         def length(bars: float | None) -> Any:

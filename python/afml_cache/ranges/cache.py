@@ -109,7 +109,8 @@ class RangeCache(Inspection, Upkeep):
     max_span : timedelta, float or str, optional
         For how long a time the vendor may be asked in one call.
     align : {"day", "month"}, optional
-        Whole days or months are fetched whatever is asked for, so that neighbours find them there.
+        Whole days or months are fetched whatever is asked for, so that neighbours find them there:
+        up to the last closed bar, and but for what is there already.
     merge_gaps : timedelta, float or str
         Gaps that are no further apart than this are one call; 0 by default.
     rate_limit : str, list of str or pyrate_limiter.Limiter, optional

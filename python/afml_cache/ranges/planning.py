@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.instants import span
-from afml_cache.ranges.intervals import Interval, common, joined
+from afml_cache.ranges.intervals import Interval, common, joined, without
 from afml_cache.ranges.places import day, month
 from afml_cache.ranges.states import CALENDAR, DAY, EVER, Piece, nothing
 
@@ -53,19 +53,26 @@ def _position(axis: Axis, date: Any, later: int) -> int:
     return read.last + 1 if later else read.first
 
 
-def planned(axis: Axis, gaps: list[Interval], options: Options, stop: int) -> list[Interval]:
-    """Widen and join gaps as the options say; nothing reaches beyond `stop`, where bars begin."""
-    widened = [_aligned(axis, gap, options.align, stop) for gap in gaps]
-    return joined(widened, options.merge_gaps)
+def planned(series: Series, gaps: list[Interval], options: Options, closed: int) -> list[Interval]:
+    """Join gaps as the options say, with what else there is of their days or months.
+
+    Of that, what is known is not fetched again, and nothing that comes behind `closed`, where bars
+    begin that are not closed.
+    """
+    if options.align is None:
+        return joined(gaps, options.merge_gaps)
+    widened = joined([_aligned(series.axis, gap, options.align, closed) for gap in gaps])
+    known = [(piece.first, piece.stop) for span in widened for piece in series.pieces(*span)]
+    more = without(widened, joined([*known, *gaps]))
+    more = [gap for gap in more if not series.axis.is_closed(*gap)]
+    return joined([*gaps, *more], options.merge_gaps)
 
 
-def _aligned(axis: Axis, gap: Interval, align: str | None, stop: int) -> Interval:
-    if align is None:
-        return gap
+def _aligned(axis: Axis, gap: Interval, align: str, closed: int) -> Interval:
     first, last = gap
-    if align == "day":
-        return day(axis, first), max(gap[1], min(day(axis, last - 1, later=1), stop))
-    return month(axis, first), max(gap[1], min(month(axis, last - 1, later=1), stop))
+    begin = day if align == "day" else month
+    end = min(axis.ceil(begin(axis, last - 1, later=1)), closed)
+    return min(axis.floor(begin(axis, first)), first), max(last, end)
 
 
 def calls_of(axis: Axis, gap: Interval, options: Options) -> list[Interval]:

@@ -203,7 +203,7 @@ class Request:
         if options.seam and gaps:
             again = seams(self.series, gaps, options.seam, each=options.is_adjusted)
             gaps = joined([*gaps, *again])
-        whole = planned(self.series.axis, gaps, options, self.end(self.limits()))
+        whole = planned(self.series, gaps, options, self.limits().opened)
         return common(whole, [self.listed])
 
     def _forming(self, first: int, stop: int, limits: Limits, now: int) -> list[Interval]:
@@ -416,8 +416,11 @@ class Request:
             self.faults.append(error)
         until = self.clock() + BACK_OFF
         for gap in left:
-            self.failures.append(Failure(*gap, error))
             self.series.failed[gap] = (until, str(error))
+        if self.filler.options.align is not None:
+            # What only makes a day or a month whole is nothing that the caller waits for.
+            left = common(left, [(self.bounds.first, self.bounds.stop)])
+        self.failures += [Failure(*gap, error) for gap in left]
 
     def failed(self) -> list[Interval]:
         """Tell what could not be fetched."""
