@@ -220,9 +220,8 @@ class Vendor:
     def position(self, time: Any) -> int:
         """Read a time of the cache's."""
         if self.axis.timeframe.is_dates:
-            day = pd.Timestamp(time)
-            assert day == day.normalize(), f"{time!r} is no date"
-            return (day.toordinal() - UNIX) * DAY
+            # Until a bar has shown when days are labelled, an inclusive end is that of its day.
+            return (pd.Timestamp(time).toordinal() - UNIX) * DAY
         read = pd.Timestamp(time)
         read = read.tz_localize("UTC") if read.tzinfo is None else read
         return int(read.as_unit("ns").value)

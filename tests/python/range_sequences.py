@@ -95,10 +95,9 @@ class Session:
         times = self.written(first, step.written), self.written(stop, step.written)
         if step.written == "open" and self.vendor.now < self.vendor.labels[-1] + self.world.step:
             first = min(first, self.vendor.now) // 1000 * 1000
-            times = self.written(first, "utc"), None
-            is_dates = self.vendor.axis.timeframe.is_dates
-            clip = self.vendor.axis.floor(first) if is_dates else first
-            return times, (clip, self.vendor.limits().future)
+            if self.vendor.axis.timeframe.is_dates:
+                first = self.vendor.axis.floor(first)
+            return (self.written(first, "utc"), None), (first, self.vendor.limits().future)
         if self.world.closed == "both":
             stop += DAY if self.vendor.axis.timeframe.is_dates else 1
         if first >= stop:
@@ -147,8 +146,11 @@ class Session:
             self.vendor.moods = []
             answer, missing = ask(), []
         else:
+            first, stop = self.range(step)[1]
             for call in self.vendor.calls[before:]:
-                if call.mood in {"fails", "end"}:
+                # Of a whole day, what nobody asked for may be missing.
+                is_asked = not self.world.align or (call.first < stop and first < call.stop)
+                if is_asked and call.mood in {"fails", "end"}:
                     self.say(f"no error, although the vendor {call.mood} in {call}")
         finally:
             self.vendor.moods = []

@@ -53,17 +53,20 @@ def asking(request: Request, first: int, stop: int, *, whole: bool = False) -> A
             return Asking(*axis.for_loader(first, last, caller, inclusive=True), stop)
         ends = axis.for_loader(first, max(stop - DAY, first), caller, inclusive=True)
         return Asking(*ends, stop if reaches else max(axis.floor(stop - DAY), first))
-    last = max(axis.last(first, stop, caller), _own_end(request, stop))
+    last = max(axis.last(first, stop, caller), _own_end(request, first, stop))
     ends = axis.for_loader(first, last, caller, inclusive=True)
     return Asking(*ends, min(last + caller.precision, stop))
 
 
-def _own_end(request: Request, stop: int) -> int:
-    """Give the end that the caller included, where nothing else says at what times bars begin."""
+def _own_end(request: Request, first: int, stop: int) -> int:
+    """Give the end that the caller included, where nothing else says at what times bars begin.
+
+    Otherwise the begin of what is asked for.
+    """
     series, bounds = request.series, request.bounds
     is_own = request.filler.options.closed == "both" and stop == bounds.stop
     if series.knows_begins or not is_own or series.axis.floor(bounds.clip_stop) == bounds.clip_stop:
-        return bounds.first
+        return first
     return bounds.clip_stop - 1
 
 

@@ -150,11 +150,14 @@ class Filler:
         opened = limits.opened
         # An answer says nothing of bars that had not begun.
         first, stop = max(found.proven.kept[0], opened), min(found.proven.kept[1], limits.future)
-        tail = series.tail
-        if first >= stop or (tail is not None and tail.first == opened < first <= tail.stop):
+        if first >= stop:
             return
-        until = found.sent + self.volatile_ttl(series)
-        series.tail = Tail(first, stop, until, found.rows(closed, len(found.answer.at)))
+        tail, until = series.tail, found.sent + self.volatile_ttl(series)
+        new = Tail(first, stop, until, found.rows(closed, len(found.answer.at)))
+        if tail is not None and tail.first == opened < first <= tail.stop:
+            begin = int(series.positions(new.table).searchsorted(tail.stop))
+            new = tail.with_more(new._replace(table=new.table[begin:]))
+        series.tail = new
 
     def _compare(self, request: Request, found: Found) -> list[Compared]:
         """Find what the vendor has restated of what was stored and final."""

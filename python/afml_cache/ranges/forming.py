@@ -23,6 +23,14 @@ class Tail(NamedTuple):
     until: int
     table: pl.DataFrame
 
+    def with_more(self, other: Tail) -> Tail:
+        """Give these bars with those of another part that come behind them."""
+        if other.stop <= self.stop:
+            return self
+        tables = [one for one in (self.table, other.table) if one.height]
+        table = together(tables) if tables else self.table
+        return Tail(self.first, other.stop, min(self.until, other.until), table)
+
 
 def forming(
     series: Series, first: int, stop: int, opened: int, failed: Sequence[Interval]
