@@ -141,6 +141,9 @@ class Watched(Session):
         is_changing = self.is_shaken or self.world.refetches
         if is_changing and before is not None and rows == before.rows:
             return None
+        # Where it was forgotten meanwhile, an answer without it is believed.
+        if self.is_shaken and not rows and not self.vendor.current(symbol, label):
+            return None
         return super().wrong(symbol, label, rows, gap=gap)
 
     def forget(self, done: list[Step]) -> None:
@@ -149,10 +152,12 @@ class Watched(Session):
             if step.what != "invalidate":
                 continue
             symbol, (first, stop) = self.key(step)[0], self.whole(step, self.range(step)[1])
-            books = self.vendor.known[symbol]
+            books, on_disk = self.vendor.known[symbol], self.disk.rows(symbol)
             for label in [one for one in books if first <= one < stop]:
                 if self.disk.piece(symbol, label) is None:
                     del books[label]
+                elif label not in on_disk and not self.vendor.current(symbol, label):
+                    books[label] = books[label]._replace(rows=())
 
 
 def near(what: Any) -> Any:
