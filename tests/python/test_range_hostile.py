@@ -388,7 +388,7 @@ def test_no_mutation_of_20_times_3000_ends_the_process(seed: int) -> None:
 
 def test_mutations_with_the_right_digest_in_the_catalog_cost_a_fetch_at_most(root: Path) -> None:
     generator = random.Random(3)
-    for _ in range(40):
+    for _ in range(25):
         path = segments(root)[-1]
         put_segment(root, path, mutated(path.read_bytes(), generator))
         seen = ask(root, ALL)
