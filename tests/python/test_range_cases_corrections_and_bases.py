@@ -388,6 +388,17 @@ def test_what_was_made_of_restated_bars_is_made_again(calendar) -> None:
     same(cache_of(vendor, **{**DERIVED, "calendar": calendar}).get("A", "1h", *WEEK), after)
 
 
+def test_what_was_made_of_bars_on_another_basis_is_made_again() -> None:
+    vendor = Exchange()
+    cache = cache_of(vendor, **DERIVED, adjustment="all")
+    asked = "A", "1h", "2024-07-01", "2024-07-03"
+    before = cache.get(*asked)
+    vendor.bars[["open", "close"]] /= 2
+    cache.get("A", "1min", "2024-07-03", "2024-07-04")
+    after = cache.get(*asked)
+    assert after["close"].tolist() == (before["close"] / 2).tolist()
+
+
 def test_bars_are_not_derived_from_children_that_are_still_forming() -> None:
     vendor = Exchange()
     clock = Clock("2024-07-02T15:15")

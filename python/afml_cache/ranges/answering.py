@@ -17,6 +17,7 @@ from afml_cache.ranges.requests import Request
 from afml_cache.ranges.rewriting import drop
 from afml_cache.ranges.series import Hot
 from afml_cache.ranges.simulation import simulated_now
+from afml_cache.ranges.states import EVER
 from afml_cache.ranges.windows import together
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class Answerer:
         for text in longer:
             made = self.series.find({**values, self.series.timeframe: text})
             try:
-                drop(made, *around(made.axis, first, stop))
+                drop(made, *(EVER if (first, stop) == EVER else around(made.axis, first, stop)))
             except CacheStoreError as error:
                 message = (
                     f"bars of {made.name} were made of some that are restated, and can't be "

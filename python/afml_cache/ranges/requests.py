@@ -390,6 +390,8 @@ class Request:
         if not failed and self.holds():
             self._refuse_loss(found, change)
             yield Call(self.filler.replace, (self, found))
+            if self.outdate is not None and self.writes:
+                yield Call(self.outdate, EVER)
 
     def _refuse_loss(self, found: list[Found], change: BasisChange) -> None:
         """Keep a series that can't be fetched again as a whole."""

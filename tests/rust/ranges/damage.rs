@@ -167,6 +167,7 @@ proptest! {
         file.extend(footer);
         file.extend(length.to_le_bytes());
         file.extend(b"PAR1");
-        prop_assert!(parquet::check(&file).is_err() || !file.is_empty());
+        // Whatever it says of them: a panic is what fails here.
+        let _ = parquet::check(&file);
     }
 }
