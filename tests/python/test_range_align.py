@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from range_vendor import Clock, Frame, Vendor, cache_of, days, hours, same
 
-from afml_cache.exceptions import PartialCoverageError
+from afml_cache.exceptions import LoaderError, PartialCoverageError
 
 KEY = ("AAPL", "1D")
 
@@ -77,3 +77,18 @@ def test_an_outage_beyond_the_request_is_no_failure_of_it() -> None:
     assert len(vendor.asked) == calls
     with pytest.raises(PartialCoverageError):
         cache.get(*KEY, "2024-02-07", "2024-02-22")
+
+
+def test_a_row_at_an_excluded_end_is_told_though_what_is_left_was_not_asked_for() -> None:
+    vendor = Vendor(hours("2024-01-01", "2024-06-30"))
+
+    def half_a_month_and_the_end(found: Frame) -> Frame:
+        return pd.concat([found[: len(found) // 2], vendor.bars["2024-03-01":][:1]])
+
+    vendor.answer = half_a_month_and_the_end
+    cache = cache_of(vendor, align="month")
+    span = "2024-02-03", "2024-02-06"
+    with pytest.raises(LoaderError, match="excluded"):
+        cache.get("AAPL", "1h", *span)
+    same(cache.get("AAPL", "1h", *span), vendor.between(*span))
+    assert vendor.spans == [("2024-02-01", "2024-03-01")]

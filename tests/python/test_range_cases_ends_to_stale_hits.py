@@ -127,6 +127,20 @@ def test_a_recheck_that_finds_bars_at_last_has_them() -> None:
     assert len(vendor.asked) == 2
 
 
+def test_of_many_that_are_due_a_request_asks_for_sixteen_and_asked_again_for_none() -> None:
+    clock, vendor = Clock("2024-06-01"), Vendor(YEAR[YEAR.day_of_week < 5])
+    vendor.bars = vendor.bars[vendor.bars.index.day_of_week != 2]
+    cache = cache_of(vendor, clock=clock, calendar="XNYS")
+    asked, span = [], ("A", "1D", "2024-01-01", "2024-05-31")
+    cache.get(*span)
+    for pause in ("1h", "0s", "59s", "1s", "0s", "1min"):
+        clock.move(pause)
+        calls = len(vendor.asked)
+        cache.get(*span)
+        asked.append(len(vendor.asked) - calls)
+    assert asked == [16, 0, 0, 6, 0, 0]
+
+
 def test_a_bar_of_a_minute_that_is_late_is_not_given_up_within_minutes() -> None:
     clock = Clock("2024-01-11T00:01")
     minutes = pd.date_range("2024-01-10", "2024-01-12", freq="min", tz="UTC")

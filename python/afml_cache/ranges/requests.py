@@ -12,6 +12,7 @@ from afml_cache.exceptions import (
     BasisChangedError,
     CacheConfigError,
     CacheMissError,
+    LoaderError,
     PartialCoverageError,
 )
 from afml_cache.ranges.answers import Asked
@@ -47,6 +48,8 @@ WRITING = frozenset({"normal", "fresh"})
 _TRIES = 3
 RECHECKED = 16
 """How many intervals without bars a request asks for again, where they are due."""
+RESTS = 60 * SECOND
+"""For how long no more of them are asked for by any request."""
 BACK_OFF = 60 * SECOND
 """How long a prefetch leaves alone what could not be fetched."""
 
@@ -93,6 +96,8 @@ class Request:
     """Where bars began that were still forming when it last had something to ask for."""
     spared: list[Interval] | None = None
     """What is due to be asked for again, and left to later requests."""
+    _leaves_some: bool = False
+    """Whether it asks for what is due, and for not all of it."""
     _axis: Axis | None = None
     """That on which its ends are whole bars."""
     _reopened: int = 0
@@ -164,7 +169,8 @@ class Request:
         """Tell which intervals without bars are due to be asked for, and left for later.
 
         Ten years may have thousands of them: every night behind whose last bar a vendor said no
-        more. A request asks for the latest of them again.
+        more. A request asks for the latest of them again, and then none does for a while: the same
+        request is answered without a call.
         """
         if self.spared is None:
             due = [
@@ -172,7 +178,10 @@ class Request:
                 for piece in self.series.pieces(first, stop)
                 if piece.state in {EMPTY, SUSPECT} and piece.recheck_after <= now
             ]
-            self.spared = joined(due)[:-RECHECKED]
+            self.spared = joined(due)
+            if now >= self.series.rests_until:
+                del self.spared[-RECHECKED:]
+                self._leaves_some = bool(self.spared)
         return self.spared
 
     def is_reopened(self) -> bool:
@@ -315,6 +324,8 @@ class Request:
         still = self.gaps()
         wanted = common(self.wanted(still), mine)
         yield from self._fetch(wanted)
+        if self._leaves_some:
+            self.series.rests_until = self.clock() + RESTS
         if self.holds():
             self.asked = joined([*self.asked, *wanted])
 
@@ -414,15 +425,17 @@ class Request:
         """Note what could not be fetched; it is not tried again by this request."""
         if not isinstance(error, Exception) or isinstance(error, CacheConfigError):
             raise error  # the user's wish to stop, or what only the user can mend
-        if not left:
-            self.faults.append(error)
         until = self.clock() + BACK_OFF
         for gap in left:
             self.series.failed[gap] = (until, str(error))
+        is_fault = not left or isinstance(error, LoaderError)
         if self.filler.options.align is not None:
-            # What only makes a day or a month whole is nothing that the caller waits for.
+            # What only makes a day or a month whole is nothing that the caller waits for; what a
+            # loader does wrong is told all the same.
             left = common(left, [(self.bounds.first, self.bounds.stop)])
         self.failures += [Failure(*gap, error) for gap in left]
+        if is_fault and not left:
+            self.faults.append(error)
 
     def failed(self) -> list[Interval]:
         """Tell what could not be fetched."""

@@ -71,6 +71,8 @@ class Series:
         self.hot: Hot | None = None
         self.tail: Tail | None = None
         self.failed: dict[Interval, tuple[int, str]] = {}
+        self.rests_until = 0
+        """Until when no more intervals without bars are asked for again."""
         self.appended = 0
         self.collected = -math.inf
         """When files that were replaced were looked for, by the clock that never goes back."""
