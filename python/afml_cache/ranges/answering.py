@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from afml_cache import _native
 from afml_cache.exceptions import CacheStoreError, warn
+from afml_cache.ranges.completing import Completion
 from afml_cache.ranges.deriving import around, check_whole, derived, reach
 from afml_cache.ranges.effects import arun, run
+from afml_cache.ranges.fetching import Fetch
 from afml_cache.ranges.forming import forming
 from afml_cache.ranges.forms import Form, write
 from afml_cache.ranges.places import times
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from afml_cache.ranges.axes import Request as Bounds
     from afml_cache.ranges.effects import Step
-    from afml_cache.ranges.filling import Filler
+    from afml_cache.ranges.filling import Filler, Found
     from afml_cache.ranges.series import Series
     from afml_cache.ranges.series_of_cache import SeriesOfCache
     from afml_cache.ranges.windows import Window
@@ -137,12 +139,12 @@ class Answerer:
         series = request.series
         takes_partial = self.takes_partial(allow_partial)
         if request.mode == "off":
-            value = yield from request.uncached(output)
+            value = yield from self._uncached(request, output)
             return Partial(value, []) if takes_partial else value
         begun = False
         while not begun or request.is_reopened():
             begun = True
-            yield from request.completed()
+            yield from Completion(request).steps()
             value, rows = self._value(request, output)
         self.series.make_room(series)
         counts = self.filler.counts
@@ -176,7 +178,7 @@ class Answerer:
         limits = request.limits()
 
         def steps() -> Step[Any]:
-            yield from request.completed()
+            yield from Completion(request).steps()
             request.raise_failures(None)
             first = request.span[0]
             stop = max(first, min(request.span[1], limits.settled))
@@ -191,6 +193,19 @@ class Answerer:
             return write(child.form, bars)
 
         return arun(steps()) if request.loader.awaitable else run(steps())
+
+    def _uncached(self, request: Request, output: Any) -> Step[Any]:
+        """Ask the loader for all of it, look nothing up and keep nothing."""
+        found: list[Found] = []
+        yield from Fetch(request, request.bounds.first, request.bounds.stop, found).steps()
+        if not found:
+            return write(request.series.form or Form.unknown, request.series.nothing(), output)
+        found.sort(key=lambda one: one.proven.kept)
+        answers = [one.answer for one in found]
+        form = functools.reduce(Form.merge, [one.form for one in answers])
+        clip = request.bounds.clip_first, request.bounds.clip_stop
+        parts = [one.table[slice(*map(int, one.at.searchsorted(clip)))] for one in answers]
+        return write(form, together(parts), output)
 
     def _value(self, request: Request, output: Any) -> tuple[Any, int]:
         """Give the answer, and how many rows it has."""

@@ -20,6 +20,7 @@ from afml_cache.ranges.arguments import (
 from afml_cache.ranges.calendars import sessions_of
 from afml_cache.ranges.deriving import derivations
 from afml_cache.ranges.effects import Failed, Parallel, arun, run
+from afml_cache.ranges.files import Files
 from afml_cache.ranges.filling import Filler
 from afml_cache.ranges.inspection import Inspection
 from afml_cache.ranges.loaders import Loader, make_policy
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from afml_cache.ranges.effects import Step
 
 
-class RangeCache(Inspection, Upkeep):
+class RangeCache(Inspection, Upkeep, Files):
     """Bars of many series, each fetched once.
 
     Parameters

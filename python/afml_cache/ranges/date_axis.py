@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import datetime as dt
 import functools
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +12,7 @@ from afml_cache.ranges.bounds import Limits, Request, check_closed, part, refuse
 from afml_cache.ranges.callers import Caller
 from afml_cache.ranges.frame_times import dates_of
 from afml_cache.ranges.moments import Moment, moment
+from afml_cache.ranges.periods import Periods, day_of
 from afml_cache.ranges.timeframes import Timeframe
 from afml_cache.ranges.zones import DAY, HIGHEST, LOWEST, date_of, midnight
 
@@ -24,17 +24,14 @@ if TYPE_CHECKING:
 
 __all__ = ["DateAxis"]
 
-_UNIX: Final = 719_163  # the ordinal of 1970-01-01
-_MONDAY: Final = 4 * DAY
 _DAILY: Final = Timeframe(1, "D")
 
 
-class DateAxis:
-    """Session dates, each as its midnight in UTC.
+class DateAxis(Periods):
+    """Session dates, on the grid of their periods.
 
-    Weeks begin on Mondays, counted from 1970-01-05, and months from January 1970; a bar's label is
-    any date of its period. Of several days, which a vendor counts from a day of its own, a bar is
-    labelled with the first.
+    A bar's label is any date of its period. Of several days, which a vendor counts from a day of
+    its own, a bar is labelled with the first.
 
     Parameters
     ----------
@@ -58,7 +55,7 @@ class DateAxis:
         zone: str | None = None,
         labels: str | None = None,
     ) -> None:
-        self.timeframe = timeframe
+        super().__init__(timeframe)
         self.sessions = sessions
         self.naive = naive
         self.labels = labels
@@ -80,7 +77,7 @@ class DateAxis:
         """
         if self.timeframe.unit != "W" or not len(at):
             return self
-        behind = int((at - self._floors(at)).max())
+        behind = int((at - self.floors(at)).max())
         if behind <= self.behind:
             return self
         made = copy.copy(self)
@@ -101,30 +98,6 @@ class DateAxis:
         if is_named or self.labels is None or self.labels == self.zone:
             return (self.zone,)
         return self.zone, self.labels
-
-    def floor(self, position: int) -> int:
-        """Give the first date of the period that a date lies in; of days, the day."""
-        if self.timeframe.unit == "M":
-            return _month(_months(position) // self.timeframe.count * self.timeframe.count)
-        length = self._length
-        return position - (position - _MONDAY) % length
-
-    def ceil(self, position: int) -> int:
-        """Give the first date from a position on with which a period begins."""
-        floor = self.floor(position)
-        return floor if floor == position else self.next(position)
-
-    def next(self, position: int) -> int:
-        """Give the first date of the period after the one that a date lies in."""
-        if self.timeframe.unit == "M":
-            count = self.timeframe.count
-            return _month((_months(position) // count + 1) * count)
-        return self.floor(position) + self._length
-
-    @property
-    def _length(self) -> int:
-        """Nanoseconds of a place of the grid: bars of several days are on none."""
-        return 7 * DAY * self.timeframe.count if self.timeframe.unit == "W" else DAY
 
     def request(self, start: object, end: object, closed: str, now: int) -> Request:
         """Read a request; an `end` of `None` is up to `now`.
@@ -228,8 +201,8 @@ class DateAxis:
         low, high = self._part(first, stop)
         known = 0
         if self.sessions is not None:
-            known = len(np.unique(self._floors(self.sessions.dates(low, high))))
-        outside = self._places(first, low) + self._places(high, stop)
+            known = len(np.unique(self.floors(self.sessions.dates(low, high))))
+        outside = self.count(first, low) + self.count(high, stop)
         return -(-(known + outside) // (self._several // DAY + 1))
 
     def trading_time(self, first: int, stop: int) -> int:
@@ -249,8 +222,8 @@ class DateAxis:
         """
         if self.sessions is None or self._several:
             return []
-        due = np.unique(self._floors(self.sessions.dates(*self._part(first, stop))))
-        there = self._floors(labels)
+        due = np.unique(self.floors(self.sessions.dates(*self._part(first, stop))))
+        there = self.floors(labels)
         missing = due[~np.isin(due, there)]
         if not len(missing):
             return []
@@ -287,8 +260,8 @@ class DateAxis:
     def describe(self, first: int, stop: int) -> str:
         """Write an interval for a message: its first and its last date."""
         if stop - first <= DAY:
-            return str(_day(first))
-        return f"{_day(first)} .. {_day(stop - DAY)}"
+            return str(day_of(first))
+        return f"{day_of(first)} .. {day_of(stop - DAY)}"
 
     @property
     def _several(self) -> int:
@@ -306,36 +279,3 @@ class DateAxis:
 
     def _is_known(self, first: int, stop: int) -> bool:
         return self._part(first, stop) == (first, stop)
-
-    def _places(self, first: int, stop: int) -> int:
-        """Count the periods that begin or lie in [first, stop)."""
-        if first >= stop:
-            return 0
-        low, high = self.floor(first), self.ceil(stop)
-        if self.timeframe.unit == "M":
-            return (_months(high) - _months(low)) // self.timeframe.count
-        return (high - low) // self._length
-
-    def _floors(self, dates: Instants) -> Instants:
-        """Give the first date of the period of each of some dates."""
-        if self.timeframe.unit != "M":
-            return dates - (dates - _MONDAY) % self._length
-        months = dates.view("datetime64[ns]").astype("datetime64[M]").astype(np.int64)
-        begins = (months - months % self.timeframe.count).astype("datetime64[M]")
-        floors: Instants = begins.astype("datetime64[ns]").astype(np.int64)
-        return floors
-
-
-def _months(date: int) -> int:
-    """Count the months from January 1970 to a date's."""
-    day = _day(date)
-    return (day.year - 1970) * 12 + day.month - 1
-
-
-def _month(count: int) -> int:
-    """Give the first date of the month that many after January 1970."""
-    return (dt.date(1970 + count // 12, count % 12 + 1, 1).toordinal() - _UNIX) * DAY
-
-
-def _day(date: int) -> dt.date:
-    return dt.date.fromordinal(date // DAY + _UNIX)

@@ -1,4 +1,4 @@
-"""The life of a request, as steps that a driver performs: what is missing is fetched, once."""
+"""What is asked for of a series, what of it is missing, and what could not be fetched."""
 
 from __future__ import annotations
 
@@ -8,48 +8,30 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from afml_cache.exceptions import (
-    BasisChangedError,
-    CacheConfigError,
-    CacheMissError,
-    LoaderError,
-    PartialCoverageError,
-)
+from afml_cache.exceptions import CacheConfigError, LoaderError, PartialCoverageError
 from afml_cache.ranges.answers import Asked
 from afml_cache.ranges.deriving import doubtful
-from afml_cache.ranges.effects import Call, Failed, Parallel, Until
-from afml_cache.ranges.fetching import Fetch
-from afml_cache.ranges.filling import stored
-from afml_cache.ranges.forms import Form, write
 from afml_cache.ranges.intervals import Interval, common, joined, without
+from afml_cache.ranges.modes import WRITING
 from afml_cache.ranges.places import times
-from afml_cache.ranges.planning import calls_of, closed_pieces, listed, planned, seams
-from afml_cache.ranges.reservations import is_filling
-from afml_cache.ranges.restating import BasisChange
-from afml_cache.ranges.states import DERIVED, EMPTY, EVER, FETCHED, SECOND, SUSPECT
-from afml_cache.ranges.windows import together
+from afml_cache.ranges.planning import closed_pieces, listed, planned, seams
+from afml_cache.ranges.states import DERIVED, EMPTY, FETCHED, SECOND, SUSPECT
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from afml_cache.ranges.axes import Axis, Limits
     from afml_cache.ranges.axes import Request as Bounds
-    from afml_cache.ranges.effects import Step
-    from afml_cache.ranges.filling import Filler, Found
+    from afml_cache.ranges.filling import Filler
     from afml_cache.ranges.loaders import Loader
     from afml_cache.ranges.many import Batch
     from afml_cache.ranges.series import Series
 
 _log = logging.getLogger("afml_cache.ranges")
 
-WRITING = frozenset({"normal", "fresh"})
-"""Modes in which what is fetched is stored."""
 _TRIES = 3
 RECHECKED = 16
 """How many intervals without bars a request asks for again, where they are due."""
-RESTS = 60 * SECOND
-"""For how long no more of them are asked for by any request."""
 BACK_OFF = 60 * SECOND
 """How long a prefetch leaves alone what could not be fetched."""
 
@@ -96,12 +78,13 @@ class Request:
     """Where bars began that were still forming when it last had something to ask for."""
     spared: list[Interval] | None = None
     """What is due to be asked for again, and left to later requests."""
-    _leaves_some: bool = False
+    leaves_some: bool = False
     """Whether it asks for what is due, and for not all of it."""
+    number: int | None = None
+    """That of its reservation, while it fetches."""
     _axis: Axis | None = None
     """That on which its ends are whole bars."""
     _reopened: int = 0
-    _number: int | None = None
 
     def __post_init__(self) -> None:
         self._axis = self.series.axis
@@ -181,7 +164,7 @@ class Request:
             self.spared = joined(due)
             if now >= self.series.rests_until:
                 del self.spared[-RECHECKED:]
-                self._leaves_some = bool(self.spared)
+                self.leaves_some = bool(self.spared)
         return self.spared
 
     def is_reopened(self) -> bool:
@@ -223,118 +206,12 @@ class Request:
             return []
         return [(begin, stop)]
 
-    def completed(self) -> Step[None]:
-        """Fetch what is missing, or wait for whoever does."""
-        series = self.series
-        series.sync(writes=self.writes)
-        while gaps := self.gaps():
-            self._refuse(gaps)
-            self._note_closed(gaps)
-            gaps = self.gaps()
-            if not gaps:
-                return
-            wanted = self.wanted(gaps)
-            # A change of basis is of the whole series: nobody else adds to it meanwhile.
-            wanted = [EVER] if self.filler.options.is_adjusted else wanted
-            number, mine = series.reservations.reserve(wanted)
-            self._number = number
-            try:
-                held_up = functools.partial(self._refuse_to_wait, gaps, number)
-                if common(mine, gaps):
-                    yield Until(functools.partial(series.reservations.lock, number), None, held_up)
-                    yield from self._alone(mine)
-            finally:
-                series.reservations.release(number)
-                self._number = None
-            yield from self._offer_restated()
-            if not common(mine, gaps):
-                yield Until(functools.partial(series.reservations.is_free, gaps), None, held_up)
-                series.sync()
-
-    def _offer_restated(self) -> Step[None]:
-        """Tell `on_restated`, which may ask for what was fetched; what it raises is kept."""
-        offered, self.restated = self.restated, []
-        if self.outdate is not None and self.writes:
-            for one in offered:
-                yield Call(self.outdate, one)
-        told = self.filler.options.on_restated
-        if told is None:
-            return
-        for one in offered:
-            try:
-                yield Call(told, (self.values, *times(self.series.axis, *one)))
-            except Exception as error:  # noqa: BLE001 - raised when the answer is there
-                self.faults.append(error)
-
-    def uncached(self, output: Any) -> Step[Any]:
-        """Ask the loader for all of it, look nothing up and keep nothing."""
-        found: list[Found] = []
-        yield from Fetch(self, self.bounds.first, self.bounds.stop, found).steps()
-        if not found:
-            return write(self.series.form or Form.unknown, self.series.nothing(), output)
-        found.sort(key=lambda one: one.proven.kept)
-        answers = [one.answer for one in found]
-        form = functools.reduce(Form.merge, [one.form for one in answers])
-        clip = self.bounds.clip_first, self.bounds.clip_stop
-        parts = [one.table[slice(*map(int, one.at.searchsorted(clip)))] for one in answers]
-        return write(form, together(parts), output)
-
-    def _refuse(self, gaps: list[Interval]) -> None:
-        series = self.series
-        shown = ", ".join(series.axis.describe(*gap) for gap in gaps[:3])
-        if self.mode == "frozen":
-            message = f"the bars {shown} of {series.name} are not stored, and the mode is frozen"
-            raise CacheMissError(message)
-        if is_filling(series.native.digest):
-            message = (
-                f"the loader of {series.name} asks the cache for the bars {shown} that it is "
-                "loading: have it ask the vendor instead"
-            )
-            raise CacheConfigError(message)
-
-    def _refuse_to_wait(
-        self, gaps: list[Interval], number: int, loop: asyncio.AbstractEventLoop
-    ) -> None:
-        """Refuse to wait in the thread of a loop for what a task of that loop fetches."""
-        series = self.series
-        fetched = series.reservations.held_up(gaps, number, loop)
-        if fetched:
-            shown = ", ".join(series.axis.describe(*one) for one in fetched[:3])
-            message = (
-                f"the bars {shown} of {series.name} are being fetched by a task of the event loop "
-                "that runs in this thread, which can't go on while this call waits for it; use the "
-                "method that is awaited, such as `await cache.aget(...)` instead of "
-                "`cache.get(...)`"
-            )
-            raise CacheConfigError(message)
-
-    def _note_closed(self, gaps: list[Interval]) -> None:
-        closed = closed_pieces(self.series.axis, gaps, self.clock())
-        closed = [piece for piece in closed if piece.first < self.limits().opened]
-        if closed:
-            nothing = self.series.nothing()
-            self.series.keep(closed, nothing, {}, writes=self.writes)
-            if self.mode == "fresh":
-                self.asked += [(piece.first, piece.stop) for piece in closed]
-
-    def _alone(self, mine: list[Interval]) -> Step[None]:
-        """Fetch what is reserved while no other process fetches of this series."""
-        self.series.sync()
-        # Another process may have fetched it meanwhile.
-        still = self.gaps()
-        wanted = common(self.wanted(still), mine)
-        yield from self._fetch(wanted)
-        if self._leaves_some:
-            self.series.rests_until = self.clock() + RESTS
-        if self.holds():
-            self.asked = joined([*self.asked, *wanted])
-
     def holds(self) -> bool:
         """Tell whether what it fetches is its own to keep.
 
         Where its loop stood still others have taken it over: it begins anew with what they left.
         """
-        return self._number is None or self.series.reservations.holds(self._number)
+        return self.number is None or self.series.reservations.holds(self.number)
 
     def asks(self, first: int, stop: int) -> Asked:
         """Tell how the answer to a call is to be read."""
@@ -345,83 +222,7 @@ class Request:
             series.name, series.axis, first, stop, closed, options.time, series.form, precision
         )
 
-    def _fetch(self, gaps: list[Interval]) -> Step[None]:
-        calls = self._calls(gaps)
-        seams = [] if not self.filler.options.is_adjusted else self._meeting(calls)
-        failed = yield from self._performed(seams)
-        if not failed:
-            rest = [call for call in calls if call not in seams]
-            failed = yield from self._performed(rest)
-        elif not isinstance(failed[0][1], BasisChange):
-            # Nothing says whether the others would be on the basis of what is stored.
-            self._fail(without(joined(calls), joined(seams)), failed[0][1])
-        changes = [error for _, error in failed if isinstance(error, BasisChange)]
-        if changes:
-            yield from self._rebuild(gaps, changes[0])
-            return
-        for one, error in failed:
-            self._fail(one.left, error)
-
-    def _calls(self, gaps: list[Interval]) -> list[Interval]:
-        options = self.filler.options
-        return [call for gap in gaps for call in calls_of(self.series.axis, gap, options)]
-
-    def _meeting(self, calls: list[Interval]) -> list[Interval]:
-        """Give those calls that fetch again what is stored."""
-        stored = self.series.final()
-        return [call for call in calls if common([call], stored)]
-
-    def _performed(
-        self, calls: list[Interval], found: list[Found] | None = None
-    ) -> Step[list[tuple[Fetch, BaseException]]]:
-        """Make some calls; give those that failed."""
-        options = self.filler.options
-        fetches = [Fetch(self, *call, found) for call in calls]
-        outcomes = yield Parallel([fetch.steps() for fetch in fetches], options.concurrency)
-        if not self.holds():
-            return []
-        pairs = zip(fetches, outcomes, strict=True)
-        return [(one, each.exception) for one, each in pairs if isinstance(each, Failed)]
-
-    def _rebuild(self, gaps: list[Interval], change: BasisChange) -> Step[None]:
-        """Fetch all of a series again whose prices are on another basis: all of it, or nothing."""
-        series = self.series
-        if self.filler.options.on_basis_change == "raise":
-            message = (
-                f"{change}: adjusted for another split or dividend than what is stored; "
-                'invalidate the series, or set on_basis_change="rebuild"'
-            )
-            raise BasisChangedError(message)
-        _log.warning("%s: all of it is fetched again", change)
-        stored = [(one.first, one.stop) for one in series.pieces(*EVER) if one.segment is not None]
-        found: list[Found] = []
-        failed = yield from self._performed(self._calls(joined([*stored, *gaps])), found)
-        for one, error in failed:
-            self._fail(common(one.left, gaps) or gaps, error)
-        if not failed and self.holds():
-            self._refuse_loss(found, change)
-            yield Call(self.filler.replace, (self, found))
-            if self.outdate is not None and self.writes:
-                yield Call(self.outdate, EVER)
-
-    def _refuse_loss(self, found: list[Found], change: BasisChange) -> None:
-        """Keep a series that can't be fetched again as a whole."""
-        series = self.series
-        lost = [
-            part
-            for one in found
-            if not len(one.answer.at)
-            for part in stored(series, *one.proven.kept)
-        ]
-        if lost:
-            shown = "; ".join(series.axis.describe(*gap) for gap in joined(lost))
-            message = (
-                f"{change}, and nothing is given any more of what is stored of {shown}; that stays "
-                "as it is: invalidate it to go on without it"
-            )
-            raise BasisChangedError(message)
-
-    def _fail(self, left: list[Interval], error: BaseException) -> None:
+    def fail(self, left: list[Interval], error: BaseException) -> None:
         """Note what could not be fetched; it is not tried again by this request."""
         if not isinstance(error, Exception) or isinstance(error, CacheConfigError):
             raise error  # the user's wish to stop, or what only the user can mend

@@ -21,7 +21,7 @@ from afml_cache.ranges.keys import (
     tells_values,
     values_of,
 )
-from afml_cache.ranges.requests import WRITING
+from afml_cache.ranges.modes import WRITING
 from afml_cache.ranges.series import Series
 from afml_cache.ranges.timeframes import timeframe
 

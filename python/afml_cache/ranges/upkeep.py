@@ -1,26 +1,20 @@
-"""Upkeep of what is stored: fetched ahead or again, forgotten, checked, and passed as files."""
+"""Upkeep of what is stored: fetched ahead or again, forgotten, checked, and made compact."""
 
 from __future__ import annotations
 
 import random
-from pathlib import Path
-from time import time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import polars as pl
-
 from afml_cache._native import current_mode
-from afml_cache.exceptions import CacheConfigError, CacheCorruptError, CacheStoreError
+from afml_cache.exceptions import CacheCorruptError, CacheStoreError
 from afml_cache.ranges.compaction import groups, parts
+from afml_cache.ranges.completing import Completion
 from afml_cache.ranges.effects import arun, run
-from afml_cache.ranges.forms import write, zone_of
-from afml_cache.ranges.importing import answer_of, check_basis
-from afml_cache.ranges.keys import values_of
-from afml_cache.ranges.places import begun, labelled, times
-from afml_cache.ranges.requests import WRITING
+from afml_cache.ranges.modes import WRITING, check_writes
+from afml_cache.ranges.places import times
 from afml_cache.ranges.rewriting import drop, rewrite
 from afml_cache.ranges.segments import unpacked
-from afml_cache.ranges.states import DATA, EVER, IMPORTED, NEVER, NEW, Piece
+from afml_cache.ranges.states import DATA, EVER
 
 if TYPE_CHECKING:
     from afml_cache.ranges.answering import Answerer
@@ -102,12 +96,12 @@ class Upkeep:
 
     def _prefetched(self, key: tuple[Any, ...], named: dict[str, Any]) -> Any:
         if current_mode() != "frozen":  # there it tells what is missing, as any request does
-            _check_writes("prefetch")
+            check_writes("prefetch")
         series, start, end = self._series.read(key, named)
         bounds = self._answerer.bounds(series, start, end)
         request = self._answerer.request(series, bounds, self._series.written(key, named))
         request.heeds_failures = True
-        yield from request.completed()
+        yield from Completion(request).steps()
         self.counts.count(series.name, 0, request.fetched, request.calls)
         request.raise_failures(None)
         return request.calls
@@ -158,13 +152,13 @@ class Upkeep:
         return await arun(self._refreshed(key, named))
 
     def _refreshed(self, key: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        _check_writes("refresh")
+        check_writes("refresh")
         series, start, end = self._series.read(key, named)
         bounds = self._answerer.bounds(series, start, end)
         request = self._answerer.request(series, bounds, self._series.written(key, named))
         request.mode = "fresh"
         before = sum(one[2] for one in series.restated)
-        yield from request.completed()
+        yield from Completion(request).steps()
         self.counts.count(series.name, 0, request.fetched, request.calls)
         request.raise_failures(None)
         return sum(one[2] for one in series.restated) - before
@@ -197,7 +191,7 @@ class Upkeep:
         >>> bars.gaps("AAPL", "1D", "2024-01-01", "2024-01-11")
         [(datetime.date(2024, 1, 5), datetime.date(2024, 1, 8))]
         """
-        _check_writes("invalidate")
+        check_writes("invalidate")
         if len(key) > len(self.key) or "start" in named or "end" in named:
             series, start, end = self._series.read(key, named)
             bounds = self._answerer.bounds(series, start, end)
@@ -249,7 +243,7 @@ class Upkeep:
         Verified(segments=1, rows=10, problems=[], differences=[])
         """
         if sample:
-            _check_writes("verify(sample=...)")
+            check_writes("verify(sample=...)")
         fix = fix and current_mode() in WRITING
         segments = rows = 0
         problems: list[str] = []
@@ -281,7 +275,7 @@ class Upkeep:
             stop = series.axis.next(first)
             request = self._answerer.request(series, series.between(first, stop), series.values)
             request.mode = "fresh"
-            run(request.completed())
+            run(Completion(request).steps())
             request.raise_failures(None)
         fresh = list(series.restated)[before:]
         return [(*times(series.axis, first, stop), count) for first, stop, count in fresh]
@@ -316,7 +310,7 @@ class Upkeep:
         >>> bars.compact(), bars.compact()
         (1, 0)
         """
-        _check_writes("compact")
+        check_writes("compact")
         gone = 0
         for series in self._series.each(key):
             for segments in groups(parts(series)):
@@ -324,151 +318,3 @@ class Upkeep:
                     gone += len(segments) - 1
             series.native.collect()
         return gone
-
-    def export(self, path: Any, *key: Any) -> int:
-        """Write the bars of a series, or of all, to a file.
-
-        Parameters
-        ----------
-        path : str or os.PathLike
-            The suffix says what the file is: .parquet, .csv, .arrow or .feather, .json (a line for
-            each bar).
-        *key
-            The parts of the key of a series; by default all series that are stored, and columns
-            with the parts of their keys, as texts, come first.
-
-        Returns
-        -------
-        int
-            How many bars were written.
-
-        Raises
-        ------
-        CacheConfigError
-            The path has none of these suffixes.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from afml_cache import RangeCache
-        >>> def vendor(symbol, timeframe, start, end):
-        ...     return pd.DataFrame({"close": 1.0}, pd.date_range(start, end, inclusive="left"))
-        >>> bars = RangeCache("exported", vendor)
-        >>> import tempfile
-        >>> bars.prefetch("AAPL", "1D", "2024-01-01", "2024-01-11")
-        1
-        >>> bars.export(tempfile.mkdtemp() + "/aapl.csv", "AAPL", "1D")
-        10
-        """
-        writers = {
-            ".parquet": pl.DataFrame.write_parquet,
-            ".csv": pl.DataFrame.write_csv,
-            ".arrow": pl.DataFrame.write_ipc,
-            ".feather": pl.DataFrame.write_ipc,
-            ".json": pl.DataFrame.write_ndjson,
-        }
-        target = Path(path)
-        writer: Any = writers.get(target.suffix.lower())
-        if writer is None:
-            message = f"`{target.name}` has no known suffix: {', '.join(writers)}"
-            raise CacheConfigError(message)
-        tables = []
-        for series in self._series.each(key):
-            table = series.table(*EVER)
-            if series.form is None or not table.height:
-                continue
-            table = write(series.form, table, "polars")
-            stored = values_of(series.text)
-            stored = {name: stored[name] for name in self.key}
-            named = [pl.lit(str(value)).alias(name) for name, value in stored.items()]
-            tables.append(table if key else table.select(*named, pl.all()))
-        whole = pl.concat(tables, how="diagonal_relaxed") if tables else pl.DataFrame()
-        writer(whole, target)
-        return whole.height
-
-    def import_parquet(self, path: Any, *key: Any, time: str | None = None) -> int:
-        """Take in bars that one already has, from a Parquet file.
-
-        They are known from the first to the last of them, and never asked for there. Bars that are
-        not final yet are left out.
-
-        Parameters
-        ----------
-        path : str or os.PathLike
-            A file with a row for each bar, in the columns that the loader gives; others are left
-            out. What pandas has written is read with its index. Of a file of several series, with
-            columns that are called as the parts of the key (an `export` of all), only the rows of
-            this key are taken.
-        *key
-            The parts of the key of their series.
-        time : str, optional
-            The column of times; by default as for the loader's answers.
-
-        Returns
-        -------
-        int
-            How many bars were taken in.
-
-        Raises
-        ------
-        LoaderError
-            The file is no Parquet file, has no times, no bars of this key, or holds what can't be
-            kept.
-        SchemaError
-            Its columns don't fit those that are stored.
-        BasisChangedError
-            The series is adjusted and has bars, and those of the file are on another basis, or none
-            of them is stored, so that nothing tells.
-        CacheConfigError
-            The mode is one in which nothing is stored.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from afml_cache import RangeCache
-        >>> def vendor(symbol, timeframe, start, end):
-        ...     return pd.DataFrame({"close": 1.0}, pd.date_range(start, end, inclusive="left"))
-        >>> bars = RangeCache("imported", vendor)
-        >>> import tempfile
-        >>> path = tempfile.mkdtemp() + "/aapl.parquet"
-        >>> vendor("AAPL", "1D", "2024-01-01", "2024-01-11").to_parquet(path)
-        >>> bars.import_parquet(path, "AAPL", "1D")
-        10
-        >>> bars.get("AAPL", "1D", "2024-01-05", "2024-01-11").shape
-        (6, 1)
-        """
-        _check_writes("import_parquet")
-        series = self._series.of(key)
-        with series.lock:
-            answer = answer_of(path, series, self._series.written(key, {}), time)
-            axis = begun(labelled(series.axis, zone_of(answer.form)), answer.at)
-            limits = axis.limits(self._answerer.clock(), self._answerer.filler.options.settle)
-            count = int(answer.at.searchsorted(limits.settled))
-            if not count:
-                return 0
-            self._answerer.filler.tell(answer)
-            if self._answerer.filler.options.is_adjusted:
-                check_basis(path, series, answer)
-            series.learn(answer.form, answer.table)
-            span = int(answer.at[0]), series.axis.next(int(answer.at[count - 1]))
-            piece = Piece(*span, DATA, IMPORTED, NEW, 0, self._answerer.clock(), NEVER)
-            told = {"source": str(path), "rows": count, "written": time_ns()}
-            series.keep([piece], answer.table[:count], told, writes=True)
-        return count
-
-
-def _check_writes(what: str) -> None:
-    """Refuse what changes what is stored in a mode that leaves it as it is.
-
-    Raises
-    ------
-    CacheConfigError
-        The mode is such a one.
-    """
-    mode = current_mode()
-    if mode not in WRITING:
-        message = (
-            f'`{what}` changes what is stored, and mode "{mode}" leaves it as it is: call it in '
-            'mode "normal"'
-        )
-        raise CacheConfigError(message)
