@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import polars as pl
 
 from afml_cache.exceptions import LoaderError
 from afml_cache.ranges.axes import DateAxis
 from afml_cache.ranges.forms import read, zone_of
 from afml_cache.ranges.frame_times import midnights_of
+from afml_cache.ranges.labels import label_of, labels_of
+from afml_cache.ranges.moments import moment
 from afml_cache.ranges.places import labelled
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from afml_cache.ranges.axes import Axis
     from afml_cache.ranges.forms import Form
+    from afml_cache.ranges.labels import Labels
 
 _FEW = 3
 _HOUR = 3_600_000_000_000
@@ -33,7 +35,22 @@ class Answer:
     given: int
     conflicts: int = 0
     notes: list[str] = field(default_factory=list)
+    labels: Labels | None = None
+    """Of bars that are dates, at what times of their days they are labelled."""
     fault: LoaderError | None = None
+
+    @property
+    def times(self) -> pl.Series:
+        """The column of labels."""
+        return self.table[self.form.time or ""]
+
+
+class Told(NamedTuple):
+    """What a loader was told: start and end as they were written, and from which date on."""
+
+    begin: int
+    start: Any
+    end: Any
 
 
 @dataclass(frozen=True)
@@ -50,6 +67,13 @@ class Asked:
     precision: tuple[int, int] = (1, 1)
     """Nanoseconds to which start and end were rounded: the loader was told no later start, and no
     earlier end."""
+    told: Told | None = None
+    """`None` for a file."""
+
+    @property
+    def naive(self) -> str:
+        """The zone of labels without one."""
+        return "UTC" if self.axis.naive == "raise" else self.axis.naive
 
     @property
     def is_exact(self) -> bool:
@@ -77,6 +101,8 @@ def checked(value: object, asked: Asked) -> Answer:
         message = f"{asked} gave what can't be used: {error}"
         raise LoaderError(message) from error
     answer = Answer(form, table, at, len(at))
+    if len(at) and isinstance(asked.axis, DateAxis):
+        answer.labels = _labels(answer, asked)
     _put_in_order(answer, asked)
     _clip(answer, asked)
     if asked.axis.timeframe.unit != "tick":
@@ -106,6 +132,17 @@ def _positions(asked: Asked, form: Form, times: pl.Series) -> np.ndarray[Any, An
     return at
 
 
+def _labels(answer: Answer, asked: Asked) -> Labels:
+    """Tell how bars are labelled on their days, and whether it heeds more than dates."""
+    labels = labels_of(answer.times, answer.at, asked.naive)
+    if asked.told is None:
+        return labels
+    rows = np.flatnonzero(answer.at == asked.told.begin)
+    start = moment(asked.told.start, "start").instant(asked.naive)
+    is_before = any(label_of(answer.times, int(row), asked.naive) < start for row in rows)
+    return labels._replace(goes_by_dates=labels.goes_by_dates or is_before)
+
+
 def _put_in_order(answer: Answer, asked: Asked) -> None:
     if len(answer.at) > 1 and (np.diff(answer.at) < 0).any():
         _take(answer, np.argsort(answer.at, kind="stable"))
@@ -116,16 +153,18 @@ def _clip(answer: Answer, asked: Asked) -> None:
     inside = (answer.at >= asked.first) & (answer.at < asked.stop)
     if inside.all():
         return
-    if asked.is_exact and asked.closed == "left" and (answer.at == asked.stop).any():
+    down, up = asked.precision
+    begin = (asked.first if asked.told is None else asked.told.begin) // down * down
+    end = asked.stop if asked.is_exact else asked.stop + -asked.stop % up + 1
+    if _is_before_end(answer, asked):
+        end += 1
+    elif asked.is_exact and asked.closed == "left" and (answer.at == asked.stop).any():
         message = (
             f"{asked} gave a row at the end of the range, which is excluded: if its ends are "
             'inclusive, say loader_closed="both" (the rows before that end are kept)'
         )
         answer.fault = LoaderError(message)
-    down, up = asked.precision
-    told = asked.first // down * down
-    until = asked.stop if asked.is_exact else asked.stop + -asked.stop % up + 1
-    outside = answer.at[(answer.at < told) | (answer.at >= until)]
+    outside = answer.at[(answer.at < begin) | (answer.at >= end)]
     if len(outside):
         where = asked.axis.describe(int(outside[0]), asked.axis.next(int(outside[-1])))
         answer.notes.append(
@@ -133,6 +172,17 @@ def _clip(answer: Answer, asked: Asked) -> None:
             "that it heeds start and end, and in which zone its times are"
         )
     _take(answer, np.flatnonzero(inside))
+
+
+def _is_before_end(answer: Answer, asked: Asked) -> bool:
+    """Tell whether the day at the end has a label that comes before the end that was told."""
+    rows = np.flatnonzero(answer.at == asked.stop)
+    if not len(rows) or asked.told is None or not isinstance(asked.axis, DateAxis):
+        return False
+    if answer.times.dtype == pl.Date:
+        return False
+    end = moment(asked.told.end, "end").instant(asked.naive)
+    return label_of(answer.times, int(rows[-1]), asked.naive) < end
 
 
 def _keep_one_each(answer: Answer, asked: Asked) -> None:

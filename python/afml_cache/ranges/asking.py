@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import polars as pl
-
 from afml_cache.ranges.axes import DateAxis
-from afml_cache.ranges.frame_times import instants_of
-from afml_cache.ranges.moments import moment
+from afml_cache.ranges.labels import is_early, is_late
 from afml_cache.ranges.states import DAY
-from afml_cache.ranges.zones import instant_of_wall
+from afml_cache.ranges.zones import LOWEST
 
 if TYPE_CHECKING:
     import numpy as np
 
     from afml_cache.ranges.answers import Answer
-    from afml_cache.ranges.callers import Caller
     from afml_cache.ranges.intervals import Interval
     from afml_cache.ranges.requests import Request
-    from afml_cache.ranges.series import Series
 
 
 class Asking(NamedTuple):
@@ -31,31 +26,38 @@ class Asking(NamedTuple):
         What the loader is given.
     stop
         What comes before it is asked for.
+    begin
+        The loader is asked from there on, which is earlier than needed where labels of days come
+        before the midnights that it is told.
     """
 
     start: Any
     end: Any
     stop: int
+    begin: int
 
 
 def asking(request: Request, first: int, stop: int, *, whole: bool = False) -> Asking:
     """Tell how a loader is asked for an interval; with `whole`, for all of its last day."""
     series, caller = request.series, request.bounds.caller
-    axis = series.axis
+    axis, begin = series.axis, first
+    if request.children is None and is_early(series, caller, first):
+        begin = max(first - DAY, LOWEST)
+
+    def asked(end: int, stop: int, *, inclusive: bool = True) -> Asking:
+        return Asking(*axis.for_loader(begin, end, caller, inclusive=inclusive), stop, begin)
+
     if request.filler.options.loader_closed == "left":
-        return Asking(*axis.for_loader(first, stop, caller, inclusive=False), stop)
+        return asked(stop, stop, inclusive=False)
     if isinstance(axis, DateAxis):
-        reaches = (
-            request.children is not None or caller.names_days or reaches_labels(series, caller)
-        )
-        if whole or reaches is False:
-            last = stop - caller.precision
-            return Asking(*axis.for_loader(first, last, caller, inclusive=True), stop)
-        ends = axis.for_loader(first, max(stop - DAY, first), caller, inclusive=True)
-        return Asking(*ends, stop if reaches else max(axis.floor(stop - DAY), first))
+        late = is_late(series, caller)
+        reaches = request.children is not None or caller.names_days or late is False
+        if whole or (late and not reaches):
+            return asked(stop - caller.precision, stop)
+        last = max(stop - DAY, first)
+        return asked(last, stop if reaches else max(axis.floor(last), first))
     last = max(axis.last(first, stop, caller), _own_end(request, first, stop))
-    ends = axis.for_loader(first, last, caller, inclusive=True)
-    return Asking(*ends, min(last + caller.precision, stop))
+    return asked(last, min(last + caller.precision, stop))
 
 
 def _own_end(request: Request, first: int, stop: int) -> int:
@@ -70,8 +72,8 @@ def _own_end(request: Request, first: int, stop: int) -> int:
     return bounds.clip_stop - 1
 
 
-def known_of(request: Request, asked: Interval, stop: int, answer: Answer) -> Interval:
-    """Give the interval of which an answer says something.
+def known_of(request: Request, asked: Asking, first: int, stop: int, answer: Answer) -> Interval:
+    """Give the interval of which an answer says something; [first, stop) was to be fetched.
 
     Once it is known where bars begin, there are none up to the next such place. Where an answer
     has only just shown it, that place may lie beyond what was to be fetched.
@@ -79,48 +81,28 @@ def known_of(request: Request, asked: Interval, stop: int, answer: Answer) -> In
     series, at = request.series, answer.at
     learned = series.learn_anchor(at)
     if isinstance(series.axis, DateAxis):
-        if len(at) and answer.form.time is not None:
-            learn_labels(series, answer.table[answer.form.time], at)
-        is_reached = len(at) and int(at[-1]) >= asked[1]
-        if is_reached or reaches_labels(series, request.bounds.caller):
-            return asked[0], stop
-        # Without a bar that says when days are labelled, all of it is asked for again.
-        return asked if len(at) or asked[1] == stop else (asked[0], asked[0])
+        if answer.labels is not None:
+            series.day_labels = answer.labels.with_more(series.day_labels)
+        return _known_dates(request, asked, first, stop, at)
     if not (series.knows_begins and series.axis.is_steady):
-        return asked
-    reach = series.axis.ceil(asked[1])
-    return asked[0], reach if learned else max(asked[1], min(reach, stop))
+        return first, asked.stop
+    reach = series.axis.ceil(asked.stop)
+    return first, reach if learned else max(asked.stop, min(reach, stop))
 
 
-def reaches_labels(series: Series, caller: Caller) -> bool | None:
-    """Tell whether a day's label comes no later than the midnight that a caller writes for it.
-
-    `None` where there is no bar yet that shows it.
-    """
-    if series.latest is None and series.form is not None and series.form.time is not None:
-        stored = series.final()
-        if stored:
-            first, stop = stored[-1]
-            table = series.table(max(first, stop - 40 * DAY), stop)
-            if table.height:
-                learn_labels(series, table[series.form.time], series.positions(table))
-    if series.latest is None:
-        return None
-    date, instant = series.latest
-    end = caller.last(date, dates=True, inclusive=True)
-    naive = "UTC" if series.axis.naive == "raise" else series.axis.naive
-    return moment(end, "end").instant(naive) >= instant
-
-
-def learn_labels(series: Series, times: pl.Series, at: np.ndarray[Any, Any]) -> None:
-    """See how late on its day a daily bar is labelled at most."""
-    counted = instants_of(times, "UTC", unique=False)
-    place = int((counted - at).argmax())
-    date, instant = int(at[place]), int(counted[place])
-    zone, naive = getattr(times.dtype, "time_zone", None), series.axis.naive
-    if times.dtype == pl.Date:
-        instant -= 2 * DAY  # it has no time of the day
-    elif zone is None and naive not in {"UTC", "raise"}:
-        instant = instant_of_wall(instant, naive)
-    if series.latest is None or instant - date > series.latest[1] - series.latest[0]:
-        series.latest = date, instant
+def _known_dates(
+    request: Request, asked: Asking, first: int, stop: int, at: np.ndarray[Any, Any]
+) -> Interval:
+    series, caller = request.series, request.bounds.caller
+    begin, end = first, asked.stop
+    is_reached = len(at) and int(at[-1]) >= end
+    if is_reached or is_late(series, caller) is False:
+        end = stop
+    elif not len(at) and end < stop:
+        end = first  # without a bar that says when days are labelled, all of it is asked for again
+    if asked.begin == first and request.children is None and is_early(series, caller, first):
+        second = series.axis.next(first)
+        is_there = len(at) and int(at[0]) < second
+        if not is_there and not series.axis.is_closed(first, second):
+            begin = second  # its label comes before the start that the loader was told
+    return min(begin, end), end

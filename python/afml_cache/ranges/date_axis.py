@@ -87,14 +87,17 @@ class DateAxis(Periods):
     @functools.cached_property
     def zone(self) -> str:
         """Key of the zone whose dates are meant."""
-        if self.sessions is not None:
-            return self.sessions.zone
-        return self._given or ("UTC" if self.naive == "raise" else self.naive)
+        return self.named_zone or ("UTC" if self.naive == "raise" else self.naive)
+
+    @property
+    def named_zone(self) -> str | None:
+        """That of the calendar, or the one that was given; `None` where there is neither."""
+        return self._given if self.sessions is None else self.sessions.zone
 
     @functools.cached_property
     def _end_zones(self) -> tuple[str, ...]:
         """Keys of the zones in which a date is to be over."""
-        is_named = self.sessions is not None or self._given is not None
+        is_named = self.named_zone is not None
         if is_named or self.labels is None or self.labels == self.zone:
             return (self.zone,)
         return self.zone, self.labels

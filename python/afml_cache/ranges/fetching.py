@@ -51,12 +51,12 @@ class Fetch:
         value = yield from self._call(asked)
         if not request.holds():
             return
-        answer = checked(value, request.asks(first, stop))
+        answer = checked(value, request.asks(asked, first, stop))
         request.fetched += len(answer.at)
-        known = known_of(request, (first, asked.stop), stop, answer)
+        known = known_of(request, asked, first, stop, answer)
         self._whole = known[1] < stop
         if known[0] >= known[1]:
-            return  # nothing says yet at what time of a day its bar is labelled
+            return  # it has shown when bars are labelled: all of it is asked for accordingly
         proven = self._proven(answer, known)
         found = Found(answer, proven, sent)
         if self.found is None:
@@ -76,7 +76,7 @@ class Fetch:
 
     def _call(self, asked: Asking) -> Step[Any]:
         request, series, filler = self.request, self.request.series, self.request.filler
-        start, end, _ = asked
+        start, end = asked[:2]
         effort = Effort()
         try:
             with Filling(series.native.digest):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from afml_cache.exceptions import CacheConfigError, LoaderError, PartialCoverageError
-from afml_cache.ranges.answers import Asked
+from afml_cache.ranges.answers import Asked, Told
 from afml_cache.ranges.deriving import doubtful
 from afml_cache.ranges.intervals import Interval, common, joined, without
 from afml_cache.ranges.modes import WRITING
@@ -20,6 +20,7 @@ from afml_cache.ranges.states import DERIVED, EMPTY, FETCHED, SECOND, SUSPECT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from afml_cache.ranges.asking import Asking
     from afml_cache.ranges.axes import Axis, Limits
     from afml_cache.ranges.axes import Request as Bounds
     from afml_cache.ranges.filling import Filler
@@ -213,13 +214,22 @@ class Request:
         """
         return self.number is None or self.series.reservations.holds(self.number)
 
-    def asks(self, first: int, stop: int) -> Asked:
+    def asks(self, asked: Asking, first: int, stop: int) -> Asked:
         """Tell how the answer to a call is to be read."""
         series, options = self.series, self.filler.options
         caller, closed = self.bounds.caller, options.loader_closed
         precision = caller.precision_of_start, caller.precision
+        told = Told(asked.begin, asked.start, asked.end)
         return Asked(
-            series.name, series.axis, first, stop, closed, options.time, series.form, precision
+            series.name,
+            series.axis,
+            first,
+            stop,
+            closed,
+            options.time,
+            series.form,
+            precision,
+            told,
         )
 
     def fail(self, left: list[Interval], error: BaseException) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from afml_cache.ranges.forming import Tail
     from afml_cache.ranges.forms import Form
     from afml_cache.ranges.intervals import Interval
+    from afml_cache.ranges.labels import Labels
     from afml_cache.ranges.windows import Window
 
 _log = logging.getLogger("afml_cache.ranges")
@@ -80,8 +81,8 @@ class Series:
         """What was counted of changes when it was last seen what they are."""
         self.restated: deque[tuple[int, int, int]] = deque(maxlen=10_000)
         self.anchor: int | None = 0
-        self.latest: tuple[int, int] | None = None
-        """The date and the label, in UTC, of the daily bar that is labelled latest on its day."""
+        self.day_labels: Labels | None = None
+        """At what times of their days bars are labelled, if any has shown it."""
         self._anchor_known = False
         self._bound: type | None = None
         self._revision: int | None = None
