@@ -61,6 +61,23 @@ def test_the_secret_is_made_once_and_never_lies_in_the_folder(
     assert not any(form in content for form in forms)
 
 
+def test_what_a_process_left_that_was_killed_while_it_made_the_secret_goes(
+    run_python: Callable, tmp_path: Path
+) -> None:
+    (tmp_path / "good.py").write_text(GOOD)
+    folder = tmp_path / "config" / "afml"
+    folder.mkdir(parents=True, mode=0o700)
+    old, young = folder / "cache.key.0123456789abcdef", folder / "cache.key.f123456789abcdef"
+    other = folder / "cache.key.mine"
+    for path in (old, young, other):
+        path.write_text("12")
+    for path in (old, other):
+        os.utime(path, (10**9, 10**9))
+    env = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "BUILDER": "good"}
+    told(run_python(source(ASK.format(sizes=(SMALL,))), env=env))
+    assert {path.name for path in folder.iterdir()} == {"cache.key", young.name, other.name}
+
+
 @pytest.mark.parametrize(
     "trouble", ["a folder", "rubbish", "unmakeable", "not hex", "too short", "readable by all"]
 )

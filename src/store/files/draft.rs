@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use super::held::Held;
-use super::{Nonce, Root, at, create, make_private, private};
+use super::{ABANDONED, Nonce, Root, at, create, make_private, private};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::format::ALIGN;
@@ -12,9 +12,6 @@ use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
-
-/// What lies in `tmp` for longer than this, and is nobody's, was left by a process that died.
-const ABANDONED: Duration = Duration::from_secs(60);
 
 /// A file that is being written. Its lock says that the writer lives; when this is dropped, the
 /// file is gone, unless it was published and kept.

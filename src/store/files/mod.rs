@@ -41,12 +41,16 @@ use memmap2::{MmapMut, MmapOptions};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
 # This folder is a cache made by afml-cache; it can be deleted at any time.\n";
 
 /// No index was ever replaced so often: what names a higher generation is damaged.
 pub const HIGHEST: u64 = 1 << 20;
+
+/// What is nobody's, and older than this, was left by a process that died.
+const ABANDONED: Duration = Duration::from_secs(60);
 
 /// Tells payload files of one key apart.
 pub type Nonce = [u8; 8];
@@ -348,6 +352,12 @@ fn read_small(path: &Path) -> io::Result<Vec<u8>> {
 #[must_use]
 pub fn identity(path: &Path) -> Option<(u64, u64)> {
     private::identity(path)
+}
+
+/// Whether a file that nobody names is old enough to be nobody's.
+fn is_abandoned(found: &fs::Metadata) -> bool {
+    let age = found.modified().map(|then| then.elapsed());
+    matches!(age, Ok(Ok(age)) if age > ABANDONED)
 }
 
 /// Makes a file whole or not at all; where another process was first, its file stays. `draft` begins

@@ -8,19 +8,18 @@
 #![allow(clippy::disallowed_methods)]
 
 use super::write_draft;
-use super::{Held, Root, at, identity, make_private, open_private, open_to_read, private};
+use super::{
+    Held, Root, at, identity, is_abandoned, make_private, open_private, open_to_read, private,
+};
 use crate::digest::{Digest, digest_bytes};
 use crate::error::{Error, Kind, Result};
 use crate::store::mapped::Bytes;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 const SUFFIX: &str = ".parquet";
 const CUT: &str = ".cut";
-/// A segment that nothing names is somebody's who is about to enter it, or nobody's after this long.
-const ABANDONED: Duration = Duration::from_secs(60);
 
 /// The folder of the series of a store.
 #[derive(Clone, Debug)]
@@ -203,9 +202,8 @@ impl SeriesFiles {
         entries
             .filter(|(name, _)| digest_of(name).is_some())
             .map(|(name, found)| {
-                let age = found.modified().map(|then| then.elapsed());
-                let abandoned = matches!(age, Ok(Ok(age)) if age > ABANDONED);
-                (name, abandoned)
+                // Of somebody who is about to enter it, or nobody's.
+                (name, is_abandoned(&found))
             })
             .collect()
     }
