@@ -292,8 +292,9 @@ class Vendor:
             rows = self.current(symbol, label)
             found = Known(rows, self.now, label < limits.settled)
             before = known.get(label)
-            is_begin = before is not None and label // 1000 == asked[0] // 1000
-            if (is_begin and self._is_tick) or (label == asked[1] - 1 and self._rounds_ends):
+            rounded = asked[0] // 1000, (asked[1] - 1) // 1000
+            is_edge = self._is_tick and before is not None and label // 1000 in rounded
+            if is_edge or (label == asked[1] - 1 and self._rounds_ends):
                 self.at_ends.append((symbol, label, found))
                 continue
             if before is not None and before.final and before.rows:

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from range_axes import date
 from range_vendor import Clock, Frame, Vendor, cache_of, days, same, told, utc
 
 from afml_cache import RangeCache, invalidate, time_aware_cacheable
 from afml_cache.exceptions import BasisChangedError, CacheConfigError, PartialCoverageError
+from afml_cache.ranges.calendars import sessions_of
 
 YEAR = days("2024-01-01", "2024-12-31")
 
@@ -241,6 +243,44 @@ def test_an_adjusted_series_without_an_event_takes_one_session_again() -> None:
     cache.get("A", "1D", "2024-02-20", "2024-03-10")
     assert vendor.spans == [("2024-02-29", "2024-03-10")]
     assert cache.stats()["restated"] == 0
+
+
+@pytest.mark.parametrize("how", ["get", "refresh", "verify"])
+def test_a_change_of_basis_is_told_as_what_it_restates(how: str) -> None:
+    vendor, told = Adjusted(), []
+    cache = adjusted(vendor, on_restated=lambda _, *span: told.append(span))
+    vendor.events.append(SPLIT)
+    if how == "get":
+        cache.get("A", "1D", "2024-02-05", "2024-03-20")
+    elif how == "refresh":
+        assert cache.refresh("A", "1D", "2024-02-05", "2024-02-08") == 19
+    else:
+        found = cache.verify("A", "1D", sample=1).differences
+        assert sum(count for *_, count in found) == 19
+    spans = [("2024-02-01", "2024-02-10"), ("2024-02-20", "2024-03-01")]
+    assert [(str(start), str(end)) for start, end in told] == spans
+    assert [count for *_, count in cache.restated("A", "1D")] == [9, 10]
+    assert cache.stats()["restated"] == 19
+
+
+@pytest.mark.parametrize("calendar", ["XASX", "CMES", "XTKS", "XNYS"])
+def test_the_last_session_is_fetched_again_whole_though_it_begins_on_the_evening_before(
+    calendar: str,
+) -> None:
+    exchange = sessions_of(calendar).opens_closes(date(2024, 11, 14), date(2024, 11, 22))
+    sessions = [
+        pd.date_range(utc(begin).floor("h"), utc(end), freq="h", inclusive="left", name="time")
+        for begin, end in zip(*exchange, strict=True)
+    ]
+    vendor = Vendor(sessions[0].append(sessions[1:]).as_unit("ns"))
+    cache = cache_of(vendor, overlap=1, calendar=calendar)
+    start, *_, last, newest = (times[0] for times in sessions)
+    cache.get("A", "1h", start, sessions[-2][-1] + pd.Timedelta("1h"))
+    restate(vendor, str(last), 7.0)
+    span = start, sessions[-1][-1] + pd.Timedelta("1h")
+    same(cache.get("A", "1h", *span), vendor.between(*span))
+    assert vendor.asked[-1][0] == last < newest
+    assert [count for *_, count in cache.restated("A", "1h")] == [1]
 
 
 def test_raw_prices_have_no_basis_and_are_not_fetched_again() -> None:

@@ -314,6 +314,18 @@ def test_ticks_of_neighbouring_requests_are_each_fetched_once() -> None:
     assert sorted(vendor.given.values()) == [1, 2, 3, 4]
 
 
+def test_ticks_of_one_instant_that_are_restated_are_told() -> None:
+    vendor = ticks()
+    cache = cache_of(vendor)
+    cache.get("A", "tick", at(0), at(20))
+    vendor.bars.iloc[2, 0] += 1
+    assert cache.refresh("A", "tick", at(0), at(20)) == 1
+    vendor.bars = pd.concat([vendor.bars[:3], vendor.bars[2:]])
+    assert cache.refresh("A", "tick", at(0), at(20)) == 1
+    same(cache.get("A", "tick", at(0), at(20)), vendor.bars)
+    assert cache.refresh("A", "tick", at(0), at(20)) == 0
+
+
 def test_ticks_that_are_fetched_again_replace_all_of_their_interval() -> None:
     vendor = ticks()
     cache = cache_of(vendor)

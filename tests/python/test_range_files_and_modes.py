@@ -160,6 +160,25 @@ def test_there_is_no_cache_in_mode_off() -> None:
     same(cache.get(*SERIES, *JANUARY), vendor.between(*JANUARY))
 
 
+@pytest.mark.parametrize("closed", ["left", "both"])
+def test_an_empty_range_takes_no_call_in_mode_off(closed: str) -> None:
+    vendor = Vendor(YEAR, closed)
+    cache = cache_of(vendor)
+    with mode("off"):
+        assert len(cache.get(*SERIES, "2024-01-05", "2024-01-05")) == 0
+        with as_of("2020-01-01"):
+            assert len(cache.get(*SERIES, "2024-01-05")) == 0
+    assert vendor.asked == []
+
+
+def test_calls_are_no_longer_than_the_vendor_takes_in_mode_off_either() -> None:
+    vendor = Vendor(YEAR)
+    cache = cache_of(vendor, max_span="10D")
+    with mode("off"):
+        same(cache.get(*SERIES, *JANUARY), vendor.between(*JANUARY))
+    assert len(vendor.asked) == 4
+
+
 # Simulations and calls
 
 

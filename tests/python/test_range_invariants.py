@@ -55,6 +55,14 @@ FOUND: dict[str, Done] = {
         World("tick"),
         [Step("get", begin=500, written="timestamp"), Step("get")],
     ),
+    "restated ticks behind an end that was rounded are taken for those that were asked for": (
+        World("tick"),
+        [
+            Step("get", begin=6, end=2, off=(-3, 0), written="timestamp"),
+            Step("restate", end=1, off=(-2, 1), written="timestamp"),
+            Step("get", end=284, off=(-3, -3)),
+        ],
+    ),
     "ticks finer than an inclusive end are never asked for": (
         World("tick", loader_closed="both"),
         [Step("get"), Step("verify", count=5)],

@@ -20,6 +20,18 @@ def test_a_listing_that_moves_shows_the_bars_that_it_had_left_out() -> None:
     assert vendor.given_twice == []
 
 
+def test_a_listing_that_ends_is_heeded_by_what_is_in_memory() -> None:
+    vendor = Vendor(YEAR)
+    listing = [(None, None)]
+    cache = cache_of(vendor, listing=lambda **_: listing[-1])
+    for _ in range(3):
+        same(cache.get(*ASKED), vendor.between(*ASKED[2:]))
+    listing.append((None, "2024-03-10"))
+    for _ in range(3):
+        same(cache.get(*ASKED), vendor.between("2024-02-20", "2024-03-10", "both"))
+    assert len(vendor.asked) == 1
+
+
 def test_a_listing_is_of_one_cache_alone() -> None:
     vendor = Vendor(YEAR)
     for listing in (lambda **_: ("2024-03-01", "2024-03-10"), None):

@@ -310,6 +310,40 @@ def test_verify_reads_all_and_samples_the_vendor() -> None:
     same(cache.get(*SERIES, *JANUARY), vendor.between(*JANUARY))
 
 
+def test_coroutines_verify_too() -> None:
+    vendor = Vendor(YEAR)
+    cache = RangeCache("bars", vendor.aload, clock=Clock())
+
+    async def ask():
+        await cache.aget(*SERIES, *JANUARY)
+        vendor.bars["close"] += 1
+        return await cache.averify(*SERIES, sample=31)
+
+    assert sum(count for *_, count in asyncio.run(ask()).differences) == 31
+
+
+@pytest.mark.parametrize("sample", [-1, 2.5, "all", True])
+def test_a_sample_is_a_number_of_bars(sample) -> None:
+    with pytest.raises(CacheConfigError, match="`sample` takes a whole number"):
+        cache_of(Vendor(YEAR)).verify(*SERIES, sample=sample)
+
+
+def test_what_failed_before_the_clock_was_set_back_is_not_left_alone() -> None:
+    vendor, clock = Vendor(YEAR), Clock()
+
+    def down(_):
+        raise ConnectionError
+
+    vendor.answer = down
+    cache = cache_of(vendor, clock=clock)
+    with pytest.raises(PartialCoverageError):
+        cache.prefetch(*SERIES, *JANUARY)
+    assert cache.prefetch(*SERIES, *JANUARY) == 0
+    vendor.answer = None
+    clock.move("-365D")
+    assert cache.prefetch(*SERIES, *JANUARY) == 1
+
+
 def test_verify_finds_damage_and_has_it_fetched_again(default_cache) -> None:
     vendor = Vendor(YEAR)
     cache_of(vendor).get(*SERIES, *JANUARY)

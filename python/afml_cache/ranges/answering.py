@@ -15,6 +15,7 @@ from afml_cache.ranges.fetching import Fetch
 from afml_cache.ranges.forming import forming
 from afml_cache.ranges.forms import Form, write
 from afml_cache.ranges.places import times
+from afml_cache.ranges.planning import calls_of, listed
 from afml_cache.ranges.requests import Request
 from afml_cache.ranges.rewriting import drop
 from afml_cache.ranges.series import Hot
@@ -85,6 +86,7 @@ class Answerer:
             or self.clock() >= hot.until
             or hot.mark != series.native.mark()
             or _native.current_mode() not in _LOOKS
+            or hot.listed != listed(series, self.filler.options, series.values)
         ):
             return None
         begin, stop = hot.window.rows(bounds.clip_first, bounds.clip_stop)
@@ -197,13 +199,15 @@ class Answerer:
     def _uncached(self, request: Request, output: Any) -> Step[Any]:
         """Ask the loader for all of it, look nothing up and keep nothing."""
         found: list[Found] = []
-        yield from Fetch(request, request.bounds.first, request.bounds.stop, found).steps()
+        bounds, options = request.bounds, self.filler.options
+        for call in calls_of(request.series.axis, (bounds.first, bounds.stop), options):
+            yield from Fetch(request, *call, found).steps()
         if not found:
             return write(request.series.form or Form.unknown, request.series.nothing(), output)
         found.sort(key=lambda one: one.proven.kept)
         answers = [one.answer for one in found]
         form = functools.reduce(Form.merge, [one.form for one in answers])
-        clip = request.bounds.clip_first, request.bounds.clip_stop
+        clip = bounds.clip_first, bounds.clip_stop
         parts = [one.table[slice(*map(int, one.at.searchsorted(clip)))] for one in answers]
         return write(form, together(parts), output)
 
@@ -232,9 +236,9 @@ class Answerer:
 
     def _warm(self, request: Request, window: Window) -> None:
         """Have requests within what is final answered without asking anybody."""
-        series, listed = request.series, request.listed
+        series, known = request.series, request.listed
         ready = series.native.ready(*request.span, self.clock())
         if ready is not None and series.mark is not None:
-            first = max(ready[0], window.first, listed[0])
-            stop = min(ready[1], window.stop, listed[1])
-            series.hot = Hot(first, stop, ready[2], series.mark, window)
+            first = max(ready[0], window.first, known[0])
+            stop = min(ready[1], window.stop, known[1])
+            series.hot = Hot(first, stop, ready[2], series.mark, window, known)

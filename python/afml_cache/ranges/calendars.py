@@ -17,7 +17,7 @@ from afml_cache.ranges.made_calendars import (
     special_dates,
     widened,
 )
-from afml_cache.ranges.zones import DAY
+from afml_cache.ranges.zones import DAY, midnight
 
 if TYPE_CHECKING:
     from afml_cache.ranges.made_calendars import Instants, Table
@@ -91,6 +91,15 @@ class Sessions:
         table = self._reaching(first_date, stop_date)
         within = slice(*np.searchsorted(table.dates, (first_date, stop_date)))
         return table.opens[within], table.closes[within]
+
+    def begins(self, first_date: int, stop_date: int) -> Instants:
+        """Give when the days of the sessions in [first_date, stop_date) begin.
+
+        That is at midnight in the calendar's zone, or at the open where it comes before that.
+        """
+        opens, _ = self.opens_closes(first_date, stop_date)
+        midnights = [midnight(int(date), self.zone) for date in self.dates(first_date, stop_date)]
+        return np.minimum(opens, np.array(midnights, np.int64))
 
     def close_of(self, date: int) -> int | None:
         """Give when the session of that date closes; `None` where there is none."""

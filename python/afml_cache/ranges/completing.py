@@ -15,7 +15,7 @@ from afml_cache.ranges.places import times
 from afml_cache.ranges.planning import calls_of, closed_pieces
 from afml_cache.ranges.reservations import is_filling
 from afml_cache.ranges.restating import BasisChange
-from afml_cache.ranges.states import EVER, SECOND
+from afml_cache.ranges.states import EVER
 
 if TYPE_CHECKING:
     import asyncio
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from afml_cache.ranges.requests import Request
 
 _log = logging.getLogger("afml_cache.ranges")
-
-_RESTS = 60 * SECOND
-"""For how long no more of what is due is asked for again, where a request has left some of it."""
 
 
 class Completion:
@@ -127,7 +124,7 @@ class Completion:
         wanted = common(self.request.wanted(still), mine)
         yield from self._fetch(wanted)
         if self.request.leaves_some:
-            self.series.rests_until = self.request.clock() + _RESTS
+            self.series.rests = self.request.clock()
         if self.request.holds():
             self.request.asked = joined([*self.request.asked, *wanted])
 

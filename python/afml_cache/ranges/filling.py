@@ -78,9 +78,12 @@ class Filler:
         """Keep what several answers prove in the place of all that is stored, in one step."""
         series = request.series
         with series.lock:
+            changed = [seen for found in founds for seen in self._compared(series, found)]
             for found in founds:
                 self._note(request, found.answer)
             self._store(request, founds, cut=[EVER])
+            for seen in changed:
+                self._tell(request, seen)
 
     def tell(self, answer: Answer) -> None:
         """Say what had to be mended of an answer."""
@@ -160,22 +163,34 @@ class Filler:
         series.tail = new
 
     def _compare(self, request: Request, found: Found) -> list[Compared]:
-        """Find what the vendor has restated of what was stored and final."""
+        """Find what the vendor has restated of what was stored and final.
+
+        Raises
+        ------
+        BasisChange
+            Its prices are on another basis.
+        """
         series, answer = request.series, found.answer
         if not len(answer.at):
             for span in stored(series, *found.proven.kept):
                 what = series.axis.describe(*span)
                 _log.warning("%s: nothing was given of %s: its bars stay", series.name, what)
             return []
-        changed = []
+        changed = self._compared(series, found)
+        ratio = next((seen.ratio for seen in changed if seen.ratio is not None), None)
+        if ratio is not None and self.options.is_adjusted:
+            raise BasisChange(series.name, ratio)
+        return changed
+
+    def _compared(self, series: Series, found: Found) -> list[Compared]:
+        """Compare what was stored and final with an answer."""
+        answer, changed = found.answer, []
         known = [(one.first, one.stop) for one in series.pieces(*found.proven.kept) if one.is_final]
         for first, stop in joined(known):
             old = series.table(first, stop)
             begin, end = map(int, answer.at.searchsorted((first, stop)))
             new = answer.at[begin:end], answer.table[begin:end]
             seen = compared((series.positions(old), old), new)
-            if seen.ratio is not None and self.options.is_adjusted:
-                raise BasisChange(series.name, seen.ratio)
             if seen.differences:
                 changed.append(seen)
         return changed

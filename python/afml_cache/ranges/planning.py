@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.instants import span
 from afml_cache.ranges.intervals import Interval, common, joined, without
@@ -130,8 +132,9 @@ def _last_sessions(series: Series, span: Interval, sessions: int) -> Interval:
     first, stop = span
     at = series.labels(max(first, stop - (10 + 2 * sessions) * DAY), stop)
     at = at if len(at) else series.labels(first, stop)
-    days = sorted(set((at // DAY).tolist()))[-sessions:]
-    begin = at[at // DAY >= days[0]][0] if days else first
+    days = _days(series.axis, at)
+    last = np.unique(days)[-sessions:]
+    begin = at[days >= last[0]][0] if len(last) else first
     return max(series.axis.floor(int(begin)), first), stop
 
 
@@ -140,5 +143,17 @@ def _first_session(series: Series, span: Interval) -> Interval:
     first, stop = span
     at = series.labels(first, min(stop, first + 12 * DAY))
     at = at if len(at) else series.labels(first, stop)
-    last = at[at // DAY == at[0] // DAY][-1] if len(at) else stop - 1
+    days = _days(series.axis, at)
+    last = at[days == days[0]][-1] if len(at) else stop - 1
     return first, min(series.axis.next(int(last)), stop)
+
+
+def _days(axis: Axis, at: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Tell the bars of one day, or session, from others; it may begin on the evening before."""
+    if axis.sessions is None or axis.timeframe.is_dates or not len(at):
+        return at // DAY
+    begins = axis.sessions.begins(int(at[0]) - 4 * DAY, int(at[-1]) + 2 * DAY)
+    # The first bar of a session may be labelled before its open.
+    last = at + (axis.timeframe.step or 1) - 1
+    days: np.ndarray[Any, Any] = begins.searchsorted(last, "right")
+    return days

@@ -15,7 +15,7 @@ from afml_cache.ranges.intervals import Interval, common, joined, without
 from afml_cache.ranges.modes import WRITING
 from afml_cache.ranges.places import times
 from afml_cache.ranges.planning import closed_pieces, listed, planned, seams
-from afml_cache.ranges.states import DERIVED, EMPTY, FETCHED, SECOND, SUSPECT
+from afml_cache.ranges.states import DERIVED, EMPTY, FETCHED, SUSPECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +33,6 @@ _log = logging.getLogger("afml_cache.ranges")
 _TRIES = 3
 RECHECKED = 16
 """How many intervals without bars a request asks for again, where they are due."""
-BACK_OFF = 60 * SECOND
-"""How long a prefetch leaves alone what could not be fetched."""
 
 
 class Failure(NamedTuple):
@@ -163,7 +161,7 @@ class Request:
                 if piece.state in {EMPTY, SUSPECT} and piece.recheck_after <= now
             ]
             self.spared = joined(due)
-            if now >= self.series.rests_until:
+            if not self.series.rests_from_asking(now):
                 del self.spared[-RECHECKED:]
                 self.leaves_some = bool(self.spared)
         return self.spared
@@ -236,9 +234,9 @@ class Request:
         """Note what could not be fetched; it is not tried again by this request."""
         if not isinstance(error, Exception) or isinstance(error, CacheConfigError):
             raise error  # the user's wish to stop, or what only the user can mend
-        until = self.clock() + BACK_OFF
+        now = self.clock()
         for gap in left:
-            self.series.failed[gap] = (until, str(error))
+            self.series.failed[gap] = (now, str(error))
         is_fault = not left or isinstance(error, LoaderError)
         if self.filler.options.align is not None:
             # What only makes a day or a month whole is nothing that the caller waits for; what a

@@ -39,18 +39,28 @@ class Compared(NamedTuple):
 def compared(old: tuple[At, pl.DataFrame], new: tuple[At, pl.DataFrame]) -> Compared:
     """Compare the bars of one interval as they were stored and as they are now."""
     (old_at, old_table), (new_at, new_table) = old, new
-    both, mine, theirs = np.intersect1d(old_at, new_at, return_indices=True)
-    lone = np.setxor1d(old_at, new_at)
+    times = np.unique(np.concatenate([old_at, new_at]))
+    most = max(len(old_at), len(new_at))
+    olds, news = (times.searchsorted(at) * most + _which(at) for at in (old_at, new_at))
+    both, mine, theirs = np.intersect1d(olds, news, assume_unique=True, return_indices=True)
+    lone = np.setxor1d(olds, news, assume_unique=True)
     columns = [name for name in old_table.columns if name in new_table.columns]
     left, right = old_table[mine].select(columns), new_table[theirs].select(columns)
     differs = np.zeros(len(both), bool)
     for name in columns:
         differs |= ~_equal(left[name], right[name])
-    at = np.sort(np.concatenate([lone, both[differs]]))
-    if not len(at):
+    rows = np.concatenate([lone, both[differs]])
+    if not len(rows):
         return Compared(0, 0, 0, None)
+    at = times[np.sort(rows) // most]
     ratio = _ratio(left, right, columns)
     return Compared(len(at), int(at[0]), int(at[-1]), ratio)
+
+
+def _which(at: At) -> At:
+    """Count the rows of its time before each: a tick may have others beside it."""
+    begins = np.flatnonzero(np.diff(at, prepend=at[:1] - 1))
+    return np.arange(len(at)) - np.repeat(begins, np.diff(begins, append=len(at)))
 
 
 def _equal(left: pl.Series, right: pl.Series) -> np.ndarray[Any, Any]:

@@ -20,7 +20,7 @@ from afml_cache.ranges.importing import in_form, is_provisional, merged
 from afml_cache.ranges.intervals import joined
 from afml_cache.ranges.places import anchor_of, anchored, begun, between, labelled
 from afml_cache.ranges.reservations import Reservations
-from afml_cache.ranges.states import EVER, Piece
+from afml_cache.ranges.states import EVER, SECOND, Piece
 from afml_cache.ranges.storing import Segments
 from afml_cache.ranges.windows import Windows, together
 
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("afml_cache.ranges")
 
+# How long what failed is left alone by a prefetch, and what is due by all requests.
+_MOMENT = 60 * SECOND
+
 
 class Hot(NamedTuple):
     """An interval that is answered without asking anybody, as long as its mark stands."""
@@ -48,6 +51,8 @@ class Hot(NamedTuple):
     until: int
     mark: int
     window: Window
+    listed: Interval
+    """Between which positions there could be bars."""
 
 
 class Series:
@@ -72,8 +77,8 @@ class Series:
         self.hot: Hot | None = None
         self.tail: Tail | None = None
         self.failed: dict[Interval, tuple[int, str]] = {}
-        self.rests_until = 0
-        """Until when no more intervals without bars are asked for again."""
+        self.rests: int | None = None
+        """Since when no more intervals without bars are asked for again."""
         self.appended = 0
         self.collected = -math.inf
         """When files that were replaced were looked for, by the clock that never goes back."""
@@ -301,8 +306,12 @@ class Series:
 
     def failed_lately(self, now: int) -> list[Interval]:
         """Tell what could not be fetched a moment ago."""
-        self.failed = {gap: why for gap, why in self.failed.items() if now < why[0]}
+        self.failed = {gap: why for gap, why in self.failed.items() if _is_lately(why[0], now)}
         return list(self.failed)
+
+    def rests_from_asking(self, now: int) -> bool:
+        """Whether a request a moment ago asked for intervals without bars, and left some."""
+        return self.rests is not None and _is_lately(self.rests, now)
 
     def final(self) -> list[Interval]:
         """Tell of what intervals there are bars that will not be asked for again."""
@@ -406,3 +415,8 @@ class Series:
         for first, stop in joined([(piece.first, piece.stop) for piece in pieces]):
             begin, end = map(int, at.searchsorted((first, stop)))
             self.windows.put(first, stop, table[begin:end], at[begin:end])
+
+
+def _is_lately(since: int, now: int) -> bool:
+    """Whether it was a moment ago, and not later than now by a clock that was set back."""
+    return since <= now < since + _MOMENT

@@ -11,6 +11,7 @@ from afml_cache.ranges.compaction import groups, parts
 from afml_cache.ranges.completing import Completion
 from afml_cache.ranges.effects import arun, run
 from afml_cache.ranges.modes import WRITING, check_writes
+from afml_cache.ranges.options import count_of
 from afml_cache.ranges.places import times
 from afml_cache.ranges.rewriting import drop, rewrite
 from afml_cache.ranges.segments import unpacked
@@ -18,6 +19,7 @@ from afml_cache.ranges.states import DATA, EVER
 
 if TYPE_CHECKING:
     from afml_cache.ranges.answering import Answerer
+    from afml_cache.ranges.effects import Step
     from afml_cache.ranges.series import Series
     from afml_cache.ranges.series_of_cache import SeriesOfCache
     from afml_cache.ranges.stats import Counts
@@ -228,7 +230,7 @@ class Upkeep:
         PartialCoverageError
             A bar of the sample could not be fetched.
         CacheConfigError
-            With `sample`, the mode is one in which nothing is stored.
+            `sample` is no count; or with one, the mode is one in which nothing is stored.
 
         Examples
         --------
@@ -242,6 +244,16 @@ class Upkeep:
         >>> bars.verify("AAPL", "1D", sample=3)
         Verified(segments=1, rows=10, problems=[], differences=[])
         """
+        found: Verified = run(self._verified(key, sample, fix))
+        return found
+
+    async def averify(self, *key: Any, sample: int = 0, fix: bool = True) -> Verified:
+        """Do the same as `verify`, for loaders that are coroutine functions."""
+        found: Verified = await arun(self._verified(key, sample, fix))
+        return found
+
+    def _verified(self, key: tuple[Any, ...], sample: int, fix: bool) -> Step[Verified]:
+        sample = count_of("sample", sample, least=0)
         if sample:
             check_writes("verify(sample=...)")
         fix = fix and current_mode() in WRITING
@@ -264,10 +276,10 @@ class Upkeep:
                     f"verify({', '.join(self.key)}, sample={sample})"
                 )
             elif sample:
-                differences += self._sampled(series, sample)
+                differences += yield from self._sampled(series, sample)
         return Verified(segments, rows, problems, differences)
 
-    def _sampled(self, series: Series, sample: int) -> list[tuple[Any, Any, int]]:
+    def _sampled(self, series: Series, sample: int) -> Step[list[tuple[Any, Any, int]]]:
         data = [piece for piece in series.pieces(*EVER) if piece.state == DATA]
         at = [int(one) for piece in data for one in series.labels(piece.first, piece.stop)]
         before = len(series.restated)
@@ -275,7 +287,7 @@ class Upkeep:
             stop = series.axis.next(first)
             request = self._answerer.request(series, series.between(first, stop), series.values)
             request.mode = "fresh"
-            run(Completion(request).steps())
+            yield from Completion(request).steps()
             request.raise_failures(None)
         fresh = list(series.restated)[before:]
         return [(*times(series.axis, first, stop), count) for first, stop, count in fresh]
