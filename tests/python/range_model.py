@@ -265,9 +265,15 @@ class Vendor:
     def _note_again(self, symbol: str, label: int, first: int, stop: int) -> None:
         # What a datetime tells no finer is given with its neighbours.
         finer = self._is_tick and (self.finer or self.world.seed % 2 == 0)
-        edges = {first // 1000, (stop - 1) // 1000, stop // 1000} if finer else set()
-        if not self.forgives and label // 1000 not in edges:
+        is_edge = finer and self._is_at_edge(label, (first, stop))
+        if not self.forgives and not is_edge:
             self.again.append((symbol, label))
+
+    def _is_at_edge(self, label: int, asked: Span) -> bool:
+        """Tell whether a tick is given since ends are rounded: an inclusive one to behind it."""
+        last = (asked[1] - 1) // 1000
+        edges = {asked[0] // 1000, last, asked[1] // 1000, last - self._rounds_ends}
+        return label // 1000 in edges
 
     def _proven(self, symbol: str, labels: list[int], asked: Span, reached: Span) -> Span:
         """Tell of which labels an answer says that they have no bar any more.
@@ -292,9 +298,9 @@ class Vendor:
             rows = self.current(symbol, label)
             found = Known(rows, self.now, label < limits.settled)
             before = known.get(label)
-            rounded = asked[0] // 1000, (asked[1] - 1) // 1000
-            is_edge = self._is_tick and before is not None and label // 1000 in rounded
-            if is_edge or (label == asked[1] - 1 and self._rounds_ends):
+            is_known = self._is_tick and before is not None
+            is_end = label == asked[1] - 1 and self._rounds_ends
+            if is_end or (is_known and self._is_at_edge(label, asked)):
                 self.at_ends.append((symbol, label, found))
                 continue
             if before is not None and before.final and before.rows:

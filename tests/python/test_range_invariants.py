@@ -63,6 +63,13 @@ FOUND: dict[str, Done] = {
             Step("get", end=284, off=(-3, -3)),
         ],
     ),
+    "a tick behind an inclusive end that was rounded is taken for one that was asked for": (
+        World("tick", loader_closed="both"),
+        [
+            Step("get", begin=6, end=6, off=(0, 1), written="timestamp"),
+            Step("get", begin=0, end=6, off=(0, 1)),
+        ],
+    ),
     "ticks finer than an inclusive end are never asked for": (
         World("tick", loader_closed="both"),
         [Step("get"), Step("verify", count=5)],
