@@ -24,7 +24,7 @@ from afml_cache.ranges.files import Files
 from afml_cache.ranges.filling import Filler
 from afml_cache.ranges.inspection import Inspection
 from afml_cache.ranges.loaders import Loader, make_policy
-from afml_cache.ranges.many import SHAPES, Batch, shaped, symbols_of
+from afml_cache.ranges.many import Batch, symbols_of
 from afml_cache.ranges.options import (
     ALIGNED,
     BASES,
@@ -34,6 +34,7 @@ from afml_cache.ranges.options import (
     one_of,
 )
 from afml_cache.ranges.series_of_cache import SeriesOfCache
+from afml_cache.ranges.shapes import check_shape, shaped
 from afml_cache.ranges.stats import Counts
 from afml_cache.ranges.upkeep import Upkeep
 from afml_cache.store import checked_store
@@ -388,7 +389,7 @@ class RangeCache(Inspection, Upkeep, Files):
             The other parts of the key, start and end, as for `get`.
         shape : {"long", "wide", "dict"}
             One frame with the symbol in its first column; one with a column for each pair of field
-            and symbol; or a dictionary.
+            and symbol and a row for each time, which ticks can't be; or a dictionary.
         **options
             `output` and `allow_partial`, as for `get`, and parts of the key, `start` and `end` by
             name.
@@ -404,8 +405,8 @@ class RangeCache(Inspection, Upkeep, Files):
         PartialCoverageError
             A call failed; what the others gave is kept.
         CacheConfigError
-            The arguments are no symbols, key and times of this cache, or the bars are of a kind
-            that can't be put together.
+            The arguments are no symbols, key and times of this cache, or the bars are of a kind, or
+            have columns, that can't be put together.
 
         Examples
         --------
@@ -427,11 +428,11 @@ class RangeCache(Inspection, Upkeep, Files):
     def _got_many(
         self, symbols: Any, rest: tuple[Any, ...], shape: str, options: dict[str, Any]
     ) -> Step[Any]:
-        one_of("shape", shape, SHAPES)
         output, partial = options.pop("output", None), options.pop("allow_partial", None)
         requests = {}
         for symbol in symbols_of(symbols):
             series, start, end = self._series.read((symbol, *rest), options)
+            check_shape(shape, series.axis.timeframe)
             bounds = self._answerer.bounds(series, start, end)
             values = self._series.written((symbol, *rest), options)
             requests[symbol] = self._answerer.request(series, bounds, values)
@@ -443,8 +444,9 @@ class RangeCache(Inspection, Upkeep, Files):
             if isinstance(outcome, Failed):
                 raise outcome.exception
         answers = dict(zip(requests, [outcome.value for outcome in outcomes], strict=True))
+        time = self._answerer.filler.options.time
         if not self._answerer.takes_partial(partial):
-            return shaped(answers, self.key[0], shape)
+            return shaped(answers, self.key[0], shape, time)
         missing = [(symbol, *gap) for symbol, one in answers.items() for gap in one.missing]
         data = {symbol: one.data for symbol, one in answers.items()}
-        return Partial(shaped(data, self.key[0], shape), missing)
+        return Partial(shaped(data, self.key[0], shape, time), missing)

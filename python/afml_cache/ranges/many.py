@@ -16,14 +16,9 @@ from afml_cache.ranges.planning import calls_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    import polars as pl
-
     from afml_cache.ranges.effects import Outcome, Step
     from afml_cache.ranges.fetches import Effort, Policy
     from afml_cache.ranges.requests import Request
-
-Shape = str
-SHAPES = ("long", "wide", "dict")
 
 
 class LoaderOfMany:
@@ -142,60 +137,6 @@ def _parts(value: Any, name: str) -> dict[Any, Any]:
         return {symbol[0]: part for symbol, part in frames.items()}
     message = "a loader of many gives a dictionary by symbol, or a frame of pandas or polars"
     raise LoaderError(message)
-
-
-def shaped(answers: Mapping[Any, Any], name: str, shape: Shape) -> Any:
-    """Give the bars of several symbols as one value."""
-    if shape == "dict":
-        return dict(answers)
-    # A loader that gave nothing yet has not said what it gives.
-    answers = {symbol: one for symbol, one in answers.items() if not _is_unsaid(one)} or answers
-    kinds = {type(one).__module__.partition(".")[0] for one in answers.values()}
-    if kinds == {"pandas"}:
-        return _of_pandas(answers, name, shape)
-    if kinds == {"polars"}:
-        return _of_polars(answers, name, shape)
-    message = (
-        f'bars of several symbols can be put together as frames: ask for output="pandas" or '
-        f'"polars", or for shape="dict"; these are of {", ".join(sorted(kinds))}'
-    )
-    raise CacheConfigError(message)
-
-
-def _is_unsaid(value: Any) -> bool:
-    return isinstance(value, list) and not value
-
-
-def _of_pandas(answers: Mapping[Any, Any], name: str, shape: Shape) -> Any:
-    import pandas as pd
-
-    if shape == "wide":
-        return pd.concat(answers, axis=1, names=[name]).swaplevel(axis=1).sort_index(axis=1)
-    index = next(iter(answers.values())).index.name
-    return pd.concat(answers, names=[name, index]).reset_index(level=0)
-
-
-def _of_polars(answers: Mapping[Any, pl.DataFrame], name: str, shape: Shape) -> pl.DataFrame:
-    import polars as pl
-
-    if shape == "long":
-        named = [
-            one.select(pl.lit(symbol).alias(name), pl.all()) for symbol, one in answers.items()
-        ]
-        return pl.concat(named, how="diagonal_relaxed")
-    time = _time_of(next(iter(answers.values())))
-    wide: pl.DataFrame | None = None
-    for symbol, one in answers.items():
-        renamed = one.rename(
-            {column: f"{column}_{symbol}" for column in one.columns if column != time}
-        )
-        wide = renamed if wide is None else wide.join(renamed, on=time, how="full", coalesce=True)
-    return pl.DataFrame() if wide is None else wide.sort(time)
-
-
-def _time_of(frame: pl.DataFrame) -> str:
-    form, _ = read(frame)
-    return form.time or frame.columns[0]
 
 
 def symbols_of(symbols: Any) -> Sequence[Any]:
