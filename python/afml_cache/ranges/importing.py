@@ -1,8 +1,10 @@
 """Bars of files: read as what they were written as, and later had as the loader's own.
 
-A file may say less than the loader's answers do. As long as the loader has given nothing, the form
-of a series is the file's; its details then have `provisional`. The loader's form takes its place,
-whose details have in `imported` what the column of times is called in what was stored before.
+A file may say less than the loader's answers do. As long as the loader has given no row, the form
+of a series is the file's; its details then have `provisional`. The form of the loader's first rows
+takes its place, whose details have in `imported` what the column of times is called in what was
+stored before. Of an answer without rows the data types mean nothing: an empty frame is as a rule
+made of empty lists.
 """
 
 from __future__ import annotations
@@ -61,7 +63,7 @@ def answer_of(path: Any, series: Series, key: Mapping[str, Any], time: str | Non
     asked = FromFile(series.name, series.axis, *EVER, "both", time, None, path=str(path))
     answer = checked(_of_key(_value(path), asked, series, key), asked)
     own = series.form
-    if own is None or own.says_nothing:
+    if own is None or not _has_rows(own):
         answer.form = replace(answer.form, details={**answer.form.details, "provisional": True})
         return answer
     answer.table = restore(own, renamed(answer.table, answer.form.time, own.time))
@@ -162,13 +164,17 @@ def merged(own: Form | None, form: Form) -> Form:
     """Give the form of a series whose bars came in its own form until now, and come in another."""
     if own is None or own.says_nothing:
         return form
-    if is_provisional(own) and not is_provisional(form) and not form.says_nothing:
-        return replace(form, details={**form.details, "imported": own.time})
-    return own.merge(form)
+    if not is_provisional(own) or is_provisional(form):
+        return own.merge(form)
+    return replace(form, details={**form.details, "imported": own.time}) if _has_rows(form) else own
+
+
+def _has_rows(form: Form) -> bool:
+    return any(column.seen for column in form.columns)
 
 
 def is_provisional(form: Form) -> bool:
-    """Whether a form is of a file, and the loader has given nothing yet."""
+    """Whether a form is of a file, and the loader has given no row yet."""
     return bool(form.details.get("provisional"))
 
 
