@@ -80,6 +80,13 @@ def test_a_column_of_times_is_one_column_of_a_wide_frame() -> None:
     assert wide.columns.names == [None, "symbol"]
 
 
+def test_series_of_pandas_stand_side_by_side() -> None:
+    vendor = Gappy(lambda found: found["close"])
+    wide = cache_of(vendor).get_many(*ASKED, shape="wide")
+    assert wide.columns.tolist() == [("close", "A"), ("close", "B")]
+    assert wide["close"]["A"].dropna().tolist() == vendor.own("A")["close"].tolist()
+
+
 @pytest.mark.parametrize("output", ["pandas", "polars"])
 def test_ticks_side_by_side_are_refused_before_a_call(output: str) -> None:
     vendor = Vendor(YEAR)
@@ -114,3 +121,107 @@ def test_a_shape_that_is_none_is_refused_before_a_call() -> None:
         cache_of(vendor).get_many(*ASKED, shape="tall")
     assert vendor.asked == []
     same(cache_of(vendor).get_many(*ASKED, shape="dict")["A"], vendor.between(*WEEK))
+
+
+# A column of the loader's that is called as the symbol is
+
+
+def named(column: str, value=lambda symbol: symbol, **options) -> RangeCache:
+    """Make a cache whose bars have a column with the symbol, or with what `value` makes of it."""
+
+    def load(symbol, timeframe, start, end):
+        found = Vendor(YEAR).between(start, end)
+        return found.assign(**{column: value(symbol)})
+
+    return RangeCache("named", load, clock=Clock(), retries=0, **options)
+
+
+@pytest.mark.parametrize("output", ["pandas", "polars"])
+def test_a_column_that_repeats_the_symbol_is_there_once(output: str) -> None:
+    cache = named("symbol")
+    given = cache.get_many(*ASKED, output=output)
+    plain = cache_of(Vendor(YEAR)).get_many(*ASKED, output=output)
+    assert given.equals(plain)
+    assert cache.get("A", "1D", *WEEK)["symbol"].tolist() == ["A"] * 7
+    numbers = named("symbol").get_many([1, 2], "1D", *WEEK, output=output)
+    assert list(numbers["symbol"]) == [1] * 7 + [2] * 7
+
+
+@pytest.mark.parametrize("output", ["pandas", "polars"])
+def test_a_column_that_only_has_the_symbols_name_is_refused(output: str) -> None:
+    cache = named("symbol", lambda symbol: symbol.lower() + ".us")
+    with pytest.raises(CacheConfigError) as refused:
+        cache.get_many(*ASKED, output=output)
+    told(refused.value, "`symbol`", "'a.us'", "'A'", "rename it", "key", 'shape="dict"')
+    assert set(cache.get_many(*ASKED, shape="dict")["B"]["symbol"]) == {"b.us"}
+
+
+@pytest.mark.parametrize("column", ["symbol", "timeframe"])
+def test_an_export_of_all_has_a_column_that_repeats_the_key_once(column: str, tmp_path) -> None:
+    cache = named(column, lambda symbol: symbol if column == "symbol" else "daily")
+    for symbol in "AB":
+        cache.get(symbol, "1D", *WEEK)
+    path = tmp_path / "bars.parquet"
+    assert cache.export(path) == 14
+    table = pl.read_parquet(path)
+    assert table.columns == ["symbol", "timeframe", "time", "open", "close", "volume"]
+    assert table["symbol"].to_list() == ["A"] * 7 + ["B"] * 7
+    again = named(column, lambda symbol: symbol if column == "symbol" else "daily", source="2")
+    again.get("B", "1D", "2024-02-01", "2024-02-08")  # so that it is known what its bars have
+    assert again.import_parquet(path, "B", "1D") == 7
+    assert again.get("B", "1D", *WEEK)["close"].tolist() == table["close"].to_list()[7:]
+    assert again.stats()["conflicts"] == 0
+
+
+def test_an_export_of_all_refuses_a_column_that_only_has_the_name_of_a_part(tmp_path) -> None:
+    cache = named("symbol", lambda symbol: symbol.lower() + ".us")
+    cache.get("A", "1D", *WEEK)
+    path = tmp_path / "bars.csv"
+    with pytest.raises(CacheConfigError) as refused:
+        cache.export(path)
+    told(refused.value, "named A 1D", "`symbol`", "'a.us'", "'A'", "rename it")
+    assert not path.exists()
+    assert cache.export(path, "A", "1D") == 7
+
+
+def together(how: str):
+    def load(symbols, timeframe, start, end):
+        found = Vendor(YEAR).between(start, end)
+        parts = {symbol: found.assign(symbol=symbol) for symbol in symbols}
+        if how == "dictionary":
+            return parts
+        whole = pd.concat(parts.values())
+        if how == "categories":
+            whole["symbol"] = whole["symbol"].astype(pd.CategoricalDtype(list("ABCD")))
+        return pl.from_pandas(whole.reset_index()) if how == "polars" else whole
+
+    return load
+
+
+@pytest.mark.parametrize("how", ["pandas", "categories", "dictionary"])
+def test_bars_that_came_together_keep_the_symbol_that_single_ones_have(how: str) -> None:
+    named("symbol").get("A", "1D", *WEEK)
+    cache = named("symbol", many=together(how))
+    cache.get_many(*ASKED[:2], WEEK[0], "2024-01-15")
+    for symbol in "AB":
+        whole = cache.get(symbol, "1D", WEEK[0], "2024-01-22")
+        assert whole["symbol"].tolist() == [symbol] * 21
+
+
+@pytest.mark.parametrize("how", ["pandas", "categories", "polars"])
+def test_the_symbol_of_one_frame_is_no_column_of_bars_that_have_none(how: str) -> None:
+    def load(symbol, timeframe, start, end):
+        found = Vendor(YEAR).between(start, end)
+        return pl.from_pandas(found.reset_index()) if how == "polars" else found
+
+    cache = RangeCache("without", load, many=together(how), clock=Clock())
+    cache.get_many(*ASKED)
+    for symbol in "AB":
+        whole = cache.get(symbol, "1D", WEEK[0], "2024-01-15")
+        assert (len(whole), "symbol" in whole.columns) == (14, False)
+
+
+def test_a_dictionary_of_frames_is_kept_as_it_is() -> None:
+    cache = named("symbol", many=together("dictionary"))
+    cache.get_many(*ASKED)
+    assert cache.get("B", "1D", WEEK[0], "2024-01-15")["symbol"].tolist() == ["B"] * 14

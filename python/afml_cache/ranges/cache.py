@@ -155,8 +155,9 @@ class RangeCache(Inspection, Upkeep, Files):
     many : callable, optional
         `many(symbols, *rest, start, end)`, sync or async as the loader, called by names: gives the
         bars of several values of the key's first part, as a dictionary by them or as one frame with
-        a column of them. `get_many` asks it for those that lack the same interval; that is one
-        call for `rate_limit`, `retries` and `api_calls`, and one that fails does so for all.
+        a column of them, which is a column of bars only if those that are stored have it. `get_many`
+        asks it for those that lack the same interval; that is one call for `rate_limit`, `retries`
+        and `api_calls`, and one that fails does so for all.
     clock : callable
         Gives nanoseconds since 1970 in UTC. Which bars are final is judged by it, never by the time
         of a simulation.

@@ -10,14 +10,16 @@ import polars as pl
 
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.ranges.forms import write, zone_of
-from afml_cache.ranges.importing import answer_of, check_basis
+from afml_cache.ranges.importing import answer_of, check_basis, is_part
 from afml_cache.ranges.keys import values_of
 from afml_cache.ranges.modes import check_writes
 from afml_cache.ranges.places import begun, labelled
+from afml_cache.ranges.shapes import not_repeated, values_in
 from afml_cache.ranges.states import DATA, EVER, IMPORTED, NEVER, NEW, Piece
 
 if TYPE_CHECKING:
     from afml_cache.ranges.answering import Answerer
+    from afml_cache.ranges.series import Series
     from afml_cache.ranges.series_of_cache import SeriesOfCache
 
 
@@ -48,7 +50,8 @@ class Files:
         Raises
         ------
         CacheConfigError
-            The path has none of these suffixes.
+            The path has none of these suffixes; or of all series, bars have a column of their own
+            that is called as a part of their key and differs from it.
 
         Examples
         --------
@@ -81,13 +84,23 @@ class Files:
             if series.form is None or not table.height:
                 continue
             table = write(series.form, table, "polars")
-            stored = values_of(series.text)
-            stored = {name: stored[name] for name in self.key}
-            named = [pl.lit(str(value)).alias(name) for name, value in stored.items()]
-            tables.append(table if key else table.select(*named, pl.all()))
+            tables.append(table if key else self._named(series, table))
         whole = pl.concat(tables, how="diagonal_relaxed") if tables else pl.DataFrame()
         writer(whole, target)
         return whole.height
+
+    def _named(self, series: Series, table: pl.DataFrame) -> pl.DataFrame:
+        """Put the parts of a key before the bars, whose own columns may repeat them."""
+        stored = values_of(series.text)
+        for name in [name for name in self.key if name in table.columns]:
+            others = [
+                one for one in values_in(table[name]) if not is_part(one, series, stored, name)
+            ]
+            if others:
+                message = f"{series.name}: {not_repeated(name, others[0], stored[name])}"
+                raise CacheConfigError(message)
+            table = table.drop(name)
+        return table.select(*(pl.lit(str(stored[name])).alias(name) for name in self.key), pl.all())
 
     def import_parquet(self, path: Any, *key: Any, time: str | None = None) -> int:
         """Take in bars that one already has, from a Parquet file.

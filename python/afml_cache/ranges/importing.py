@@ -126,13 +126,15 @@ def _of_key(value: Any, asked: FromFile, series: Series, key: Mapping[str, Any])
     """Give the rows of one series, where a file has columns with the parts of keys.
 
     They are left out where all are there, as an export of several series has them. What the loader
-    gives by such a name is a column of bars.
+    gives by such a name is a column of bars, which may be all that tells series apart.
     """
     own = () if series.form is None else series.form.schema
-    names = [name for name in key if name in value.columns and name not in own]
+    names = [name for name in key if name in value.columns]
     for name in names:
         given = value[name].unique()
-        mine = [one for one in given if _is_part(str(one), series, key, name)]
+        mine = [one for one in given if is_part(one, series, key, name)]
+        if not mine and name in own:
+            continue
         if len(value) and not mine:
             message = (
                 f"{asked} has no bars of it: its column `{name}` has "
@@ -144,12 +146,13 @@ def _of_key(value: Any, asked: FromFile, series: Series, key: Mapping[str, Any])
         value = value[rows] if hasattr(value, "loc") else value.filter(rows)
     if len(names) < len(key):
         return value
+    names = [name for name in names if name not in own]
     return value.drop(columns=names) if hasattr(value, "loc") else value.drop(names)
 
 
-def _is_part(text: str, series: Series, key: Mapping[str, Any], name: str) -> bool:
-    """Tell whether a text is the part of the key of a series."""
-    stored = str(values_of(series.text)[name])
+def is_part(value: object, series: Series, key: Mapping[str, Any], name: str) -> bool:
+    """Tell whether a value, or its text, is the part of the key of a series."""
+    text, stored = str(value), str(values_of(series.text)[name])
     if text in {str(key[name]), stored}:
         return True
     if stored != series.axis.timeframe.text:

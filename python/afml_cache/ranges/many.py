@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from afml_cache.ranges.effects import Outcome, Step
     from afml_cache.ranges.fetches import Effort, Policy
+    from afml_cache.ranges.forms import Form
     from afml_cache.ranges.requests import Request
 
 
@@ -66,6 +67,7 @@ class Batch:
             for ends in _calls(request):
                 self._groups.setdefault(ends, _Group()).left.append(symbol)
             request.batch = self
+        self._keeps = any(_has(request.series.form, name) for request in requests.values())
 
     def fetch(
         self, request: Request, ends: tuple[Any, Any], policy: Policy, effort: Effort
@@ -94,7 +96,9 @@ class Batch:
     def _ask(self, group: _Group, fetching: Step[Fetched]) -> Step[None]:
         try:
             value = (yield from fetching).value
-            parts = None if value is NOTHING else (yield Call(_parts, (value, self._name)))
+            parts = (
+                None if value is NOTHING else (yield Call(_parts, (value, self._name, self._keeps)))
+            )
             group.outcome = Done(parts)
         except BaseException as error:
             group.outcome = Failed(error)
@@ -119,8 +123,16 @@ def _calls(request: Request) -> Iterator[tuple[Any, Any]]:
             yield asking(request, *call)[:2]
 
 
-def _parts(value: Any, name: str) -> dict[Any, Any]:
-    """Take the answer of a loader of many apart, by symbol."""
+def _has(form: Form | None, name: str) -> bool:
+    """Whether bars of a form have a column of a name."""
+    return form is not None and any(column.label == name for column in form.columns)
+
+
+def _parts(value: Any, name: str, keeps: bool) -> dict[Any, Any]:
+    """Take the answer of a loader of many apart, by symbol.
+
+    With `keeps`, the column with the symbol is one of bars too.
+    """
     if isinstance(value, dict):
         return value
     form, table = read(value)
@@ -131,9 +143,11 @@ def _parts(value: Any, name: str) -> dict[Any, Any]:
         )
         raise LoaderError(message)
     if form.kind == "pandas":
-        return {symbol: part.drop(columns=name) for symbol, part in value.groupby(name)}
+        spare = [] if keeps else [name]
+        groups = value.groupby(name, observed=True)
+        return {symbol: part.drop(columns=spare) for symbol, part in groups}
     if form.kind == "polars":
-        frames: Any = table.partition_by(name, as_dict=True, include_key=False)
+        frames: Any = table.partition_by(name, as_dict=True, include_key=keeps)
         return {symbol[0]: part for symbol, part in frames.items()}
     message = "a loader of many gives a dictionary by symbol, or a frame of pandas or polars"
     raise LoaderError(message)

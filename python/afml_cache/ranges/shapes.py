@@ -59,6 +59,8 @@ def shaped(answers: Mapping[Any, Any], name: str, shape: str, time: str | None) 
     # A loader that gave nothing yet has not said what it gives.
     answers = {symbol: one for symbol, one in answers.items() if not _is_unsaid(one)} or answers
     kinds = {type(one).__module__.partition(".")[0] for one in answers.values()}
+    if kinds <= {"pandas", "polars"} and shape == "long":
+        answers = {symbol: _without(one, name, symbol) for symbol, one in answers.items()}
     if kinds == {"pandas"}:
         return _wide_of_pandas(answers, name, time) if shape == "wide" else _long(answers, name)
     if kinds == {"polars"}:
@@ -72,6 +74,31 @@ def shaped(answers: Mapping[Any, Any], name: str, shape: str, time: str | None) 
 
 def _is_unsaid(value: Any) -> bool:
     return isinstance(value, list) and not value
+
+
+def _without(frame: Any, name: str, symbol: Any) -> Any:
+    """Leave out the loader's own column with the symbol: it is in the first one."""
+    if name not in getattr(frame, "columns", ()):
+        return frame
+    others = [one for one in values_in(frame[name]) if one != symbol and str(one) != str(symbol)]
+    if others:
+        message = f'{not_repeated(name, others[0], symbol)}, or ask for shape="dict"'
+        raise CacheConfigError(message)
+    return frame.drop(columns=name) if hasattr(frame, "loc") else frame.drop(name)
+
+
+def values_in(column: Any) -> list[Any]:
+    """Give the values that a column of pandas or polars has, each once."""
+    values = column.dropna() if hasattr(column, "dropna") else column.drop_nulls()
+    return list(values.unique())
+
+
+def not_repeated(name: str, value: object, part: object) -> str:
+    """Say what is wrong with bars that have a column of their own called as a part of their key."""
+    return (
+        f"bars have a column `{name}` of their own with {value!r}, which would stand beside the "
+        f"`{name}` of their key, {part!r}; rename it in the loader, or that part of the key"
+    )
 
 
 def _long(answers: Mapping[Any, Any], name: str) -> Any:
@@ -92,6 +119,7 @@ def _wide_of_pandas(answers: Mapping[Any, Any], name: str, time: str | None) -> 
     """Put frames side by side by their times, which stay a column where they are one."""
     import pandas as pd
 
+    answers = {symbol: pd.DataFrame(one) for symbol, one in answers.items()}  # or a series
     by_time = {symbol: _by_time(one, time) for symbol, one in answers.items()}
     wide = pd.concat(by_time, axis=1, names=[name], sort=True)
     wide = wide.swaplevel(axis=1).sort_index(axis=1)
