@@ -152,6 +152,34 @@ def test_arguments_that_are_too_few_or_too_many_are_named(
     assert vendor.asked == []
 
 
+@pytest.mark.parametrize(
+    ("placed", "named", "what"),
+    [
+        ((), {}, "not given: symbol, timeframe, t"),
+        (("A", "1D"), {}, "not given: t"),
+        (("A",), {"t": "2024-01-05"}, "not given: timeframe"),
+        (("A", "1D", "2024-01-05", "2024-01-06"), {}, "not by 4 values"),
+        (("A", "1D"), {"start": "2024-01-05"}, "not by start"),
+        (("A", "1D", "2024-01-05"), {"t": "2024-01-05"}, "given twice, by place and by name: t"),
+    ],
+)
+def test_a_gap_is_asked_about_by_the_names_that_it_has(
+    placed: tuple, named: dict, what: str
+) -> None:
+    with pytest.raises(CacheConfigError) as refused:
+        cache_of(Vendor(YEAR)).explain_gap(*placed, **named)
+    told(refused.value, "`bars`", "symbol, timeframe, t;", what)
+
+
+@pytest.mark.parametrize("time", ["soon", None, pd.NaT, 5])
+def test_a_gap_at_what_is_no_time_is_refused(time: object) -> None:
+    cache = cache_of(Vendor(YEAR))
+    with pytest.raises(CacheConfigError) as refused:
+        cache.explain_gap("A", "1D", t=time)
+    told(refused.value, "`t`", repr(time))
+    assert cache.explain_gap(symbol="A", timeframe="1D", t="2024-01-05").kind == "never asked"
+
+
 @pytest.mark.parametrize("method", ["coverage", "restated"])
 @pytest.mark.parametrize("placed", [("A",), ("A", "1D", "x")])
 def test_a_series_that_is_named_by_too_little_or_too_much_is_refused(

@@ -122,9 +122,18 @@ def span_of_calls(value: Any) -> int | None:
 
 
 def refuse_arguments(
-    cache: str, names: Sequence[str], placed: Sequence[Any], named: Mapping[str, Any]
+    cache: str,
+    names: Sequence[str],
+    placed: Sequence[Any],
+    named: Mapping[str, Any],
+    optional: Sequence[str] = ("end",),
 ) -> None:
     """Say why bars can't be asked for so; nothing where they can.
+
+    Parameters
+    ----------
+    names
+        Of all arguments, of which those in `optional` need not be given.
 
     Raises
     ------
@@ -143,7 +152,7 @@ def refuse_arguments(
     if twice:
         message = f"{how}; given twice, by place and by name: {', '.join(twice)}"
         raise CacheConfigError(message)
-    missing = [name for name in names[len(placed) : -1] if name not in named]
+    missing = [name for name in names[len(placed) :] if name not in {*named, *optional}]
     if missing:
         message = f"{how}; not given: {', '.join(missing)}"
         raise CacheConfigError(message)

@@ -155,7 +155,7 @@ class RangeCache(Inspection, Upkeep, Files):
     many : callable, optional
         `many(symbols, *rest, start, end)`, sync or async as the loader, called by names: gives the
         bars of several values of the key's first part, as a dictionary by them or as one frame with
-        a column of them, which is a column of bars only if those that are stored have it. `get_many`
+        a column of them, which is one of bars only if those that are stored have it. `get_many`
         asks it for those that lack the same interval; that is one call for `rate_limit`, `retries`
         and `api_calls`, and one that fails does so for all.
     clock : callable

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from afml_cache.ranges.arguments import refuse_arguments
 from afml_cache.ranges.asking import asking
 from afml_cache.ranges.explaining import explained
+from afml_cache.ranges.moments import moment
 from afml_cache.ranges.places import times
 from afml_cache.ranges.planning import calls_of
 from afml_cache.ranges.reports import Coverage, Explanation, Plan, PlannedCall, known, picture
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 class Inspection:
     """The part of `RangeCache` that tells what is known, and what requests took or would take."""
 
+    name: str
+    key: tuple[str, ...]
     counts: Counts
     _series: SeriesOfCache
     _answerer: Answerer
@@ -172,12 +176,15 @@ class Inspection:
         >>> bars.explain_gap("AAPL", "1D", "2024-01-05").kind
         'never asked'
         """
-        series, time, _ = self._series.read(
-            key, {"start": named.pop("t"), **named} if "t" in named else named
-        )
+        names = (*self.key, "t")
+        refuse_arguments(self.name, names, key, named, optional=())
+        given = {**dict(zip(names, key, strict=False)), **named}
+        time = given.pop("t")
+        moment(time, "t")
+        series = self._series.find(given)
         series.sync()
         bounds = series.axis.request(time, time, "both", self._answerer.clock())
-        values = self._series.written(key, named)
+        values = self._series.written((), given)
         options, now = self._answerer.filler.options, self._answerer.clock()
         return explained(series, bounds, options, values, now)
 
