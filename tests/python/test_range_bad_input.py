@@ -131,6 +131,31 @@ def test_a_key_value_that_can_not_be_told_from_others_is_refused(key: object) ->
     assert vendor.asked == []
 
 
+@pytest.mark.parametrize(
+    "key",
+    [pd.NaT, np.datetime64("NaT"), np.nan, pd.NA, ("A", pd.NaT), {"A": float("nan")}, "\ud800"],
+)
+def test_a_key_value_that_is_missing_or_no_text_is_refused(key: object, tmp_path) -> None:
+    vendor = Vendor(YEAR)
+    cache = cache_of(vendor)
+    with pytest.raises(CacheConfigError) as refused:
+        cache.get(key, *BEFORE[1:])
+    told(refused.value, "`symbol`", "part of the key", "can't be")
+    assert vendor.asked == []
+    cache.get(*BEFORE)
+    assert (cache.verify().problems, cache.export(tmp_path / "all.csv")) == ([], 8)
+
+
+def test_a_key_value_may_be_a_time_of_any_precision() -> None:
+    vendor = Vendor(YEAR)
+    cache = cache_of(vendor)
+    keys = [pd.Timestamp("2024-01-01 00:00:00.000000001"), pd.Timestamp("2024-01-01")]
+    for key in keys:
+        cache.get(key, *BEFORE[1:])
+    assert len(vendor.asked) == 2
+    assert cache_of(vendor).verify().problems == []
+
+
 ARGUMENTS: list[tuple[tuple, dict, str]] = [
     ((), {}, "not given: symbol, timeframe, start"),
     (("A", "1D"), {}, "not given: start"),

@@ -6,6 +6,7 @@ import inspect
 import pickle
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from range_vendor import Clock, Vendor, days, hours, same, told
@@ -118,6 +119,34 @@ def test_a_key_names_the_parameters_that_tell_series_apart() -> None:
         with pytest.raises(CacheConfigError) as caught:
             get_bars("A", *ENDS, *args, **kwargs)
         told(caught.value, f"`{name}`", "add it to key")
+
+
+DEFAULT = np.array([1, 2])
+
+
+def with_array(symbol, start, end, timeframe="1D", *, session=None, weights=DEFAULT):
+    return VENDOR.load(symbol, timeframe, start, end)
+
+
+class OfArrays:
+    get_bars = staticmethod(with_array)
+
+
+def test_values_without_one_truth_may_be_left_out_of_a_key() -> None:
+    options: Any = {"key": ("symbol", "timeframe"), "clock": Clock(), "retries": 0}
+    decorated = range_cached(with_array, name="arrays", **options)
+    for ask in (decorated, CachedDataEngine(OfArrays(), **options).get_bars):
+        right(ask("A", *ENDS))
+        right(ask("A", *ENDS, weights=DEFAULT))
+        for name, value in (
+            ("session", DEFAULT),
+            ("weights", DEFAULT + 1),
+            ("session", VENDOR.bars),
+            ("session", pd.NA),
+        ):
+            with pytest.raises(CacheConfigError) as caught:
+                ask("A", *ENDS, **{name: value})
+            told(caught.value, f"`{name}`", "add it to key")
 
 
 def test_a_key_that_can_not_be_is_refused_where_the_function_is_decorated() -> None:

@@ -179,3 +179,13 @@ def apart(values: Mapping[str, Any]) -> dict[str, Any]:
         name: copy.deepcopy(value) if isinstance(value, list | tuple | dict | set) else value
         for name, value in values.items()
     }
+
+
+def is_same(value: Any, other: Any) -> bool:
+    """Tell whether an argument is its default; what compares to no truth, as arrays do, is not."""
+    if value is other:
+        return True
+    try:
+        return bool(value == other)
+    except (TypeError, ValueError):
+        return False

@@ -9,7 +9,7 @@ import operator
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.exceptions import CacheConfigError
-from afml_cache.ranges.arguments import names_of_parts
+from afml_cache.ranges.arguments import is_same, names_of_parts
 from afml_cache.ranges.cache import RangeCache
 from afml_cache.ranges.effects import gives_awaitable
 from afml_cache.ranges.loaders import name_of
@@ -220,7 +220,7 @@ class _Wrapped:
         given = bound.arguments
         for name, default in self._fixed.items():
             usual = _EMPTY.get(self.signature.parameters[name].kind, default)
-            if given[name] is not usual and given[name] != usual:
+            if not is_same(given[name], usual):
                 message = (
                     f"`{name}` is no part of the key of {self.cache!r}, so bars that differ there "
                     "would be taken for the same; add it to key=..."

@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 from afml_cache.exceptions import CacheConfigError
+from afml_cache.ranges.arguments import is_same
 from afml_cache.ranges.cache import RangeCache
 from afml_cache.ranges.effects import gives_awaitable
 
@@ -112,7 +113,7 @@ class CachedDataEngine:
         forgotten = set(asked) - {*self.cache.key, "start", "end"}
         defaults = {name: one.default for name, one in self._signature.parameters.items()}
         for name in sorted(forgotten):
-            if asked.pop(name) != defaults.get(name, inspect.Parameter.empty):
+            if not is_same(asked.pop(name), defaults.get(name, inspect.Parameter.empty)):
                 message = (
                     f"`{name}` is no part of the key of {self.cache!r}, so bars that differ there "
                     f"would be taken for the same; add it to key=..."
