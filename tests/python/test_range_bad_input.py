@@ -272,6 +272,10 @@ OPTIONS: list[tuple[dict, tuple[str, ...]]] = [
     ({"classify": 1}, ("`classify`", "a function", "1")),
     ({"retries": -1}, ("`retries`", "-1")),
     ({"rate_limit": "many"}, ("`rate_limit`", '"60/10min"', "'many'")),
+    ({"source": 5}, ("`source`", "a text", "5")),
+    ({"adjustment": dt.date(2024, 1, 1)}, ("`adjustment`", "a text", "2024")),
+    ({"clock": 5}, ("`clock`", "a function", "nanoseconds", "5")),
+    ({"clock": None}, ("`clock`", "a function", "nanoseconds", "None")),
 ]
 
 
@@ -282,6 +286,18 @@ def test_an_option_that_can_not_be_right_is_refused_by_name(
     with pytest.raises(CacheConfigError) as refused:
         cache_of(Vendor(YEAR), **options)
     told(refused.value, *parts)
+
+
+@pytest.mark.parametrize("now", [1.7e9, None, utc("2024-01-01")])
+@pytest.mark.parametrize("method", ["get", "prefetch", "plan", "gaps"])
+def test_a_clock_that_gives_no_nanoseconds_is_refused(method: str, now: object) -> None:
+    vendor = Vendor(YEAR)
+    cache = cache_of(vendor, clock=lambda: now)
+    for _ in range(2):
+        with pytest.raises(CacheConfigError) as refused:
+            getattr(cache, method)(*BEFORE)
+        told(refused.value, "`clock`", "nanoseconds", repr(now))
+    assert vendor.asked == []
 
 
 @pytest.mark.parametrize("name", ["", None, 5])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import enum
+import operator
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheConfigError
@@ -13,11 +14,12 @@ from afml_cache.ranges.timeframes import timeframe as timeframe_of
 from afml_cache.ranges.zones import zone_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from afml_cache.ranges.timeframes import Timeframe
 
 _ENDS = ("start", "end")
+_NOW = "that gives whole nanoseconds since 1970 in UTC, such as `time.time_ns`"
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
@@ -101,6 +103,49 @@ def function_of(option: str, value: Any) -> Any:
         message = f"`{option}` takes a function, not {value!r}"
         raise CacheConfigError(message)
     return value
+
+
+def text_of(option: str, value: Any) -> Any:
+    """Give the value of an option that is a text or `None`.
+
+    Raises
+    ------
+    CacheConfigError
+        It is something else.
+    """
+    if value is not None and not isinstance(value, str):
+        message = f"`{option}` takes a text or None, not {value!r}"
+        raise CacheConfigError(message)
+    return value
+
+
+def clock_of(value: Any) -> Callable[[], int]:
+    """Give the option `clock`.
+
+    Raises
+    ------
+    CacheConfigError
+        It is no function.
+    """
+    if not callable(value):
+        message = f"`clock` takes a function {_NOW}, not {value!r}"
+        raise CacheConfigError(message)
+    return value  # type: ignore[no-any-return]
+
+
+def time_of_clock(value: Any) -> int:
+    """Give what a clock gave.
+
+    Raises
+    ------
+    CacheConfigError
+        It is no whole number.
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        message = f"`clock` takes a function {_NOW}; the one given gives {value!r}"
+        raise CacheConfigError(message) from None
 
 
 def span_of_calls(value: Any) -> int | None:

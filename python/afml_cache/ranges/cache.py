@@ -11,11 +11,14 @@ from afml_cache.instants import length_of
 from afml_cache.ranges.answering import Answerer, Partial
 from afml_cache.ranges.arguments import (
     check_zones,
+    clock_of,
     common_timeframe,
     function_of,
     name_of_cache,
     names_of_parts,
     span_of_calls,
+    text_of,
+    time_of_clock,
 )
 from afml_cache.ranges.calendars import sessions_of
 from afml_cache.ranges.deriving import derivations
@@ -240,7 +243,10 @@ class RangeCache(Inspection, Upkeep, Files):
             timeframe=timeframe,
             common=common_timeframe(timeframe, self.key),
             store=checked_store(store),
-            about={"source": source, "adjustment": adjustment},
+            about={
+                "source": text_of("source", source),
+                "adjustment": text_of("adjustment", adjustment),
+            },
             derived=derived,
             memory=memory,
         )
@@ -267,7 +273,14 @@ class RangeCache(Inspection, Upkeep, Files):
             rate_limit=rate_limit, identical=identical, retries=retries, classify=classify
         )
         filler = Filler(Loader(loader, self.key), how, options, self.counts, source)
-        self._answerer = Answerer(self._series, filler, clock)
+        self._clock = clock_of(clock)
+        self._answerer = Answerer(self._series, filler, self._first_time)
+
+    def _first_time(self) -> int:
+        """Ask the clock for the first time: later what it gives is not looked at any more."""
+        now = time_of_clock(self._clock())
+        self._answerer.clock = self._clock
+        return now
 
     def __repr__(self) -> str:
         return f"RangeCache({self.name!r}, key={self.key!r})"
