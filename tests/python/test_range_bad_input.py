@@ -156,6 +156,23 @@ def test_a_key_value_may_be_a_time_of_any_precision() -> None:
     assert cache_of(vendor).verify().problems == []
 
 
+@pytest.mark.parametrize("symbols", ["AB", b"AB", bytearray(b"AB"), 5, None, [], iter(())])
+def test_what_is_no_list_of_symbols_is_refused(symbols: Any) -> None:
+    vendor = Vendor(YEAR)
+    with pytest.raises(CacheConfigError, match="`get_many` takes"):
+        cache_of(vendor).get_many(symbols, *BEFORE[1:])
+    assert vendor.asked == []
+
+
+@pytest.mark.parametrize("symbol", [["A", "B"], {"A": 1}, ("A", ["B"])])
+def test_a_symbol_of_many_that_tells_no_bars_apart_is_refused(symbol: Any) -> None:
+    vendor = Vendor(YEAR)
+    with pytest.raises(CacheConfigError) as refused:
+        cache_of(vendor).get_many(["A", symbol], *BEFORE[1:])
+    told(refused.value, "`get_many`", repr(symbol), "unhashable", "a tuple", "`get`")
+    assert vendor.asked == []
+
+
 ARGUMENTS: list[tuple[tuple, dict, str]] = [
     ((), {}, "not given: symbol, timeframe, start"),
     (("A", "1D"), {}, "not given: start"),

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from afml_cache.ranges.forms import Form
     from afml_cache.ranges.requests import Request
 
+# They have parts, and are no lists of symbols.
+_ONE = (str, bytes, bytearray, memoryview)
+
 
 class LoaderOfMany:
     """A loader of many symbols, called for some of them as other loaders are for one."""
@@ -159,13 +162,26 @@ def symbols_of(symbols: Any) -> Sequence[Any]:
     Raises
     ------
     CacheConfigError
-        They are one text, or none.
+        They are one text, or none, or one of them is what no dictionary of bars could have.
     """
-    if isinstance(symbols, str) or not hasattr(symbols, "__iter__"):
+    if isinstance(symbols, _ONE) or not hasattr(symbols, "__iter__"):
         message = f"`get_many` takes a list of symbols, not {symbols!r}; `get` takes one"
         raise CacheConfigError(message)
-    found = list(dict.fromkeys(symbols))
+    found = list(symbols)
+    for symbol in found:
+        _check_hash(symbol)
     if not found:
         message = "`get_many` takes at least one symbol"
         raise CacheConfigError(message)
-    return found
+    return list(dict.fromkeys(found))
+
+
+def _check_hash(symbol: Any) -> None:
+    try:
+        hash(symbol)
+    except TypeError as error:
+        message = (
+            f"`get_many` tells bars apart by their symbol, which {symbol!r} can't do ({error}); "
+            "give a tuple instead, or ask for it by `get`"
+        )
+        raise CacheConfigError(message) from error
