@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from time import time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from afml_cache.ranges.answering import Answerer
     from afml_cache.ranges.series import Series
     from afml_cache.ranges.series_of_cache import SeriesOfCache
+
+_WRITERS: Final = {
+    ".parquet": pl.DataFrame.write_parquet,
+    ".csv": pl.DataFrame.write_csv,
+    ".arrow": pl.DataFrame.write_ipc,
+    ".feather": pl.DataFrame.write_ipc,
+    ".json": pl.DataFrame.write_ndjson,
+}
 
 
 class Files:
@@ -50,7 +58,8 @@ class Files:
         Raises
         ------
         CacheConfigError
-            The path has none of these suffixes; or of all series, bars have a column of their own
+            The path has none of these suffixes, or one of a file that can't hold a column (.csv has
+            no lengths of time, lists or bytes); or of all series, bars have a column of their own
             that is called as a part of their key and differs from it.
 
         Examples
@@ -66,17 +75,10 @@ class Files:
         >>> bars.export(tempfile.mkdtemp() + "/aapl.csv", "AAPL", "1D")
         10
         """
-        writers = {
-            ".parquet": pl.DataFrame.write_parquet,
-            ".csv": pl.DataFrame.write_csv,
-            ".arrow": pl.DataFrame.write_ipc,
-            ".feather": pl.DataFrame.write_ipc,
-            ".json": pl.DataFrame.write_ndjson,
-        }
         target = Path(path)
-        writer: Any = writers.get(target.suffix.lower())
+        writer: Any = _WRITERS.get(target.suffix.lower())
         if writer is None:
-            message = f"`{target.name}` has no known suffix: {', '.join(writers)}"
+            message = f"`{target.name}` has no known suffix: {', '.join(_WRITERS)}"
             raise CacheConfigError(message)
         tables = []
         for series in self._series.each(key):
@@ -86,6 +88,7 @@ class Files:
             table = write(series.form, table, "polars")
             tables.append(table if key else self._named(series, table))
         whole = pl.concat(tables, how="diagonal_relaxed") if tables else pl.DataFrame()
+        _check_holds(target, whole)
         writer(whole, target)
         return whole.height
 
@@ -171,3 +174,17 @@ class Files:
             told = {"source": str(path), "rows": count, "written": time_ns()}
             series.keep([piece], answer.table[:count], told, writes=True)
         return count
+
+
+def _check_holds(target: Path, table: pl.DataFrame) -> None:
+    """See that a file can hold all columns, before what it was is overwritten."""
+    suffix = target.suffix.lower()
+    for name, dtype in table.schema.items():
+        is_plain = not dtype.is_nested() and dtype.base_type() not in {pl.Duration, pl.Binary}
+        if (suffix == ".csv" and not is_plain) or (suffix == ".json" and dtype == pl.Binary):
+            message = (
+                f"`{target.name}` can't hold the column `{name}`, which is {dtype}: a {suffix} has "
+                "no such values; export to a .parquet, or leave the column out of what the loader "
+                "gives"
+            )
+            raise CacheConfigError(message)
