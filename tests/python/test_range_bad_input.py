@@ -131,6 +131,48 @@ def test_a_key_value_that_can_not_be_told_from_others_is_refused(key: object) ->
     assert vendor.asked == []
 
 
+@pytest.mark.parametrize(
+    "key",
+    [pd.NaT, np.datetime64("NaT"), np.nan, pd.NA, ("A", pd.NaT), {"A": float("nan")}, "\ud800"],
+)
+def test_a_key_value_that_is_missing_or_no_text_is_refused(key: object, tmp_path) -> None:
+    vendor = Vendor(YEAR)
+    cache = cache_of(vendor)
+    with pytest.raises(CacheConfigError) as refused:
+        cache.get(key, *BEFORE[1:])
+    told(refused.value, "`symbol`", "part of the key", "can't be")
+    assert vendor.asked == []
+    cache.get(*BEFORE)
+    assert (cache.verify().problems, cache.export(tmp_path / "all.csv")) == ([], 8)
+
+
+def test_a_key_value_may_be_a_time_of_any_precision() -> None:
+    vendor = Vendor(YEAR)
+    cache = cache_of(vendor)
+    keys = [pd.Timestamp("2024-01-01 00:00:00.000000001"), pd.Timestamp("2024-01-01")]
+    for key in keys:
+        cache.get(key, *BEFORE[1:])
+    assert len(vendor.asked) == 2
+    assert cache_of(vendor).verify().problems == []
+
+
+@pytest.mark.parametrize("symbols", ["AB", b"AB", bytearray(b"AB"), 5, None, [], iter(())])
+def test_what_is_no_list_of_symbols_is_refused(symbols: Any) -> None:
+    vendor = Vendor(YEAR)
+    with pytest.raises(CacheConfigError, match="`get_many` takes"):
+        cache_of(vendor).get_many(symbols, *BEFORE[1:])
+    assert vendor.asked == []
+
+
+@pytest.mark.parametrize("symbol", [["A", "B"], {"A": 1}, ("A", ["B"])])
+def test_a_symbol_of_many_that_tells_no_bars_apart_is_refused(symbol: Any) -> None:
+    vendor = Vendor(YEAR)
+    with pytest.raises(CacheConfigError) as refused:
+        cache_of(vendor).get_many(["A", symbol], *BEFORE[1:])
+    told(refused.value, "`get_many`", repr(symbol), "unhashable", "a tuple", "`get`")
+    assert vendor.asked == []
+
+
 ARGUMENTS: list[tuple[tuple, dict, str]] = [
     ((), {}, "not given: symbol, timeframe, start"),
     (("A", "1D"), {}, "not given: start"),
@@ -150,6 +192,34 @@ def test_arguments_that_are_too_few_or_too_many_are_named(
         getattr(cache_of(vendor), method)(*placed, **named)
     told(refused.value, "`bars`", "symbol, timeframe, start, end", what)
     assert vendor.asked == []
+
+
+@pytest.mark.parametrize(
+    ("placed", "named", "what"),
+    [
+        ((), {}, "not given: symbol, timeframe, t"),
+        (("A", "1D"), {}, "not given: t"),
+        (("A",), {"t": "2024-01-05"}, "not given: timeframe"),
+        (("A", "1D", "2024-01-05", "2024-01-06"), {}, "not by 4 values"),
+        (("A", "1D"), {"start": "2024-01-05"}, "not by start"),
+        (("A", "1D", "2024-01-05"), {"t": "2024-01-05"}, "given twice, by place and by name: t"),
+    ],
+)
+def test_a_gap_is_asked_about_by_the_names_that_it_has(
+    placed: tuple, named: dict, what: str
+) -> None:
+    with pytest.raises(CacheConfigError) as refused:
+        cache_of(Vendor(YEAR)).explain_gap(*placed, **named)
+    told(refused.value, "`bars`", "symbol, timeframe, t;", what)
+
+
+@pytest.mark.parametrize("time", ["soon", None, pd.NaT, 5])
+def test_a_gap_at_what_is_no_time_is_refused(time: object) -> None:
+    cache = cache_of(Vendor(YEAR))
+    with pytest.raises(CacheConfigError) as refused:
+        cache.explain_gap("A", "1D", t=time)
+    told(refused.value, "`t`", repr(time))
+    assert cache.explain_gap(symbol="A", timeframe="1D", t="2024-01-05").kind == "never asked"
 
 
 @pytest.mark.parametrize("method", ["coverage", "restated"])
@@ -219,6 +289,10 @@ OPTIONS: list[tuple[dict, tuple[str, ...]]] = [
     ({"classify": 1}, ("`classify`", "a function", "1")),
     ({"retries": -1}, ("`retries`", "-1")),
     ({"rate_limit": "many"}, ("`rate_limit`", '"60/10min"', "'many'")),
+    ({"source": 5}, ("`source`", "a text", "5")),
+    ({"adjustment": dt.date(2024, 1, 1)}, ("`adjustment`", "a text", "2024")),
+    ({"clock": 5}, ("`clock`", "a function", "nanoseconds", "5")),
+    ({"clock": None}, ("`clock`", "a function", "nanoseconds", "None")),
 ]
 
 
@@ -229,6 +303,18 @@ def test_an_option_that_can_not_be_right_is_refused_by_name(
     with pytest.raises(CacheConfigError) as refused:
         cache_of(Vendor(YEAR), **options)
     told(refused.value, *parts)
+
+
+@pytest.mark.parametrize("now", [1.7e9, None, utc("2024-01-01")])
+@pytest.mark.parametrize("method", ["get", "prefetch", "plan", "gaps"])
+def test_a_clock_that_gives_no_nanoseconds_is_refused(method: str, now: object) -> None:
+    vendor = Vendor(YEAR)
+    cache = cache_of(vendor, clock=lambda: now)
+    for _ in range(2):
+        with pytest.raises(CacheConfigError) as refused:
+            getattr(cache, method)(*BEFORE)
+        told(refused.value, "`clock`", "nanoseconds", repr(now))
+    assert vendor.asked == []
 
 
 @pytest.mark.parametrize("name", ["", None, 5])

@@ -6,6 +6,7 @@ import inspect
 import pickle
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from range_vendor import Clock, Vendor, days, hours, same, told
@@ -120,6 +121,34 @@ def test_a_key_names_the_parameters_that_tell_series_apart() -> None:
         told(caught.value, f"`{name}`", "add it to key")
 
 
+DEFAULT = np.array([1, 2])
+
+
+def with_array(symbol, start, end, timeframe="1D", *, session=None, weights=DEFAULT):
+    return VENDOR.load(symbol, timeframe, start, end)
+
+
+class OfArrays:
+    get_bars = staticmethod(with_array)
+
+
+def test_values_without_one_truth_may_be_left_out_of_a_key() -> None:
+    options: Any = {"key": ("symbol", "timeframe"), "clock": Clock(), "retries": 0}
+    decorated = range_cached(with_array, name="arrays", **options)
+    for ask in (decorated, CachedDataEngine(OfArrays(), **options).get_bars):
+        right(ask("A", *ENDS))
+        right(ask("A", *ENDS, weights=DEFAULT))
+        for name, value in (
+            ("session", DEFAULT),
+            ("weights", DEFAULT + 1),
+            ("session", VENDOR.bars),
+            ("session", pd.NA),
+        ):
+            with pytest.raises(CacheConfigError) as caught:
+                ask("A", *ENDS, **{name: value})
+            told(caught.value, f"`{name}`", "add it to key")
+
+
 def test_a_key_that_can_not_be_is_refused_where_the_function_is_decorated() -> None:
     def get_bars(symbol, feed, start, end, timeframe="1D"): ...
 
@@ -132,6 +161,62 @@ def test_a_key_that_can_not_be_is_refused_where_the_function_is_decorated() -> N
         with pytest.raises(CacheConfigError) as caught:
             range_cached(get_bars, key=key)
         told(caught.value, *parts)
+
+
+# Methods
+
+
+def class_of_feeds() -> Any:
+    class Feeds:
+        def __init__(self, feed: str) -> None:
+            self.feed = feed
+
+        @range_cached(clock=Clock())
+        def get_bars(self, symbol, start, end, timeframe="1D"):
+            return VENDOR.load(symbol, timeframe, start, end) if self.feed else None
+
+        @range_cached(clock=Clock())
+        async def aget_bars(self, symbol, start, end, timeframe="1D"):
+            return VENDOR.load(symbol, timeframe, start, end) if self.feed else None
+
+        @classmethod
+        @range_cached(clock=Clock())
+        def of_class(cls, symbol, start, end, timeframe="1D"):
+            return VENDOR.load(symbol, timeframe, start, end) if cls.__name__ else None
+
+    return Feeds
+
+
+LATER = ("A", "1D", "2024-02-01", "2024-02-05")
+FETCHING = {
+    "get": lambda cache: cache.get(*LATER),
+    "get_many": lambda cache: cache.get_many(["A", "B"], *LATER[1:]),
+    "prefetch": lambda cache: cache.prefetch(*LATER),
+    "refresh": lambda cache: cache.refresh(*LATER),
+    "aprefetch": lambda cache: asyncio.run(cache.aprefetch(*LATER)),
+}
+
+
+@pytest.mark.parametrize("way", FETCHING)
+def test_the_cache_of_a_method_says_that_it_can_not_fetch(way: str) -> None:
+    Feeds = class_of_feeds()  # noqa: N806 - a class
+    feeds = Feeds("sip")
+    right(feeds.get_bars("A", *ENDS))
+    right(asyncio.run(feeds.aget_bars("A", *ENDS)))
+    right(Feeds.of_class("A", *ENDS))
+    for method, name in (
+        (Feeds.get_bars, "self"),
+        (Feeds.aget_bars, "self"),
+        (Feeds.of_class, "cls"),
+    ):
+        if method is Feeds.aget_bars and way != "aprefetch":
+            continue
+        with pytest.raises(CacheConfigError) as caught:
+            FETCHING[way](method.cache)
+        told(caught.value, "is a method", f"no `{name}`", "call the method")
+        right(method.cache.get("A", "1D", *ENDS))
+    feeds.get_bars("A", *LATER[2:])
+    assert len(Feeds.get_bars.cache.get(*LATER)) == 5
 
 
 # What is no plain function
@@ -203,8 +288,12 @@ undecorated = range_cached(two_parts, name="two parts", clock=Clock())
     ids=["function", "method", "under another name"],
 )
 def test_the_cache_of_a_function_can_be_pickled(cache: Any, key: tuple[str, ...]) -> None:
+    fetched = cache is Source.get_bars.cache
+    if fetched:
+        Source().get_bars(*key, *ENDS)
     copied = pickle.loads(pickle.dumps(cache))
     assert (copied.name, copied.key) == (cache.name, cache.key)
     right(copied.get(*key, *ENDS))
     right(cache.get(*key, *ENDS))
-    assert cache.stats()["api_calls"] == 0
+    assert cache.stats()["api_calls"] == fetched
+    assert copied.stats()["api_calls"] == 1 - fetched

@@ -6,7 +6,7 @@ import enum
 import pandas as pd
 import polars as pl
 import pytest
-from range_vendor import Clock, Vendor, cache_of, days, same, utc
+from range_vendor import Clock, Vendor, cache_of, days, same, told, utc
 
 from afml_cache import RangeCache, as_of, mode
 from afml_cache.exceptions import CacheConfigError, CacheMissError, PartialCoverageError
@@ -59,6 +59,36 @@ def test_bars_are_exported_as_the_suffix_says(suffix: str, tmp_path) -> None:
 def test_an_export_of_another_kind_is_refused(tmp_path) -> None:
     with pytest.raises(CacheConfigError, match=r"no known suffix.*\.parquet"):
         cache_of(Vendor(YEAR)).export(tmp_path / "bars.xlsx")
+
+
+COLUMNS = {
+    "lengths of time": ([dt.timedelta(seconds=1)] * 31, {".csv"}),
+    "lists": ([[1, 2]] * 31, {".csv"}),
+    "arrays": (pl.Series([[1, 2]] * 31, dtype=pl.Array(pl.Int64, 2)), {".csv"}),
+    "structs": ([{"bid": 1, "ask": 2}] * 31, {".csv"}),
+    "bytes": ([b"\xff"] * 31, {".csv", ".json"}),
+}
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+@pytest.mark.parametrize("suffix", READERS)
+def test_a_column_that_a_file_can_not_hold_is_named(suffix: str, kind: str, tmp_path) -> None:
+    values, refusing = COLUMNS[kind]
+    vendor = Vendor(YEAR)
+    extra = pl.Series("extra", values)
+    vendor.answer = lambda found: pl.from_pandas(found.reset_index()).with_columns(extra)
+    cache = cache_of(vendor)
+    cache.get(*SERIES, *JANUARY)
+    path = tmp_path / f"bars{suffix.upper()}"
+    path.write_text("what was there")
+    for key in (SERIES, ()):
+        if suffix not in refusing:
+            assert cache.export(path, *key) == 31
+            continue
+        with pytest.raises(CacheConfigError) as refused:
+            cache.export(path, *key)
+        told(refused.value, path.name, "`extra`", suffix, str(extra.dtype), ".parquet")
+        assert path.read_text() == "what was there"
 
 
 def test_exported_bars_are_imported_elsewhere(tmp_path) -> None:
@@ -208,7 +238,7 @@ def test_the_loader_is_called_with_the_key_as_the_caller_writes_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"key": ("symbol",)}, "the key has symbol"),
         ({"many": 3}, "`many` takes a function, not 3"),
@@ -221,8 +251,8 @@ def test_the_loader_is_called_with_the_key_as_the_caller_writes_it() -> None:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )
-def test_an_option_that_can_not_be_right_is_refused(options, told) -> None:
-    with pytest.raises(CacheConfigError, match=told):
+def test_an_option_that_can_not_be_right_is_refused(options, message) -> None:
+    with pytest.raises(CacheConfigError, match=message):
         cache_of(Vendor(YEAR), **options)
 
 

@@ -2,11 +2,12 @@
 
 import enum
 import logging
+from decimal import Decimal
 
 import pandas as pd
 import polars as pl
 import pytest
-from range_vendor import Clock, Vendor, bars, cache_of, days, same, told, utc
+from range_vendor import Clock, Vendor, bars, cache_of, days, hours, same, told, utc
 
 from afml_cache import RangeCache
 from afml_cache.exceptions import BasisChangedError, LoaderError
@@ -206,3 +207,64 @@ def test_bars_that_are_not_adjusted_are_taken_in_as_they_are(path) -> None:
     cache = cache_of(Vendor(YEAR))
     cache.get(*SERIES, "2024-01-10", "2024-01-20")
     assert cache.import_parquet(written(path, "2024-01-15", "2024-01-31", 0.5), *SERIES) == 17
+
+
+# Answers without rows, which say nothing of what a file has
+
+
+TEXTS = ["007", "012", "1e3", "0"]
+
+
+def of_a_vendor(empty) -> tuple[pd.DataFrame, RangeCache]:
+    """Make bars with texts and decimals, and a cache whose loader gives `empty` before them."""
+    times = hours("2024-03-01", "2024-03-01 03:00")
+    prices = [Decimal("0.1")] * 4
+    full = pd.DataFrame({"close": [1.25, 2, 3, 4], "cond": TEXTS, "fee": prices}, index=times)
+
+    def load(symbol, timeframe, start, end):
+        found = full[(full.index >= start) & (full.index < end)]
+        return found if len(found) else empty(full)
+
+    return full, RangeCache("texts", load, clock=Clock(), retries=0)
+
+
+NOTHING = {
+    "lists of nothing": lambda full: pd.DataFrame({name: [] for name in full.columns}),
+    "lists and times": lambda full: pd.DataFrame(
+        {name: [] for name in full.columns}, index=full.index[:0]
+    ),
+    "names alone": lambda full: pd.DataFrame(columns=full.columns, index=full.index[:0]),
+    "floats": lambda full: pd.DataFrame(columns=full.columns, index=full.index[:0], dtype=float),
+    "another library": lambda full: pl.DataFrame(
+        schema={"time": pl.Datetime("us", "UTC"), **dict.fromkeys(full.columns, pl.Float64)}
+    ),
+    "a list": lambda _: [],
+    "the same": lambda full: full[:0],
+}
+BEFORE = ("A", "1h", utc("2024-02-29"), utc("2024-02-29 04:00"))
+BARS = ("A", "1h", utc("2024-03-01"), utc("2024-03-01 04:00"))
+
+
+@pytest.mark.parametrize("first", ["file", "answer"])
+@pytest.mark.parametrize("kind", NOTHING)
+def test_an_answer_without_rows_changes_nothing_of_a_file(kind: str, first: str, path) -> None:
+    full, cache = of_a_vendor(NOTHING[kind])
+    full.to_parquet(path)
+    if first == "answer":
+        cache.get(*BEFORE)
+    assert cache.import_parquet(path, "A", "1h") == 4
+    for again in (cache, of_a_vendor(NOTHING[kind])[1]):
+        assert len(again.get(*BEFORE)) == 0
+        same(again.get(*BARS), full)
+        assert again.get("A", "1h", *BEFORE[2:3], *BARS[3:])["cond"].tolist() == TEXTS
+    assert again.stats()["api_calls"] <= 1
+
+
+@pytest.mark.parametrize("kind", NOTHING)
+def test_the_loaders_form_counts_as_soon_as_it_gives_a_row(kind: str, path) -> None:
+    full, cache = of_a_vendor(NOTHING[kind])
+    pl.from_pandas(full[:3].rename_axis("ts").reset_index()).write_parquet(path)
+    cache.import_parquet(path, "A", "1h")
+    assert cache.get(*BEFORE) is not None
+    assert isinstance(cache.get("A", "1h", *BARS[2:3], utc("2024-03-01 03:00")), pl.DataFrame)
+    same(cache.get(*BARS), full)

@@ -6,7 +6,7 @@ import enum
 
 import pandas as pd
 import pytest
-from range_vendor import Clock, Vendor, bars, cache_of, days, hours, same, utc
+from range_vendor import Clock, Vendor, bars, cache_of, days, hours, same, shown, utc
 
 from afml_cache import RangeCache
 from afml_cache.exceptions import CacheConfigError, PartialCoverageError
@@ -67,6 +67,42 @@ def test_a_plan_knows_the_calendar() -> None:
     plan = cache.plan(*SERIES, "2024-07-01", "2024-07-08")
     assert plan.rows == 4  # Independence Day is a Thursday
     assert cache.plan(*SERIES, "2024-07-06", "2024-07-08").calls == ()
+
+
+QUARTERS = pd.date_range("2024-03-01", "2024-03-08", freq="15min", tz="UTC", name="time")
+DERIVED = {"1h": "15min", "1D": "1h"}
+
+
+@pytest.mark.parametrize("options", [{}, {"max_rows": 20}, {"max_span": "12h"}, {"align": "day"}])
+@pytest.mark.parametrize("timeframe", DERIVED)
+def test_a_plan_of_derived_bars_is_of_what_the_vendor_is_asked_for(
+    timeframe: str, options: dict
+) -> None:
+    vendor = Vendor(QUARTERS)
+    cache = cache_of(vendor, derive=DERIVED, **options)
+    cache.get("A", "15min", utc("2024-03-02T06:00"), utc("2024-03-03T18:00"))
+    asked = len(vendor.asked)
+    wanted = ("A", timeframe, utc("2024-03-02"), utc("2024-03-04"))
+    plan = cache.plan(*wanted, price=lambda *call: float(call[2]))
+    assert len(vendor.asked) == asked
+    assert plan.rows == plan.cost > 0
+    assert len(plan.missing) == 1
+    cache.get(*wanted)
+    assert [(shown(call.start), shown(call.end)) for call in plan.calls] == vendor.spans[asked:]
+    assert cache.plan(*wanted).calls == ()
+
+
+def test_a_plan_of_derived_bars_takes_no_call_where_all_is_there_to_make_them_of() -> None:
+    vendor = Vendor(QUARTERS)
+    cache = cache_of(vendor, derive=DERIVED)
+    cache.get("A", "15min", utc("2024-03-01"), utc("2024-03-04"))
+    for timeframe in DERIVED:
+        wanted = ("A", timeframe, utc("2024-03-01"), utc("2024-03-03"))
+        plan = cache.plan(*wanted, price=lambda *_: 1.0)
+        assert (plan.calls, plan.rows, plan.cost, len(plan.missing)) == ((), 0, 0.0, 1)
+        cache.get(*wanted)
+        assert cache.plan(*wanted).missing == ()
+    assert len(vendor.asked) == 1
 
 
 # Prefetches

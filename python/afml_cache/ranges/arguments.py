@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import enum
+import operator
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheConfigError
@@ -13,11 +14,12 @@ from afml_cache.ranges.timeframes import timeframe as timeframe_of
 from afml_cache.ranges.zones import zone_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from afml_cache.ranges.timeframes import Timeframe
 
 _ENDS = ("start", "end")
+_NOW = "that gives whole nanoseconds since 1970 in UTC, such as `time.time_ns`"
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
@@ -103,6 +105,49 @@ def function_of(option: str, value: Any) -> Any:
     return value
 
 
+def text_of(option: str, value: Any) -> Any:
+    """Give the value of an option that is a text or `None`.
+
+    Raises
+    ------
+    CacheConfigError
+        It is something else.
+    """
+    if value is not None and not isinstance(value, str):
+        message = f"`{option}` takes a text or None, not {value!r}"
+        raise CacheConfigError(message)
+    return value
+
+
+def clock_of(value: Any) -> Callable[[], int]:
+    """Give the option `clock`.
+
+    Raises
+    ------
+    CacheConfigError
+        It is no function.
+    """
+    if not callable(value):
+        message = f"`clock` takes a function {_NOW}, not {value!r}"
+        raise CacheConfigError(message)
+    return value  # type: ignore[no-any-return]
+
+
+def time_of_clock(value: Any) -> int:
+    """Give what a clock gave.
+
+    Raises
+    ------
+    CacheConfigError
+        It is no whole number.
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        message = f"`clock` takes a function {_NOW}; the one given gives {value!r}"
+        raise CacheConfigError(message) from None
+
+
 def span_of_calls(value: Any) -> int | None:
     """Give the option `max_span` in nanoseconds.
 
@@ -122,9 +167,18 @@ def span_of_calls(value: Any) -> int | None:
 
 
 def refuse_arguments(
-    cache: str, names: Sequence[str], placed: Sequence[Any], named: Mapping[str, Any]
+    cache: str,
+    names: Sequence[str],
+    placed: Sequence[Any],
+    named: Mapping[str, Any],
+    optional: Sequence[str] = ("end",),
 ) -> None:
     """Say why bars can't be asked for so; nothing where they can.
+
+    Parameters
+    ----------
+    names
+        Of all arguments, of which those in `optional` need not be given.
 
     Raises
     ------
@@ -143,7 +197,7 @@ def refuse_arguments(
     if twice:
         message = f"{how}; given twice, by place and by name: {', '.join(twice)}"
         raise CacheConfigError(message)
-    missing = [name for name in names[len(placed) : -1] if name not in named]
+    missing = [name for name in names[len(placed) :] if name not in {*named, *optional}]
     if missing:
         message = f"{how}; not given: {', '.join(missing)}"
         raise CacheConfigError(message)
@@ -170,3 +224,13 @@ def apart(values: Mapping[str, Any]) -> dict[str, Any]:
         name: copy.deepcopy(value) if isinstance(value, list | tuple | dict | set) else value
         for name, value in values.items()
     }
+
+
+def is_same(value: Any, other: Any) -> bool:
+    """Tell whether an argument is its default; what compares to no truth, as arrays do, is not."""
+    if value is other:
+        return True
+    try:
+        return bool(value == other)
+    except (TypeError, ValueError):
+        return False

@@ -11,11 +11,14 @@ from afml_cache.instants import length_of
 from afml_cache.ranges.answering import Answerer, Partial
 from afml_cache.ranges.arguments import (
     check_zones,
+    clock_of,
     common_timeframe,
     function_of,
     name_of_cache,
     names_of_parts,
     span_of_calls,
+    text_of,
+    time_of_clock,
 )
 from afml_cache.ranges.calendars import sessions_of
 from afml_cache.ranges.deriving import derivations
@@ -24,7 +27,7 @@ from afml_cache.ranges.files import Files
 from afml_cache.ranges.filling import Filler
 from afml_cache.ranges.inspection import Inspection
 from afml_cache.ranges.loaders import Loader, make_policy
-from afml_cache.ranges.many import SHAPES, Batch, shaped, symbols_of
+from afml_cache.ranges.many import Batch, symbols_of
 from afml_cache.ranges.options import (
     ALIGNED,
     BASES,
@@ -34,6 +37,7 @@ from afml_cache.ranges.options import (
     one_of,
 )
 from afml_cache.ranges.series_of_cache import SeriesOfCache
+from afml_cache.ranges.shapes import check_shape, shaped
 from afml_cache.ranges.stats import Counts
 from afml_cache.ranges.upkeep import Upkeep
 from afml_cache.store import checked_store
@@ -154,8 +158,9 @@ class RangeCache(Inspection, Upkeep, Files):
     many : callable, optional
         `many(symbols, *rest, start, end)`, sync or async as the loader, called by names: gives the
         bars of several values of the key's first part, as a dictionary by them or as one frame with
-        a column of them. `get_many` asks it for those that lack the same interval; that is one
-        call for `rate_limit`, `retries` and `api_calls`, and one that fails does so for all.
+        a column of them, which is one of bars only if those that are stored have it. `get_many`
+        asks it for those that lack the same interval; that is one call for `rate_limit`, `retries`
+        and `api_calls`, and one that fails does so for all.
     clock : callable
         Gives nanoseconds since 1970 in UTC. Which bars are final is judged by it, never by the time
         of a simulation.
@@ -238,7 +243,10 @@ class RangeCache(Inspection, Upkeep, Files):
             timeframe=timeframe,
             common=common_timeframe(timeframe, self.key),
             store=checked_store(store),
-            about={"source": source, "adjustment": adjustment},
+            about={
+                "source": text_of("source", source),
+                "adjustment": text_of("adjustment", adjustment),
+            },
             derived=derived,
             memory=memory,
         )
@@ -265,7 +273,14 @@ class RangeCache(Inspection, Upkeep, Files):
             rate_limit=rate_limit, identical=identical, retries=retries, classify=classify
         )
         filler = Filler(Loader(loader, self.key), how, options, self.counts, source)
-        self._answerer = Answerer(self._series, filler, clock)
+        self._clock = clock_of(clock)
+        self._answerer = Answerer(self._series, filler, self._first_time)
+
+    def _first_time(self) -> int:
+        """Ask the clock for the first time: later what it gives is not looked at any more."""
+        now = time_of_clock(self._clock())
+        self._answerer.clock = self._clock
+        return now
 
     def __repr__(self) -> str:
         return f"RangeCache({self.name!r}, key={self.key!r})"
@@ -388,7 +403,7 @@ class RangeCache(Inspection, Upkeep, Files):
             The other parts of the key, start and end, as for `get`.
         shape : {"long", "wide", "dict"}
             One frame with the symbol in its first column; one with a column for each pair of field
-            and symbol; or a dictionary.
+            and symbol and a row for each time, which ticks can't be; or a dictionary.
         **options
             `output` and `allow_partial`, as for `get`, and parts of the key, `start` and `end` by
             name.
@@ -404,8 +419,8 @@ class RangeCache(Inspection, Upkeep, Files):
         PartialCoverageError
             A call failed; what the others gave is kept.
         CacheConfigError
-            The arguments are no symbols, key and times of this cache, or the bars are of a kind
-            that can't be put together.
+            The arguments are no symbols, key and times of this cache, or the bars are of a kind, or
+            have columns, that can't be put together.
 
         Examples
         --------
@@ -427,11 +442,11 @@ class RangeCache(Inspection, Upkeep, Files):
     def _got_many(
         self, symbols: Any, rest: tuple[Any, ...], shape: str, options: dict[str, Any]
     ) -> Step[Any]:
-        one_of("shape", shape, SHAPES)
         output, partial = options.pop("output", None), options.pop("allow_partial", None)
         requests = {}
         for symbol in symbols_of(symbols):
             series, start, end = self._series.read((symbol, *rest), options)
+            check_shape(shape, series.axis.timeframe)
             bounds = self._answerer.bounds(series, start, end)
             values = self._series.written((symbol, *rest), options)
             requests[symbol] = self._answerer.request(series, bounds, values)
@@ -443,8 +458,9 @@ class RangeCache(Inspection, Upkeep, Files):
             if isinstance(outcome, Failed):
                 raise outcome.exception
         answers = dict(zip(requests, [outcome.value for outcome in outcomes], strict=True))
+        time = self._answerer.filler.options.time
         if not self._answerer.takes_partial(partial):
-            return shaped(answers, self.key[0], shape)
+            return shaped(answers, self.key[0], shape, time)
         missing = [(symbol, *gap) for symbol, one in answers.items() for gap in one.missing]
         data = {symbol: one.data for symbol, one in answers.items()}
-        return Partial(shaped(data, self.key[0], shape), missing)
+        return Partial(shaped(data, self.key[0], shape, time), missing)

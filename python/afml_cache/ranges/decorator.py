@@ -9,7 +9,7 @@ import operator
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.exceptions import CacheConfigError
-from afml_cache.ranges.arguments import names_of_parts
+from afml_cache.ranges.arguments import is_same, names_of_parts
 from afml_cache.ranges.cache import RangeCache
 from afml_cache.ranges.effects import gives_awaitable
 from afml_cache.ranges.loaders import name_of
@@ -70,7 +70,8 @@ def range_cached(
     callable
         The function, with the same signature: `self` is no part of the key, so that all objects of
         a class share the bars of a method. A call gives and raises what `RangeCache.get` does;
-        `.cache` is that `RangeCache`.
+        `.cache` is that `RangeCache`. That of a method gives what is there, and has no object to
+        fetch the rest with: only calls of the method do.
 
     Raises
     ------
@@ -200,12 +201,23 @@ class _Wrapped:
         start, end = given.pop("start"), given.pop("end")
         arguments = {**given, self.start: start, self.end: end}
         if self.owner is not None:
-            arguments[self.owner] = owner
+            arguments[self.owner] = self._checked(owner)
         bound = self.signature.bind_partial()
         bound.arguments.update(
             (name, arguments[name]) for name in self.signature.parameters if name in arguments
         )
         return self.function(*bound.args, **bound.kwargs)
+
+    def _checked(self, owner: Any) -> Any:
+        if owner is None:
+            name = self._called.rpartition(".")[2]
+            message = (
+                f"`{self._called}` is a method, and its `.cache` has no `{self.owner}` to call it "
+                f"with, so nothing can be fetched that way: call the method itself, as in "
+                f"`engine.{name}(...)`, and what it has fetched is in the `.cache` too"
+            )
+            raise CacheConfigError(message)
+        return owner
 
     def _loader(self, owner: Any) -> Any:
         return None if owner is None else functools.partial(self._load, owner)
@@ -220,7 +232,7 @@ class _Wrapped:
         given = bound.arguments
         for name, default in self._fixed.items():
             usual = _EMPTY.get(self.signature.parameters[name].kind, default)
-            if given[name] is not usual and given[name] != usual:
+            if not is_same(given[name], usual):
                 message = (
                     f"`{name}` is no part of the key of {self.cache!r}, so bars that differ there "
                     "would be taken for the same; add it to key=..."

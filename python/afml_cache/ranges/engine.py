@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 from afml_cache.exceptions import CacheConfigError
+from afml_cache.ranges.arguments import is_same
 from afml_cache.ranges.cache import RangeCache
 from afml_cache.ranges.effects import gives_awaitable
 
@@ -23,7 +24,7 @@ class CachedDataEngine:
     ----------
     engine
         Has `get_bars(symbol, start, end, timeframe)`, sync or async, both ends inclusive. All its
-        other attributes are this one's too.
+        other attributes are this one's too, and are set and deleted there.
     name : str, optional
         Names the cache; by default the class of the engine. Two engines of one class whose bars
         differ, by feed or account, need a name each.
@@ -60,6 +61,11 @@ class CachedDataEngine:
     ('a vendor', 1)
     """
 
+    cache: RangeCache
+    _engine: Any
+    _signature: inspect.Signature
+    _is_awaited: bool
+
     def __init__(self, engine: Any, *, name: str | None = None, **options: Any) -> None:
         get_bars = getattr(engine, "get_bars", None)
         if get_bars is None:
@@ -68,22 +74,49 @@ class CachedDataEngine:
             )
             raise CacheConfigError(message)
         kind = type(engine)
-        self._engine = engine
-        self._signature = inspect.signature(get_bars)
-        kinds = {name: one.kind for name, one in self._signature.parameters.items()}
+        signature = inspect.signature(get_bars)
+        kinds = {name: one.kind for name, one in signature.parameters.items()}
         key = tuple(
             name for name in kinds if name not in {"start", "end"} and kinds[name] not in _OPEN
         )
         options = {"closed": "both", "loader_closed": "both", "key": key, **options}
-        self.cache = RangeCache(
-            name or f"{kind.__module__}.{kind.__qualname__}", get_bars, **options
+        cache = RangeCache(name or f"{kind.__module__}.{kind.__qualname__}", get_bars, **options)
+        # The engine may have attributes of these names.
+        vars(self).update(
+            cache=cache,
+            _engine=engine,
+            _signature=signature,
+            _is_awaited=gives_awaitable(get_bars),
         )
-        self.get_bars = self._asynchronous if gives_awaitable(get_bars) else self._plain
+
+    @property
+    def get_bars(self) -> Any:
+        """Give bars, by the parameters of the engine's own `get_bars`."""
+        return self._asynchronous if self._is_awaited else self._plain
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_engine":  # not made yet: a copy is being made
+        # No engine is made yet while a copy is; and how this one is copied is its own business.
+        if name == "_engine" or name.startswith("__"):
             raise AttributeError(name)
         return getattr(self._engine, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self._is_of_engine(name):
+            setattr(self._engine, name, value)
+        else:
+            super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if self._is_of_engine(name):
+            delattr(self._engine, name)
+        else:
+            super().__delattr__(name)
+
+    def _is_of_engine(self, name: str) -> bool:
+        """Whether an attribute is the engine's: it has it, and neither this nor its class does."""
+        own = vars(self)
+        is_own = name in own or hasattr(type(self), name)
+        return not is_own and "_engine" in own and hasattr(own["_engine"], name)
 
     def __repr__(self) -> str:
         return f"CachedDataEngine({self._engine!r})"
@@ -112,7 +145,7 @@ class CachedDataEngine:
         forgotten = set(asked) - {*self.cache.key, "start", "end"}
         defaults = {name: one.default for name, one in self._signature.parameters.items()}
         for name in sorted(forgotten):
-            if asked.pop(name) != defaults.get(name, inspect.Parameter.empty):
+            if not is_same(asked.pop(name), defaults.get(name, inspect.Parameter.empty)):
                 message = (
                     f"`{name}` is no part of the key of {self.cache!r}, so bars that differ there "
                     f"would be taken for the same; add it to key=..."

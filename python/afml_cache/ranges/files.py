@@ -4,21 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 from time import time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.ranges.forms import write, zone_of
-from afml_cache.ranges.importing import answer_of, check_basis
+from afml_cache.ranges.importing import answer_of, check_basis, is_part
 from afml_cache.ranges.keys import values_of
 from afml_cache.ranges.modes import check_writes
 from afml_cache.ranges.places import begun, labelled
+from afml_cache.ranges.shapes import not_repeated, values_in
 from afml_cache.ranges.states import DATA, EVER, IMPORTED, NEVER, NEW, Piece
 
 if TYPE_CHECKING:
     from afml_cache.ranges.answering import Answerer
+    from afml_cache.ranges.series import Series
     from afml_cache.ranges.series_of_cache import SeriesOfCache
+
+_WRITERS: Final = {
+    ".parquet": pl.DataFrame.write_parquet,
+    ".csv": pl.DataFrame.write_csv,
+    ".arrow": pl.DataFrame.write_ipc,
+    ".feather": pl.DataFrame.write_ipc,
+    ".json": pl.DataFrame.write_ndjson,
+}
 
 
 class Files:
@@ -48,7 +58,9 @@ class Files:
         Raises
         ------
         CacheConfigError
-            The path has none of these suffixes.
+            The path has none of these suffixes, or one of a file that can't hold a column (.csv has
+            no lengths of time, lists or bytes); or of all series, bars have a column of their own
+            that is called as a part of their key and differs from it.
 
         Examples
         --------
@@ -63,17 +75,10 @@ class Files:
         >>> bars.export(tempfile.mkdtemp() + "/aapl.csv", "AAPL", "1D")
         10
         """
-        writers = {
-            ".parquet": pl.DataFrame.write_parquet,
-            ".csv": pl.DataFrame.write_csv,
-            ".arrow": pl.DataFrame.write_ipc,
-            ".feather": pl.DataFrame.write_ipc,
-            ".json": pl.DataFrame.write_ndjson,
-        }
         target = Path(path)
-        writer: Any = writers.get(target.suffix.lower())
+        writer: Any = _WRITERS.get(target.suffix.lower())
         if writer is None:
-            message = f"`{target.name}` has no known suffix: {', '.join(writers)}"
+            message = f"`{target.name}` has no known suffix: {', '.join(_WRITERS)}"
             raise CacheConfigError(message)
         tables = []
         for series in self._series.each(key):
@@ -81,13 +86,24 @@ class Files:
             if series.form is None or not table.height:
                 continue
             table = write(series.form, table, "polars")
-            stored = values_of(series.text)
-            stored = {name: stored[name] for name in self.key}
-            named = [pl.lit(str(value)).alias(name) for name, value in stored.items()]
-            tables.append(table if key else table.select(*named, pl.all()))
+            tables.append(table if key else self._named(series, table))
         whole = pl.concat(tables, how="diagonal_relaxed") if tables else pl.DataFrame()
+        _check_holds(target, whole)
         writer(whole, target)
         return whole.height
+
+    def _named(self, series: Series, table: pl.DataFrame) -> pl.DataFrame:
+        """Put the parts of a key before the bars, whose own columns may repeat them."""
+        stored = values_of(series.text)
+        for name in [name for name in self.key if name in table.columns]:
+            others = [
+                one for one in values_in(table[name]) if not is_part(one, series, stored, name)
+            ]
+            if others:
+                message = f"{series.name}: {not_repeated(name, others[0], stored[name])}"
+                raise CacheConfigError(message)
+            table = table.drop(name)
+        return table.select(*(pl.lit(str(stored[name])).alias(name) for name in self.key), pl.all())
 
     def import_parquet(self, path: Any, *key: Any, time: str | None = None) -> int:
         """Take in bars that one already has, from a Parquet file.
@@ -158,3 +174,17 @@ class Files:
             told = {"source": str(path), "rows": count, "written": time_ns()}
             series.keep([piece], answer.table[:count], told, writes=True)
         return count
+
+
+def _check_holds(target: Path, table: pl.DataFrame) -> None:
+    """See that a file can hold all columns, before what it was is overwritten."""
+    suffix = target.suffix.lower()
+    for name, dtype in table.schema.items():
+        is_plain = not dtype.is_nested() and dtype.base_type() not in {pl.Duration, pl.Binary}
+        if (suffix == ".csv" and not is_plain) or (suffix == ".json" and dtype == pl.Binary):
+            message = (
+                f"`{target.name}` can't hold the column `{name}`, which is {dtype}: a {suffix} has "
+                "no such values; export to a .parquet, or leave the column out of what the loader "
+                "gives"
+            )
+            raise CacheConfigError(message)

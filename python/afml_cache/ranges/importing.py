@@ -1,8 +1,10 @@
 """Bars of files: read as what they were written as, and later had as the loader's own.
 
-A file may say less than the loader's answers do. As long as the loader has given nothing, the form
-of a series is the file's; its details then have `provisional`. The loader's form takes its place,
-whose details have in `imported` what the column of times is called in what was stored before.
+A file may say less than the loader's answers do. As long as the loader has given no row, the form
+of a series is the file's; its details then have `provisional`. The form of the loader's first rows
+takes its place, whose details have in `imported` what the column of times is called in what was
+stored before. Of an answer without rows the data types mean nothing: an empty frame is as a rule
+made of empty lists.
 """
 
 from __future__ import annotations
@@ -61,7 +63,7 @@ def answer_of(path: Any, series: Series, key: Mapping[str, Any], time: str | Non
     asked = FromFile(series.name, series.axis, *EVER, "both", time, None, path=str(path))
     answer = checked(_of_key(_value(path), asked, series, key), asked)
     own = series.form
-    if own is None or own.says_nothing:
+    if own is None or not _has_rows(own):
         answer.form = replace(answer.form, details={**answer.form.details, "provisional": True})
         return answer
     answer.table = restore(own, renamed(answer.table, answer.form.time, own.time))
@@ -124,13 +126,15 @@ def _of_key(value: Any, asked: FromFile, series: Series, key: Mapping[str, Any])
     """Give the rows of one series, where a file has columns with the parts of keys.
 
     They are left out where all are there, as an export of several series has them. What the loader
-    gives by such a name is a column of bars.
+    gives by such a name is a column of bars, which may be all that tells series apart.
     """
     own = () if series.form is None else series.form.schema
-    names = [name for name in key if name in value.columns and name not in own]
+    names = [name for name in key if name in value.columns]
     for name in names:
         given = value[name].unique()
-        mine = [one for one in given if _is_part(str(one), series, key, name)]
+        mine = [one for one in given if is_part(one, series, key, name)]
+        if not mine and name in own:
+            continue
         if len(value) and not mine:
             message = (
                 f"{asked} has no bars of it: its column `{name}` has "
@@ -142,12 +146,13 @@ def _of_key(value: Any, asked: FromFile, series: Series, key: Mapping[str, Any])
         value = value[rows] if hasattr(value, "loc") else value.filter(rows)
     if len(names) < len(key):
         return value
+    names = [name for name in names if name not in own]
     return value.drop(columns=names) if hasattr(value, "loc") else value.drop(names)
 
 
-def _is_part(text: str, series: Series, key: Mapping[str, Any], name: str) -> bool:
-    """Tell whether a text is the part of the key of a series."""
-    stored = str(values_of(series.text)[name])
+def is_part(value: object, series: Series, key: Mapping[str, Any], name: str) -> bool:
+    """Tell whether a value, or its text, is the part of the key of a series."""
+    text, stored = str(value), str(values_of(series.text)[name])
     if text in {str(key[name]), stored}:
         return True
     if stored != series.axis.timeframe.text:
@@ -162,13 +167,17 @@ def merged(own: Form | None, form: Form) -> Form:
     """Give the form of a series whose bars came in its own form until now, and come in another."""
     if own is None or own.says_nothing:
         return form
-    if is_provisional(own) and not is_provisional(form) and not form.says_nothing:
-        return replace(form, details={**form.details, "imported": own.time})
-    return own.merge(form)
+    if not is_provisional(own) or is_provisional(form):
+        return own.merge(form)
+    return replace(form, details={**form.details, "imported": own.time}) if _has_rows(form) else own
+
+
+def _has_rows(form: Form) -> bool:
+    return any(column.seen for column in form.columns)
 
 
 def is_provisional(form: Form) -> bool:
-    """Whether a form is of a file, and the loader has given nothing yet."""
+    """Whether a form is of a file, and the loader has given no row yet."""
     return bool(form.details.get("provisional"))
 
 

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from afml_cache.ranges.arguments import refuse_arguments
 from afml_cache.ranges.asking import asking
+from afml_cache.ranges.deriving import reach
 from afml_cache.ranges.explaining import explained
+from afml_cache.ranges.intervals import joined, without
+from afml_cache.ranges.moments import moment
 from afml_cache.ranges.places import times
 from afml_cache.ranges.planning import calls_of
 from afml_cache.ranges.reports import Coverage, Explanation, Plan, PlannedCall, known, picture
 from afml_cache.ranges.states import EVER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from afml_cache.ranges.answering import Answerer
+    from afml_cache.ranges.intervals import Interval
+    from afml_cache.ranges.requests import Request
+    from afml_cache.ranges.series import Series
     from afml_cache.ranges.series_of_cache import SeriesOfCache
     from afml_cache.ranges.stats import Counts, Report
 
@@ -22,6 +29,8 @@ if TYPE_CHECKING:
 class Inspection:
     """The part of `RangeCache` that tells what is known, and what requests took or would take."""
 
+    name: str
+    key: tuple[str, ...]
     counts: Counts
     _series: SeriesOfCache
     _answerer: Answerer
@@ -44,7 +53,8 @@ class Inspection:
         Plan
             Its `calls`, each with start, end, rows to be expected and cost; the intervals that are
             `missing`, half-open; all `rows`, and the whole `cost`, `None` without `price`. How many
-            ticks there will be can't be said, and is 0.
+            ticks there will be can't be said, and is 0. Of bars that are made of shorter ones the
+            calls and rows are those of the shorter, if any are missing.
 
         Examples
         --------
@@ -64,17 +74,44 @@ class Inspection:
         series.sync()
         bounds = self._answerer.bounds(series, start, end)
         request = self._answerer.request(series, bounds, self._series.written(key, named))
-        axis, options = series.axis, self._answerer.filler.options
-        gaps = request.open_gaps()
-        wanted = request.wanted(gaps)
+        missing = tuple(times(series.axis, *gap) for gap in request.open_gaps())
         calls = []
-        for first, stop in [call for gap in wanted for call in calls_of(axis, gap, options)]:
-            ends = asking(request, first, stop)[:2]
-            rows = axis.expected(first, stop)
+        for asked, first, stop in self._vendor_calls(request):
+            ends = asking(asked, first, stop)[:2]
+            rows = asked.series.axis.expected(first, stop)
             calls.append(PlannedCall(*ends, rows, price and price(*ends, rows)))
         cost = sum(call.cost or 0.0 for call in calls) if price else None
-        missing = tuple(times(axis, *gap) for gap in gaps)
         return Plan(series.name, tuple(calls), missing, sum(call.rows for call in calls), cost)
+
+    def _vendor_calls(
+        self, request: Request, known: Sequence[Interval] = ()
+    ) -> list[tuple[Request, int, int]]:
+        """Give the calls that a request would make, which for derived bars are of their children.
+
+        What is `known` will have been fetched by then.
+        """
+        axis, options = request.series.axis, self._answerer.filler.options
+        wanted = without(request.wanted(request.open_gaps()), joined(list(known)))
+        calls = [(request, *call) for gap in wanted for call in calls_of(axis, gap, options)]
+        if request.children is None:
+            return calls
+        made: list[tuple[Request, int, int]] = []
+        for _, first, stop in calls:
+            shorter = self._request_of_children(request, request.children, first, stop)
+            made += self._vendor_calls(shorter, [call[1:] for call in made])
+        return made
+
+    def _request_of_children(
+        self, request: Request, children: Series, first: int, stop: int
+    ) -> Request:
+        """Make the request that making the bars of an interval takes."""
+        axis, answerer = request.series.axis, self._answerer
+        ends = asking(request, first, stop)[:2]
+        bounds = axis.request(*ends, answerer.filler.options.loader_closed, answerer.clock())
+        spelled = self._series.derived[axis.timeframe.text].spelled
+        children.sync()
+        span = children.between(*reach(axis, bounds.first, bounds.stop))
+        return answerer.request(children, span, {**request.values, self._series.timeframe: spelled})
 
     def coverage(self, *key: Any, **named: Any) -> Coverage:
         """Tell what is known of a series.
@@ -172,12 +209,15 @@ class Inspection:
         >>> bars.explain_gap("AAPL", "1D", "2024-01-05").kind
         'never asked'
         """
-        series, time, _ = self._series.read(
-            key, {"start": named.pop("t"), **named} if "t" in named else named
-        )
+        names = (*self.key, "t")
+        refuse_arguments(self.name, names, key, named, optional=())
+        given = {**dict(zip(names, key, strict=False)), **named}
+        time = given.pop("t")
+        moment(time, "t")
+        series = self._series.find(given)
         series.sync()
         bounds = series.axis.request(time, time, "both", self._answerer.clock())
-        values = self._series.written(key, named)
+        values = self._series.written((), given)
         options, now = self._answerer.filler.options, self._answerer.clock()
         return explained(series, bounds, options, values, now)
 

@@ -52,24 +52,46 @@ def _part(name: str, value: Any) -> tuple[str, Any]:  # noqa: PLR0911 - one for 
     if isinstance(value, enum.Enum):
         return "enum", f"{type(value).__qualname__}.{value.name}"
     if isinstance(value, str):
-        return "str", str(value)
+        return "str", _text(name, value)
     if value is None or isinstance(value, bool):
         return type(value).__name__, value
     if isinstance(value, int):
         return "int", str(int(value))
     if isinstance(value, float):
-        return "float", float(value).hex()
+        return "float", _present(name, float(value)).hex()
     if isinstance(value, dt.datetime):
-        return "datetime", value.isoformat()
+        return "datetime", _present(name, value).isoformat()
     if isinstance(value, dt.date):
         return "date", value.isoformat()
     if isinstance(value, tuple | list | set | frozenset | dict):
         return _parts(name, value)
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a scalar of NumPy
-        return _part(name, value.item())
+        return _part(name, _present(name, value).item())
     message = (
         f"`{name}` is part of the key of a series and can't be {value!r}: a key is made of texts, "
         "numbers, dates, enum members, and tuples, lists, sets and dictionaries of them"
+    )
+    raise CacheConfigError(message)
+
+
+def _text(name: str, value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        message = (
+            f"`{name}` is part of the key of a series and can't be {value!r}, which is no text in "
+            f"Unicode ({error.reason}); decode it as what it was written in"
+        )
+        raise CacheConfigError(message) from error
+    return str(value)
+
+
+def _present(name: str, value: Any) -> Any:
+    if value == value:  # noqa: PLR0124 - neither NaN nor NaT is
+        return value
+    message = (
+        f"`{name}` is part of the key of a series and can't be {value!r}, which stands for a value "
+        "that is missing; leave it out, or say None where that is meant"
     )
     raise CacheConfigError(message)
 
@@ -104,7 +126,7 @@ def _value(kind: str, written: Any) -> Any:  # noqa: PLR0911 - one for each kind
         case "date":
             return dt.date.fromisoformat(written)
         case "datetime":
-            return dt.datetime.fromisoformat(written)
+            return _time(written)
         case "list":
             return tuple(_value(*part) for part in written)
         case "set":
@@ -112,3 +134,11 @@ def _value(kind: str, written: Any) -> Any:  # noqa: PLR0911 - one for each kind
         case "dict":
             return {_value(*one): _value(*value) for one, value in written}
     return written
+
+
+def _time(written: str) -> dt.datetime | str:
+    """Read a time; one with more digits than Python knows stays a text."""
+    try:
+        return dt.datetime.fromisoformat(written)
+    except ValueError:
+        return written

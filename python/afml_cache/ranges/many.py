@@ -16,14 +16,13 @@ from afml_cache.ranges.planning import calls_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    import polars as pl
-
     from afml_cache.ranges.effects import Outcome, Step
     from afml_cache.ranges.fetches import Effort, Policy
+    from afml_cache.ranges.forms import Form
     from afml_cache.ranges.requests import Request
 
-Shape = str
-SHAPES = ("long", "wide", "dict")
+# They have parts, and are no lists of symbols.
+_ONE = (str, bytes, bytearray, memoryview)
 
 
 class LoaderOfMany:
@@ -71,6 +70,7 @@ class Batch:
             for ends in _calls(request):
                 self._groups.setdefault(ends, _Group()).left.append(symbol)
             request.batch = self
+        self._keeps = any(_has(request.series.form, name) for request in requests.values())
 
     def fetch(
         self, request: Request, ends: tuple[Any, Any], policy: Policy, effort: Effort
@@ -99,7 +99,9 @@ class Batch:
     def _ask(self, group: _Group, fetching: Step[Fetched]) -> Step[None]:
         try:
             value = (yield from fetching).value
-            parts = None if value is NOTHING else (yield Call(_parts, (value, self._name)))
+            parts = (
+                None if value is NOTHING else (yield Call(_parts, (value, self._name, self._keeps)))
+            )
             group.outcome = Done(parts)
         except BaseException as error:
             group.outcome = Failed(error)
@@ -124,8 +126,16 @@ def _calls(request: Request) -> Iterator[tuple[Any, Any]]:
             yield asking(request, *call)[:2]
 
 
-def _parts(value: Any, name: str) -> dict[Any, Any]:
-    """Take the answer of a loader of many apart, by symbol."""
+def _has(form: Form | None, name: str) -> bool:
+    """Whether bars of a form have a column of a name."""
+    return form is not None and any(column.label == name for column in form.columns)
+
+
+def _parts(value: Any, name: str, keeps: bool) -> dict[Any, Any]:
+    """Take the answer of a loader of many apart, by symbol.
+
+    With `keeps`, the column with the symbol is one of bars too.
+    """
     if isinstance(value, dict):
         return value
     form, table = read(value)
@@ -136,66 +146,14 @@ def _parts(value: Any, name: str) -> dict[Any, Any]:
         )
         raise LoaderError(message)
     if form.kind == "pandas":
-        return {symbol: part.drop(columns=name) for symbol, part in value.groupby(name)}
+        spare = [] if keeps else [name]
+        groups = value.groupby(name, observed=True)
+        return {symbol: part.drop(columns=spare) for symbol, part in groups}
     if form.kind == "polars":
-        frames: Any = table.partition_by(name, as_dict=True, include_key=False)
+        frames: Any = table.partition_by(name, as_dict=True, include_key=keeps)
         return {symbol[0]: part for symbol, part in frames.items()}
     message = "a loader of many gives a dictionary by symbol, or a frame of pandas or polars"
     raise LoaderError(message)
-
-
-def shaped(answers: Mapping[Any, Any], name: str, shape: Shape) -> Any:
-    """Give the bars of several symbols as one value."""
-    if shape == "dict":
-        return dict(answers)
-    # A loader that gave nothing yet has not said what it gives.
-    answers = {symbol: one for symbol, one in answers.items() if not _is_unsaid(one)} or answers
-    kinds = {type(one).__module__.partition(".")[0] for one in answers.values()}
-    if kinds == {"pandas"}:
-        return _of_pandas(answers, name, shape)
-    if kinds == {"polars"}:
-        return _of_polars(answers, name, shape)
-    message = (
-        f'bars of several symbols can be put together as frames: ask for output="pandas" or '
-        f'"polars", or for shape="dict"; these are of {", ".join(sorted(kinds))}'
-    )
-    raise CacheConfigError(message)
-
-
-def _is_unsaid(value: Any) -> bool:
-    return isinstance(value, list) and not value
-
-
-def _of_pandas(answers: Mapping[Any, Any], name: str, shape: Shape) -> Any:
-    import pandas as pd
-
-    if shape == "wide":
-        return pd.concat(answers, axis=1, names=[name]).swaplevel(axis=1).sort_index(axis=1)
-    index = next(iter(answers.values())).index.name
-    return pd.concat(answers, names=[name, index]).reset_index(level=0)
-
-
-def _of_polars(answers: Mapping[Any, pl.DataFrame], name: str, shape: Shape) -> pl.DataFrame:
-    import polars as pl
-
-    if shape == "long":
-        named = [
-            one.select(pl.lit(symbol).alias(name), pl.all()) for symbol, one in answers.items()
-        ]
-        return pl.concat(named, how="diagonal_relaxed")
-    time = _time_of(next(iter(answers.values())))
-    wide: pl.DataFrame | None = None
-    for symbol, one in answers.items():
-        renamed = one.rename(
-            {column: f"{column}_{symbol}" for column in one.columns if column != time}
-        )
-        wide = renamed if wide is None else wide.join(renamed, on=time, how="full", coalesce=True)
-    return pl.DataFrame() if wide is None else wide.sort(time)
-
-
-def _time_of(frame: pl.DataFrame) -> str:
-    form, _ = read(frame)
-    return form.time or frame.columns[0]
 
 
 def symbols_of(symbols: Any) -> Sequence[Any]:
@@ -204,13 +162,26 @@ def symbols_of(symbols: Any) -> Sequence[Any]:
     Raises
     ------
     CacheConfigError
-        They are one text, or none.
+        They are one text, or none, or one of them is what no dictionary of bars could have.
     """
-    if isinstance(symbols, str) or not hasattr(symbols, "__iter__"):
+    if isinstance(symbols, _ONE) or not hasattr(symbols, "__iter__"):
         message = f"`get_many` takes a list of symbols, not {symbols!r}; `get` takes one"
         raise CacheConfigError(message)
-    found = list(dict.fromkeys(symbols))
+    found = list(symbols)
+    for symbol in found:
+        _check_hash(symbol)
     if not found:
         message = "`get_many` takes at least one symbol"
         raise CacheConfigError(message)
-    return found
+    return list(dict.fromkeys(found))
+
+
+def _check_hash(symbol: Any) -> None:
+    try:
+        hash(symbol)
+    except TypeError as error:
+        message = (
+            f"`get_many` tells bars apart by their symbol, which {symbol!r} can't do ({error}); "
+            "give a tuple instead, or ask for it by `get`"
+        )
+        raise CacheConfigError(message) from error
