@@ -189,7 +189,7 @@ class Answerer:
                 return []
             shorter = table, child.positions(table)
             inside = bounds.first, bounds.stop
-            bars = derived(series.axis, shorter, child.form.time, how, inside)
+            bars = derived(series.axis, shorter, child.form, how, inside)
             return write(child.form, bars)
 
         return arun(steps()) if request.loader.awaitable else run(steps())

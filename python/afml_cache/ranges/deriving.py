@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 
 from afml_cache.exceptions import CacheConfigError, LoaderError
-from afml_cache.ranges.axes import InstantAxis
-from afml_cache.ranges.places import zone_of
+from afml_cache.ranges.axes import DateAxis, InstantAxis
+from afml_cache.ranges.forms import zone_of
+from afml_cache.ranges.places import labelled
 from afml_cache.ranges.states import DATA, DAY, EMPTY, NEVER, Piece
 from afml_cache.ranges.timeframes import Timeframe, timeframe
 from afml_cache.ranges.zones import date_of, midnight
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from afml_cache.ranges.axes import Axis
+    from afml_cache.ranges.forms import Form
     from afml_cache.ranges.intervals import Interval
     from afml_cache.ranges.series import Series
 
@@ -78,7 +80,7 @@ def reach(axis: Axis, first: int, stop: int) -> tuple[int, int]:
     """Give the instants of the children of the bars of an interval."""
     if isinstance(axis, InstantAxis):
         return first, stop + (axis.timeframe.step or 0)
-    zone = zone_of(axis) if axis.sessions is not None else axis_zone(axis)
+    zone = axis_zone(axis)
     return midnight(first, zone), midnight(stop, zone)
 
 
@@ -139,17 +141,19 @@ def around(axis: Axis, first: int, stop: int) -> Interval:
 
 
 def derived(
-    axis: Axis, bars: tuple[pl.DataFrame, Any], time: str, how: Mapping[str, str], span: Interval
+    axis: Axis, bars: tuple[pl.DataFrame, Any], form: Form, how: Mapping[str, str], span: Interval
 ) -> pl.DataFrame:
     """Make the bars of an interval: labelled by begin or session, columns by their rules."""
-    table, labels = bars[0], _labels(axis, bars[1])
+    table, labels, time = bars[0], _labels(axis, bars[1]), form.time or ""
     inside = (labels >= span[0]) & (labels < span[1])
     table, labels = table.filter(pl.Series(inside)), labels[inside]
     rules = [_rule(name, how) for name in table.columns if name != time]
     whole = table.with_columns(pl.Series("__bar", labels))
     grouped = whole.group_by("__bar", maintain_order=True).agg(*rules)
     dtype: Any = table.schema[time]
-    return grouped.select(_times(axis, grouped["__bar"], dtype).alias(time), *_others(table, time))
+    return grouped.select(
+        _times(axis, grouped["__bar"], form, dtype).alias(time), *_others(table, time)
+    )
 
 
 def _others(table: pl.DataFrame, time: str) -> list[str]:
@@ -188,13 +192,37 @@ def _labels(axis: Axis, at: Any) -> Any:
     return np.array([axis.floor(int(one)) for one in dates[place]])
 
 
-def _times(axis: Axis, positions: pl.Series, dtype: Any) -> pl.Series:
-    """Write labels as the children have their times; dates as their midnight."""
+def _times(axis: Axis, positions: pl.Series, form: Form, dtype: Any) -> pl.Series:
+    """Write labels as the children have their times; dates as midnights of the zone of those."""
+    zone = zone_of(form)
+    if isinstance(axis, DateAxis):
+        return _midnights(axis, positions.to_numpy(), zone, dtype)
+    if zone is None and axis.naive not in {"UTC", "raise"}:
+        aware = positions.cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone(axis.naive)
+        walls: pl.Series = aware.dt.replace_time_zone(None).cast(dtype)
+        return walls
+    return _as_times(positions, dtype)
+
+
+def _midnights(axis: DateAxis, dates: Any, zone: str | int | None, dtype: Any) -> pl.Series:
+    """Give midnights of a zone that are taken for their dates again.
+
+    Those of a zone that is an offset alone may not be, nor of one that bars did not have before:
+    then they are of the zone that bars had, or of UTC.
+    """
+    if zone is None:
+        return _as_times(pl.Series(dates, dtype=pl.Int64), dtype)
+    times = []
+    for own in (zone, axis.labels or "UTC", "UTC"):
+        at = [int(one) - own if isinstance(own, int) else midnight(int(one), own) for one in dates]
+        times.append(_as_times(pl.Series(at, dtype=pl.Int64), dtype))
+        read = labelled(axis, zone).positions(times[-1])
+        if np.array_equal(read, dates):
+            return times[-1]
+    return times[0]
+
+
+def _as_times(instants: pl.Series, dtype: Any) -> pl.Series:
     zone = getattr(dtype, "time_zone", None)
-    if isinstance(axis, InstantAxis):
-        instants = positions
-    else:
-        name = zone or "UTC"
-        instants = pl.Series([midnight(int(one), name) for one in positions], dtype=pl.Int64)
     times: pl.Series = instants.cast(pl.Datetime("ns", "UTC" if zone else None)).cast(dtype)
     return times
