@@ -126,7 +126,9 @@ class Answerer:
         for text in longer:
             made = self.series.find({**values, self.series.timeframe: text})
             try:
-                drop(made, *(EVER if (first, stop) == EVER else around(made.axis, first, stop)))
+                span = EVER if (first, stop) == EVER else around(made.axis, first, stop)
+                if span[0] < span[1]:
+                    drop(made, *span)
             except CacheStoreError as error:
                 message = (
                     f"bars of {made.name} were made of some that are restated, and can't be "
@@ -173,8 +175,8 @@ class Answerer:
         child, values = named
         closed = self.filler.options.loader_closed
         bounds = series.axis.request(given["start"], given["end"], closed, self.clock())
-        span = reach(series.axis, bounds.first, bounds.stop)
-        request = self.request(child, child.between(*span), values, loader)
+        span = child.between(*reach(series.axis, bounds.first, bounds.stop))
+        request = self.request(child, child.axis.whole(span), values, loader)
         limits = request.limits()
 
         def steps() -> Step[Any]:
@@ -187,9 +189,8 @@ class Answerer:
             self.filler.counts.count(child.name, table.height, request.fetched, request.calls)
             if child.form is None or child.form.time is None:
                 return []
-            shorter = table, child.positions(table)
             inside = bounds.first, bounds.stop
-            bars = derived(series.axis, shorter, child.form, how, inside)
+            bars = derived(series.axis, child, table, how, inside)
             return write(child.form, bars)
 
         return arun(steps()) if request.loader.awaitable else run(steps())

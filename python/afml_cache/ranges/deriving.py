@@ -8,18 +8,18 @@ import numpy as np
 import polars as pl
 
 from afml_cache.exceptions import CacheConfigError, LoaderError
-from afml_cache.ranges.axes import DateAxis, InstantAxis
-from afml_cache.ranges.forms import zone_of
+from afml_cache.ranges.axes import DateAxis
+from afml_cache.ranges.belonging import belonging
+from afml_cache.ranges.forms import Form, zone_of
 from afml_cache.ranges.places import labelled
-from afml_cache.ranges.states import DATA, DAY, EMPTY, NEVER, Piece
+from afml_cache.ranges.states import DATA, EMPTY, NEVER, Piece
 from afml_cache.ranges.timeframes import Timeframe, timeframe
-from afml_cache.ranges.zones import date_of, midnight
+from afml_cache.ranges.zones import midnight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from afml_cache.ranges.axes import Axis
-    from afml_cache.ranges.forms import Form
     from afml_cache.ranges.intervals import Interval
     from afml_cache.ranges.series import Series
 
@@ -76,17 +76,14 @@ def derivations(given: Mapping[Any, Any] | None) -> dict[str, Derived]:
     return found
 
 
-def reach(axis: Axis, first: int, stop: int) -> tuple[int, int]:
+def reach(axis: Axis, first: int, stop: int) -> Interval:
     """Give the instants of the children of the bars of an interval."""
-    if isinstance(axis, InstantAxis):
-        return first, stop + (axis.timeframe.step or 0)
-    zone = axis_zone(axis)
-    return midnight(first, zone), midnight(stop, zone)
+    return belonging(axis).reach(first, stop)
 
 
-def axis_zone(axis: Any) -> str:
-    """Name the zone of the dates of an axis."""
-    return str(axis.zone)
+def around(axis: Axis, first: int, stop: int) -> Interval:
+    """Give the bars that an interval of children lies in; an empty interval for none."""
+    return belonging(axis).around(first, stop)
 
 
 def check_whole(series: Series, first: int, stop: int) -> None:
@@ -134,19 +131,22 @@ def _is_open(piece: Piece) -> bool:
     return piece.state == EMPTY and piece.recheck_after != NEVER
 
 
-def around(axis: Axis, first: int, stop: int) -> Interval:
-    """Give the bars that an interval of children lies in."""
-    begin, end = _labels(axis, np.array([first, stop - 1]))
-    return int(begin), axis.next(int(end))
-
-
 def derived(
-    axis: Axis, bars: tuple[pl.DataFrame, Any], form: Form, how: Mapping[str, str], span: Interval
+    axis: Axis, children: Series, table: pl.DataFrame, how: Mapping[str, str], span: Interval
 ) -> pl.DataFrame:
-    """Make the bars of an interval: labelled by begin or session, columns by their rules."""
-    table, labels, time = bars[0], _labels(axis, bars[1]), form.time or ""
-    inside = (labels >= span[0]) & (labels < span[1])
+    """Make the bars of an interval: labelled by begin or session, columns by their rules.
+
+    Raises
+    ------
+    LoaderError
+        It is not said how a column is made, or a child reaches over into another bar.
+    """
+    form, at = children.form or Form.unknown, children.positions(table)
+    time = form.time or ""
+    labels, inside = belonging(axis).labels(at)
+    inside = inside & (labels >= span[0]) & (labels < span[1])
     table, labels = table.filter(pl.Series(inside)), labels[inside]
+    _check_ends(axis, children, at[inside], labels)
     rules = [_rule(name, how) for name in table.columns if name != time]
     whole = table.with_columns(pl.Series("__bar", labels))
     grouped = whole.group_by("__bar", maintain_order=True).agg(*rules)
@@ -154,6 +154,22 @@ def derived(
     return grouped.select(
         _times(axis, grouped["__bar"], form, dtype).alias(time), *_others(table, time)
     )
+
+
+def _check_ends(axis: Axis, children: Series, at: Any, labels: Any) -> None:
+    """See that children end with their bar at the latest: a bar would know what comes after it."""
+    step, own = axis.timeframe.step, children.axis.timeframe.step
+    if isinstance(axis, DateAxis) or not step or not own:
+        return
+    over = np.flatnonzero(at + own > labels + step)
+    if len(over):
+        child, bar = int(at[over[0]]), int(labels[over[0]])
+        message = (
+            f"bars can't be made of those of {children.name}: {axis.describe(child, child + own)} "
+            f"reaches over the end of {axis.describe(bar, bar + step)}, as bars are counted from "
+            "the open of their session, or from 1970 without a calendar; make them of shorter ones"
+        )
+        raise LoaderError(message)
 
 
 def _others(table: pl.DataFrame, time: str) -> list[str]:
@@ -170,26 +186,6 @@ def _rule(name: str, how: Mapping[str, str]) -> pl.Expr:
         raise LoaderError(message)
     rule: pl.Expr = getattr(pl.col(name), chosen)()
     return rule
-
-
-def _labels(axis: Axis, at: Any) -> Any:
-    """Give the position of the bar that each child belongs to."""
-    if not len(at):
-        return np.empty(0, np.int64)
-    sessions = axis.sessions
-    if sessions is None:
-        if isinstance(axis, InstantAxis):
-            return np.array([axis.floor(int(one)) for one in at])
-        return np.array([axis.floor(date_of(int(one), axis_zone(axis))) for one in at])
-    first, last = int(at[0]) - 2 * DAY, int(at[-1]) + 2 * DAY
-    opens, _ = sessions.opens_closes(first, last)
-    place = np.searchsorted(opens, at, "right") - 1
-    if isinstance(axis, InstantAxis):
-        step = axis.timeframe.step or 1
-        begins = opens[place]
-        return begins + (at - begins) // step * step
-    dates = sessions.dates(first, last)
-    return np.array([axis.floor(int(one)) for one in dates[place]])
 
 
 def _times(axis: Axis, positions: pl.Series, form: Form, dtype: Any) -> pl.Series:
