@@ -187,11 +187,7 @@ class Answerer:
             check_whole(child, first, stop)
             table = child.table(first, stop)
             self.filler.counts.count(child.name, table.height, request.fetched, request.calls)
-            if child.form is None or child.form.time is None:
-                return []
-            inside = bounds.first, bounds.stop
-            bars = derived(series.axis, child, table, how, inside)
-            return write(child.form, bars)
+            return derived(series.axis, child, table, how, (bounds.first, bounds.stop))
 
         return arun(steps()) if request.loader.awaitable else run(steps())
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from afml_cache.exceptions import CacheConfigError, LoaderError
+from afml_cache.ranges.aggregating import KNOWN, aggregated
 from afml_cache.ranges.axes import DateAxis
 from afml_cache.ranges.belonging import belonging
-from afml_cache.ranges.forms import Form, zone_of
+from afml_cache.ranges.forms import write, zone_of
 from afml_cache.ranges.places import labelled
 from afml_cache.ranges.states import DATA, EMPTY, NEVER, Piece
 from afml_cache.ranges.timeframes import Timeframe, timeframe
@@ -20,25 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from afml_cache.ranges.axes import Axis
+    from afml_cache.ranges.forms import Form
     from afml_cache.ranges.intervals import Interval
     from afml_cache.ranges.series import Series
-
-_USUAL: Final = {
-    "open": "first",
-    "high": "max",
-    "low": "min",
-    "close": "last",
-    "volume": "sum",
-    "o": "first",
-    "h": "max",
-    "l": "min",
-    "c": "last",
-    "v": "sum",
-    "trades": "sum",
-    "count": "sum",
-    "turnover": "sum",
-}
-_KNOWN: Final = ("first", "last", "max", "min", "sum", "mean", "median")
 
 
 class Derived(NamedTuple):
@@ -65,11 +50,11 @@ def derivations(given: Mapping[Any, Any] | None) -> dict[str, Derived]:
         part = timeframe(child)
         step, length = part.step, whole.step
         fits = step and not part.is_dates and (whole.is_dates or (length and length % step == 0))
-        unknown = [each for each in how.values() if each not in _KNOWN]
+        unknown = [each for each in how.values() if each not in KNOWN]
         if not fits or unknown or part == whole:
             message = (
                 f"`derive` can't make {longer!r} of {value!r}: bars are made of intraday bars that "
-                f"go into them a whole number of times, and columns by {', '.join(_KNOWN)}"
+                f"go into them a whole number of times, and columns by {', '.join(KNOWN)}"
             )
             raise CacheConfigError(message)
         found[whole.text] = Derived(part, child, dict(how))
@@ -133,27 +118,24 @@ def _is_open(piece: Piece) -> bool:
 
 def derived(
     axis: Axis, children: Series, table: pl.DataFrame, how: Mapping[str, str], span: Interval
-) -> pl.DataFrame:
-    """Make the bars of an interval: labelled by begin or session, columns by their rules.
+) -> Any:
+    """Make the bars of an interval, as the children came: labelled by begin or session.
 
     Raises
     ------
     LoaderError
-        It is not said how a column is made, or a child reaches over into another bar.
+        A column can't be made, or a child reaches over into another bar.
     """
-    form, at = children.form or Form.unknown, children.positions(table)
-    time = form.time or ""
+    form, at = children.form, children.positions(table)
+    if form is None or form.time is None:
+        return []
     labels, inside = belonging(axis).labels(at)
     inside = inside & (labels >= span[0]) & (labels < span[1])
     table, labels = table.filter(pl.Series(inside)), labels[inside]
     _check_ends(axis, children, at[inside], labels)
-    rules = [_rule(name, how) for name in table.columns if name != time]
-    whole = table.with_columns(pl.Series("__bar", labels))
-    grouped = whole.group_by("__bar", maintain_order=True).agg(*rules)
-    dtype: Any = table.schema[time]
-    return grouped.select(
-        _times(axis, grouped["__bar"], form, dtype).alias(time), *_others(table, time)
-    )
+    made, places, rows = aggregated(form, table, labels, how)
+    times = _times(axis, places, form, table.schema[form.time])
+    return write(made, rows.with_columns(times.alias(form.time)))
 
 
 def _check_ends(axis: Axis, children: Series, at: Any, labels: Any) -> None:
@@ -170,22 +152,6 @@ def _check_ends(axis: Axis, children: Series, at: Any, labels: Any) -> None:
             "the open of their session, or from 1970 without a calendar; make them of shorter ones"
         )
         raise LoaderError(message)
-
-
-def _others(table: pl.DataFrame, time: str) -> list[str]:
-    return [name for name in table.columns if name != time]
-
-
-def _rule(name: str, how: Mapping[str, str]) -> pl.Expr:
-    chosen = how.get(name) or _USUAL.get(name.lower())
-    if chosen is None:
-        message = (
-            f"`derive` does not say how the column `{name}` of longer bars is made of shorter; "
-            f'say so: derive={{"1h": ("1min", {{"{name}": "last"}})}}'
-        )
-        raise LoaderError(message)
-    rule: pl.Expr = getattr(pl.col(name), chosen)()
-    return rule
 
 
 def _times(axis: Axis, positions: pl.Series, form: Form, dtype: Any) -> pl.Series:
