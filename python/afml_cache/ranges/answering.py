@@ -187,13 +187,13 @@ class Answerer:
         bounds = series.axis.request(given["start"], given["end"], closed, self.clock())
         span = child.between(*reach(series.axis, bounds.first, bounds.stop))
         request = self.request(child, child.axis.whole(span), values, loader)
-        limits = request.limits()
+        now = self.clock()
 
         def steps() -> Step[Any]:
             yield from Completion(request).steps()
             request.raise_failures(None)
-            first = request.span[0]
-            stop = max(first, min(request.span[1], limits.settled))
+            first, opened = request.span[0], child.axis.limits(now, 0).opened
+            stop = max(first, min(request.span[1], opened))
             check_whole(child, first, stop)
             table = child.table(first, stop)
             self.filler.counts.count(child.name, table.height, request.fetched, request.calls)

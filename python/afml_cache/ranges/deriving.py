@@ -12,8 +12,9 @@ from afml_cache.ranges.aggregating import KNOWN, aggregated
 from afml_cache.ranges.axes import DateAxis
 from afml_cache.ranges.belonging import belonging
 from afml_cache.ranges.forms import write, zone_of
+from afml_cache.ranges.intervals import joined, without
 from afml_cache.ranges.places import labelled
-from afml_cache.ranges.states import DATA, EMPTY, NEVER, Piece
+from afml_cache.ranges.states import DATA, EMPTY, NEVER, VOLATILE, Piece
 from afml_cache.ranges.timeframes import Timeframe, timeframe
 from afml_cache.ranges.zones import midnight
 
@@ -72,48 +73,53 @@ def around(axis: Axis, first: int, stop: int) -> Interval:
 
 
 def check_whole(series: Series, first: int, stop: int) -> None:
-    """See that the children of an interval are all there, and final.
+    """See that the closed children of an interval are all there; some may still change.
+
+    Where the calendar expects none, none is missing.
 
     Raises
     ------
     LoaderError
-        Some are missing, doubtful, or may still change.
+        Some are missing or doubtful.
     """
-    pieces = series.pieces(first, stop)
-    final = [one for one in pieces if one.state == DATA or _is_empty(series.axis, one)]
-    at = first
-    for one in final:
-        if one.first > at:
-            break
-        at = max(at, one.stop)
-    if at < stop:
-        what = series.axis.describe(at, stop)
+    there = [
+        (one.first, one.stop)
+        for one in series.pieces(first, stop)
+        if one.state in {DATA, VOLATILE} or _is_empty(series.axis, one)
+    ]
+    lacking = without([(first, stop)], joined(there))
+    lacking = [one for one in lacking if not series.axis.is_closed(*one)]
+    if lacking:
+        what = "; ".join(series.axis.describe(*one) for one in lacking)
         message = (
-            f"bars can't be made of those of {series.name}: some of {what} are missing, doubtful "
-            "or may still change; ask for the longer bars without `derive`, or refresh the shorter"
+            f"bars can't be made of those of {series.name}: some of {what} are missing or "
+            "doubtful; ask for the longer bars without `derive`, or refresh the shorter"
         )
         raise LoaderError(message)
 
 
 def doubtful(children: Series, axis: Axis, first: int, stop: int) -> list[Interval]:
-    """Give the bars of an interval of which a part had no children, and is to be asked for again.
+    """Give the bars of an interval that may change though their time is over.
 
-    With a calendar there are none: `check_whole` refuses them.
+    A part of them may still change, had no children and is to be asked for again, or is yet to
+    come: outside of sessions a day goes on.
     """
-    if axis.sessions is not None:
-        return []
-    pieces = children.pieces(*reach(axis, first, stop))
-    return [around(axis, one.first, one.stop) for one in pieces if _is_open(one)]
+    begin, end = reach(axis, first, stop)
+    pieces = children.pieces(begin, end)
+    open_ = [(one.first, one.stop) for one in pieces if one.recheck_after != NEVER]
+    last = pieces[-1].stop if pieces else begin
+    latest = max((one.fetched_at for one in pieces), default=0)
+    if last < end and latest < end + (children.axis.timeframe.step or 0):
+        open_.append((last, end))
+    bars = [around(axis, *one) for one in open_]
+    return joined([one for one in bars if one[0] < one[1]])
 
 
 def _is_empty(axis: Axis, piece: Piece) -> bool:
     """Whether it can be said that there are no bars: where none are to be expected, at once."""
-    return piece.state == EMPTY and (axis.sessions is None or not _is_open(piece))
-
-
-def _is_open(piece: Piece) -> bool:
-    """Whether bars may still come to where there are none."""
-    return piece.state == EMPTY and piece.recheck_after != NEVER
+    if piece.state != EMPTY:
+        return False
+    return axis.sessions is None or piece.recheck_after == NEVER
 
 
 def derived(
