@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,8 +20,6 @@ from afml_cache.ranges.timeframes import Timeframe, timeframe
 from afml_cache.ranges.zones import midnight
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from afml_cache.ranges.axes import Axis
     from afml_cache.ranges.forms import Form
     from afml_cache.ranges.intervals import Interval
@@ -42,24 +41,55 @@ def derivations(given: Mapping[Any, Any] | None) -> dict[str, Derived]:
     Raises
     ------
     CacheConfigError
-        A timeframe is not a whole number of its children's, or an aggregation is not known.
+        It is no such mapping, a timeframe is not a whole number of its children's, or an
+        aggregation is not known.
     """
+    if given is not None and not isinstance(given, Mapping):
+        raise _unreadable(given)
     found = {}
     for longer, value in (given or {}).items():
-        whole = timeframe(longer)
-        child, how = value if isinstance(value, tuple) else (value, {})
-        part = timeframe(child)
-        step, length = part.step, whole.step
-        fits = step and not part.is_dates and (whole.is_dates or (length and length % step == 0))
-        unknown = [each for each in how.values() if each not in KNOWN]
-        if not fits or unknown or part == whole:
+        child, how = _parts(longer, value)
+        try:
+            whole, part = timeframe(longer), timeframe(child)
+        except CacheConfigError as error:
+            raise _unreadable({longer: value}) from error
+        if not _fits(whole, part) or any(each not in KNOWN for each in how.values()):
             message = (
                 f"`derive` can't make {longer!r} of {value!r}: bars are made of intraday bars that "
-                f"go into them a whole number of times, and columns by {', '.join(KNOWN)}"
+                "go into them a whole number of times, days one by one, and columns by "
+                f"{', '.join(KNOWN)}"
             )
             raise CacheConfigError(message)
         found[whole.text] = Derived(part, child, dict(how))
     return found
+
+
+def _parts(longer: Any, value: Any) -> tuple[Any, Mapping[str, str]]:
+    """Give the timeframe of the children, and how columns are made."""
+    if not isinstance(value, tuple):
+        return value, {}
+    if len(value) != 2 or not isinstance(value[1], Mapping):  # noqa: PLR2004
+        raise _unreadable({longer: value})
+    return value[0], value[1]
+
+
+def _fits(whole: Timeframe, part: Timeframe) -> bool:
+    """Whether bars go into others a whole number of times; where several days begin is not told."""
+    step, length = part.step, whole.step
+    if not step or part.is_dates or part == whole:
+        return False
+    if whole.is_dates:
+        return whole.unit != "D" or whole.count == 1
+    return bool(length) and not (length or 0) % step
+
+
+def _unreadable(given: Any) -> CacheConfigError:
+    message = (
+        "`derive` takes the timeframe of longer bars with that of the shorter ones that they are "
+        'made of, as in derive={"1h": "1min"}, or with how columns are made too, as in '
+        f'derive={{"1h": ("1min", {{"spread": "mean"}})}}; not {given!r}'
+    )
+    return CacheConfigError(message)
 
 
 def reach(axis: Axis, first: int, stop: int) -> Interval:
