@@ -177,3 +177,29 @@ def test_tables_of_pyarrow_keep_their_schema_but_for_sums() -> None:
     found = cache_over(pd.DataFrame({"close": 1}, index=MINUTES), {}, give).get("A", "1h", *HOURS)
     assert found.schema.field("close").type == pa.float32()
     assert found.schema.field("volume").type == pa.uint64()
+
+
+def test_columns_of_any_kind_and_name_are_put_together() -> None:
+    def give(frame: pd.DataFrame) -> pl.DataFrame:
+        count = len(frame)
+        prices = [decimal.Decimal("1.25")] * count
+        columns = {
+            "bar": pl.Series([2] * count, dtype=pl.UInt8),
+            "turnover": pl.Series(prices, dtype=pl.Decimal(10, 2)),
+            "middle": pl.Series(prices, dtype=pl.Decimal(10, 2)),
+            "nothing": pl.Series([None] * count, dtype=pl.Null),
+            "waited": pl.Series([1_000] * count).cast(pl.Duration("us")),
+            "seen": pl.Series(frame.index.tz_localize(None).to_numpy()),
+        }
+        return pl.DataFrame({"time": as_polars(frame)["time"], **columns})
+
+    rules = {"bar": "sum", "middle": "mean", "nothing": "sum", "waited": "sum", "seen": "max"}
+    cache = cache_over(pd.DataFrame({"volume": 1}, index=MINUTES), rules, give)
+    found = cache.get("A", "1h", HOURS[0], "2024-01-01T01:00Z").drop("time", "nothing")
+    assert found.row(0, named=True) == {
+        "bar": 120,
+        "turnover": decimal.Decimal(75),
+        "middle": 1.25,
+        "waited": pd.Timedelta("60ms").to_pytimedelta(),
+        "seen": pd.Timestamp("2024-01-01 00:59").to_pydatetime(),
+    }

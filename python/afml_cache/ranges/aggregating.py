@@ -37,6 +37,8 @@ _CHOSEN: Final = ("first", "last")
 _RECKONED: Final = ("sum", "mean", "median")
 _SIGNED: Final = (pl.Boolean, pl.Int8, pl.Int16, pl.Int32, pl.Int64)
 _NATURAL: Final = (pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
+# No column of a loader's is called so.
+_BAR: Final = "#:bar "
 # A sum that went over its 64 bits is off by 2**64; what floats round is far less.
 _WRAPPED: Final = 2.0**63
 _EXACT: Final = decimal.Context(prec=200)
@@ -63,23 +65,21 @@ def aggregated(
     columns = [one for one in form.columns if one.role != "marks" and one.inner != form.time]
     rules = {column.inner: _rule(column, how) for column in columns}
     exprs = [_expression(column, rules[column.inner]) for column in columns]
-    checks = [
-        pl.col(one.inner).cast(pl.Float64).sum().alias(f"#:{one.inner}")
-        for one in columns
-        if rules[one.inner] == "sum" and one.dtype in (*_SIGNED, *_NATURAL)
-    ]
     names = [one.inner for one in columns]
+    counted = [one.inner for one in columns if one.dtype in (*_SIGNED, *_NATURAL)]
+    summed = [name for name in counted if rules[name] == "sum"]
+    checks = [pl.col(name).cast(pl.Float64).sum().alias(f"{_BAR}{name}") for name in summed]
     try:
-        whole = table.select(names).with_columns(pl.Series("#:bar", labels, dtype=pl.Int64))
-        rows = whole.group_by("#:bar", maintain_order=True).agg(*exprs, *checks)
+        whole = table.select(names).with_columns(pl.Series(_BAR, labels, dtype=pl.Int64))
+        rows = whole.group_by(_BAR, maintain_order=True).agg(*exprs, *checks)
     except pl.exceptions.PolarsError as error:
         message = f"`derive` can't make a column of longer bars: {error}"
         raise LoaderError(message) from error
-    _check_sums(rows)
+    _check_sums(rows, summed)
     found = rows.select(names).with_columns(
         _decimals(rows[one.inner], rules[one.inner]) for one in columns if _is_decimal(one)
     )
-    return _form(form, rules, found), rows["#:bar"], found
+    return _form(form, rules, found), rows[_BAR], found
 
 
 def _rule(column: Column, how: Mapping[str, str]) -> str:
@@ -125,17 +125,16 @@ def _wide(dtype: pl.DataType, rule: str) -> pl.DataType:
     return pl.Float64() if is_number or (dtype.is_decimal() and rule != "sum") else dtype
 
 
-def _check_sums(rows: pl.DataFrame) -> None:
+def _check_sums(rows: pl.DataFrame, names: Sequence[str]) -> None:
     """See that no sum of whole numbers went over its 64 bits."""
-    for name in rows.columns:
-        if name.startswith("#:") and name[2:] in rows.columns:
-            sums = rows[name[2:]].cast(pl.Float64)
-            if ((sums - rows[name]).abs() >= _WRAPPED).any():
-                message = (
-                    f"the sum of the column `{name[2:]}` of longer bars is beyond 64 bits; give "
-                    "it as floats in the loader"
-                )
-                raise LoaderError(message)
+    for name in names:
+        sums = rows[name].cast(pl.Float64)
+        if ((sums - rows[f"{_BAR}{name}"]).abs() >= _WRAPPED).any():
+            message = (
+                f"the sum of the column `{name}` of longer bars is beyond 64 bits; give it as "
+                "floats in the loader"
+            )
+            raise LoaderError(message)
 
 
 def _decimals(lists: pl.Series, rule: str) -> pl.Series:
