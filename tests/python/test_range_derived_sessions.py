@@ -162,3 +162,18 @@ def test_each_belongs_to_one_bar_whatever_is_asked_for(frame, calendar) -> None:
         assert (is_part == inside[number : number + 50]).all()
         bars = made.around(int(at[number]), int(at[number + 49]) + 1)
         assert ((alone >= bars[0]) & (alone < bars[1]))[is_part].all()
+
+
+def test_a_session_that_lacks_bars_spoils_no_day_but_its_own() -> None:
+    vendor = Extended()
+    local = vendor.bars.index.tz_convert(NEW_YORK)
+    out = (local.date == pd.Timestamp("2024-11-20").date()) & (local.hour > 4) & (local.hour < 16)
+    regular = (local.hour > 9) & (local.hour < 16) | (local.hour == 9) & (local.minute == 30)
+    vendor.bars = vendor.bars[~out & regular]
+    cache = cache_of(vendor, calendar="XNYS", derive={"1D": "30min"})
+    cache.get("A", "30min", "2024-11-18", "2024-11-23")
+    assert len(cache.get("A", "1D", "2024-11-18", "2024-11-20")) == 2
+    assert len(cache.get("A", "1D", "2024-11-21", "2024-11-23")) == 2
+    with pytest.raises(PartialCoverageError) as refused:
+        cache.get("A", "1D", "2024-11-20", "2024-11-21")
+    told(refused.value, "A 30min", "2024-11-20T", "missing or doubtful")

@@ -185,7 +185,8 @@ class Answerer:
         child, values = named
         closed = self.filler.options.loader_closed
         bounds = series.axis.request(given["start"], given["end"], closed, self.clock())
-        span = child.between(*reach(series.axis, bounds.first, bounds.stop))
+        asked = bounds.clip_first, bounds.clip_stop
+        span = child.between(*reach(series.axis, *asked))
         request = self.request(child, child.axis.whole(span), values, loader)
         now = self.clock()
 
@@ -197,7 +198,7 @@ class Answerer:
             check_whole(child, first, stop)
             table = child.table(first, stop)
             self.filler.counts.count(child.name, table.height, request.fetched, request.calls)
-            return derived(series.axis, child, table, how, (bounds.first, bounds.stop))
+            return derived(series.axis, child, table, how, asked)
 
         return arun(steps()) if request.loader.awaitable else run(steps())
 

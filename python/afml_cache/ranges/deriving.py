@@ -17,7 +17,7 @@ from afml_cache.ranges.intervals import joined, without
 from afml_cache.ranges.places import labelled
 from afml_cache.ranges.states import DATA, EMPTY, NEVER, VOLATILE, Piece
 from afml_cache.ranges.timeframes import Timeframe, timeframe
-from afml_cache.ranges.zones import midnight
+from afml_cache.ranges.zones import DAY, midnight
 
 if TYPE_CHECKING:
     from afml_cache.ranges.axes import Axis
@@ -118,7 +118,7 @@ def check_whole(series: Series, first: int, stop: int) -> None:
         if one.state in {DATA, VOLATILE} or _is_empty(series.axis, one)
     ]
     lacking = without([(first, stop)], joined(there))
-    lacking = [one for one in lacking if not series.axis.is_closed(*one)]
+    lacking = [gap for gap in lacking if _expected(series.axis, gap)]
     if lacking:
         what = "; ".join(series.axis.describe(*one) for one in lacking)
         message = (
@@ -143,6 +143,17 @@ def doubtful(children: Series, axis: Axis, first: int, stop: int) -> list[Interv
         open_.append((last, end))
     bars = [around(axis, *one) for one in open_]
     return joined([one for one in bars if one[0] < one[1]])
+
+
+def _expected(axis: Axis, gap: Interval) -> list[Interval]:
+    """Give what of an interval the calendar does not know to be closed."""
+    sessions = axis.sessions
+    if sessions is None:
+        return [gap]
+    (first, stop), (begin, end) = gap, sessions.known_instants
+    if first < begin or stop > end or sessions.is_doubtful(first - 2 * DAY, stop + DAY):
+        return [] if axis.is_closed(*gap) else [gap]
+    return sessions.trading_spans(first, stop)
 
 
 def _is_empty(axis: Axis, piece: Piece) -> bool:
