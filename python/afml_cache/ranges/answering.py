@@ -115,26 +115,38 @@ class Answerer:
             derive = functools.partial(self._derive, series, (children, shorter), made.how, loader)
             asked = asked.around(derive)
         mode = _native.current_mode()
-        longer = [
-            text for text, one in self.series.derived.items() if one.child == series.axis.timeframe
-        ]
-        outdate = functools.partial(self._outdate, values, longer) if longer else None
+        outdate = functools.partial(self.outdate, series) if self._longer(series) else None
         return Request(
             series, bounds, values, self.filler, asked, mode, self.clock, children, outdate
         )
 
-    def _outdate(self, values: dict[str, Any], longer: list[str], first: int, stop: int) -> None:
-        """Forget the longer bars that were made of some that the vendor has restated."""
-        for text in longer:
-            made = self.series.find({**values, self.series.timeframe: text})
+    def _longer(self, series: Series) -> list[str]:
+        """Tell which longer bars are made of those of a series."""
+        if self.series.common is not None:
+            return []  # the key of such a cache names no others
+        derived = self.series.derived
+        return [text for text, one in derived.items() if one.child == series.axis.timeframe]
+
+    def outdate(self, series: Series, first: int, stop: int) -> None:
+        """Forget the longer bars that were made of an interval of a series, and of those in turn.
+
+        To be called whenever bars that are stored may have changed: restated, invalidated or
+        imported. All of them are meant by `EVER`.
+        """
+        for text in self._longer(series):
+            made = self.series.find({**series.values, self.series.timeframe: text})
+            span = EVER if (first, stop) == EVER else around(made.axis, first, stop)
+            if span[0] >= span[1]:
+                continue
             try:
-                drop(made, *(EVER if (first, stop) == EVER else around(made.axis, first, stop)))
+                drop(made, *span)
             except CacheStoreError as error:
                 message = (
-                    f"bars of {made.name} were made of some that are restated, and can't be "
+                    f"bars of {made.name} were made of some that are changed, and can't be "
                     f"forgotten; refresh them: {error}"
                 )
                 warn("CacheWriteWarning", message)
+            self.outdate(made, *span)
 
     def answered(self, request: Request, output: Any, allow_partial: bool | None) -> Step[Any]:
         """Fetch what a request lacks, and give its bars."""
@@ -175,24 +187,20 @@ class Answerer:
         child, values = named
         closed = self.filler.options.loader_closed
         bounds = series.axis.request(given["start"], given["end"], closed, self.clock())
-        span = reach(series.axis, bounds.first, bounds.stop)
-        request = self.request(child, child.between(*span), values, loader)
-        limits = request.limits()
+        asked = bounds.clip_first, bounds.clip_stop
+        span = child.between(*reach(series.axis, *asked))
+        request = self.request(child, child.axis.whole(span), values, loader)
+        now = self.clock()
 
         def steps() -> Step[Any]:
             yield from Completion(request).steps()
             request.raise_failures(None)
-            first = request.span[0]
-            stop = max(first, min(request.span[1], limits.settled))
+            first, opened = request.span[0], child.axis.limits(now, 0).opened
+            stop = max(first, min(request.span[1], opened))
             check_whole(child, first, stop)
             table = child.table(first, stop)
             self.filler.counts.count(child.name, table.height, request.fetched, request.calls)
-            if child.form is None or child.form.time is None:
-                return []
-            shorter = table, child.positions(table)
-            inside = bounds.first, bounds.stop
-            bars = derived(series.axis, shorter, child.form.time, how, inside)
-            return write(child.form, bars)
+            return derived(series.axis, child, table, how, asked)
 
         return arun(steps()) if request.loader.awaitable else run(steps())
 

@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from afml_cache.exceptions import CacheConfigError, LoaderError
-from afml_cache.ranges.axes import InstantAxis
-from afml_cache.ranges.places import zone_of
-from afml_cache.ranges.states import DATA, DAY, EMPTY, NEVER, Piece
+from afml_cache.ranges.aggregating import KNOWN, aggregated
+from afml_cache.ranges.axes import DateAxis
+from afml_cache.ranges.belonging import belonging
+from afml_cache.ranges.forms import write, zone_of
+from afml_cache.ranges.intervals import joined, without
+from afml_cache.ranges.places import labelled
+from afml_cache.ranges.states import DATA, EMPTY, NEVER, VOLATILE, Piece
 from afml_cache.ranges.timeframes import Timeframe, timeframe
-from afml_cache.ranges.zones import date_of, midnight
+from afml_cache.ranges.zones import DAY, midnight
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from afml_cache.ranges.axes import Axis
+    from afml_cache.ranges.forms import Form
     from afml_cache.ranges.intervals import Interval
     from afml_cache.ranges.series import Series
-
-_USUAL: Final = {
-    "open": "first",
-    "high": "max",
-    "low": "min",
-    "close": "last",
-    "volume": "sum",
-    "o": "first",
-    "h": "max",
-    "l": "min",
-    "c": "last",
-    "v": "sum",
-    "trades": "sum",
-    "count": "sum",
-    "turnover": "sum",
-}
-_KNOWN: Final = ("first", "last", "max", "min", "sum", "mean", "median")
 
 
 class Derived(NamedTuple):
@@ -54,147 +41,197 @@ def derivations(given: Mapping[Any, Any] | None) -> dict[str, Derived]:
     Raises
     ------
     CacheConfigError
-        A timeframe is not a whole number of its children's, or an aggregation is not known.
+        It is no such mapping, a timeframe is not a whole number of its children's, or an
+        aggregation is not known.
     """
+    if given is not None and not isinstance(given, Mapping):
+        raise _unreadable(given)
     found = {}
     for longer, value in (given or {}).items():
-        whole = timeframe(longer)
-        child, how = value if isinstance(value, tuple) else (value, {})
-        part = timeframe(child)
-        step, length = part.step, whole.step
-        fits = step and not part.is_dates and (whole.is_dates or (length and length % step == 0))
-        unknown = [each for each in how.values() if each not in _KNOWN]
-        if not fits or unknown or part == whole:
+        child, how = _parts(longer, value)
+        try:
+            whole, part = timeframe(longer), timeframe(child)
+        except CacheConfigError as error:
+            raise _unreadable({longer: value}) from error
+        if not _fits(whole, part) or any(each not in KNOWN for each in how.values()):
             message = (
                 f"`derive` can't make {longer!r} of {value!r}: bars are made of intraday bars that "
-                f"go into them a whole number of times, and columns by {', '.join(_KNOWN)}"
+                "go into them a whole number of times, days one by one, and columns by "
+                f"{', '.join(KNOWN)}"
             )
             raise CacheConfigError(message)
         found[whole.text] = Derived(part, child, dict(how))
     return found
 
 
-def reach(axis: Axis, first: int, stop: int) -> tuple[int, int]:
+def _parts(longer: Any, value: Any) -> tuple[Any, Mapping[str, str]]:
+    """Give the timeframe of the children, and how columns are made."""
+    if not isinstance(value, tuple):
+        return value, {}
+    if len(value) != 2 or not isinstance(value[1], Mapping):  # noqa: PLR2004
+        raise _unreadable({longer: value})
+    return value[0], value[1]
+
+
+def _fits(whole: Timeframe, part: Timeframe) -> bool:
+    """Whether bars go into others a whole number of times; where several days begin is not told."""
+    step, length = part.step, whole.step
+    if not step or part.is_dates or part == whole:
+        return False
+    if whole.is_dates:
+        return whole.unit != "D" or whole.count == 1
+    return bool(length) and not (length or 0) % step
+
+
+def _unreadable(given: Any) -> CacheConfigError:
+    message = (
+        "`derive` takes the timeframe of longer bars with that of the shorter ones that they are "
+        'made of, as in derive={"1h": "1min"}, or with how columns are made too, as in '
+        f'derive={{"1h": ("1min", {{"spread": "mean"}})}}; not {given!r}'
+    )
+    return CacheConfigError(message)
+
+
+def reach(axis: Axis, first: int, stop: int) -> Interval:
     """Give the instants of the children of the bars of an interval."""
-    if isinstance(axis, InstantAxis):
-        return first, stop + (axis.timeframe.step or 0)
-    zone = zone_of(axis) if axis.sessions is not None else axis_zone(axis)
-    return midnight(first, zone), midnight(stop, zone)
+    return belonging(axis).reach(first, stop)
 
 
-def axis_zone(axis: Any) -> str:
-    """Name the zone of the dates of an axis."""
-    return str(axis.zone)
+def around(axis: Axis, first: int, stop: int) -> Interval:
+    """Give the bars that an interval of children lies in; an empty interval for none."""
+    return belonging(axis).around(first, stop)
 
 
 def check_whole(series: Series, first: int, stop: int) -> None:
-    """See that the children of an interval are all there, and final.
+    """See that the closed children of an interval are all there; some may still change.
+
+    Where the calendar expects none, none is missing.
 
     Raises
     ------
     LoaderError
-        Some are missing, doubtful, or may still change.
+        Some are missing or doubtful.
     """
-    pieces = series.pieces(first, stop)
-    final = [one for one in pieces if one.state == DATA or _is_empty(series.axis, one)]
-    at = first
-    for one in final:
-        if one.first > at:
-            break
-        at = max(at, one.stop)
-    if at < stop:
-        what = series.axis.describe(at, stop)
+    there = [
+        (one.first, one.stop)
+        for one in series.pieces(first, stop)
+        if one.state in {DATA, VOLATILE} or _is_empty(series.axis, one)
+    ]
+    lacking = without([(first, stop)], joined(there))
+    lacking = [gap for gap in lacking if _expected(series.axis, gap)]
+    if lacking:
+        what = "; ".join(series.axis.describe(*one) for one in lacking)
         message = (
-            f"bars can't be made of those of {series.name}: some of {what} are missing, doubtful "
-            "or may still change; ask for the longer bars without `derive`, or refresh the shorter"
+            f"bars can't be made of those of {series.name}: some of {what} are missing or "
+            "doubtful; ask for the longer bars without `derive`, or refresh the shorter"
         )
         raise LoaderError(message)
 
 
 def doubtful(children: Series, axis: Axis, first: int, stop: int) -> list[Interval]:
-    """Give the bars of an interval of which a part had no children, and is to be asked for again.
+    """Give the bars of an interval that may change though their time is over.
 
-    With a calendar there are none: `check_whole` refuses them.
+    A part of them may still change, had no children and is to be asked for again, or is yet to
+    come: outside of sessions a day goes on.
     """
-    if axis.sessions is not None:
-        return []
-    pieces = children.pieces(*reach(axis, first, stop))
-    return [around(axis, one.first, one.stop) for one in pieces if _is_open(one)]
+    begin, end = reach(axis, first, stop)
+    pieces = children.pieces(begin, end)
+    open_ = [(one.first, one.stop) for one in pieces if one.recheck_after != NEVER]
+    last = pieces[-1].stop if pieces else begin
+    latest = max((one.fetched_at for one in pieces), default=0)
+    if last < end and latest < end + (children.axis.timeframe.step or 0):
+        open_.append((last, end))
+    bars = [around(axis, *one) for one in open_]
+    return joined([one for one in bars if one[0] < one[1]])
+
+
+def _expected(axis: Axis, gap: Interval) -> list[Interval]:
+    """Give what of an interval the calendar does not know to be closed."""
+    sessions = axis.sessions
+    if sessions is None:
+        return [gap]
+    (first, stop), (begin, end) = gap, sessions.known_instants
+    if first < begin or stop > end or sessions.is_doubtful(first - 2 * DAY, stop + DAY):
+        return [] if axis.is_closed(*gap) else [gap]
+    return sessions.trading_spans(first, stop)
 
 
 def _is_empty(axis: Axis, piece: Piece) -> bool:
     """Whether it can be said that there are no bars: where none are to be expected, at once."""
-    return piece.state == EMPTY and (axis.sessions is None or not _is_open(piece))
-
-
-def _is_open(piece: Piece) -> bool:
-    """Whether bars may still come to where there are none."""
-    return piece.state == EMPTY and piece.recheck_after != NEVER
-
-
-def around(axis: Axis, first: int, stop: int) -> Interval:
-    """Give the bars that an interval of children lies in."""
-    begin, end = _labels(axis, np.array([first, stop - 1]))
-    return int(begin), axis.next(int(end))
+    if piece.state != EMPTY:
+        return False
+    return axis.sessions is None or piece.recheck_after == NEVER
 
 
 def derived(
-    axis: Axis, bars: tuple[pl.DataFrame, Any], time: str, how: Mapping[str, str], span: Interval
-) -> pl.DataFrame:
-    """Make the bars of an interval: labelled by begin or session, columns by their rules."""
-    table, labels = bars[0], _labels(axis, bars[1])
-    inside = (labels >= span[0]) & (labels < span[1])
+    axis: Axis, children: Series, table: pl.DataFrame, how: Mapping[str, str], span: Interval
+) -> Any:
+    """Make the bars of an interval, as the children came: labelled by begin or session.
+
+    Raises
+    ------
+    LoaderError
+        A column can't be made, or a child reaches over into another bar.
+    """
+    form, at = children.form, children.positions(table)
+    if form is None or form.time is None:
+        return []
+    labels, inside = belonging(axis).labels(at)
+    inside = inside & (labels >= span[0]) & (labels < span[1])
     table, labels = table.filter(pl.Series(inside)), labels[inside]
-    rules = [_rule(name, how) for name in table.columns if name != time]
-    whole = table.with_columns(pl.Series("__bar", labels))
-    grouped = whole.group_by("__bar", maintain_order=True).agg(*rules)
-    dtype: Any = table.schema[time]
-    return grouped.select(_times(axis, grouped["__bar"], dtype).alias(time), *_others(table, time))
+    _check_ends(axis, children, at[inside], labels)
+    made, places, rows = aggregated(form, table, labels, how)
+    times = _times(axis, places, form, table.schema[form.time])
+    return write(made, rows.with_columns(times.alias(form.time)))
 
 
-def _others(table: pl.DataFrame, time: str) -> list[str]:
-    return [name for name in table.columns if name != time]
-
-
-def _rule(name: str, how: Mapping[str, str]) -> pl.Expr:
-    chosen = how.get(name) or _USUAL.get(name.lower())
-    if chosen is None:
+def _check_ends(axis: Axis, children: Series, at: Any, labels: Any) -> None:
+    """See that children end with their bar at the latest: a bar would know what comes after it."""
+    step, own = axis.timeframe.step, children.axis.timeframe.step
+    if isinstance(axis, DateAxis) or not step or not own:
+        return
+    over = np.flatnonzero(at + own > labels + step)
+    if len(over):
+        child, bar = int(at[over[0]]), int(labels[over[0]])
         message = (
-            f"`derive` does not say how the column `{name}` of longer bars is made of shorter; "
-            f'say so: derive={{"1h": ("1min", {{"{name}": "last"}})}}'
+            f"bars can't be made of those of {children.name}: {axis.describe(child, child + own)} "
+            f"reaches over the end of {axis.describe(bar, bar + step)}, as bars are counted from "
+            "the open of their session, or from 1970 without a calendar; make them of shorter ones"
         )
         raise LoaderError(message)
-    rule: pl.Expr = getattr(pl.col(name), chosen)()
-    return rule
 
 
-def _labels(axis: Axis, at: Any) -> Any:
-    """Give the position of the bar that each child belongs to."""
-    if not len(at):
-        return np.empty(0, np.int64)
-    sessions = axis.sessions
-    if sessions is None:
-        if isinstance(axis, InstantAxis):
-            return np.array([axis.floor(int(one)) for one in at])
-        return np.array([axis.floor(date_of(int(one), axis_zone(axis))) for one in at])
-    first, last = int(at[0]) - 2 * DAY, int(at[-1]) + 2 * DAY
-    opens, _ = sessions.opens_closes(first, last)
-    place = np.searchsorted(opens, at, "right") - 1
-    if isinstance(axis, InstantAxis):
-        step = axis.timeframe.step or 1
-        begins = opens[place]
-        return begins + (at - begins) // step * step
-    dates = sessions.dates(first, last)
-    return np.array([axis.floor(int(one)) for one in dates[place]])
+def _times(axis: Axis, positions: pl.Series, form: Form, dtype: Any) -> pl.Series:
+    """Write labels as the children have their times; dates as midnights of the zone of those."""
+    zone = zone_of(form)
+    if isinstance(axis, DateAxis):
+        return _midnights(axis, positions.to_numpy(), zone, dtype)
+    if zone is None and axis.naive not in {"UTC", "raise"}:
+        aware = positions.cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone(axis.naive)
+        walls: pl.Series = aware.dt.replace_time_zone(None).cast(dtype)
+        return walls
+    return _as_times(positions, dtype)
 
 
-def _times(axis: Axis, positions: pl.Series, dtype: Any) -> pl.Series:
-    """Write labels as the children have their times; dates as their midnight."""
+def _midnights(axis: DateAxis, dates: Any, zone: str | int | None, dtype: Any) -> pl.Series:
+    """Give midnights of a zone that are taken for their dates again.
+
+    Those of a zone that is an offset alone may not be, nor of one that bars did not have before:
+    then they are of the zone that bars had, or of UTC.
+    """
+    if zone is None:
+        return _as_times(pl.Series(dates, dtype=pl.Int64), dtype)
+    times = []
+    for own in (zone, axis.labels or "UTC", "UTC"):
+        at = [int(one) - own if isinstance(own, int) else midnight(int(one), own) for one in dates]
+        times.append(_as_times(pl.Series(at, dtype=pl.Int64), dtype))
+        read = labelled(axis, zone).positions(times[-1])
+        if np.array_equal(read, dates):
+            return times[-1]
+    return times[0]
+
+
+def _as_times(instants: pl.Series, dtype: Any) -> pl.Series:
     zone = getattr(dtype, "time_zone", None)
-    if isinstance(axis, InstantAxis):
-        instants = positions
-    else:
-        name = zone or "UTC"
-        instants = pl.Series([midnight(int(one), name) for one in positions], dtype=pl.Int64)
     times: pl.Series = instants.cast(pl.Datetime("ns", "UTC" if zone else None)).cast(dtype)
     return times

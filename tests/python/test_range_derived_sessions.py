@@ -1,0 +1,179 @@
+"""Longer bars made of shorter: to which session those belong, however one asks."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from range_vendor import Clock, Vendor, cache_of, same, told, utc
+
+from afml_cache import PartialCoverageError
+from afml_cache.ranges.axes import axis_of
+from afml_cache.ranges.belonging import belonging
+from afml_cache.ranges.calendars import sessions_of
+from afml_cache.ranges.timeframes import timeframe
+from afml_cache.ranges.zones import DAY
+
+NEW_YORK = "America/New_York"
+RULES = {"open": "first", "close": "last", "volume": "sum"}
+
+
+def times(first: str, last: str, every: str) -> pd.DatetimeIndex:
+    found = pd.date_range(first, last, freq=every, tz="UTC", name="time", inclusive="left")
+    return found.as_unit("ns")
+
+
+class Futures(Vendor):
+    """Hours of CME's futures, of which each session opens on the evening before."""
+
+    def __init__(self) -> None:
+        found = times("2024-11-08", "2024-11-23", "h")
+        calendar = sessions_of("CMES")
+        spans = calendar.trading_spans(found[0].value, found[-1].value + 1)
+        at = found.astype(np.int64).to_numpy()
+        trading = sum(((at >= first) & (at < stop)) for first, stop in spans)
+        super().__init__(found[trading.astype(bool)])
+        self.bars["volume"] = 1
+
+
+class Extended(Vendor):
+    """Half hours of New York from 4:00 to 20:00, on trading days."""
+
+    def __init__(self, every: str = "30min") -> None:
+        found = times("2024-11-11", "2024-11-30", every)
+        local = found.tz_convert(NEW_YORK)
+        trading = (local.day_of_week < 5) & (local.date != pd.Timestamp("2024-11-28").date())
+        super().__init__(found[(local.hour >= 4) & (local.hour < 20) & trading])
+
+
+def each_alone(cache: Any, frame: str, ends: list[Any]) -> pd.DataFrame:
+    """Ask for the bars between some times, one after the other, of a symbol of their own."""
+    parts = [cache.get("B", frame, *pair) for pair in itertools.pairwise(ends)]
+    return pd.concat([part for part in parts if len(part)])
+
+
+DAYS = [f"2024-11-{day}" for day in range(18, 23)]
+
+
+def test_a_day_of_futures_is_its_whole_session() -> None:
+    options = {"calendar": "CMES", "derive": {"1D": "1h", "1W": "1h"}}
+    together = cache_of(Futures(), **options).get("A", "1D", DAYS[0], DAYS[-1])
+    assert together["volume"].tolist() == [24, 24, 24, 24]
+    vendor = Futures()
+    first = vendor.between("2024-11-17T23:00", "2024-11-18T23:00")
+    assert together.iloc[0][["open", "close"]].tolist() == [
+        first["open"].iloc[0],
+        first["close"].iloc[-1],
+    ]
+    cache = cache_of(vendor, **options)
+    same(each_alone(cache, "1D", DAYS), together)
+    assert {one.state for one in cache.coverage("B", "1D")} == {"data"}
+    assert cache.get("B", "1W", "2024-11-11", "2024-11-18")["volume"].tolist() == [5 * 24]
+
+
+def test_a_day_of_futures_is_not_final_before_its_session_is_over() -> None:
+    vendor, clock = Futures(), Clock("2024-11-19T15:00")
+    whole = vendor.bars
+    vendor.bars = whole[: utc("2024-11-19T14:00")]
+    cache = cache_of(vendor, calendar="CMES", derive={"1D": "1h"}, clock=clock)
+    before = cache.get("A", "1D", "2024-11-18", "2024-11-20")
+    assert before["volume"].tolist() == [24, 16]
+    vendor.bars = whole
+    clock.set("2024-11-21")
+    after = cache.get("A", "1D", "2024-11-18", "2024-11-20")
+    assert after["volume"].tolist() == [24, 24]
+
+
+def test_what_trades_outside_of_a_session_belongs_to_its_date() -> None:
+    options = {"calendar": "XNYS", "derive": {"1D": "30min"}}
+    vendor = Extended()
+    local = vendor.bars.tz_convert(NEW_YORK)
+    wanted = local.groupby(local.index.date).agg(RULES).loc[pd.Timestamp(DAYS[0]).date() :][:4]
+    together = cache_of(vendor, **options).get("A", "1D", DAYS[0], DAYS[-1])
+    assert together.to_numpy().tolist() == wanted.to_numpy().tolist()
+    same(each_alone(cache_of(Extended(), **options), "1D", DAYS), together)
+
+
+@pytest.mark.parametrize("frame", ["1h", "4h", "7h"])
+def test_bars_before_the_open_are_counted_from_it(frame) -> None:
+    options = {"calendar": "XNYS", "derive": {frame: "30min"}}
+    ends = ["2024-11-18T04:00Z", "2024-11-23T04:00Z"]
+    vendor = Extended()
+    together = cache_of(vendor, **options).get("A", frame, *ends)
+    begins = together.index.tz_convert(NEW_YORK)
+    length = pd.Timedelta(frame)
+    opened = begins.normalize() + pd.Timedelta("9.5h")
+    early = begins < opened
+    assert ((opened - begins)[early] % length == pd.Timedelta(0)).all()
+    assert together["volume"].sum() == vendor.between(*ends)["volume"].sum()
+    for begin, bar in zip(together.index, together.to_dict("records"), strict=True):
+        within = vendor.between(begin, min(begin + length, utc(ends[1])))
+        later = together.index[together.index > begin]
+        within = within[within.index < later[0]] if len(later) else within
+        assert bar["close"] == within["close"].iloc[-1]
+    alone = [str(time) for time in pd.date_range(*ends, freq="24h")]
+    same(each_alone(cache_of(Extended(), **options), frame, alone), together)
+
+
+def test_what_falls_on_a_date_without_a_session_is_part_of_no_day() -> None:
+    vendor = Vendor(times("2024-11-11", "2024-12-01", "h"))
+    vendor.bars["volume"] = 1
+    found = cache_of(vendor, calendar="XNYS", derive={"1D": "1h", "1W": "1h"})
+    asked = "2024-11-22", "2024-11-30"
+    assert found.get("A", "1D", *asked)["volume"].tolist() == [24] * 5
+    assert found.get("A", "1W", "2024-11-18", "2024-11-25")["volume"].tolist() == [5 * 24]
+
+
+def test_hours_that_reach_over_the_end_of_a_bar_are_refused() -> None:
+    cache = cache_of(Extended("1h"), calendar="XNYS", derive={"2h": "1h"})
+    with pytest.raises(PartialCoverageError) as refused:
+        cache.get("A", "2h", "2024-11-18T14:30Z", "2024-11-18T18:30Z")
+    told(refused.value, "A 1h", "reaches over the end", "open of their session", "shorter ones")
+
+
+@pytest.mark.parametrize("frame", ["1h", "4h", "7h", "12h", "1D", "1W", "1M"])
+@pytest.mark.parametrize("calendar", [None, "XNYS", "CMES", "24/7", "XTKS", "us_futures"])
+def test_each_belongs_to_one_bar_whatever_is_asked_for(frame, calendar) -> None:
+    sessions = None if calendar is None else sessions_of(calendar)
+    axis = axis_of(timeframe(frame), sessions, "UTC", None if calendar else NEW_YORK)
+    at = times("2024-02-20", "2024-04-12", "13min").astype(np.int64)
+    at = at.to_numpy()
+    made = belonging(axis)
+    labels, inside = made.labels(at)
+    assert (np.diff(labels[inside]) >= 0).all()
+    step = axis.timeframe.step
+    if not axis.timeframe.is_dates:
+        assert inside.all()
+        assert ((labels <= at) & (at < labels + step)).all()
+    drawn = np.random.default_rng(5)
+    for first in drawn.choice(at[200:-200], 40):
+        length = int(drawn.integers(1, 40 * DAY if axis.timeframe.is_dates else 2 * DAY))
+        low, high = axis.floor(int(first)), axis.ceil(int(first) + length)
+        begin, end = made.reach(low, high)
+        parts = inside & (labels >= low) & (labels < high)
+        reached = inside & (at >= begin) & (at < end)
+        assert (parts == reached).all()
+        number = int(drawn.integers(0, len(at) - 50))
+        alone, is_part = made.labels(at[number : number + 50])
+        assert (alone == labels[number : number + 50])[is_part].all()
+        assert (is_part == inside[number : number + 50]).all()
+        bars = made.around(int(at[number]), int(at[number + 49]) + 1)
+        assert ((alone >= bars[0]) & (alone < bars[1]))[is_part].all()
+
+
+def test_a_session_that_lacks_bars_spoils_no_day_but_its_own() -> None:
+    vendor = Extended()
+    local = vendor.bars.index.tz_convert(NEW_YORK)
+    out = (local.date == pd.Timestamp("2024-11-20").date()) & (local.hour > 4) & (local.hour < 16)
+    regular = (local.hour > 9) & (local.hour < 16) | (local.hour == 9) & (local.minute == 30)
+    vendor.bars = vendor.bars[~out & regular]
+    cache = cache_of(vendor, calendar="XNYS", derive={"1D": "30min"})
+    cache.get("A", "30min", "2024-11-18", "2024-11-23")
+    assert len(cache.get("A", "1D", "2024-11-18", "2024-11-20")) == 2
+    assert len(cache.get("A", "1D", "2024-11-21", "2024-11-23")) == 2
+    with pytest.raises(PartialCoverageError) as refused:
+        cache.get("A", "1D", "2024-11-20", "2024-11-21")
+    told(refused.value, "A 30min", "2024-11-20T", "missing or doubtful")
