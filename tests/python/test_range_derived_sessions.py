@@ -177,3 +177,21 @@ def test_a_session_that_lacks_bars_spoils_no_day_but_its_own() -> None:
     with pytest.raises(PartialCoverageError) as refused:
         cache.get("A", "1D", "2024-11-20", "2024-11-21")
     told(refused.value, "A 30min", "2024-11-20T", "missing or doubtful")
+
+
+def test_bars_whose_parts_are_there_are_given_and_kept_where_others_are_missing() -> None:
+    vendor = Extended()
+    whole = vendor.bars
+    local = whole.index.tz_convert(NEW_YORK)
+    vendor.bars = whole[~((local.date == pd.Timestamp("2024-11-20").date()) & (local.hour > 4))]
+    clock = Clock("2024-12-02")
+    cache = cache_of(vendor, calendar="XNYS", derive={"1D": "30min"}, clock=clock)
+    asked = "A", "1D", "2024-11-18", "2024-11-23"
+    data, missing = cache.get(*asked, allow_partial=True)
+    assert [time.day for time in data.index] == [18, 19, 21, 22]
+    assert [(first.day, stop.day) for first, stop in missing] == [(20, 21)]
+    vendor.bars = whole
+    clock.move("2h")
+    calls = len(vendor.asked)
+    assert [time.day for time in cache.get(*asked).index] == [18, 19, 20, 21, 22]
+    assert len(vendor.asked) == calls + 1

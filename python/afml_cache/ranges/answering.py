@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 from afml_cache import _native
 from afml_cache.exceptions import CacheStoreError, warn
 from afml_cache.ranges.completing import Completion
-from afml_cache.ranges.deriving import around, check_whole, derived, reach
+from afml_cache.ranges.deriving import (
+    LackingError,
+    around,
+    derived,
+    describe_lack,
+    lacking,
+    reach,
+    whole,
+)
 from afml_cache.ranges.effects import arun, run
 from afml_cache.ranges.fetching import Fetch
 from afml_cache.ranges.forming import forming
@@ -197,10 +205,14 @@ class Answerer:
             request.raise_failures(None)
             first, opened = request.span[0], child.axis.limits(now, 0).opened
             stop = max(first, min(request.span[1], opened))
-            check_whole(child, first, stop)
+            gaps = lacking(child, first, stop)
             table = child.table(first, stop)
             self.filler.counts.count(child.name, table.height, request.fetched, request.calls)
-            return derived(series.axis, child, table, how, asked)
+            spans = whole(child, series.axis, asked, gaps)
+            made = [derived(series.axis, child, table, how, span) for span in spans]
+            if not gaps:
+                return made[0] if made else []
+            raise LackingError(describe_lack(child, gaps), list(zip(spans, made, strict=True)))
 
         return arun(steps()) if request.loader.awaitable else run(steps())
 

@@ -102,30 +102,42 @@ def around(axis: Axis, first: int, stop: int) -> Interval:
     return belonging(axis).around(first, stop)
 
 
-def check_whole(series: Series, first: int, stop: int) -> None:
-    """See that the closed children of an interval are all there; some may still change.
+class LackingError(LoaderError):
+    """Some bars can't be made; `parts` are the intervals of the others, with what they hold."""
+
+    def __init__(self, message: str, parts: list[tuple[Interval, Any]]) -> None:
+        super().__init__(message)
+        self.parts = parts
+
+
+def lacking(series: Series, first: int, stop: int) -> list[Interval]:
+    """Tell where closed children of an interval are missing or doubtful; some may still change.
 
     Where the calendar expects none, none is missing.
-
-    Raises
-    ------
-    LoaderError
-        Some are missing or doubtful.
     """
     there = [
         (one.first, one.stop)
         for one in series.pieces(first, stop)
         if one.state in {DATA, VOLATILE} or _is_empty(series.axis, one)
     ]
-    lacking = without([(first, stop)], joined(there))
-    lacking = [gap for gap in lacking if _expected(series.axis, gap)]
-    if lacking:
-        what = "; ".join(series.axis.describe(*one) for one in lacking)
-        message = (
-            f"bars can't be made of those of {series.name}: some of {what} are missing or "
-            "doubtful; ask for the longer bars without `derive`, or refresh the shorter"
-        )
-        raise LoaderError(message)
+    gaps = without([(first, stop)], joined(there))
+    return [gap for gap in gaps if _expected(series.axis, gap)]
+
+
+def whole(series: Series, axis: Axis, span: Interval, gaps: list[Interval]) -> list[Interval]:
+    """Give the bars of an interval that have no part in some gaps of their children."""
+    parts = [part for gap in gaps for part in _expected(series.axis, gap)]
+    bars = [around(axis, *part) for part in parts]
+    return without([span], joined([one for one in bars if one[0] < one[1]]))
+
+
+def describe_lack(series: Series, gaps: list[Interval]) -> str:
+    """Say why bars can't be made."""
+    what = "; ".join(series.axis.describe(*gap) for gap in gaps)
+    return (
+        f"bars can't be made of those of {series.name}: some of {what} are missing or "
+        "doubtful; ask for the longer bars without `derive`, or refresh the shorter"
+    )
 
 
 def doubtful(children: Series, axis: Axis, first: int, stop: int) -> list[Interval]:

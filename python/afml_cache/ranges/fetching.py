@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from afml_cache.exceptions import LoaderError
 from afml_cache.ranges.answers import checked
 from afml_cache.ranges.asking import asking, known_of
+from afml_cache.ranges.deriving import LackingError
 from afml_cache.ranges.effects import Call
 from afml_cache.ranges.filling import Found, stored
 from afml_cache.ranges.forms import write
@@ -48,7 +49,11 @@ class Fetch:
         request, series = self.request, self.request.series
         sent = request.clock()
         asked = asking(request, first, stop, whole=self._whole)
-        value = yield from self._call(asked)
+        try:
+            value = yield from self._call(asked)
+        except LackingError as error:
+            yield from self._keep_parts(asked, sent, error)
+            raise
         if not request.holds():
             return
         answer = checked(value, request.asks(asked, first, stop))
@@ -73,6 +78,20 @@ class Fetch:
                 "short for the ticks of one instant; let the vendor give longer pages"
             )
             raise LoaderError(message)
+
+    def _keep_parts(self, asked: Asking, sent: int, error: LackingError) -> Step[None]:
+        """Keep those of longer bars that could be made; the others are what is left."""
+        request = self.request
+        for span, value in error.parts:
+            if not request.holds() or self.found is not None:
+                return
+            answer = checked(value, request.asks(asked, *span))
+            request.fetched += len(answer.at)
+            request.series.learn_anchor(answer.at)
+            proven = proof(request.series.axis, *span, answer.at, Caps(None, None))
+            found = Found(answer, Proof(span, proven.holes), sent)
+            yield Call(request.filler.keep, (request, found))
+            self.left = without(self.left, [span])
 
     def _call(self, asked: Asking) -> Step[Any]:
         request, series, filler = self.request, self.request.series, self.request.filler
