@@ -9,7 +9,6 @@ import pytest
 from range_vendor import Clock, Vendor, cache_of, same, utc
 
 from afml_cache import RangeCache
-from afml_cache.ranges.states import EVER
 
 MINUTES = pd.date_range("2024-03-01", "2024-03-06", freq="min", tz="UTC", name="time").as_unit("ns")
 CHAIN = {"1h": "1min", "4h": "1h", "1D": "4h"}
@@ -38,20 +37,26 @@ def test_a_restatement_reaches_what_is_made_of_what_was_made(is_asked_first) -> 
         same(kept, again)
 
 
-@pytest.mark.parametrize("span", ["one hour", "all"])
-def test_what_was_made_of_an_interval_can_be_forgotten(span) -> None:
+@pytest.mark.parametrize("span", [(), ("2024-03-03T10:00Z", "2024-03-03T11:00Z")])
+def test_what_was_made_of_bars_that_are_invalidated_goes_with_them(span) -> None:
     vendor = Vendor(MINUTES)
     cache = cache_of(vendor, derive=CHAIN)
     longer_bars(cache)
-    changed = utc("2024-03-03T10:30")
-    vendor.bars.loc[changed, "volume"] += 5
-    at = (changed.value, changed.value + 1) if span == "one hour" else EVER
-    cache.invalidate("A", "1min")
-    series = cache._series.of(("A", "1min"))
-    cache._answerer.outdate(series, *at)
+    vendor.bars.loc[utc("2024-03-03T10:30"), "volume"] += 5
+    cache.invalidate("A", "1min", *span)
     for found in longer_bars(cache):
-        wanted = vendor.between(*DAYS)["volume"].sum()
-        assert found["volume"].sum() == wanted
+        assert found["volume"].sum() == vendor.between(*DAYS)["volume"].sum()
+
+
+def test_what_was_made_of_bars_in_whose_place_a_file_comes_is_made_again(tmp_path) -> None:
+    vendor = Vendor(MINUTES)
+    cache = cache_of(vendor, derive=CHAIN)
+    longer_bars(cache)
+    hour = vendor.between("2024-03-03T10:00Z", "2024-03-03T11:00Z") + 5
+    hour.to_parquet(tmp_path / "hour.parquet")
+    cache.import_parquet(tmp_path / "hour.parquet", "A", "1min")
+    for found in longer_bars(cache):
+        assert found["volume"].sum() == vendor.between(*DAYS)["volume"].sum() + 60 * 5
 
 
 def test_a_cache_of_one_timeframe_alone_makes_nothing_of_it() -> None:

@@ -82,7 +82,7 @@ def test_a_plan_of_derived_bars_is_of_what_the_vendor_is_asked_for(
     cache = cache_of(vendor, derive=DERIVED, **options)
     cache.get("A", "15min", utc("2024-03-02T06:00"), utc("2024-03-03T18:00"))
     asked = len(vendor.asked)
-    wanted = ("A", timeframe, utc("2024-03-02"), utc("2024-03-04"))
+    wanted = ("A", timeframe, utc("2024-03-02"), utc("2024-03-05"))
     plan = cache.plan(*wanted, price=lambda *call: float(call[2]))
     assert len(vendor.asked) == asked
     assert plan.rows == plan.cost > 0

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from afml_cache.ranges.axes import Request as Bounds
     from afml_cache.ranges.effects import Step
     from afml_cache.ranges.filling import Filler, Found
+    from afml_cache.ranges.intervals import Interval
     from afml_cache.ranges.series import Series
     from afml_cache.ranges.series_of_cache import SeriesOfCache
     from afml_cache.ranges.windows import Window
@@ -182,6 +183,13 @@ class Answerer:
         """Tell whether an answer with gaps is one."""
         return self.filler.options.allow_partial if allow_partial is None else allow_partial
 
+    def parts(self, series: Series, child: Series, start: Any, end: Any) -> tuple[Interval, Bounds]:
+        """Tell which longer bars a loader's start and end ask for, and which shorter that takes."""
+        closed = self.filler.options.loader_closed
+        bounds = series.axis.request(start, end, closed, self.clock())
+        asked = bounds.clip_first, bounds.clip_stop
+        return asked, child.axis.whole(child.between(*reach(series.axis, *asked)))
+
     def _derive(
         self,
         series: Series,
@@ -193,11 +201,8 @@ class Answerer:
     ) -> Any:
         """Make bars of shorter ones, which are fetched where they are missing."""
         child, values = named
-        closed = self.filler.options.loader_closed
-        bounds = series.axis.request(given["start"], given["end"], closed, self.clock())
-        asked = bounds.clip_first, bounds.clip_stop
-        span = child.between(*reach(series.axis, *asked))
-        request = self.request(child, child.axis.whole(span), values, loader)
+        asked, bounds = self.parts(series, child, given["start"], given["end"])
+        request = self.request(child, bounds, values, loader)
         now = self.clock()
 
         def steps() -> Step[Any]:

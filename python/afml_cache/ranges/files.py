@@ -173,6 +173,7 @@ class Files:
             piece = Piece(*span, DATA, IMPORTED, NEW, 0, self._answerer.clock(), NEVER)
             told = {"source": str(path), "rows": count, "written": time_ns()}
             series.keep([piece], answer.table[:count], told, writes=True)
+        self._answerer.outdate(series, *span)
         return count
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from afml_cache.ranges.arguments import refuse_arguments
 from afml_cache.ranges.asking import asking
-from afml_cache.ranges.deriving import reach
 from afml_cache.ranges.explaining import explained
 from afml_cache.ranges.intervals import joined, without
 from afml_cache.ranges.moments import moment
@@ -105,13 +104,12 @@ class Inspection:
         self, request: Request, children: Series, first: int, stop: int
     ) -> Request:
         """Make the request that making the bars of an interval takes."""
-        axis, answerer = request.series.axis, self._answerer
         ends = asking(request, first, stop)[:2]
-        bounds = axis.request(*ends, answerer.filler.options.loader_closed, answerer.clock())
-        spelled = self._series.derived[axis.timeframe.text].spelled
+        _, bounds = self._answerer.parts(request.series, children, *ends)
         children.sync()
-        span = children.between(*reach(axis, bounds.first, bounds.stop))
-        return answerer.request(children, span, {**request.values, self._series.timeframe: spelled})
+        spelled = self._series.derived[request.series.axis.timeframe.text].spelled
+        values = {**request.values, self._series.timeframe: spelled}
+        return self._answerer.request(children, bounds, values)
 
     def coverage(self, *key: Any, **named: Any) -> Coverage:
         """Tell what is known of a series.

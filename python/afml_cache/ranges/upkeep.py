@@ -202,6 +202,7 @@ class Upkeep:
             series, span = self._series.of(key, named), EVER
         series.sync()
         drop(series, *span)
+        self._answerer.outdate(series, *span)
 
     def verify(self, *key: Any, sample: int = 0, fix: bool = True) -> Verified:
         """Check every segment of a series, or of all; and bars against the vendor.
