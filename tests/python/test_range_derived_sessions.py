@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from range_vendor import Clock, Vendor, cache_of, same, told, utc
 
-from afml_cache import PartialCoverageError
+from afml_cache import PartialCoverageError, as_of
 from afml_cache.ranges.axes import axis_of
 from afml_cache.ranges.belonging import belonging
 from afml_cache.ranges.calendars import sessions_of
@@ -195,3 +195,23 @@ def test_bars_whose_parts_are_there_are_given_and_kept_where_others_are_missing(
     calls = len(vendor.asked)
     assert [time.day for time in cache.get(*asked).index] == [18, 19, 20, 21, 22]
     assert len(vendor.asked) == calls + 1
+
+
+def days_as_of(cache: Any, text: str) -> list[str]:
+    with as_of(text):
+        return [str(label.date()) for label in cache.get("A", "1D", "2024-11-18").index]
+
+
+@pytest.mark.parametrize("text", ["2024-11-20T21:00Z", "2024-11-21T00:59Z", "2024-11-21T04:59Z"])
+def test_a_simulation_does_not_know_what_is_traded_after_the_close(text: str) -> None:
+    cache = cache_of(Extended(), calendar="XNYS", derive={"1D": ("30min", RULES)})
+    assert days_as_of(cache, text) == ["2024-11-18", "2024-11-19"]
+    assert days_as_of(cache, "2024-11-21T05:00Z")[-1] == "2024-11-20"
+    assert days_as_of(cache, "2024-11-21")[-1] == "2024-11-20"
+    assert days_as_of(cache, "2024-11-24T12:00Z")[-1] == "2024-11-22"
+
+
+def test_a_simulation_knows_a_day_of_futures_when_the_next_session_opens() -> None:
+    cache = cache_of(Futures(), calendar="CMES", derive={"1D": ("1h", RULES)})
+    assert days_as_of(cache, "2024-11-19T22:59Z") == ["2024-11-18"]
+    assert days_as_of(cache, "2024-11-19T23:00Z") == ["2024-11-18", "2024-11-19"]

@@ -22,6 +22,7 @@ from afml_cache.ranges.effects import arun, run
 from afml_cache.ranges.fetching import Fetch
 from afml_cache.ranges.forming import forming
 from afml_cache.ranges.forms import Form, write
+from afml_cache.ranges.moments import moment
 from afml_cache.ranges.places import times
 from afml_cache.ranges.planning import calls_of, listed
 from afml_cache.ranges.requests import Request
@@ -82,7 +83,16 @@ class Answerer:
         """Tell what is asked for; without an end, up to now, or what a simulation can know."""
         bounds = series.axis.request(start, end, self.filler.options.closed, self.clock())
         simulated = simulated_now() if end is None else None
-        return bounds if simulated is None else series.axis.closed_by(bounds, simulated)
+        if simulated is None:
+            return bounds
+        bounds = series.axis.closed_by(bounds, simulated)
+        time = moment(simulated, "t")
+        if series.axis.timeframe.text not in self.series.derived or time.until is not None:
+            return bounds
+        # To a day that is made of shorter bars belongs what is traded after its close, too.
+        now = time.instant(self.series.naive)
+        first, stop = around(series.axis, now, now + 1)
+        return bounds.before(first, first) if first < stop else bounds
 
     def from_memory(self, series: Series, bounds: Bounds, output: Any) -> Any:
         """Slice what is final and in memory, if all of it is, and nobody has changed it since."""
