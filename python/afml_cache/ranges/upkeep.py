@@ -168,6 +168,8 @@ class Upkeep:
     def invalidate(self, *key: Any, **named: Any) -> None:
         """Forget a range, or all of a series; it is fetched again when it is next asked for.
 
+        Longer bars that were made of it are forgotten with it.
+
         Parameters
         ----------
         *key, **named
