@@ -164,14 +164,13 @@ class _SessionDates:
         low, high = (first - DAY) // DAY * DAY, -(-(stop + 2 * DAY) // DAY) * DAY
         zone = self._sessions.zone
         dates = self._sessions.dates(low, high)
-        opens, closes = self._sessions.opens_closes(low, high)
+        begins, closes = self._sessions.begins(low, high), self._sessions.opens_closes(low, high)[1]
         unknown = self._unknown(low, high, dates)
         nights = _midnights(unknown, zone)
         order = np.argsort(np.concatenate((dates, unknown)), kind="stable")
         dates = np.concatenate((dates, unknown))[order]
-        opens = np.concatenate((opens, nights))[order]
+        begins = np.concatenate((begins, nights))[order]
         closes = np.concatenate((closes, nights))[order]
-        begins = np.minimum(opens, _midnights(dates, zone))
         begins[1:] = np.maximum(begins[1:], closes[:-1])
         later = np.minimum(_midnights(dates + DAY, zone), np.append(begins[1:], 2**63 - 1))
         within = slice(*np.searchsorted(dates, (first, stop)))
