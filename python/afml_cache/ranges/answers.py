@@ -12,14 +12,18 @@ from afml_cache.exceptions import LoaderError
 from afml_cache.ranges.axes import DateAxis
 from afml_cache.ranges.forms import read, zone_of
 from afml_cache.ranges.frame_times import midnights_of
-from afml_cache.ranges.labels import label_of, labels_of
-from afml_cache.ranges.moments import moment
+from afml_cache.ranges.labels import Written, label_of, labels_of
 from afml_cache.ranges.places import labelled
+from afml_cache.ranges.states import DAY
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from afml_cache.ranges.axes import Axis
     from afml_cache.ranges.forms import Form
     from afml_cache.ranges.labels import Labels
+
+    Mask = NDArray[np.bool_]
 
 _FEW = 3
 _HOUR = 3_600_000_000_000
@@ -46,9 +50,10 @@ class Answer:
 
 
 class Told(NamedTuple):
-    """What a loader was told: start and end as they were written, and from which date on."""
+    """What a loader was told: start and end as they were written, and which positions they are."""
 
     begin: int
+    until: int
     start: Any
     end: Any
 
@@ -134,13 +139,17 @@ def _positions(asked: Asked, form: Form, times: pl.Series) -> np.ndarray[Any, An
 
 def _labels(answer: Answer, asked: Asked) -> Labels:
     """Tell how bars are labelled on their days, and whether it heeds more than dates."""
-    labels = labels_of(answer.times, answer.at, asked.naive)
-    if asked.told is None:
+    labels = labels_of(answer.form, answer.times, answer.at, asked.axis)
+    if asked.told is None or not labels.spans:
         return labels
-    rows = np.flatnonzero(answer.at == asked.told.begin)
-    start = moment(asked.told.start, "start").instant(asked.naive)
-    is_before = any(label_of(answer.times, int(row), asked.naive) < start for row in rows)
-    return labels._replace(goes_by_dates=labels.goes_by_dates or is_before)
+    start, end = (Written.of(asked.axis, one) for one in asked.told[-2:])
+    seen = []
+    for row in np.flatnonzero(answer.at == asked.told.begin):
+        seen += [start] * (label_of(answer.times, int(row), asked.naive) < start.instant)
+    if not end.is_date:
+        for row in np.flatnonzero(answer.at == asked.told.until - DAY):
+            seen += [end] * (label_of(answer.times, int(row), asked.naive) > end.instant)
+    return labels._replace(by_dates=frozenset(one.has_zone for one in seen))
 
 
 def _put_in_order(answer: Answer, asked: Asked) -> None:
@@ -154,17 +163,18 @@ def _clip(answer: Answer, asked: Asked) -> None:
     if inside.all():
         return
     down, up = asked.precision
-    begin = (asked.first if asked.told is None else asked.told.begin) // down * down
-    end = asked.stop if asked.is_exact else asked.stop + -asked.stop % up + 1
-    if _is_before_end(answer, asked):
+    first, stop = (asked.first, asked.stop) if asked.told is None else asked.told[:2]
+    begin = first // down * down
+    end = stop if asked.is_exact else stop + -stop % up + 1
+    if _is_before_end(answer, asked, stop):
         end += 1
-    elif asked.is_exact and asked.closed == "left" and (answer.at == asked.stop).any():
+    elif asked.is_exact and asked.closed == "left" and (answer.at == stop).any():
         message = (
             f"{asked} gave a row at the end of the range, which is excluded: if its ends are "
             'inclusive, say loader_closed="both" (the rows before that end are kept)'
         )
         answer.fault = LoaderError(message)
-    outside = answer.at[(answer.at < begin) | (answer.at >= end)]
+    outside = answer.at[((answer.at < begin) | (answer.at >= end)) & ~_are_told(answer, asked)]
     if len(outside):
         where = asked.axis.describe(int(outside[0]), asked.axis.next(int(outside[-1])))
         answer.notes.append(
@@ -174,15 +184,30 @@ def _clip(answer: Answer, asked: Asked) -> None:
     _take(answer, np.flatnonzero(inside))
 
 
-def _is_before_end(answer: Answer, asked: Asked) -> bool:
+def _is_before_end(answer: Answer, asked: Asked, stop: int) -> bool:
     """Tell whether the day at the end has a label that comes before the end that was told."""
-    rows = np.flatnonzero(answer.at == asked.stop)
+    rows = np.flatnonzero(answer.at == stop)
     if not len(rows) or asked.told is None or not isinstance(asked.axis, DateAxis):
         return False
     if answer.times.dtype == pl.Date:
         return False
-    end = moment(asked.told.end, "end").instant(asked.naive)
+    end = Written.of(asked.axis, asked.told.end).instant
     return label_of(answer.times, int(rows[-1]), asked.naive) < end
+
+
+def _are_told(answer: Answer, asked: Asked) -> Mask:
+    """Tell which days next to those that were asked for have labels between the ends all the same.
+
+    The ends are midnights of the caller's, and not theirs.
+    """
+    told = np.zeros(len(answer.at), dtype=bool)
+    if asked.told is None or not isinstance(asked.axis, DateAxis):
+        return told
+    start, end = (Written.of(asked.axis, one).instant for one in asked.told[-2:])
+    near = (answer.at >= asked.told.begin - DAY) & (answer.at <= asked.told.until)
+    for row in np.flatnonzero(near & ((answer.at < asked.first) | (answer.at >= asked.stop))):
+        told[row] = start <= label_of(answer.times, int(row), asked.naive) <= end
+    return told
 
 
 def _keep_one_each(answer: Answer, asked: Asked) -> None:

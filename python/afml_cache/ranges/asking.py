@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from afml_cache.ranges.axes import DateAxis
-from afml_cache.ranges.labels import is_early, is_late
+from afml_cache.ranges.labels import Written, is_early, is_late, named_zone
 from afml_cache.ranges.states import DAY
-from afml_cache.ranges.zones import LOWEST
+from afml_cache.ranges.zones import HIGHEST, LOWEST, midnight
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from afml_cache.ranges.answers import Answer
     from afml_cache.ranges.intervals import Interval
     from afml_cache.ranges.requests import Request
+    from afml_cache.ranges.series import Series
 
 
 class Asking(NamedTuple):
@@ -25,39 +26,71 @@ class Asking(NamedTuple):
     start, end
         What the loader is given.
     stop
-        What comes before it is asked for.
-    begin
-        The loader is asked from there on, which is earlier than needed where labels of days come
-        before the midnights that it is told.
+        What comes before it is known, whatever the answer.
+    begin, until
+        From where up to where the loader is asked, which is more than needed where labels of days
+        come before or after the midnights that it is told.
     """
 
     start: Any
     end: Any
     stop: int
     begin: int
+    until: int
 
 
 def asking(request: Request, first: int, stop: int, *, whole: bool = False) -> Asking:
     """Tell how a loader is asked for an interval; with `whole`, for all of its last day."""
-    series, caller = request.series, request.bounds.caller
-    axis, begin = series.axis, first
-    if request.children is None and is_early(series, caller, first):
-        begin = max(first - DAY, LOWEST)
-
-    def asked(end: int, stop: int, *, inclusive: bool = True) -> Asking:
-        return Asking(*axis.for_loader(begin, end, caller, inclusive=inclusive), stop, begin)
-
-    if request.filler.options.loader_closed == "left":
-        return asked(stop, stop, inclusive=False)
+    axis = request.series.axis
     if isinstance(axis, DateAxis):
-        late = is_late(series, caller)
-        reaches = request.children is not None or caller.names_days or late is False
-        if whole or (late and not reaches):
-            return asked(stop - caller.precision, stop)
-        last = max(stop - DAY, first)
-        return asked(last, stop if reaches else max(axis.floor(last), first))
-    last = max(axis.last(first, stop, caller), _own_end(request, first, stop))
-    return asked(last, min(last + caller.precision, stop))
+        return _asking_days(request, first, stop, whole=whole)
+    caller = request.bounds.caller
+    if request.filler.options.loader_closed == "left":
+        last, known = stop, stop
+    else:
+        last = max(axis.last(first, stop, caller), _own_end(request, first, stop))
+        known = min(last + caller.precision, stop)
+    inclusive = request.filler.options.loader_closed == "both"
+    return Asking(*axis.for_loader(first, last, caller, inclusive=inclusive), known, first, stop)
+
+
+def _asking_days(request: Request, first: int, stop: int, *, whole: bool) -> Asking:
+    """Ask for days by the midnights of the caller, and for more where labels lie beyond them."""
+    series, caller = request.series, request.bounds.caller
+    inclusive, last = request.filler.options.loader_closed == "both", stop - DAY
+    ends = [(end - caller.precision * inclusive, end) for end in (stop, min(stop + DAY, HIGHEST))]
+    if inclusive:
+        ends.insert(0, (max(last, first), stop))
+
+    def told(begin: int, end: int) -> tuple[Any, Any]:
+        return series.axis.for_loader(begin, end, caller, inclusive=inclusive)
+
+    start, end = told(first, ends[0][0])
+    if request.children is not None:
+        return Asking(start, end, stop, first, stop)
+    begin = max(first - DAY, LOWEST) if is_early(series, first, start) else first
+    for place, (position, until) in enumerate(ends):
+        asked = Asking(*told(begin, position), stop, begin, until)
+        late = is_late(series, last, asked.end, inclusive=inclusive)
+        if late is None:
+            is_midnight = inclusive and place == 0
+            late = _may_be_late(series, last, asked.end, inclusive=inclusive, begins=is_midnight)
+            if late and not whole:
+                return asked._replace(stop=first)
+        if not late:
+            break
+    return asked
+
+
+def _may_be_late(series: Series, last: int, end: Any, *, inclusive: bool, begins: bool) -> bool:
+    """Tell whether the label of a date may come after an end, which may be where the date begins.
+
+    No bar has shown it yet: labels lie within their days in the zone that is named for those.
+    """
+    told, zone = Written.of(series.axis, end), named_zone(series)
+    if told.is_date:
+        return False
+    return begins or (zone is not None and midnight(last + DAY, zone) > told.instant + inclusive)
 
 
 def _own_end(request: Request, first: int, stop: int) -> int:
@@ -93,16 +126,20 @@ def known_of(request: Request, asked: Asking, first: int, stop: int, answer: Ans
 def _known_dates(
     request: Request, asked: Asking, first: int, stop: int, at: np.ndarray[Any, Any]
 ) -> Interval:
-    series, caller = request.series, request.bounds.caller
-    begin, end = first, asked.stop
-    is_reached = len(at) and int(at[-1]) >= end
-    if is_reached or is_late(series, caller) is False:
-        end = stop
-    elif not len(at) and end < stop:
-        end = first  # without a bar that says when days are labelled, all of it is asked for again
-    if asked.begin == first and request.children is None and is_early(series, caller, first):
-        second = series.axis.next(first)
+    """Leave out the days at both ends whose labels lie beyond what the loader was told."""
+    series, axis = request.series, request.series.axis
+    inclusive = request.filler.options.loader_closed == "both"
+    begin, end = first, stop if len(at) else asked.stop
+    if request.children is not None:
+        return begin, end
+    if asked.until == stop:
+        while end > first and is_late(series, end - DAY, asked.end, inclusive=inclusive):
+            end = max(axis.floor(end - DAY), first)
+    if len(at):
+        end = max(end, min(axis.next(int(at[-1])), stop))
+    if asked.begin == first and is_early(series, first, asked.start):
+        second = axis.next(first)
         is_there = len(at) and int(at[0]) < second
-        if not is_there and not series.axis.is_closed(first, second):
+        if not is_there and not axis.is_closed(first, second):
             begin = second  # its label comes before the start that the loader was told
     return min(begin, end), end

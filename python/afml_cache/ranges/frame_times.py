@@ -12,7 +12,7 @@ from afml_cache.ranges.zones import DAY, HIGHEST, LOWEST
 if TYPE_CHECKING:
     from afml_cache.ranges.made_calendars import Instants
 
-__all__ = ["dates_of", "instants_of", "midnights_of"]
+__all__ = ["dates_of", "instants_of", "midnights_of", "walls_of"]
 
 _SCALES: Final = {"ms": 1_000_000, "us": 1000, "ns": 1}
 # More than any clock is set back at once.
@@ -75,6 +75,12 @@ def midnights_of(times: pl.Series, zone: str | int) -> tuple[Instants, Instants]
     walls = counted + zone if isinstance(zone, int) else _walls(counted, zone)
     at = np.flatnonzero(walls % DAY == 0)
     return at, walls[at]
+
+
+def walls_of(times: pl.Series, zone: str) -> Instants:
+    """Give the wall times of a column in a zone; of one without a zone, as they are."""
+    counted = _counted(times)
+    return counted if getattr(times.dtype, "time_zone", None) is None else _walls(counted, zone)
 
 
 def _counted(times: pl.Series) -> Instants:

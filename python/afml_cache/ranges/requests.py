@@ -217,7 +217,7 @@ class Request:
         series, options = self.series, self.filler.options
         caller, closed = self.bounds.caller, options.loader_closed
         precision = caller.precision_of_start, caller.precision
-        told = Told(asked.begin, asked.start, asked.end)
+        told = Told(asked.begin, asked.until, asked.start, asked.end)
         return Asked(
             series.name,
             series.axis,
