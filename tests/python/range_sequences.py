@@ -6,14 +6,17 @@ import bisect
 import dataclasses
 import datetime as dt
 import itertools
+import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
+import pytest
 from hypothesis import strategies as st
 from range_disk import Disk
-from range_model import DAY, Known, Vendor, World, iso, rows_of
+from range_model import DAY, Known, Span, Vendor, World, iso, rows_of
 
 from afml_cache.exceptions import LoaderError, PartialCoverageError
 from afml_cache.ranges.cache import RangeCache
@@ -21,6 +24,7 @@ from afml_cache.ranges.states import NEVER, RECHECKS
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 WRITTEN = ("utc", "york", "naive", "timestamp", "text", "open")
+SAMPLE = random.sample
 OUTPUTS = (None, "pandas", "polars")
 
 
@@ -48,6 +52,8 @@ class Session:
         self.disk = Disk(store.path, name)
         self.problems: list[str] = []
         self.requests = 0
+        self.sampled: list[tuple[int, Span]] = []
+        """Bars that were drawn to be verified, each with how many calls there had been."""
         self.begin()
 
     def begin(self, **options: Any) -> None:
@@ -146,8 +152,8 @@ class Session:
             self.vendor.moods = []
             answer, missing = ask(), []
         else:
-            first, stop = self.range(step)[1]
-            for call in self.vendor.calls[before:]:
+            for number, call in enumerate(self.vendor.calls[before:], before):
+                first, stop = self._meant(step, number)
                 # Of a whole day, what nobody asked for may be missing.
                 is_asked = not self.world.align or (call.first < stop and first < call.stop)
                 if is_asked and call.mood in {"fails", "end"}:
@@ -155,6 +161,12 @@ class Session:
         finally:
             self.vendor.moods = []
         return answer if answer is not None else [], missing
+
+    def _meant(self, step: Step, number: int) -> Span:
+        """Give the labels for which a call was made; for bars of a sample it is one by one."""
+        if step.what != "verify":
+            return self.range(step)[1]
+        return next(span for begun, span in reversed(self.sampled) if begun <= number)
 
     def _mood(self, mood: str, what: str) -> str:
         # No row stands at an end that is included, or rounded as those of ticks are.
@@ -314,9 +326,17 @@ class Session:
 
     def _verify(self, step: Step) -> None:
         key = self.key(step) if step.count else ()
-        found, _ = self._asked(step, lambda: self.bars.verify(*key, sample=step.count % 3))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(random, "sample", self._sample)
+            found, _ = self._asked(step, lambda: self.bars.verify(*key, sample=step.count % 3))
         for problem in found.problems if found else []:
             self.say(problem)
+
+    def _sample(self, bars: list[int], count: int) -> Iterator[int]:
+        """Draw bars, and keep the books of which is asked for when."""
+        for bar in SAMPLE(bars, count):
+            self.sampled.append((len(self.vendor.calls), (bar, self.vendor.axis.next(bar))))
+            yield bar
 
     def _advance(self, step: Step) -> None:
         self.vendor.now += step.count**2 * self.world.step + step.begin * self.world.step // 1000

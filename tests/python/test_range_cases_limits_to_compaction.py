@@ -151,6 +151,44 @@ def test_a_request_is_cut_by_the_time_that_a_vendor_answers_for() -> None:
     ]
 
 
+HALVES = pd.date_range("2024-11-11", "2024-11-22", freq="30min", tz="UTC", name="time")
+HALVES = HALVES[HALVES.tz_convert("America/New_York").hour.isin(range(4, 20))].as_unit("ns")
+
+
+@pytest.mark.parametrize("kept", ["first", "last"])
+@pytest.mark.parametrize("most", [26, 28, 31, 32])
+def test_a_cap_outside_of_sessions_does_not_become_a_hole(kept: str, most: int) -> None:
+    vendor = Vendor(HALVES)
+    part = slice(None, most) if kept == "first" else slice(-most, None)
+    vendor.answer = lambda found: found[part]
+    cache = cache_of(vendor, calendar="XNYS", max_rows=most)
+    asked = ("A", "30min", "2024-11-18T05:00Z", "2024-11-19T05:00Z")
+    for _ in range(2):
+        same(cache.get(*asked), vendor.between(*asked[2:]))
+        assert len(vendor.asked) == 3  # and what lies before the first row and behind the last
+    assert vendor.given_twice == []
+
+
+def test_a_cap_that_is_found_does_not_become_a_hole_outside_of_sessions() -> None:
+    vendor = Vendor(HALVES)
+    vendor.answer = lambda found: found[-28:]
+    cache = cache_of(vendor, calendar="XNYS")
+    # The first answer lacks a session; the next has as many rows, and lacks hours alone.
+    asked = ("2024-11-14T05:00Z", "2024-11-16T05:00Z")
+    same(cache.get("A", "30min", *asked), vendor.between(*asked))
+    assert vendor.given_twice == []
+
+
+@pytest.mark.parametrize("most", [13, 26])
+def test_full_answers_without_a_bar_outside_of_sessions_are_whole(most: int) -> None:
+    local = HALVES.tz_convert("America/New_York")
+    vendor = Vendor(HALVES[local.indexer_between_time("09:30", "15:30")])
+    cache = cache_of(vendor, calendar="XNYS", max_rows=most)
+    cache.get("A", "30min", "2024-11-11T05:00Z", "2024-11-16T05:00Z")
+    assert len(vendor.asked) == -(-5 * 13 // most)
+    assert {state for *_, state in states(cache, "A", "30min")} == {"data"}
+
+
 def test_a_page_that_ends_within_an_instant_loses_no_tick() -> None:
     seconds = pd.date_range("2024-01-01", periods=20, freq="s", tz="UTC", name="time")
     vendor = Vendor(seconds.repeat(3).as_unit("ns"))

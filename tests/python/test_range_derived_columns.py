@@ -21,7 +21,7 @@ HOURS = ("2024-01-01T00:00Z", "2024-01-01T03:00Z")
 
 def cache_over(
     frame: pd.DataFrame,
-    how: dict[str, str],
+    how: dict[Any, str],
     shape: Callable[[pd.DataFrame], Any] = lambda given: given,
 ) -> RangeCache:
     """Make a cache whose hours are made of the minutes of a frame, given in some shape."""
@@ -203,3 +203,40 @@ def test_columns_of_any_kind_and_name_are_put_together() -> None:
         "waited": pd.Timedelta("60ms").to_pytimedelta(),
         "seen": pd.Timestamp("2024-01-01 00:59").to_pydatetime(),
     }
+
+
+NAMES: dict[str, Any] = {
+    "a number": 0,
+    "a float": 0.5,
+    "a truth value": True,
+    "nothing": None,
+    "a pair": ("close", "A"),
+    "a text that is none of the cache's own": "#:bar ",
+}
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=list(NAMES))
+def test_a_column_is_known_by_the_name_that_its_user_gave_it(name) -> None:
+    columns = pd.MultiIndex.from_tuples([name]) if isinstance(name, tuple) else [name]
+    frame = pd.DataFrame(np.arange(len(MINUTES))[:, None], MINUTES, columns)
+    found = cache_over(frame, {name: "last"}).get("A", "1h", *HOURS)
+    pd.testing.assert_frame_equal(found, frame[59:180:60].set_axis(found.index), check_freq=False)
+    with pytest.raises(PartialCoverageError) as refused:
+        cache_over(frame, {}).get("B", "1h", *HOURS)
+    key = f'"{name}"' if isinstance(name, str) else repr(name)
+    told(refused.value, f"the column `{name}`", f'("1min", {{{key}: "last"}})')
+
+
+def test_what_can_not_be_made_of_a_column_is_said_by_its_own_name() -> None:
+    frame = pd.DataFrame({0: "Q", 1: 2**60}, index=MINUTES)
+    for name, rules in {0: {0: "max", 1: "last"}, 1: {0: "last", 1: "sum"}}.items():
+        with pytest.raises(PartialCoverageError) as refused:
+            cache_over(frame, rules).get("A", "1h", *HOURS)
+        told(refused.value, f"the column `{name}`")
+
+
+def test_columns_of_one_name_have_one_rule() -> None:
+    frame = pd.DataFrame(np.ones((len(MINUTES), 4)), MINUTES, ["volume", "volume", "n", "n"])
+    found = cache_over(frame, {"n": "sum"}).get("A", "1h", *HOURS)
+    assert found.columns.tolist() == ["volume", "volume", "n", "n"]
+    assert (found == 60).all(axis=None)

@@ -74,6 +74,14 @@ FOUND: dict[str, Done] = {
         World("tick", loader_closed="both"),
         [Step("get"), Step("verify", count=5)],
     ),
+    "what fails and only makes the month of a verified bar whole is no failure": (
+        World("1D", seed=1, align="month"),
+        [
+            Step("get", begin=0, end=0, off=(0, 1)),
+            Step("invalidate", begin=0, end=0, off=(0, 8)),
+            Step("verify", moods=("fails",)),
+        ],
+    ),
 }
 
 

@@ -45,7 +45,7 @@ _EXACT: Final = decimal.Context(prec=200)
 
 
 def aggregated(
-    form: Form, table: pl.DataFrame, labels: Any, how: Mapping[str, str]
+    form: Form, table: pl.DataFrame, labels: Any, how: Mapping[Any, str]
 ) -> tuple[Form, pl.Series, pl.DataFrame]:
     """Make a row of all the rows of each label.
 
@@ -66,12 +66,12 @@ def aggregated(
     rules = {column.inner: _rule(column, how) for column in columns}
     exprs = [_expression(column, rules[column.inner]) for column in columns]
     names = [one.inner for one in columns]
-    counted = [one.inner for one in columns if one.dtype in (*_SIGNED, *_NATURAL)]
-    summed = [name for name in counted if rules[name] == "sum"]
-    checks = [pl.col(name).cast(pl.Float64).sum().alias(f"{_BAR}{name}") for name in summed]
+    counted = [one for one in columns if one.dtype in (*_SIGNED, *_NATURAL)]
+    summed = [one for one in counted if rules[one.inner] == "sum"]
+    sums = [pl.col(one.inner).cast(pl.Float64).sum().alias(_BAR + one.inner) for one in summed]
     try:
         whole = table.select(names).with_columns(pl.Series(_BAR, labels, dtype=pl.Int64))
-        rows = whole.group_by(_BAR, maintain_order=True).agg(*exprs, *checks)
+        rows = whole.group_by(_BAR, maintain_order=True).agg(*exprs, *sums)
     except pl.exceptions.PolarsError as error:
         message = f"`derive` can't make a column of longer bars: {error}"
         raise LoaderError(message) from error
@@ -82,14 +82,16 @@ def aggregated(
     return _form(form, rules, found), rows[_BAR], found
 
 
-def _rule(column: Column, how: Mapping[str, str]) -> str:
+def _rule(column: Column, how: Mapping[Any, str]) -> str:
     """Say by which rule a column is made."""
-    name = column.inner
-    chosen = how.get(name) or _USUAL.get(name.lower())
+    name = _name(column)
+    usual = _USUAL.get(name.lower()) if isinstance(name, str) else None
+    chosen = how.get(name, usual)
     if chosen is None:
+        key = f'"{name}"' if isinstance(name, str) else repr(name)
         message = (
             f"`derive` does not say how the column `{name}` of longer bars is made of shorter; "
-            f'say so: derive={{"1h": ("1min", {{"{name}": "last"}})}}'
+            f'say so: derive={{"1h": ("1min", {{{key}: "last"}})}}'
         )
         raise LoaderError(message)
     if chosen not in _CHOSEN and _is_text(column):
@@ -99,6 +101,11 @@ def _rule(column: Column, how: Mapping[str, str]) -> str:
         )
         raise LoaderError(message)
     return chosen
+
+
+def _name(column: Column) -> Any:
+    """Give the user's own name of a column; an index may have none."""
+    return column.inner if column.role == "index" and column.label is None else column.label
 
 
 def _expression(column: Column, rule: str) -> pl.Expr:
@@ -125,14 +132,14 @@ def _wide(dtype: pl.DataType, rule: str) -> pl.DataType:
     return pl.Float64() if is_number or (dtype.is_decimal() and rule != "sum") else dtype
 
 
-def _check_sums(rows: pl.DataFrame, names: Sequence[str]) -> None:
+def _check_sums(rows: pl.DataFrame, columns: Sequence[Column]) -> None:
     """See that no sum of whole numbers went over its 64 bits."""
-    for name in names:
-        sums = rows[name].cast(pl.Float64)
-        if ((sums - rows[f"{_BAR}{name}"]).abs() >= _WRAPPED).any():
+    for column in columns:
+        sums = rows[column.inner].cast(pl.Float64)
+        if ((sums - rows[f"{_BAR}{column.inner}"]).abs() >= _WRAPPED).any():
             message = (
-                f"the sum of the column `{name}` of longer bars is beyond 64 bits; give it as "
-                "floats in the loader"
+                f"the sum of the column `{_name(column)}` of longer bars is beyond 64 bits; "
+                "give it as floats in the loader"
             )
             raise LoaderError(message)
 

@@ -70,7 +70,8 @@ def proof(axis: Axis, first: int, stop: int, at: np.ndarray[Any, Any], caps: Cap
     Nothing says where an answer was cut. What lies between two bars of it is proven. What lies
     before the first and behind the last is not, where it is longer than what lies between others
     and than a few holidays, or a night: then it is asked for at once, by itself. Neither is the
-    shortest time where an answer has as many rows as one that was cut.
+    shortest time where an answer has as many rows as one that was cut, nor the time outside of
+    sessions if that has bars there.
     """
     if not len(at):
         return Proof((first, stop), [(first, stop, VENDOR_EMPTY)])
@@ -79,19 +80,33 @@ def proof(axis: Axis, first: int, stop: int, at: np.ndarray[Any, Any], caps: Cap
     quiet = max(_longest_quiet(axis, at), _usual_quiet(axis))
     full_before, full_behind = (cap is not None and len(at) >= cap for cap in caps)
     cut = full_before or full_behind or len(at) >= _LEAST_CAP
+    extended = (full_before or full_behind) and _has_extended_hours(axis, at)
     kept_first, kept_stop, holes = first, stop, []
     why = VENDOR_EMPTY if axis.sessions is None else SHORT
-    if cut and not full_before and back > (0 if full_behind else quiet):
+    if extended and full_behind:
+        kept_stop = min(end, stop)
+    elif cut and not full_before and back > (0 if full_behind else quiet):
         kept_stop = end
     elif back or (end < stop and axis.sessions is None):
         holes.append((end, stop, why))
-    if cut and not full_behind and front > (0 if full_before else quiet):
+    # The rows that a vendor gives at most may as well be the last.
+    if extended or (cut and not full_behind and front > (0 if full_before else quiet)):
         kept_first = begin
     elif front or (first < begin and axis.sessions is None):
         holes.append((first, begin, why))
     missing = axis.sessions_missing(begin, end, at)
     holes += [(low, high, SHORT) for low, high in missing]
     return Proof((kept_first, kept_stop), holes)
+
+
+def _has_extended_hours(axis: Axis, at: np.ndarray[Any, Any]) -> bool:
+    """Whether a bar lies outside of sessions."""
+    if axis.sessions is None or axis.timeframe.is_dates:
+        return False
+    begin, end = axis.sessions.known_instants
+    known = at[(at >= begin) & (at < end)]
+    passed = axis.sessions.traded_before(np.stack((known, known + (axis.timeframe.step or 1))))
+    return bool((passed[0] == passed[1]).any())
 
 
 def _usual_quiet(axis: Axis) -> int:
