@@ -159,3 +159,41 @@ def test_two_notebooks_with_functions_of_one_name_do_not_mix(run: Run) -> None:
     run("first = make()\nfirst(10)")
     run("@robust_cacheable(store=store)\ndef f(x):\n    return -x")
     assert misses(run)
+
+
+BARS = """
+import numpy as np, pandas as pd
+from afml_cache import CachedDataEngine, RangeCache
+
+HOURS = pd.date_range("2024-01-01", "2024-02-01", freq="h", tz="UTC", name="time")
+CLOSES = pd.DataFrame({"close": np.arange(len(HOURS)) * 1.0}, index=HOURS)
+
+def vendor(symbol, timeframe, start, end):
+    return CLOSES[(CLOSES.index >= start) & (CLOSES.index < end)]
+
+async def avendor(symbol, timeframe, start, end):
+    return vendor(symbol, timeframe, start, end)
+
+bars = RangeCache("bars", vendor, store=store)
+abars = RangeCache("abars", avendor, store=store)
+asked = ("EURUSD", "1h", "2024-01-02T00:00Z", "2024-01-04T00:00Z")
+"""
+
+
+def test_bars_are_asked_for_in_cells_though_a_loop_is_running(run: Run) -> None:
+    assert not run(BARS)
+    assert run("print(len(bars.get(*asked)), bars.stats()['api_calls'])") == "48 1"
+    assert run("print(len(await bars.aget(*asked)), bars.stats()['api_calls'])") == "48 1"
+    assert run("print(len(await abars.aget(*asked)), abars.stats()['api_calls'])") == "48 1"
+    assert run("print(len(abars.get(*asked)))") == "48"  # no coroutine is needed for what is there
+    later = "'EURUSD', '1h', '2024-01-02T00:00Z', '2024-01-05T00:00Z'"
+    assert "await cache.aget(...)" in run(f"abars.get({later})")
+    assert run(f"print(len(await abars.aget({later})))") == "72"
+    picture = run("print(abars.coverage('EURUSD', '1h')._repr_html_())")
+    assert all(part in picture for part in ("72 bars", "2024-01-02", "2024-01-05", ">data<"))
+
+
+def test_a_cell_that_is_run_again_finds_the_bars_of_the_one_before(run: Run) -> None:
+    for calls in ("1", "0"):
+        assert not run(BARS)
+        assert run("print(len(bars.get(*asked)), bars.stats()['api_calls'])") == f"48 {calls}"

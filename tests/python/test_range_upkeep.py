@@ -171,13 +171,15 @@ def test_a_series_is_named_by_the_parts_of_its_key_too() -> None:
         cache.coverage("A", frame="1D")
 
 
-def test_a_notebook_shows_coverage_as_a_table() -> None:
+def test_a_notebook_shows_coverage_with_its_dates_and_what_colours_mean() -> None:
     cache = cache_of(Vendor(YEAR))
+    assert "nothing is known yet" in cache.coverage(*SERIES)._repr_html_()
     cache.get(*SERIES, *JANUARY)
-    shown = cache.coverage(*SERIES)._repr_html_()
-    assert shown.count("<td") == len(cache.coverage(*SERIES).picture)
-    assert "bars A 1D" in shown
-    assert 'title="data"' in shown
+    coverage = cache.coverage(*SERIES)
+    shown = coverage._repr_html_()
+    assert shown.count('title="data"') == coverage.picture.count("█") + 1
+    for part in ("bars A 1D", str(coverage.intervals[0].start), str(coverage.intervals[-1].end)):
+        assert part in shown
 
 
 def test_the_name_of_a_series_is_no_html() -> None:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from afml_cache.ranges.answers import Answer
     from afml_cache.ranges.intervals import Interval
     from afml_cache.ranges.requests import Request
-    from afml_cache.ranges.series import Series
 
 
 class Asking(NamedTuple):
@@ -73,8 +72,9 @@ def _asking_days(request: Request, first: int, stop: int, *, whole: bool) -> Ask
         asked = Asking(*told(begin, position), stop, begin, until)
         late = is_late(series, last, asked.end, inclusive=inclusive)
         if late is None:
-            is_midnight = inclusive and place == 0
-            late = _may_be_late(series, last, asked.end, inclusive=inclusive, begins=is_midnight)
+            # No bar has shown it yet: an end that is a midnight may be where its date begins.
+            is_begin = inclusive and place == 0 and not Written.of(series.axis, asked.end).is_date
+            late = is_begin or _may_be_late(request, last, asked.end)
             if late and not whole:
                 return asked._replace(stop=first)
         if not late:
@@ -82,15 +82,18 @@ def _asking_days(request: Request, first: int, stop: int, *, whole: bool) -> Ask
     return asked
 
 
-def _may_be_late(series: Series, last: int, end: Any, *, inclusive: bool, begins: bool) -> bool:
-    """Tell whether the label of a date may come after an end, which may be where the date begins.
+def _may_be_late(request: Request, last: int, end: Any) -> bool:
+    """Tell whether a day's label may come after an end, as labels lie within their days.
 
-    No bar has shown it yet: labels lie within their days in the zone that is named for those.
+    It is the zone that is named for the days that says so; longer bars are labelled with their
+    first days.
     """
+    series, options = request.series, request.filler.options
     told, zone = Written.of(series.axis, end), named_zone(series)
-    if told.is_date:
+    if zone is None or told.is_date or series.axis.next(last) - series.axis.floor(last) > DAY:
         return False
-    return begins or (zone is not None and midnight(last + DAY, zone) > told.instant + inclusive)
+    reach = request.bounds.caller.precision if options.loader_closed == "both" else 0
+    return midnight(last + DAY, zone) > told.instant + reach
 
 
 def _own_end(request: Request, first: int, stop: int) -> int:

@@ -72,14 +72,27 @@ class Coverage:
         return str(self)
 
     def _repr_html_(self) -> str:
-        names = {mark: state for state, mark in _MARKS.items()}
-        cells = "".join(
-            f'<td title="{names[mark]}" style="background:{_COLORS[names[mark]]};'
-            'padding:0;width:8px;height:18px"></td>'
-            for mark in self.picture
+        head, *_ = map(html.escape, str(self).split("\n", maxsplit=1))
+        if not self.intervals:
+            return f"<div>{head}</div>"
+        drawn = [
+            next(state for state, own in _MARKS.items() if own == mark) for mark in self.picture
+        ]
+        cells = "".join(_cell(state, "8px") for state in drawn)
+        first, last = (
+            f'<td style="padding:0 8px">{html.escape(shown(time))}</td>'
+            for time in (self.intervals[0].start, self.intervals[-1].end)
         )
-        text = html.escape(str(self).split("\n", maxsplit=1)[0])
-        return f"<div>{text}</div><table style='border-collapse:collapse'><tr>{cells}</tr></table>"
+        legend = "".join(
+            f'{_cell(state, "18px")}<td style="padding:0 12px 0 4px">{state}</td>'
+            for state in _MARKS
+            if state in drawn
+        )
+        return (
+            f"<div>{head}</div>"
+            f'<table style="border-collapse:collapse"><tr>{first}{cells}{last}</tr></table>'
+            f'<table style="border-collapse:collapse"><tr>{legend}</tr></table>'
+        )
 
     def to_pandas(self) -> Any:
         """Give the intervals as a frame."""
@@ -133,6 +146,11 @@ class Explanation:
 
     def __str__(self) -> str:
         return self.text
+
+
+def _cell(state: str, width: str) -> str:
+    style = f"background:{_COLORS[state]};padding:0;width:{width};height:18px"
+    return f'<td title="{state}" style="{style}"></td>'
 
 
 def known(axis: Axis, piece: Piece) -> Known:
