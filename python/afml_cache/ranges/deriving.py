@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -90,6 +91,27 @@ def _unreadable(given: Any) -> CacheConfigError:
         f'derive={{"1h": ("1min", {{"spread": "mean"}})}}; not {given!r}'
     )
     return CacheConfigError(message)
+
+
+def lineage(
+    derived: Mapping[str, Derived], frame: Timeframe, calendar: str | None
+) -> str | None:
+    """Say of what the bars of a timeframe are made, and how; `None` where the vendor gives them.
+
+    It is part of their key, so all that makes them differ is in it.
+    """
+    made = derived.get(frame.text)
+    if made is None:
+        return None
+    how = sorted((str(column), rule) for column, rule in made.how.items())
+    parts = [how, calendar, lineage(derived, made.child, calendar)]
+    return json.dumps([made.child.text, *parts]) if any(parts) else made.child.text
+
+
+def made_of(told: str) -> tuple[str, str | None]:
+    """Read what `lineage` said: the timeframe of the children, and of what those are made."""
+    child, *_, of = json.loads(told) if told.startswith("[") else (told, None)
+    return child, of
 
 
 def reach(axis: Axis, first: int, stop: int) -> Interval:

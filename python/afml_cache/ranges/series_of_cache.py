@@ -12,6 +12,7 @@ from afml_cache._native import current_mode, default_store, series_of
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.ranges.arguments import apart, known_by, refuse_arguments
 from afml_cache.ranges.axes import axis_of
+from afml_cache.ranges.deriving import lineage
 from afml_cache.ranges.forking import check_polars
 from afml_cache.ranges.keys import (
     frame_of,
@@ -147,8 +148,8 @@ class SeriesOfCache:
 
     def _about(self, frame: Timeframe) -> tuple[Axis, dict[str, str | None]]:
         """Give the axis of series of a timeframe, and what besides their keys counts."""
-        made = self.derived.get(frame.text)
-        about = {**self.about, "derived": made and made.child.text}
+        calendar = None if self.sessions is None else self.sessions.name
+        about = {**self.about, "derived": lineage(self.derived, frame, calendar)}
         return axis_of(frame, self.sessions, self.naive, self.zone), about
 
     def _open(self, text: str, values: dict[str, Any], axis: Axis) -> Series:
