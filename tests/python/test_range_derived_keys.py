@@ -36,7 +36,11 @@ OTHERWISE = {
         {"derive": {"4h": ("15min", {"close": "min"})}},
         {"derive": {"4h": ("15min", BY_FIRST)}},
     ),
-    "a calendar": ("4h", {"derive": {"4h": "15min"}}, {"derive": {"4h": "15min"}, "calendar": "XNYS"}),
+    "a calendar": (
+        "4h",
+        {"derive": {"4h": "15min"}},
+        {"derive": {"4h": "15min"}, "calendar": "XNYS"},
+    ),
     "a calendar of one zone": (
         "1D",
         {"derive": {"1D": "15min"}, "zone": "America/Chicago"},

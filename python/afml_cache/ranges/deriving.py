@@ -93,9 +93,7 @@ def _unreadable(given: Any) -> CacheConfigError:
     return CacheConfigError(message)
 
 
-def lineage(
-    derived: Mapping[str, Derived], frame: Timeframe, calendar: str | None
-) -> str | None:
+def lineage(derived: Mapping[str, Derived], frame: Timeframe, calendar: str | None) -> str | None:
     """Say of what the bars of a timeframe are made, and how; `None` where the vendor gives them.
 
     It is part of their key, so all that makes them differ is in it.
@@ -221,18 +219,23 @@ def derived(
 
 def _check_ends(axis: Axis, children: Series, at: Any, labels: Any) -> None:
     """See that children end with their bar at the latest: a bar would know what comes after it."""
-    step, own = axis.timeframe.step, children.axis.timeframe.step
-    if isinstance(axis, DateAxis) or not step or not own:
+    own = children.axis.timeframe.step or 1
+    of_end, inside = belonging(axis).labels(at + own - 1)
+    over = np.flatnonzero((of_end != labels) | ~inside)
+    if not len(over):
         return
-    over = np.flatnonzero(at + own > labels + step)
-    if len(over):
-        child, bar = int(at[over[0]]), int(labels[over[0]])
-        message = (
-            f"bars can't be made of those of {children.name}: {axis.describe(child, child + own)} "
-            f"reaches over the end of {axis.describe(bar, bar + step)}, as bars are counted from "
-            "the open of their session, or from 1970 without a calendar; make them of shorter ones"
-        )
-        raise LoaderError(message)
+    child, bar = int(at[over[0]]), int(labels[over[0]])
+    if isinstance(axis, DateAxis):
+        stop, why = axis.next(bar), f"days are sessions and dates in {axis.zone}"
+    else:
+        stop = bar + (axis.timeframe.step or 1)
+        why = "bars are counted from the open of their session, or from 1970 without a calendar"
+    message = (
+        f"bars can't be made of those of {children.name}: "
+        f"{children.axis.describe(child, child + own)} reaches over the end of "
+        f"{axis.describe(bar, stop)}, as {why}; make them of shorter ones"
+    )
+    raise LoaderError(message)
 
 
 def _times(axis: Axis, positions: pl.Series, form: Form, dtype: Any) -> pl.Series:
