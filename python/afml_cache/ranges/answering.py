@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from afml_cache import _native
-from afml_cache.exceptions import CacheStoreError, warn
 from afml_cache.ranges.completing import Completion
 from afml_cache.ranges.deriving import (
     LackingError,
@@ -23,13 +22,12 @@ from afml_cache.ranges.fetching import Fetch
 from afml_cache.ranges.forming import forming
 from afml_cache.ranges.forms import Form, write
 from afml_cache.ranges.moments import moment
+from afml_cache.ranges.outdating import Longer
 from afml_cache.ranges.places import times
 from afml_cache.ranges.planning import calls_of, listed
 from afml_cache.ranges.requests import Request
-from afml_cache.ranges.rewriting import drop
 from afml_cache.ranges.series import Hot
 from afml_cache.ranges.simulation import simulated_now
-from afml_cache.ranges.states import EVER
 from afml_cache.ranges.windows import together
 
 if TYPE_CHECKING:
@@ -134,38 +132,10 @@ class Answerer:
             derive = functools.partial(self._derive, series, (children, shorter), made.how, loader)
             asked = asked.around(derive)
         mode = _native.current_mode()
-        outdate = functools.partial(self.outdate, series) if self._longer(series) else None
+        longer = Longer(self.series, series)
         return Request(
-            series, bounds, values, self.filler, asked, mode, self.clock, children, outdate
+            series, bounds, values, self.filler, asked, mode, self.clock, children, longer
         )
-
-    def _longer(self, series: Series) -> list[str]:
-        """Tell which longer bars are made of those of a series."""
-        if self.series.common is not None:
-            return []  # the key of such a cache names no others
-        derived = self.series.derived
-        return [text for text, one in derived.items() if one.child == series.axis.timeframe]
-
-    def outdate(self, series: Series, first: int, stop: int) -> None:
-        """Forget the longer bars that were made of an interval of a series, and of those in turn.
-
-        To be called whenever bars that are stored may have changed: restated, invalidated or
-        imported. All of them are meant by `EVER`.
-        """
-        for text in self._longer(series):
-            made = self.series.find({**series.values, self.series.timeframe: text})
-            span = EVER if (first, stop) == EVER else around(made.axis, first, stop)
-            if span[0] >= span[1]:
-                continue
-            try:
-                drop(made, *span)
-            except CacheStoreError as error:
-                message = (
-                    f"bars of {made.name} were made of some that are changed, and can't be "
-                    f"forgotten; refresh them: {error}"
-                )
-                warn("CacheWriteWarning", message)
-            self.outdate(made, *span)
 
     def answered(self, request: Request, output: Any, allow_partial: bool | None) -> Step[Any]:
         """Fetch what a request lacks, and give its bars."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import time
@@ -18,7 +19,8 @@ from afml_cache.ranges.planning import closed_pieces, listed, planned, seams
 from afml_cache.ranges.states import DERIVED, EMPTY, FETCHED, SUSPECT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from afml_cache.ranges.asking import Asking
     from afml_cache.ranges.axes import Axis, Limits
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from afml_cache.ranges.filling import Filler
     from afml_cache.ranges.loaders import Loader
     from afml_cache.ranges.many import Batch
+    from afml_cache.ranges.outdating import Longer
     from afml_cache.ranges.series import Series
 
 _log = logging.getLogger("afml_cache.ranges")
@@ -57,8 +60,8 @@ class Request:
     clock: Callable[[], int] = time.time_ns
     children: Series | None = None
     """What the bars are made of, where they are."""
-    outdate: Callable[[int, int], None] | None = None
-    """Forgets what was made of an interval of these bars."""
+    longer: Longer | None = None
+    """What is made of these bars."""
     asked: list[Interval] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     faults: list[Exception] = field(default_factory=list)
@@ -97,6 +100,14 @@ class Request:
     def reason(self) -> int:
         """Why what it fetches is known."""
         return FETCHED if self.children is None else DERIVED
+
+    def outdated(
+        self, changed: Sequence[Interval], filled: Sequence[Interval] = ()
+    ) -> AbstractContextManager[None]:
+        """Forget what was made of some intervals before they are stored anew, and after it."""
+        if self.longer is None or not self.writes:
+            return contextlib.nullcontext()
+        return self.longer.outdated(changed, filled)
 
     def doubts(self, first: int, stop: int) -> list[Interval]:
         """Tell what of an interval is made of bars that are to be asked for again."""

@@ -12,6 +12,7 @@ from afml_cache.ranges.completing import Completion
 from afml_cache.ranges.effects import arun, run
 from afml_cache.ranges.modes import WRITING, check_writes
 from afml_cache.ranges.options import count_of
+from afml_cache.ranges.outdating import Longer
 from afml_cache.ranges.places import times
 from afml_cache.ranges.rewriting import drop, rewrite
 from afml_cache.ranges.segments import unpacked
@@ -203,8 +204,8 @@ class Upkeep:
         else:
             series, span = self._series.of(key, named), EVER
         series.sync()
-        drop(series, *span)
-        self._answerer.outdate(series, *span)
+        with Longer(self._series, series).outdated([span]):
+            drop(series, *span)
 
     def verify(self, *key: Any, sample: int = 0, fix: bool = True) -> Verified:
         """Check every segment of a series, or of all; and bars against the vendor.
