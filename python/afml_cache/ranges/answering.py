@@ -21,6 +21,7 @@ from afml_cache.ranges.effects import arun, run
 from afml_cache.ranges.fetching import Fetch
 from afml_cache.ranges.forming import forming
 from afml_cache.ranges.forms import Form, write
+from afml_cache.ranges.intervals import joined
 from afml_cache.ranges.moments import moment
 from afml_cache.ranges.outdating import Longer
 from afml_cache.ranges.places import times
@@ -187,17 +188,22 @@ class Answerer:
 
         def steps() -> Step[Any]:
             yield from Completion(request).steps()
-            request.raise_failures(None)
+            failure = request.failure(None)
+            if failure is None:
+                request.raise_faults()
             first, opened = request.span[0], child.axis.limits(now, 0).opened
             stop = max(first, min(request.span[1], opened))
-            gaps = lacking(child, first, stop)
+            gaps = joined([*lacking(child, first, stop), *request.failed()])
             table = child.table(first, stop)
             self.filler.counts.count(child.name, table.height, request.fetched, request.calls)
             spans = whole(child, series.axis, asked, gaps)
             made = [derived(series.axis, child, table, how, span) for span in spans]
             if not gaps:
                 return made[0] if made else []
-            raise LackingError(describe_lack(child, gaps), list(zip(spans, made, strict=True)))
+            if failure is not None and not made:
+                raise failure
+            why = str(failure or describe_lack(child, gaps))
+            raise LackingError(why, list(zip(spans, made, strict=True))) from failure
 
         return arun(steps()) if request.loader.awaitable else run(steps())
 

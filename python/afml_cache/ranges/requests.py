@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from afml_cache.exceptions import CacheConfigError, LoaderError, PartialCoverageError
 from afml_cache.ranges.answers import Asked, Told
-from afml_cache.ranges.deriving import doubtful
+from afml_cache.ranges.deriving import LackingError, doubtful
 from afml_cache.ranges.intervals import Interval, common, joined, without
 from afml_cache.ranges.modes import WRITING
 from afml_cache.ranges.places import times
@@ -248,7 +248,10 @@ class Request:
         now = self.clock()
         for gap in left:
             self.series.failed[gap] = (now, str(error))
-        is_fault = not left or isinstance(error, LoaderError)
+        # That some bars can't be made yet is no fault of what asks for them.
+        is_fault = not isinstance(error, LackingError) and (
+            not left or isinstance(error, LoaderError)
+        )
         if self.filler.options.align is not None:
             # What only makes a day or a month whole is nothing that the caller waits for; what a
             # loader does wrong is told all the same.
@@ -263,9 +266,15 @@ class Request:
 
     def raise_failures(self, value: Any) -> None:
         """Say what could not be fetched; `value` is what there is of it."""
+        failure = self.failure(value)
+        if failure is not None:
+            raise failure
+        self.raise_faults()
+
+    def failure(self, value: Any) -> PartialCoverageError | None:
+        """Give the error that says what could not be fetched, if anything."""
         if not self.failures:
-            self.raise_faults()
-            return
+            return None
         self.filler.counts.errors += 1
         series = self.series
         for fault in self.faults:
@@ -279,7 +288,9 @@ class Request:
             "asks for the rest; allow_partial=True takes what there is"
         )
         left = [times(series.axis, *gap) for gap in missing]
-        raise PartialCoverageError(message, data=value, missing=left) from cause
+        failure = PartialCoverageError(message, data=value, missing=left)
+        failure.__cause__ = cause
+        return failure
 
     def raise_faults(self) -> None:
         """Say what the loader did wrong, although there is nothing that could not be fetched."""

@@ -143,7 +143,7 @@ class SeriesOfCache:
         kin = kin_of(series.text, self.timeframe)
         of = series.axis.timeframe.text, rest_of_text(series.text).get("derived")
         for text in series_of(store, self.cache):
-            if '"derived"' not in text or not all(part in text for part in kin):
+            if '"derived": ' not in text or not all(part in text for part in kin):
                 continue
             told = rest_of_text(text)
             if (

@@ -1,0 +1,84 @@
+"""Longer bars made of shorter: what a request, a refresh and a plan of them take and tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from range_vendor import Vendor, cache_of, same, utc
+
+from afml_cache import PartialCoverageError
+from afml_cache.ranges.calendars import sessions_of
+
+LATE = "2024-10-14T00:00"
+DERIVED: dict[str, dict[str, Any]] = {
+    "at once": {"1D": "15min"},
+    "by a chain": {"1D": "30min", "30min": "15min"},
+}
+
+
+def open_quarters(first: str, last: str) -> pd.DatetimeIndex:
+    """Give the quarters of an hour in which New York's exchange is open."""
+    found = pd.date_range(first, last, freq="15min", tz="UTC", name="time").as_unit("ns")
+    spans = sessions_of("XNYS").trading_spans(found[0].value, found[-1].value + 1)
+    return found[[any(begin <= at.value < end for begin, end in spans) for at in found]]
+
+
+@pytest.fixture
+def listed_late() -> Vendor:
+    """A vendor whose bars begin within a month."""
+    return Vendor(open_quarters(LATE, "2024-11-30"))
+
+
+@pytest.mark.parametrize("derive", DERIVED.values(), ids=DERIVED)
+@pytest.mark.parametrize("partial", [False, True])
+def test_what_only_makes_a_month_whole_may_be_missing(listed_late, derive, partial) -> None:
+    cache = cache_of(listed_late, calendar="XNYS", align="month", derive=derive)
+    for _ in range(2):
+        found = cache.get("A", "1D", "2024-10-21", "2024-10-26", allow_partial=partial)
+        if partial:
+            found, missing = found
+            assert not missing
+        assert found.index.day.tolist() == [21, 22, 23, 24, 25]
+
+
+@pytest.mark.parametrize("derive", DERIVED.values(), ids=DERIVED)
+@pytest.mark.parametrize("align", [None, "month"])
+def test_what_is_missing_of_what_was_asked_for_is_told_with_the_rest(
+    listed_late, derive, align
+) -> None:
+    cache = cache_of(listed_late, calendar="XNYS", align=align, derive=derive)
+    asked = "A", "1D", "2024-10-10", "2024-10-18"
+    with pytest.raises(PartialCoverageError) as refused:
+        cache.get(*asked)
+    found, missing = cache.get(*asked, allow_partial=True)
+    first, again = cache_of(listed_late, calendar="XNYS", align=align, derive=derive).get(
+        "B", *asked[1:], allow_partial=True
+    )
+    for data in (refused.value.data, found, first):
+        assert data.index.day.tolist() == [14, 15, 16, 17]
+    for gaps in (refused.value.missing, missing, again):
+        assert [(begin.day, end.day) for begin, end in gaps] == [
+            (10, 12)
+        ]  # of the weekend nothing is missing
+
+
+def test_days_whose_parts_were_fetched_are_given_where_a_call_for_others_failed() -> None:
+    vendor = Vendor(open_quarters("2024-10-28", "2024-11-09"))
+
+    def down(found: pd.DataFrame) -> pd.DataFrame:
+        if found.index[0].day == 6:
+            raise ConnectionError
+        return found
+
+    vendor.answer = down
+    cache = cache_of(vendor, calendar="XNYS", derive={"1D": "15min"}, max_rows=26)
+    found, missing = cache.get("A", "1D", "2024-11-04", "2024-11-09", allow_partial=True)
+    assert found.index.day.tolist() == [4, 5, 7, 8]
+    assert [(begin.day, end.day) for begin, end in missing] == [(6, 7)]
+    vendor.answer = None
+    calls = len(vendor.asked)
+    whole = cache.get("A", "1D", "2024-11-04", "2024-11-09")
+    assert whole.index.day.tolist() == [4, 5, 6, 7, 8]
+    assert len(vendor.asked) == calls + 1
