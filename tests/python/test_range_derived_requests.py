@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from range_vendor import Vendor, cache_of, same, utc
+from range_vendor import Vendor, cache_of, utc
 
-from afml_cache import PartialCoverageError
+from afml_cache import PartialCoverageError, mode
 from afml_cache.ranges.calendars import sessions_of
 
 LATE = "2024-10-14T00:00"
@@ -82,3 +82,55 @@ def test_days_whose_parts_were_fetched_are_given_where_a_call_for_others_failed(
     whole = cache.get("A", "1D", "2024-11-04", "2024-11-09")
     assert whole.index.day.tolist() == [4, 5, 6, 7, 8]
     assert len(vendor.asked) == calls + 1
+
+
+DAYS = ("2024-11-04", "2024-11-09")
+
+
+@pytest.mark.parametrize("derive", DERIVED.values(), ids=DERIVED)
+@pytest.mark.parametrize("calendar", [None, "XNYS"])
+def test_a_refresh_of_longer_bars_fetches_the_shorter_again(derive, calendar) -> None:
+    vendor = Vendor(open_quarters("2024-10-28", "2024-11-12"))
+    cache = cache_of(vendor, derive=derive, calendar=calendar)
+    before = cache.get("A", "1D", *DAYS)
+    calls = len(vendor.asked)
+    assert cache.refresh("A", "1D", *DAYS) == 0
+    assert len(vendor.asked) == calls + 1
+    for hour in (15, 16, 17):
+        vendor.bars.loc[utc(f"2024-11-05T{hour}:00"), "volume"] += 1
+    vendor.bars.loc[utc("2024-11-07T15:00"), "volume"] += 1
+    assert cache.refresh("A", "1D", *DAYS) == 4
+    found = cache.get("A", "1D", *DAYS)
+    assert (found - before)["volume"].tolist() == [0, 3, 0, 1, 0]
+    for frame in derive:
+        assert not cache.gaps("A", frame, *DAYS)
+    assert len(cache.restated("A", "15min")) == 1
+    assert not cache.restated("A", "1D")
+
+
+@pytest.mark.parametrize("derive", DERIVED.values(), ids=DERIVED)
+def test_a_sample_of_longer_bars_is_made_of_what_the_vendor_gives_now(derive) -> None:
+    vendor = Vendor(open_quarters("2024-10-28", "2024-11-12"))
+    cache = cache_of(vendor, derive=derive, calendar="XNYS")
+    before = cache.get("A", "1D", *DAYS)
+    calls = len(vendor.asked)
+    assert not cache.verify("A", "1D", sample=2).differences
+    assert len(vendor.asked) == calls + 2
+    vendor.bars.loc[utc("2024-11-05T15:00"), "volume"] += 1
+    vendor.bars.loc[utc("2024-11-05T17:00"), "volume"] += 1
+    found = cache.verify("A", "1D", sample=5).differences
+    assert [(start.day, end.day, count) for start, end, count in found] == [(5, 6, 2)]
+    assert (cache.get("A", "1D", *DAYS) - before)["volume"].tolist() == [0, 2, 0, 0, 0]
+
+
+def test_a_request_in_mode_fresh_fetches_the_shorter_bars_again() -> None:
+    vendor = Vendor(open_quarters("2024-10-28", "2024-11-12"))
+    cache = cache_of(vendor, derive=DERIVED["by a chain"], calendar="XNYS")
+    before = cache.get("A", "1D", *DAYS)
+    vendor.bars["volume"] += 1
+    with mode("fresh"):
+        planned = len(cache.plan("A", "1D", *DAYS).calls)
+        calls = len(vendor.asked)
+        found = cache.get("A", "1D", *DAYS)
+    assert len(vendor.asked) == calls + planned
+    assert (found - before)["volume"].tolist() == [26] * 5

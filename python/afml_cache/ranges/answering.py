@@ -117,6 +117,8 @@ class Answerer:
         bounds: Bounds,
         values: dict[str, Any],
         loader: Callable[..., Any] | None = None,
+        *,
+        mode: str | None = None,
     ) -> Request:
         """Make a request, which asks another loader than the cache's own if one is given.
 
@@ -124,15 +126,18 @@ class Answerer:
         ----------
         values
             The parts of the key as the loader is to get them.
+        mode
+            How it is answered, and what its bars are made of: by default as is set now.
         """
+        mode = mode or _native.current_mode()
         asked = self.filler.loader if loader is None else self.filler.loader.around(loader)
         made, children = self.series.derived.get(series.axis.timeframe.text), None
         if made is not None:
             shorter = {**values, self.series.timeframe: made.spelled}
             children = self.series.find(shorter)
-            derive = functools.partial(self._derive, series, (children, shorter), made.how, loader)
+            named = children, shorter
+            derive = functools.partial(self._derive, series, named, made.how, loader, mode)
             asked = asked.around(derive)
-        mode = _native.current_mode()
         longer = Longer(self.series, series)
         return Request(
             series, bounds, values, self.filler, asked, mode, self.clock, children, longer
@@ -177,13 +182,14 @@ class Answerer:
         named: tuple[Series, dict[str, Any]],
         how: Mapping[str, str],
         loader: Any,
+        mode: str,
         /,
         **given: Any,
     ) -> Any:
         """Make bars of shorter ones, which are fetched where they are missing."""
         child, values = named
         asked, bounds = self.parts(series, child, given["start"], given["end"])
-        request = self.request(child, bounds, values, loader)
+        request = self.request(child, bounds, values, loader, mode=mode)
         now = self.clock()
 
         def steps() -> Step[Any]:

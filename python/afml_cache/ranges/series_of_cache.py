@@ -124,6 +124,13 @@ class SeriesOfCache:
             self._known[known] = series
         return series
 
+    def source(self, series: Series) -> Series:
+        """Give the series that the vendor gives of what one is made of, or that one."""
+        made = self.derived.get(series.axis.timeframe.text)
+        if made is None:
+            return series
+        return self.source(self.find({**series.values, self.timeframe: made.spelled}))
+
     def longer(self, series: Series) -> Iterator[Series]:
         """Give the series of this cache that are made of one of its own."""
         if self.common is not None or self.opened.get(series.text) is not series:
