@@ -134,3 +134,22 @@ def test_a_request_in_mode_fresh_fetches_the_shorter_bars_again() -> None:
         found = cache.get("A", "1D", *DAYS)
     assert len(vendor.asked) == calls + planned
     assert (found - before)["volume"].tolist() == [26] * 5
+
+
+@pytest.mark.parametrize("derive", [{"4h": "15min"}, {"4h": "30min", "30min": "15min"}])
+@pytest.mark.parametrize("closed", ["left", "both"])
+@pytest.mark.parametrize("hour", [14, 16, 20, 21])
+def test_the_first_request_for_bars_counted_from_the_open_takes_the_calls_of_its_plan(
+    derive, closed, hour
+) -> None:
+    vendor = Vendor(open_quarters("2024-03-04", "2024-04-12"), closed)
+    cache = cache_of(vendor, calendar="XNYS", derive=derive)
+    asked = "A", "4h", f"2024-03-20T{hour:02}:00Z", f"2024-03-28T{hour:02}:00Z"
+    plan = cache.plan(*asked)
+    found = cache.get(*asked)
+    assert [(call.start, call.end) for call in plan.calls] == vendor.asked
+    assert len(vendor.asked) == 1
+    assert not cache.plan(*asked).calls
+    again = cache_of(vendor, calendar="XNYS", derive=derive)
+    assert again.get(*asked).equals(found)
+    assert len(vendor.asked) == 1

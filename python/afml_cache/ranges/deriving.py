@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from afml_cache.ranges.axes import Axis
     from afml_cache.ranges.forms import Form
     from afml_cache.ranges.intervals import Interval
+    from afml_cache.ranges.made_calendars import Instants
     from afml_cache.ranges.series import Series
 
 
@@ -120,6 +121,15 @@ def reach(axis: Axis, first: int, stop: int) -> Interval:
 def around(axis: Axis, first: int, stop: int) -> Interval:
     """Give the bars that an interval of children lies in; an empty interval for none."""
     return belonging(axis).around(first, stop)
+
+
+def begins(axis: Axis, first: int, stop: int) -> Instants:
+    """Give some bars of an interval that begin where any does within their length."""
+    opens = np.empty(0, np.int64)
+    if axis.sessions is not None:
+        opens, _ = axis.sessions.opens_closes(first - 2 * DAY, stop + 2 * DAY)
+        opens = opens[(opens > first) & (opens < stop)]
+    return belonging(axis).labels(np.concatenate(([first], opens, [stop - 1])))[0]
 
 
 class LackingError(LoaderError):

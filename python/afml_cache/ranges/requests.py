@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from afml_cache.exceptions import CacheConfigError, LoaderError, PartialCoverageError
 from afml_cache.ranges.answers import Asked, Told
-from afml_cache.ranges.deriving import LackingError, doubtful
+from afml_cache.ranges.deriving import LackingError, begins, doubtful
 from afml_cache.ranges.intervals import Interval, common, joined, without
 from afml_cache.ranges.modes import WRITING
 from afml_cache.ranges.places import times
@@ -87,6 +87,7 @@ class Request:
     _axis: Axis | None = None
     """That on which its ends are whole bars."""
     _reopened: int = 0
+    _has_seen_begins: bool = False
 
     def __post_init__(self) -> None:
         self._axis = self.series.axis
@@ -154,9 +155,23 @@ class Request:
         if self.heeds_failures:
             missing = without(missing, self.series.failed_lately(now))
         missing = without(joined(missing), self.asked)
+        if missing and self._shows_begins():
+            self.spared, self.leaves_some = None, False
+            return self.gaps()
         if missing or not self.asked:
             self.opened = limits.opened
         return missing
+
+    def _shows_begins(self) -> bool:
+        """See by the calendar where its bars begin, as an answer would show it only later.
+
+        Says whether that is elsewhere than it was thought.
+        """
+        axis = self.series.axis
+        if self.children is None or self._has_seen_begins or axis.sessions is None:
+            return False
+        self._has_seen_begins = True
+        return self.series.learn_anchor(begins(axis, self.bounds.first, self.bounds.stop))
 
     def _spare(self, first: int, stop: int, now: int) -> list[Interval]:
         """Tell which intervals without bars are due to be asked for, and left for later.
