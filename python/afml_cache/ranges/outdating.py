@@ -63,9 +63,16 @@ class Longer:
         own = list(self.cache.longer(series))
         for made in own:
             self._forget_made(made, span if span == EVER else around(made.axis, *span))
-        for made, is_alike in self.cache.longer_of_others(series, own):
+        for made, is_alike in self._of_others(series, own):
             is_told = is_alike and span != EVER
             self._forget_made(made, _widened(made.axis, *span) if is_told else EVER)
+
+    def _of_others(self, series: Series, own: Sequence[Series]) -> list[tuple[Series, bool]]:
+        try:
+            return list(self.cache.longer_of_others(series, own))
+        except CacheStoreError as error:
+            _warn(f"what other caches made of the bars of {series.name}", error)
+            return []
 
     def _forget_made(self, made: Series, span: Interval) -> None:
         if span[0] >= span[1]:
@@ -96,11 +103,15 @@ def _drop(made: Series, span: Interval) -> None:
     try:
         drop(made, *span)
     except (CacheStoreError, LoaderError) as error:
-        message = (
-            f"bars of {made.name} were made of some that are changed, and can't be forgotten; "
-            f"refresh them: {error}"
-        )
-        warn("CacheWriteWarning", message)
+        _warn(f"a part of {made.name}", error)
+
+
+def _warn(what: str, error: Exception) -> None:
+    message = (
+        f"{what} can't be forgotten, though bars that it was made of are changed; refresh it: "
+        f"{error}"
+    )
+    warn("CacheWriteWarning", message)
 
 
 def _widened(axis: Axis, first: int, stop: int) -> Interval:
