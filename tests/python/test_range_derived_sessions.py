@@ -134,6 +134,50 @@ def test_hours_that_reach_over_the_end_of_a_bar_are_refused() -> None:
     told(refused.value, "A 1h", "reaches over the end", "open of their session", "shorter ones")
 
 
+@pytest.mark.parametrize(
+    ("every", "options"),
+    [
+        ("h", {"zone": "Asia/Kolkata"}),
+        ("4h", {"zone": NEW_YORK}),
+        ("4h", {"zone": "Asia/Tokyo"}),
+        ("4h", {"calendar": "XNYS"}),
+        ("4h", {"calendar": "CMES"}),
+    ],
+)
+@pytest.mark.parametrize("frame", ["1D", "1W", "1M"])
+def test_a_bar_that_reaches_over_the_end_of_a_day_is_refused(every, options, frame) -> None:
+    child = "1h" if every == "h" else every
+    vendor = Vendor(times("2024-10-28", "2024-12-05", every))
+    cache = cache_of(vendor, derive={frame: child}, **options)
+    with pytest.raises(PartialCoverageError) as refused:
+        cache.get("A", frame, "2024-11-01", "2024-12-01")
+    told(refused.value, f"A {child}", "reaches over the end of 2024-", "dates in", "shorter ones")
+
+
+@pytest.mark.parametrize(
+    ("every", "options"),
+    [
+        ("30min", {"zone": "Asia/Kolkata"}),
+        ("h", {"zone": NEW_YORK}),
+        ("4h", {"calendar": "24/7"}),
+        ("12h", {}),
+        ("15min", {"calendar": "CMES"}),
+        ("h", {"calendar": "CMES"}),
+        ("h", {"calendar": "XNYS"}),
+    ],
+)
+def test_bars_that_end_with_the_day_make_it(every, options) -> None:
+    vendor = Vendor(times("2024-10-28", "2024-12-05", every))
+    child = "1h" if every == "h" else every
+    cache = cache_of(vendor, derive={"1D": child, "1M": child}, **options)
+    assert len(cache.get("A", "1M", "2024-11-01", "2024-12-01")) == 1
+    days = cache.get("A", "1D", "2024-11-01", "2024-12-01")
+    assert len(days) >= 20
+    assert (
+        days["volume"].sum() == cache.get("A", "1M", "2024-11-01", "2024-12-01")["volume"].iloc[0]
+    )
+
+
 @pytest.mark.parametrize("frame", ["1h", "4h", "7h", "12h", "1D", "1W", "1M"])
 @pytest.mark.parametrize("calendar", [None, "XNYS", "CMES", "24/7", "XTKS", "us_futures"])
 def test_each_belongs_to_one_bar_whatever_is_asked_for(frame, calendar) -> None:

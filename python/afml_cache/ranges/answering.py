@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from afml_cache import _native
-from afml_cache.exceptions import CacheStoreError, warn
 from afml_cache.ranges.completing import Completion
 from afml_cache.ranges.deriving import (
     LackingError,
@@ -22,14 +21,14 @@ from afml_cache.ranges.effects import arun, run
 from afml_cache.ranges.fetching import Fetch
 from afml_cache.ranges.forming import forming
 from afml_cache.ranges.forms import Form, write
+from afml_cache.ranges.intervals import joined
 from afml_cache.ranges.moments import moment
+from afml_cache.ranges.outdating import Longer
 from afml_cache.ranges.places import times
 from afml_cache.ranges.planning import calls_of, listed
 from afml_cache.ranges.requests import Request
-from afml_cache.ranges.rewriting import drop
 from afml_cache.ranges.series import Hot
 from afml_cache.ranges.simulation import simulated_now
-from afml_cache.ranges.states import EVER
 from afml_cache.ranges.windows import together
 
 if TYPE_CHECKING:
@@ -118,6 +117,8 @@ class Answerer:
         bounds: Bounds,
         values: dict[str, Any],
         loader: Callable[..., Any] | None = None,
+        *,
+        mode: str | None = None,
     ) -> Request:
         """Make a request, which asks another loader than the cache's own if one is given.
 
@@ -125,47 +126,22 @@ class Answerer:
         ----------
         values
             The parts of the key as the loader is to get them.
+        mode
+            How it is answered, and what its bars are made of: by default as is set now.
         """
+        mode = mode or _native.current_mode()
         asked = self.filler.loader if loader is None else self.filler.loader.around(loader)
         made, children = self.series.derived.get(series.axis.timeframe.text), None
         if made is not None:
             shorter = {**values, self.series.timeframe: made.spelled}
             children = self.series.find(shorter)
-            derive = functools.partial(self._derive, series, (children, shorter), made.how, loader)
+            named = children, shorter
+            derive = functools.partial(self._derive, series, named, made.how, loader, mode)
             asked = asked.around(derive)
-        mode = _native.current_mode()
-        outdate = functools.partial(self.outdate, series) if self._longer(series) else None
+        longer = Longer(self.series, series)
         return Request(
-            series, bounds, values, self.filler, asked, mode, self.clock, children, outdate
+            series, bounds, values, self.filler, asked, mode, self.clock, children, longer
         )
-
-    def _longer(self, series: Series) -> list[str]:
-        """Tell which longer bars are made of those of a series."""
-        if self.series.common is not None:
-            return []  # the key of such a cache names no others
-        derived = self.series.derived
-        return [text for text, one in derived.items() if one.child == series.axis.timeframe]
-
-    def outdate(self, series: Series, first: int, stop: int) -> None:
-        """Forget the longer bars that were made of an interval of a series, and of those in turn.
-
-        To be called whenever bars that are stored may have changed: restated, invalidated or
-        imported. All of them are meant by `EVER`.
-        """
-        for text in self._longer(series):
-            made = self.series.find({**series.values, self.series.timeframe: text})
-            span = EVER if (first, stop) == EVER else around(made.axis, first, stop)
-            if span[0] >= span[1]:
-                continue
-            try:
-                drop(made, *span)
-            except CacheStoreError as error:
-                message = (
-                    f"bars of {made.name} were made of some that are changed, and can't be "
-                    f"forgotten; refresh them: {error}"
-                )
-                warn("CacheWriteWarning", message)
-            self.outdate(made, *span)
 
     def answered(self, request: Request, output: Any, allow_partial: bool | None) -> Step[Any]:
         """Fetch what a request lacks, and give its bars."""
@@ -206,28 +182,34 @@ class Answerer:
         named: tuple[Series, dict[str, Any]],
         how: Mapping[str, str],
         loader: Any,
+        mode: str,
         /,
         **given: Any,
     ) -> Any:
         """Make bars of shorter ones, which are fetched where they are missing."""
         child, values = named
         asked, bounds = self.parts(series, child, given["start"], given["end"])
-        request = self.request(child, bounds, values, loader)
+        request = self.request(child, bounds, values, loader, mode=mode)
         now = self.clock()
 
         def steps() -> Step[Any]:
             yield from Completion(request).steps()
-            request.raise_failures(None)
+            failure = request.failure(None)
+            if failure is None:
+                request.raise_faults()
             first, opened = request.span[0], child.axis.limits(now, 0).opened
             stop = max(first, min(request.span[1], opened))
-            gaps = lacking(child, first, stop)
+            gaps = joined([*lacking(child, first, stop), *request.failed()])
             table = child.table(first, stop)
             self.filler.counts.count(child.name, table.height, request.fetched, request.calls)
             spans = whole(child, series.axis, asked, gaps)
             made = [derived(series.axis, child, table, how, span) for span in spans]
             if not gaps:
                 return made[0] if made else []
-            raise LackingError(describe_lack(child, gaps), list(zip(spans, made, strict=True)))
+            if failure is not None and not made:
+                raise failure
+            why = str(failure or describe_lack(child, gaps))
+            raise LackingError(why, list(zip(spans, made, strict=True))) from failure
 
         return arun(steps()) if request.loader.awaitable else run(steps())
 

@@ -66,9 +66,6 @@ class Completion:
     def _offer_restated(self) -> Step[None]:
         """Tell `on_restated`, which may ask for what was fetched; what it raises is kept."""
         offered, self.request.restated = self.request.restated, []
-        if self.request.outdate is not None and self.request.writes:
-            for one in offered:
-                yield Call(self.request.outdate, one)
         told = self.options.on_restated
         if told is None:
             return
@@ -184,8 +181,6 @@ class Completion:
         if not failed and self.request.holds():
             self._refuse_loss(found, change)
             yield Call(self.request.filler.replace, (self.request, found))
-            if self.request.outdate is not None and self.request.writes:
-                yield Call(self.request.outdate, EVER)
 
     def _refuse_loss(self, found: list[Found], change: BasisChange) -> None:
         """Keep a series that can't be fetched again as a whole."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from afml_cache.ranges.axes import Axis
     from afml_cache.ranges.forms import Form
     from afml_cache.ranges.intervals import Interval
+    from afml_cache.ranges.made_calendars import Instants
     from afml_cache.ranges.series import Series
 
 
@@ -92,6 +94,25 @@ def _unreadable(given: Any) -> CacheConfigError:
     return CacheConfigError(message)
 
 
+def lineage(derived: Mapping[str, Derived], frame: Timeframe, calendar: str | None) -> str | None:
+    """Say of what the bars of a timeframe are made, and how; `None` where the vendor gives them.
+
+    It is part of their key, so all that makes them differ is in it.
+    """
+    made = derived.get(frame.text)
+    if made is None:
+        return None
+    how = sorted((str(column), rule) for column, rule in made.how.items())
+    parts = [how, calendar, lineage(derived, made.child, calendar)]
+    return json.dumps([made.child.text, *parts]) if any(parts) else made.child.text
+
+
+def made_of(told: str) -> tuple[str, str | None]:
+    """Read what `lineage` said: the timeframe of the children, and of what those are made."""
+    child, *_, of = json.loads(told) if told.startswith("[") else (told, None)
+    return child, of
+
+
 def reach(axis: Axis, first: int, stop: int) -> Interval:
     """Give the instants of the children of the bars of an interval."""
     return belonging(axis).reach(first, stop)
@@ -100,6 +121,15 @@ def reach(axis: Axis, first: int, stop: int) -> Interval:
 def around(axis: Axis, first: int, stop: int) -> Interval:
     """Give the bars that an interval of children lies in; an empty interval for none."""
     return belonging(axis).around(first, stop)
+
+
+def begins(axis: Axis, first: int, stop: int) -> Instants:
+    """Give some bars of an interval that begin where any does within their length."""
+    opens = np.empty(0, np.int64)
+    if axis.sessions is not None:
+        opens, _ = axis.sessions.opens_closes(first - 2 * DAY, stop + 2 * DAY)
+        opens = opens[(opens > first) & (opens < stop)]
+    return belonging(axis).labels(np.concatenate(([first], opens, [stop - 1])))[0]
 
 
 class LackingError(LoaderError):
@@ -199,18 +229,23 @@ def derived(
 
 def _check_ends(axis: Axis, children: Series, at: Any, labels: Any) -> None:
     """See that children end with their bar at the latest: a bar would know what comes after it."""
-    step, own = axis.timeframe.step, children.axis.timeframe.step
-    if isinstance(axis, DateAxis) or not step or not own:
+    own = children.axis.timeframe.step or 1
+    of_end, inside = belonging(axis).labels(at + own - 1)
+    over = np.flatnonzero((of_end != labels) | ~inside)
+    if not len(over):
         return
-    over = np.flatnonzero(at + own > labels + step)
-    if len(over):
-        child, bar = int(at[over[0]]), int(labels[over[0]])
-        message = (
-            f"bars can't be made of those of {children.name}: {axis.describe(child, child + own)} "
-            f"reaches over the end of {axis.describe(bar, bar + step)}, as bars are counted from "
-            "the open of their session, or from 1970 without a calendar; make them of shorter ones"
-        )
-        raise LoaderError(message)
+    child, bar = int(at[over[0]]), int(labels[over[0]])
+    if isinstance(axis, DateAxis):
+        stop, why = axis.next(bar), f"days are sessions and dates in {axis.zone}"
+    else:
+        stop = bar + (axis.timeframe.step or 1)
+        why = "bars are counted from the open of their session, or from 1970 without a calendar"
+    message = (
+        f"bars can't be made of those of {children.name}: "
+        f"{children.axis.describe(child, child + own)} reaches over the end of "
+        f"{axis.describe(bar, stop)}, as {why}; make them of shorter ones"
+    )
+    raise LoaderError(message)
 
 
 def _times(axis: Axis, positions: pl.Series, form: Form, dtype: Any) -> pl.Series:

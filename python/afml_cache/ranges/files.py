@@ -13,6 +13,7 @@ from afml_cache.ranges.forms import write, zone_of
 from afml_cache.ranges.importing import answer_of, check_basis, is_part
 from afml_cache.ranges.keys import values_of
 from afml_cache.ranges.modes import check_writes
+from afml_cache.ranges.outdating import Longer
 from afml_cache.ranges.places import begun, labelled
 from afml_cache.ranges.shapes import not_repeated, values_in
 from afml_cache.ranges.states import DATA, EVER, IMPORTED, NEVER, NEW, Piece
@@ -172,8 +173,8 @@ class Files:
             span = int(answer.at[0]), series.axis.next(int(answer.at[count - 1]))
             piece = Piece(*span, DATA, IMPORTED, NEW, 0, self._answerer.clock(), NEVER)
             told = {"source": str(path), "rows": count, "written": time_ns()}
-            series.keep([piece], answer.table[:count], told, writes=True)
-        self._answerer.outdate(series, *span)
+            with Longer(self._series, series).outdated([span]):
+                series.keep([piece], answer.table[:count], told, writes=True)
         return count
 
 

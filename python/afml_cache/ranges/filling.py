@@ -68,7 +68,9 @@ class Filler:
         with series.lock:
             self._note(request, found.answer)
             changed = self._compare(request, found)
-            self._store(request, [found])
+            restated = [_span(series, seen) for seen in changed]
+            with request.outdated(restated, _filled(series, found)):
+                self._store(request, [found])
             for seen in changed:
                 self._tell(request, seen)
             if self.options.compact and request.writes:
@@ -81,7 +83,8 @@ class Filler:
             changed = [seen for found in founds for seen in self._compared(series, found)]
             for found in founds:
                 self._note(request, found.answer)
-            self._store(request, founds, cut=[EVER])
+            with request.outdated([EVER]):
+                self._store(request, founds, cut=[EVER])
             for seen in changed:
                 self._tell(request, seen)
 
@@ -197,7 +200,7 @@ class Filler:
 
     def _tell(self, request: Request, seen: Compared) -> None:
         series = request.series
-        first, stop = seen.first, series.axis.next(seen.last)
+        first, stop = _span(series, seen)
         self.counts.restated += seen.differences
         series.restated.append((first, stop, seen.differences))
         what = series.axis.describe(first, stop)
@@ -205,6 +208,22 @@ class Filler:
             "%s: restated by the vendor: %s, bars: %d", series.name, what, seen.differences
         )
         request.restated.append((first, stop))
+
+
+def _span(series: Series, seen: Compared) -> Interval:
+    """Give the interval of what differs."""
+    return seen.first, series.axis.next(seen.last)
+
+
+def _filled(series: Series, found: Found) -> list[Interval]:
+    """Tell where an answer has bars of which none were final."""
+    final = [(one.first, one.stop) for one in series.pieces(*found.proven.kept) if one.is_final]
+    at, spans = found.answer.at, []
+    for part in without([found.proven.kept], joined(final)):
+        begin, end = map(int, at.searchsorted(part))
+        if begin < end:
+            spans.append((int(at[begin]), series.axis.next(int(at[end - 1]))))
+    return spans
 
 
 def stored(series: Series, first: int, stop: int) -> list[Interval]:

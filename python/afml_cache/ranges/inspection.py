@@ -109,7 +109,7 @@ class Inspection:
         children.sync()
         spelled = self._series.derived[request.series.axis.timeframe.text].spelled
         values = {**request.values, self._series.timeframe: spelled}
-        return self._answerer.request(children, bounds, values)
+        return self._answerer.request(children, bounds, values, mode=request.mode)
 
     def coverage(self, *key: Any, **named: Any) -> Coverage:
         """Tell what is known of a series.

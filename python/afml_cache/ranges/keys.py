@@ -43,6 +43,20 @@ def rest_of_text(text: str) -> dict[str, str]:
     return {name: value for name, value in json.loads(text).items() if name != "key"}
 
 
+def kin_of(text: str, frame: str) -> list[str]:
+    """Give what the keys of a series and of what is made of it share, each as it is written.
+
+    Parameters
+    ----------
+    frame
+        The part of the key that says how long a bar is.
+    """
+    told = json.loads(text)
+    own = {"key", "timeframe", "axis", "derived"}
+    rest = [f"{json.dumps(name)}: {json.dumps(told[name])}" for name in told if name not in own]
+    return [*rest, *(json.dumps(part) for part in told["key"] if part[0] != frame)]
+
+
 def frame_of(text: str) -> str:
     """Give the timeframe that `key_text` wrote."""
     return str(json.loads(text)["timeframe"])

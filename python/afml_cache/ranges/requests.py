@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import time
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from afml_cache.exceptions import CacheConfigError, LoaderError, PartialCoverageError
 from afml_cache.ranges.answers import Asked, Told
-from afml_cache.ranges.deriving import doubtful
+from afml_cache.ranges.deriving import LackingError, begins, doubtful
 from afml_cache.ranges.intervals import Interval, common, joined, without
 from afml_cache.ranges.modes import WRITING
 from afml_cache.ranges.places import times
@@ -18,7 +19,8 @@ from afml_cache.ranges.planning import closed_pieces, listed, planned, seams
 from afml_cache.ranges.states import DERIVED, EMPTY, FETCHED, SUSPECT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from afml_cache.ranges.asking import Asking
     from afml_cache.ranges.axes import Axis, Limits
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from afml_cache.ranges.filling import Filler
     from afml_cache.ranges.loaders import Loader
     from afml_cache.ranges.many import Batch
+    from afml_cache.ranges.outdating import Longer
     from afml_cache.ranges.series import Series
 
 _log = logging.getLogger("afml_cache.ranges")
@@ -57,8 +60,8 @@ class Request:
     clock: Callable[[], int] = time.time_ns
     children: Series | None = None
     """What the bars are made of, where they are."""
-    outdate: Callable[[int, int], None] | None = None
-    """Forgets what was made of an interval of these bars."""
+    longer: Longer | None = None
+    """What is made of these bars."""
     asked: list[Interval] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     faults: list[Exception] = field(default_factory=list)
@@ -84,6 +87,7 @@ class Request:
     _axis: Axis | None = None
     """That on which its ends are whole bars."""
     _reopened: int = 0
+    _has_seen_begins: bool = False
 
     def __post_init__(self) -> None:
         self._axis = self.series.axis
@@ -97,6 +101,14 @@ class Request:
     def reason(self) -> int:
         """Why what it fetches is known."""
         return FETCHED if self.children is None else DERIVED
+
+    def outdated(
+        self, changed: Sequence[Interval], filled: Sequence[Interval] = ()
+    ) -> AbstractContextManager[None]:
+        """Forget what was made of some intervals before they are stored anew, and after it."""
+        if self.longer is None or not self.writes:
+            return contextlib.nullcontext()
+        return self.longer.outdated(changed, filled)
 
     def doubts(self, first: int, stop: int) -> list[Interval]:
         """Tell what of an interval is made of bars that are to be asked for again."""
@@ -143,9 +155,23 @@ class Request:
         if self.heeds_failures:
             missing = without(missing, self.series.failed_lately(now))
         missing = without(joined(missing), self.asked)
+        if missing and self._shows_begins():
+            self.spared, self.leaves_some = None, False
+            return self.gaps()
         if missing or not self.asked:
             self.opened = limits.opened
         return missing
+
+    def _shows_begins(self) -> bool:
+        """See by the calendar where its bars begin, as an answer would show it only later.
+
+        Says whether that is elsewhere than it was thought.
+        """
+        axis = self.series.axis
+        if self.children is None or self._has_seen_begins or axis.sessions is None:
+            return False
+        self._has_seen_begins = True
+        return self.series.learn_anchor(begins(axis, self.bounds.first, self.bounds.stop))
 
     def _spare(self, first: int, stop: int, now: int) -> list[Interval]:
         """Tell which intervals without bars are due to be asked for, and left for later.
@@ -237,7 +263,10 @@ class Request:
         now = self.clock()
         for gap in left:
             self.series.failed[gap] = (now, str(error))
-        is_fault = not left or isinstance(error, LoaderError)
+        # That some bars can't be made yet is no fault of what asks for them.
+        is_fault = not isinstance(error, LackingError) and (
+            not left or isinstance(error, LoaderError)
+        )
         if self.filler.options.align is not None:
             # What only makes a day or a month whole is nothing that the caller waits for; what a
             # loader does wrong is told all the same.
@@ -252,9 +281,15 @@ class Request:
 
     def raise_failures(self, value: Any) -> None:
         """Say what could not be fetched; `value` is what there is of it."""
+        failure = self.failure(value)
+        if failure is not None:
+            raise failure
+        self.raise_faults()
+
+    def failure(self, value: Any) -> PartialCoverageError | None:
+        """Give the error that says what could not be fetched, if anything."""
         if not self.failures:
-            self.raise_faults()
-            return
+            return None
         self.filler.counts.errors += 1
         series = self.series
         for fault in self.faults:
@@ -268,7 +303,9 @@ class Request:
             "asks for the rest; allow_partial=True takes what there is"
         )
         left = [times(series.axis, *gap) for gap in missing]
-        raise PartialCoverageError(message, data=value, missing=left) from cause
+        failure = PartialCoverageError(message, data=value, missing=left)
+        failure.__cause__ = cause
+        return failure
 
     def raise_faults(self) -> None:
         """Say what the loader did wrong, although there is nothing that could not be fetched."""

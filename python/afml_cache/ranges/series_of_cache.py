@@ -12,21 +12,24 @@ from afml_cache._native import current_mode, default_store, series_of
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.ranges.arguments import apart, known_by, refuse_arguments
 from afml_cache.ranges.axes import axis_of
+from afml_cache.ranges.deriving import lineage, made_of
 from afml_cache.ranges.forking import check_polars
 from afml_cache.ranges.keys import (
     frame_of,
     key_text,
+    kin_of,
     rest_of,
     rest_of_text,
     tells_values,
     values_of,
 )
 from afml_cache.ranges.modes import WRITING
+from afml_cache.ranges.places import name_of
 from afml_cache.ranges.series import Series
 from afml_cache.ranges.timeframes import timeframe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from afml_cache._native import Store
     from afml_cache.ranges.axes import Axis
@@ -121,6 +124,45 @@ class SeriesOfCache:
             self._known[known] = series
         return series
 
+    def source(self, series: Series) -> Series:
+        """Give the series that the vendor gives of what one is made of, or that one."""
+        made = self.derived.get(series.axis.timeframe.text)
+        if made is None:
+            return series
+        return self.source(self.find({**series.values, self.timeframe: made.spelled}))
+
+    def longer(self, series: Series) -> Iterator[Series]:
+        """Give the series of this cache that are made of one of its own."""
+        if self.common is not None or self.opened.get(series.text) is not series:
+            return  # the key of such a cache names no others
+        for text, made in self.derived.items():
+            if made.child == series.axis.timeframe:
+                yield self.find({**series.values, self.timeframe: text})
+
+    def longer_of_others(
+        self, series: Series, own: Sequence[Series]
+    ) -> Iterator[tuple[Series, bool]]:
+        """Give the other ones that are stored: made by caches that are set up otherwise.
+
+        And whether their positions mean the same here.
+        """
+        store, known = self.store or default_store(), {one.text for one in own}
+        kin = kin_of(series.text, self.timeframe)
+        of = series.axis.timeframe.text, rest_of_text(series.text).get("derived")
+        for text in series_of(store, self.cache):
+            if '"derived": ' not in text or not all(part in text for part in kin):
+                continue
+            told = rest_of_text(text)
+            if (
+                text in known
+                or kin_of(text, self.timeframe) != kin
+                or made_of(told["derived"]) != of
+            ):
+                continue
+            axis = axis_of(timeframe(told["timeframe"]), self.sessions, self.naive, self.zone)
+            made = Series(store, self.cache, values_of(text), text, axis)
+            yield made, name_of(axis) == told["axis"]
+
     def make_room(self, used: Series) -> None:
         """Let go of the bars in memory of those series that were used least lately."""
         with self._lock:
@@ -147,8 +189,8 @@ class SeriesOfCache:
 
     def _about(self, frame: Timeframe) -> tuple[Axis, dict[str, str | None]]:
         """Give the axis of series of a timeframe, and what besides their keys counts."""
-        made = self.derived.get(frame.text)
-        about = {**self.about, "derived": made and made.child.text}
+        calendar = None if self.sessions is None else self.sessions.name
+        about = {**self.about, "derived": lineage(self.derived, frame, calendar)}
         return axis_of(frame, self.sessions, self.naive, self.zone), about
 
     def _open(self, text: str, values: dict[str, Any], axis: Axis) -> Series:

@@ -9,9 +9,11 @@ from afml_cache._native import current_mode
 from afml_cache.exceptions import CacheCorruptError, CacheStoreError
 from afml_cache.ranges.compaction import groups, parts
 from afml_cache.ranges.completing import Completion
+from afml_cache.ranges.deriving import around
 from afml_cache.ranges.effects import arun, run
 from afml_cache.ranges.modes import WRITING, check_writes
 from afml_cache.ranges.options import count_of
+from afml_cache.ranges.outdating import Longer
 from afml_cache.ranges.places import times
 from afml_cache.ranges.rewriting import drop, rewrite
 from afml_cache.ranges.segments import unpacked
@@ -37,7 +39,7 @@ class Verified(NamedTuple):
         each series of which no sample could be drawn.
     differences : list of (start, end, int)
         Intervals that the vendor gave otherwise than they were stored, half-open, and how many bars
-        differ.
+        differ: of bars that are made of shorter ones, how many of those.
     """
 
     segments: int
@@ -112,7 +114,8 @@ class Upkeep:
         """Fetch a range again, whatever is stored.
 
         What is stored stays until its replacement is there, and where none is given. Intervals
-        that differ are told to `on_restated`, and are in `restated`.
+        that differ are told to `on_restated`, and are in `restated`. Of bars that are made of
+        shorter ones those are fetched again, and told of.
 
         Parameters
         ----------
@@ -122,7 +125,8 @@ class Upkeep:
         Returns
         -------
         int
-            How many bars the vendor had restated.
+            How many bars the vendor had restated; of bars that are made of shorter ones, how many
+            of those.
 
         Raises
         ------
@@ -157,13 +161,14 @@ class Upkeep:
         check_writes("refresh")
         series, start, end = self._series.read(key, named)
         bounds = self._answerer.bounds(series, start, end)
-        request = self._answerer.request(series, bounds, self._series.written(key, named))
-        request.mode = "fresh"
-        before = sum(one[2] for one in series.restated)
+        values = self._series.written(key, named)
+        request = self._answerer.request(series, bounds, values, mode="fresh")
+        source = self._series.source(series)
+        before = sum(one[2] for one in source.restated)
         yield from Completion(request).steps()
         self.counts.count(series.name, 0, request.fetched, request.calls)
         request.raise_failures(None)
-        return sum(one[2] for one in series.restated) - before
+        return sum(one[2] for one in source.restated) - before
 
     def invalidate(self, *key: Any, **named: Any) -> None:
         """Forget a range, or all of a series; it is fetched again when it is next asked for.
@@ -203,8 +208,8 @@ class Upkeep:
         else:
             series, span = self._series.of(key, named), EVER
         series.sync()
-        drop(series, *span)
-        self._answerer.outdate(series, *span)
+        with Longer(self._series, series).outdated([span]):
+            drop(series, *span)
 
     def verify(self, *key: Any, sample: int = 0, fix: bool = True) -> Verified:
         """Check every segment of a series, or of all; and bars against the vendor.
@@ -215,10 +220,10 @@ class Upkeep:
             The parts of the key of a series; by default all series that are stored.
         sample : int
             How many bars of each series are fetched again and compared, drawn anew at each call.
-            What differs is stored as it is now; a bar that is not given any more stays.
-            A series that nobody has asked for in this process
-            is left out, as `problems` says, where what is stored does not tell how the loader takes
-            its key: name the key then.
+            What differs is stored as it is now; a bar that is not given any more stays. Of bars
+            that are made of shorter ones all of those are fetched again, and counted. A series that
+            nobody has asked for in this process is left out, as `problems` says, where what is
+            stored does not tell how the loader takes its key: name the key then.
         fix : bool
             Whether a segment that is gone or damaged is forgotten, so that its bars are fetched
             again when they are next asked for; not in modes that leave what is stored as it is.
@@ -285,15 +290,22 @@ class Upkeep:
     def _sampled(self, series: Series, sample: int) -> Step[list[tuple[Any, Any, int]]]:
         data = [piece for piece in series.pieces(*EVER) if piece.state == DATA]
         at = [int(one) for piece in data for one in series.labels(piece.first, piece.stop)]
-        before = len(series.restated)
+        source = self._series.source(series)
+        before = len(source.restated)
         for first in random.sample(at, min(sample, len(at))):
             stop = series.axis.next(first)
-            request = self._answerer.request(series, series.between(first, stop), series.values)
-            request.mode = "fresh"
+            bounds = series.between(first, stop)
+            request = self._answerer.request(series, bounds, series.values, mode="fresh")
             yield from Completion(request).steps()
             request.raise_failures(None)
-        fresh = list(series.restated)[before:]
-        return [(*times(series.axis, first, stop), count) for first, stop, count in fresh]
+        fresh = list(source.restated)[before:]
+        if source is not series:
+            fresh = [(*around(series.axis, first, stop), count) for first, stop, count in fresh]
+        return [
+            (*times(series.axis, first, stop), count)
+            for first, stop, count in fresh
+            if first < stop  # else it is part of no bar
+        ]
 
     def compact(self, *key: Any) -> int:
         """Make the segments of a series, or of all, as few as can be.
