@@ -178,6 +178,16 @@ def test_bars_that_end_with_the_day_make_it(every, options) -> None:
     )
 
 
+@pytest.mark.parametrize("frame", ["1D", "14h"])
+def test_bars_that_the_next_session_cuts_reach_over_no_end(frame) -> None:
+    asked = "A", frame, "2024-11-11T00:00Z", "2024-11-22T23:00Z"
+    chain = {frame: "7h", "7h": "1h"}
+    found = cache_of(Futures(), calendar="CMES", derive=chain).get(*asked, allow_partial=True).data
+    wanted = cache_of(Futures(), calendar="CMES", derive={frame: "1h"}).get(*asked)
+    assert len(found) >= 8
+    same(found, wanted[: len(found)])
+
+
 @pytest.mark.parametrize("frame", ["1h", "4h", "7h", "12h", "1D", "1W", "1M"])
 @pytest.mark.parametrize("calendar", [None, "XNYS", "CMES", "24/7", "XTKS", "us_futures"])
 def test_each_belongs_to_one_bar_whatever_is_asked_for(frame, calendar) -> None:

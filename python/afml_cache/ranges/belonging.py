@@ -37,10 +37,19 @@ class Belonging(Protocol):
         """Give the bars of which a part lies in [first, stop); an empty interval for none."""
 
 
+def made_ends(axis: Axis, at: Instants) -> Instants:
+    """Give where intraday bars end that are made of others: the next session may cut them."""
+    return _grid(axis).bars(at)[1]
+
+
 def belonging(axis: Axis) -> Belonging:
     """Tell what the bars of an axis are made of."""
     if isinstance(axis, DateAxis):
         return _Dates(axis) if axis.sessions is None else _SessionDates(axis, axis.sessions)
+    return _grid(axis)
+
+
+def _grid(axis: Axis) -> _Grid:
     step = axis.timeframe.step or 1
     return _Grid(axis.floor(0) if isinstance(axis, InstantAxis) else 0, step, axis.sessions)
 
@@ -56,22 +65,22 @@ class _Grid:
         self._anchor, self._step, self._sessions = anchor, step, sessions
 
     def labels(self, at: Instants) -> tuple[Instants, Mask]:
-        begins, _ = self._bars(at)
+        begins, _ = self.bars(at)
         return begins, np.ones(len(at), dtype=bool)
 
     def reach(self, first: int, stop: int) -> Interval:
         return self._begin(first), self._begin(stop)
 
     def around(self, first: int, stop: int) -> Interval:
-        begins, ends = self._bars(np.array([first, stop - 1]))
+        begins, ends = self.bars(np.array([first, stop - 1]))
         return int(begins[0]), int(ends[1])
 
     def _begin(self, position: int) -> int:
         """Give where the first bar begins that is labelled there or later."""
-        begins, ends = self._bars(np.array([position]))
+        begins, ends = self.bars(np.array([position]))
         return position if begins[0] == position else int(ends[0])
 
-    def _bars(self, at: Instants) -> tuple[Instants, Instants]:
+    def bars(self, at: Instants) -> tuple[Instants, Instants]:
         """Give from where to where the bars reach that some instants lie in."""
         plain = at - (at - self._anchor) % self._step
         if self._sessions is None or not len(at):

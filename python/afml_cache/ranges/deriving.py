@@ -12,9 +12,10 @@ import polars as pl
 from afml_cache.exceptions import CacheConfigError, LoaderError
 from afml_cache.ranges.aggregating import KNOWN, aggregated
 from afml_cache.ranges.axes import DateAxis
-from afml_cache.ranges.belonging import belonging
+from afml_cache.ranges.belonging import belonging, made_ends
 from afml_cache.ranges.forms import write, zone_of
 from afml_cache.ranges.intervals import joined, without
+from afml_cache.ranges.keys import rest_of_text
 from afml_cache.ranges.places import labelled
 from afml_cache.ranges.states import DATA, EMPTY, NEVER, VOLATILE, Piece
 from afml_cache.ranges.timeframes import Timeframe, timeframe
@@ -229,8 +230,10 @@ def derived(
 
 def _check_ends(axis: Axis, children: Series, at: Any, labels: Any) -> None:
     """See that children end with their bar at the latest: a bar would know what comes after it."""
-    own = children.axis.timeframe.step or 1
-    of_end, inside = belonging(axis).labels(at + own - 1)
+    ends = at + (children.axis.timeframe.step or 1)
+    if "derived" in rest_of_text(children.text):
+        ends = made_ends(children.axis, at)
+    of_end, inside = belonging(axis).labels(ends - 1)
     over = np.flatnonzero((of_end != labels) | ~inside)
     if not len(over):
         return
@@ -242,7 +245,7 @@ def _check_ends(axis: Axis, children: Series, at: Any, labels: Any) -> None:
         why = "bars are counted from the open of their session, or from 1970 without a calendar"
     message = (
         f"bars can't be made of those of {children.name}: "
-        f"{children.axis.describe(child, child + own)} reaches over the end of "
+        f"{children.axis.describe(child, int(ends[over[0]]))} reaches over the end of "
         f"{axis.describe(bar, stop)}, as {why}; make them of shorter ones"
     )
     raise LoaderError(message)
