@@ -269,3 +269,21 @@ def test_a_simulation_knows_a_day_of_futures_when_the_next_session_opens() -> No
     cache = cache_of(Futures(), calendar="CMES", derive={"1D": ("1h", RULES)})
     assert days_as_of(cache, "2024-11-19T22:59Z") == ["2024-11-18"]
     assert days_as_of(cache, "2024-11-19T23:00Z") == ["2024-11-18", "2024-11-19"]
+
+
+@pytest.mark.parametrize(("longer", "between"), [("1D", "2h"), ("12h", "4h"), ("1D", "7h")])
+@pytest.mark.parametrize("first", ["2024-03-05", "2024-10-28"])
+def test_days_are_made_of_bars_that_are_made_of_others_when_clocks_change(
+    longer: str, between: str, first: str
+) -> None:
+    calendar, found = sessions_of("XNYS"), times("2024-02-01", "2024-12-01", "30min")
+    spans = calendar.trading_spans(found[0].value, found[-1].value + 1)
+    at = found.astype(np.int64).to_numpy()
+    vendor = Vendor(found[sum(((at >= low) & (at < high)) for low, high in spans).astype(bool)])
+    vendor.bars["volume"] = 1
+    derive = {longer: (between, RULES), between: ("30min", RULES)}
+    cache = cache_of(vendor, calendar="XNYS", derive=derive)
+    asked = utc(first), utc(first) + pd.Timedelta("14D")
+    for _ in range(2):
+        assert cache.get("A", longer, *asked)["volume"].tolist() == [13] * 10
+    assert len(vendor.asked) == 1

@@ -76,7 +76,8 @@ def proof(axis: Axis, first: int, stop: int, at: np.ndarray[Any, Any], caps: Cap
     if not len(at):
         return Proof((first, stop), [(first, stop, VENDOR_EMPTY)])
     begin, end = int(at[0]), axis.next(int(at[-1]))
-    front, back = axis.trading_time(first, begin), axis.trading_time(end, stop)
+    over = min(_end_of(axis, int(at[-1])), max(end, stop))
+    front, back = axis.trading_time(first, begin), axis.trading_time(over, stop)
     quiet = max(_longest_quiet(axis, at), _usual_quiet(axis))
     full_before, full_behind = (cap is not None and len(at) >= cap for cap in caps)
     cut = full_before or full_behind or len(at) >= _LEAST_CAP
@@ -87,8 +88,8 @@ def proof(axis: Axis, first: int, stop: int, at: np.ndarray[Any, Any], caps: Cap
         kept_stop = min(end, stop)
     elif cut and not full_before and back > (0 if full_behind else quiet):
         kept_stop = end
-    elif back or (end < stop and axis.sessions is None):
-        holes.append((end, stop, why))
+    elif back or (over < stop and axis.sessions is None):
+        holes.append((over, stop, why))
     # The rows that a vendor gives at most may as well be the last.
     if extended or (cut and not full_behind and front > (0 if full_before else quiet)):
         kept_first = begin
@@ -97,6 +98,16 @@ def proof(axis: Axis, first: int, stop: int, at: np.ndarray[Any, Any], caps: Cap
     missing = axis.sessions_missing(begin, end, at)
     holes += [(low, high, SHORT) for low, high in missing]
     return Proof((kept_first, kept_stop), holes)
+
+
+def _end_of(axis: Axis, label: int) -> int:
+    """Give where a bar ends: later than others may begin, where they begin anywhere."""
+    step = axis.timeframe.step
+    return (
+        axis.next(label)
+        if axis.timeframe.is_dates or not step
+        else max(axis.next(label), label + step)
+    )
 
 
 def _has_extended_hours(axis: Axis, at: np.ndarray[Any, Any]) -> bool:
@@ -121,7 +132,9 @@ def _longest_quiet(axis: Axis, at: np.ndarray[Any, Any]) -> int:
     if len(at) < 2:  # noqa: PLR2004
         return 0
     widest = np.argsort(np.diff(at))[-8:]
-    return max(axis.trading_time(axis.next(int(at[place])), int(at[place + 1])) for place in widest)
+    return max(
+        axis.trading_time(_end_of(axis, int(at[place])), int(at[place + 1])) for place in widest
+    )
 
 
 class Sent(NamedTuple):
