@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from hypothesis import strategies as st
 from range_disk import Disk
-from range_model import DAY, Known, Span, Vendor, World, iso, rows_of
+from range_model import DAY, Known, Row, Span, Vendor, World, iso, rows_of
 
 from afml_cache.exceptions import LoaderError, PartialCoverageError
 from afml_cache.ranges.cache import RangeCache
@@ -264,11 +264,20 @@ class Session:
         self.disk.load()
         for symbol, label, found in self.vendor.at_ends:
             known = self.vendor.known[symbol]
-            stored = self.disk.rows(symbol).get(label, ())
-            is_there = self.disk.piece(symbol, label) or label >= self.vendor.limits().opened
-            if is_there and (stored == found.rows or label not in known):
+            is_forming = label >= self.vendor.limits().opened
+            kept = self._forming(symbol, label) if is_forming else self.disk.rows(symbol).get(label)
+            is_there = self.disk.piece(symbol, label) or is_forming
+            if is_there and ((kept or ()) == found.rows or label not in known):
                 known[label] = found
         self.vendor.at_ends.clear()
+
+    def _forming(self, symbol: str, label: int) -> tuple[Row, ...]:
+        """Give the rows of a label that are in memory alone."""
+        for series in self.bars._series.opened.values():
+            if series.tail is not None and series.name.startswith(f"{self.name} {symbol} "):
+                rows = rows_of(series.tail.table.to_pandas())
+                return tuple(row for at, row in rows if at == label)
+        return ()
 
     def check_disk(self) -> None:
         """Compare what is said to be known with the files."""

@@ -61,6 +61,8 @@ class Fetch:
         known = known_of(request, asked, first, stop, answer)
         self._whole = known[1] < stop
         if known[0] >= known[1]:
+            if answer.fault is not None:
+                raise answer.fault
             return  # it has shown when bars are labelled: all of it is asked for accordingly
         proven = self._proven(answer, known)
         found = Found(answer, proven, sent)
