@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from afml_cache.ranges.intervals import Interval
     from afml_cache.ranges.series import Series
     from afml_cache.ranges.series_of_cache import SeriesOfCache
+
+_log = logging.getLogger("afml_cache.ranges")
 
 # How far from its instants the session date may lie that a calendar gives a bar.
 _FAR: Final = 7 * DAY
@@ -71,7 +74,9 @@ class Longer:
         try:
             return list(self.cache.longer_of_others(series, own))
         except CacheStoreError as error:
-            _warn(f"what other caches made of the bars of {series.name}", error)
+            # It comes with what is stored itself, or fails with it, which is warned of.
+            what = "%s: what other caches made of its bars can't be looked up: %s"
+            _log.warning(what, series.name, error)
             return []
 
     def _forget_made(self, made: Series, span: Interval) -> None:
@@ -103,15 +108,11 @@ def _drop(made: Series, span: Interval) -> None:
     try:
         drop(made, *span)
     except (CacheStoreError, LoaderError) as error:
-        _warn(f"a part of {made.name}", error)
-
-
-def _warn(what: str, error: Exception) -> None:
-    message = (
-        f"{what} can't be forgotten, though bars that it was made of are changed; refresh it: "
-        f"{error}"
-    )
-    warn("CacheWriteWarning", message)
+        message = (
+            f"bars of {made.name} were made of some that are changed, and can't be forgotten; "
+            f"refresh them: {error}"
+        )
+        warn("CacheWriteWarning", message)
 
 
 def _widened(axis: Axis, first: int, stop: int) -> Interval:
