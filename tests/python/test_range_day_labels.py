@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from range_vendor import Frame, Vendor, cache_of, same
 
-from afml_cache import RangeCache
+from afml_cache import PartialCoverageError, RangeCache
 
 WINDOWS = (
     ("2024-02-01", "2024-02-10"),
@@ -239,3 +239,13 @@ def test_weeks_are_there_when_clocks_change(zone, after, caller, options, closed
         cache.get("BARC", "1W", weeks[0], weeks[-1]),
         of(vendor, "2024-03-04", str(weeks[-1].date())),
     )
+
+
+def test_a_row_at_an_excluded_end_is_told_before_any_day_was_seen() -> None:
+    vendor = labelled("UTC", "0h", "left")
+    last = vendor.bars.index[2]
+    vendor.answer = lambda found: vendor.bars.loc[[last]] if len(vendor.asked) == 1 else found
+    cache = cache_of(vendor, calendar="XNYS")
+    times = (pd.Timestamp(day, tz="UTC") for day in ("2024-01-02", last.date()))
+    with pytest.raises(PartialCoverageError, match="at the end of the range, which is excluded"):
+        cache.get("BARC", "1D", *times)
