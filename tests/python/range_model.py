@@ -298,9 +298,10 @@ class Vendor:
             rows = self.current(symbol, label)
             found = Known(rows, self.now, label < limits.settled)
             before = known.get(label)
-            is_known = self._is_tick and before is not None
+            # One that is finer than ends may lie behind what was asked for.
+            is_told = self._is_tick and (before is not None or label % 1000)
             is_end = label == asked[1] - 1 and self._rounds_ends
-            if is_end or (is_known and self._is_at_edge(label, asked)):
+            if is_end or (is_told and self._is_at_edge(label, asked)):
                 self.at_ends.append((symbol, label, found))
                 continue
             if before is not None and before.final and before.rows:
