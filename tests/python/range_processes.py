@@ -94,6 +94,8 @@ class Watched(Session):
         self.processes, self.log = processes, log
         self.heard = 0
         self.before: dict[str, dict[int, Known]] = {}
+        self.ends: dict[tuple[str, int], Known] = {}
+        """Ticks at the ends of calls, which may have been asked for and invalidated since."""
         self.is_shaken = False
 
     def play(self, rounds: list[Round]) -> None:
@@ -133,6 +135,7 @@ class Watched(Session):
         for line in lines.splitlines():
             symbol, first, stop = json.loads(line)
             self.vendor._answer(symbol, first, stop, "well")
+        self.ends = {(symbol, label): found for symbol, label, found in self.vendor.at_ends}
         self.look()
 
     def wrong(self, symbol: str, label: int, rows: Any, *, gap: bool) -> str | None:
@@ -140,6 +143,9 @@ class Watched(Session):
         before = self.before.get(symbol, {}).get(label)
         is_changing = self.is_shaken or self.world.refetches
         if is_changing and before is not None and rows == before.rows:
+            return None
+        end = self.ends.get((symbol, label))
+        if self.is_shaken and end is not None and rows == end.rows:
             return None
         # Where it was forgotten meanwhile, an answer without it is believed.
         if self.is_shaken and not rows and not self.vendor.current(symbol, label):
