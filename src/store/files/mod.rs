@@ -397,12 +397,19 @@ fn create(path: &Path) -> io::Result<File> {
 }
 
 fn open_private(path: &Path) -> io::Result<File> {
-    match create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            plain(private::options().open(path)?)
+    const TRIES: usize = 1000;
+    for _ in 1..TRIES {
+        match create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made,
         }
-        made => made,
+        match private::options().open(path) {
+            // Whoever had it has removed it in between.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => return plain(opened?),
+        }
     }
+    plain(private::options().open(path)?)
 }
 
 /// Whether the folder had to be made.

@@ -204,3 +204,19 @@ fn an_epoch_that_was_forged_leaves_room_for_those_to_come() {
         }
     }
 }
+
+#[test]
+fn a_lock_can_be_asked_for_while_its_holder_lets_go_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("store"), None);
+    let asked = || (0..20_000).all(|_| store.grab(key(1)).is_some());
+    std::thread::scope(|scope| {
+        let threads = [(); 4].map(|()| scope.spawn(asked));
+        assert!(
+            threads
+                .map(|thread| thread.join().unwrap())
+                .iter()
+                .all(|&all| all)
+        );
+    });
+}
