@@ -202,7 +202,7 @@ class Filler:
         series = request.series
         first, stop = _span(series, seen)
         self.counts.restated += seen.differences
-        series.restated.append((first, stop, seen.differences))
+        series.restated.add((first, stop), seen.differences)
         what = series.axis.describe(first, stop)
         _log.warning(
             "%s: restated by the vendor: %s, bars: %d", series.name, what, seen.differences

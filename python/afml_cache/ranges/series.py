@@ -6,7 +6,6 @@ import contextlib
 import logging
 import math
 import threading
-from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
@@ -20,6 +19,7 @@ from afml_cache.ranges.importing import in_form, is_provisional, merged
 from afml_cache.ranges.intervals import joined
 from afml_cache.ranges.places import anchor_of, anchored, begun, between, labelled
 from afml_cache.ranges.reservations import Reservations
+from afml_cache.ranges.restatements import Restatements
 from afml_cache.ranges.states import EVER, SECOND, Piece
 from afml_cache.ranges.storing import Segments
 from afml_cache.ranges.windows import Windows, together
@@ -84,7 +84,7 @@ class Series:
         """When files that were replaced were looked for, by the clock that never goes back."""
         self.mark: int | None = None
         """What was counted of changes when it was last seen what they are."""
-        self.restated: deque[tuple[int, int, int]] = deque(maxlen=10_000)
+        self.restated = Restatements()
         self.anchor: int | None = 0
         self.day_labels: Labels | None = None
         """At what times of their days bars are labelled, if any has shown it."""

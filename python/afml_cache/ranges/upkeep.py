@@ -15,6 +15,7 @@ from afml_cache.ranges.modes import WRITING, check_writes
 from afml_cache.ranges.options import count_of
 from afml_cache.ranges.outdating import Longer
 from afml_cache.ranges.places import times
+from afml_cache.ranges.restatements import Restatement
 from afml_cache.ranges.rewriting import drop, rewrite
 from afml_cache.ranges.segments import unpacked
 from afml_cache.ranges.states import DATA, EVER
@@ -164,11 +165,11 @@ class Upkeep:
         values = self._series.written(key, named)
         request = self._answerer.request(series, bounds, values, mode="fresh")
         source = self._series.source(series)
-        before = sum(one[2] for one in source.restated)
+        before = source.restated.bars
         yield from Completion(request).steps()
         self.counts.count(series.name, 0, request.fetched, request.calls)
         request.raise_failures(None)
-        return sum(one[2] for one in source.restated) - before
+        return source.restated.bars - before
 
     def invalidate(self, *key: Any, **named: Any) -> None:
         """Forget a range, or all of a series; it is fetched again when it is next asked for.
@@ -291,20 +292,20 @@ class Upkeep:
         data = [piece for piece in series.pieces(*EVER) if piece.state == DATA]
         at = [int(one) for piece in data for one in series.labels(piece.first, piece.stop)]
         source = self._series.source(series)
-        before = len(source.restated)
+        before = source.restated.seen
         for first in random.sample(at, min(sample, len(at))):
             stop = series.axis.next(first)
             bounds = series.between(first, stop)
             request = self._answerer.request(series, bounds, series.values, mode="fresh")
             yield from Completion(request).steps()
             request.raise_failures(None)
-        fresh = list(source.restated)[before:]
+        fresh = source.restated.since(before)
         if source is not series:
-            fresh = [(*around(series.axis, first, stop), count) for first, stop, count in fresh]
+            fresh = [Restatement(*around(series.axis, *one[:2]), one.bars) for one in fresh]
         return [
-            (*times(series.axis, first, stop), count)
-            for first, stop, count in fresh
-            if first < stop  # else it is part of no bar
+            (*times(series.axis, one.first, one.stop), one.bars)
+            for one in fresh
+            if one.first < one.stop  # else it is part of no bar
         ]
 
     def compact(self, *key: Any) -> int:
