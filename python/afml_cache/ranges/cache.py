@@ -40,6 +40,7 @@ from afml_cache.ranges.series_of_cache import SeriesOfCache
 from afml_cache.ranges.shapes import check_shape, shaped
 from afml_cache.ranges.stats import Counts
 from afml_cache.ranges.upkeep import Upkeep
+from afml_cache.ranges.verification import Verification
 from afml_cache.store import checked_store
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from afml_cache.ranges.effects import Step
 
 
-class RangeCache(Inspection, Upkeep, Files):
+class RangeCache(Inspection, Upkeep, Verification, Files):
     """Bars of many series, each fetched once.
 
     Parameters
