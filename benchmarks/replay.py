@@ -7,7 +7,7 @@ import statistics
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -19,14 +19,21 @@ from benchmarks.measure import SUBJECT, Table, duration
 YEAR, RUN = 252, 21
 SAMPLED = 126
 FIRST, LAST = "replay, a day of the first year", "replay, a day of the last year"
+YOUNG = "replay, a day of the last year, of a cache with that year alone"
+MEAN = "mean, compaction included"
 REWRITTEN = "one file, read, appended to and written"
 DAY = dt.timedelta(days=1)
 
 
 class Replayed(NamedTuple):
-    """What one day cost: seconds, calls of the loader, and bytes written."""
+    """What one day cost: seconds, calls of the loader, and bytes written.
+
+    `young` are the seconds that the same day took a cache that began with its year: a machine that
+    is faster in one minute than in another shows in both.
+    """
 
     seconds: float
+    young: float
     calls: int
     in_segments: int
     in_all: int
@@ -66,7 +73,9 @@ def replay(table: Table, folder: Path) -> None:
     table.say(
         f"{len(days):,} days of {made.height:,} minutes of XNYS, one after the other, each asking "
         f"for [day - 30 days, day + 1 day): {calls:,} calls of the loader, "
-        f"{sum(day.seconds for day in seen):.0f} s. Segments written: {mib(written)} MiB, "
+        f"{sum(day.seconds for day in seen):.0f} s. Each day was asked for once more, of a cache "
+        "that began with its year, so that what the machine does in one minute and not in another "
+        f"shows in both. Segments written: {mib(written)} MiB, "
         f"compaction included, of which {mib(live)} MiB are left. Written by the process in all, "
         f"as Linux counts it: {mib(sum(day.in_all for day in seen))} MiB."
     )
@@ -84,21 +93,34 @@ def replay(table: Table, folder: Path) -> None:
 
 def replayed(made: pl.DataFrame, days: list[dt.datetime], folder: Path) -> Iterable[Replayed]:
     """The days, one after the other, in one process."""
-    cached = cache(folder, loader_of(made))
-    # The calendar is made once, by whatever asks first.
-    cached.plan("AAPL", days[0] - MONTH, days[-1] + DAY)
+    cached = young = begun(made, days, folder)
     watched = Folder(folder / "store")
-    before, written = 0, written_so_far()
-    for day in days:
-        start = time.perf_counter()
-        answer = cached.get("AAPL", day - MONTH, day + DAY)
-        taken = time.perf_counter() - start
-        if answer["time"][-1] < day:
-            message = f"the bars of {day:%Y-%m-%d} are missing"
-            raise LookupError(message)
-        calls, now = cached.stats()["api_calls"], written_so_far()
-        yield Replayed(taken, calls - before, watched.grown(), now - written)
-        before, written = calls, now
+    for number, day in enumerate(days):
+        if number % YEAR == 0:
+            young = begun(made, days[number:], folder / f"young-{number}")
+            young.prefetch("AAPL", day - MONTH, day)
+        calls, written = cached.stats()["api_calls"], written_so_far()
+        taken = asked(cached, day)
+        calls, written = cached.stats()["api_calls"] - calls, written_so_far() - written
+        yield Replayed(taken, asked(young, day), calls, watched.grown(), written)
+
+
+def begun(made: pl.DataFrame, days: list[dt.datetime], folder: Path) -> Any:
+    """A cache that is empty, and has its calendar: whatever asks first would make that."""
+    cached = cache(folder, loader_of(made))
+    cached.plan("AAPL", days[0] - MONTH, days[-1] + DAY)
+    return cached
+
+
+def asked(cached: Any, day: dt.datetime) -> float:
+    """How many seconds it takes to have the bars of a day and of those before it."""
+    start = time.perf_counter()
+    answer = cached.get("AAPL", day - MONTH, day + DAY)
+    taken = time.perf_counter() - start
+    if answer["time"][-1] < day:
+        message = f"the bars of {day:%Y-%m-%d} are missing"
+        raise LookupError(message)
+    return taken
 
 
 def rewritten(made: pl.DataFrame, days: list[dt.datetime], path: Path) -> Iterable[Rewritten]:
@@ -144,9 +166,10 @@ def sizes(peer: list[Rewritten]) -> int:
 
 def report(table: Table, seen: list[Replayed], peer: list[Rewritten]) -> None:
     """The first year beside the last."""
-    for case, part in ((FIRST, slice(None, YEAR)), (LAST, slice(-YEAR, None))):
-        mean = statistics.fmean(day.seconds for day in seen[part])
-        table.add(case, SUBJECT, mean, note="mean, compaction included")
+    last = seen[(len(seen) - 1) // YEAR * YEAR :]
+    table.add(FIRST, SUBJECT, statistics.fmean(day.seconds for day in seen[:YEAR]), note=MEAN)
+    table.add(LAST, SUBJECT, statistics.fmean(day.seconds for day in last), note=MEAN)
+    table.add(YOUNG, SUBJECT, statistics.fmean(day.young for day in last), note=MEAN)
     table.add(FIRST, REWRITTEN, peer[0].seconds, note="its first day")
     table.add(LAST, REWRITTEN, peer[-1].seconds, note=f"its day {peer[-1].day:,}")
 
@@ -155,12 +178,14 @@ def years(seen: list[Replayed], peer: list[Rewritten]) -> tuple[list[str], list[
     """A line for each year of sessions."""
     heads = [
         "year", "calls", "segments written, MiB", "written in all, MiB",
-        "a day, mean", "a day, median", "slowest day", REWRITTEN,
+        "a day, mean", "a day, median", "slowest day",
+        "a day, mean, of a cache with that year alone", REWRITTEN,
     ]  # fmt: skip
     lines = []
     for number, begin in enumerate(range(0, len(seen), YEAR)):
         part = seen[begin : begin + YEAR]
         taken = [day.seconds for day in part]
+        young = statistics.fmean(day.young for day in part)
         beside = [one.seconds for one in peer if begin <= one.day < begin + YEAR]
         lines.append(
             [
@@ -169,6 +194,7 @@ def years(seen: list[Replayed], peer: list[Rewritten]) -> tuple[list[str], list[
                 mib(sum(day.in_segments for day in part)),
                 mib(sum(day.in_all for day in part)),
                 *map(duration, (statistics.fmean(taken), statistics.median(taken), max(taken))),
+                duration(young),
                 duration(statistics.median(beside)) if beside else "-",
             ]
         )
@@ -184,11 +210,16 @@ def draw(path: Path, seen: list[Replayed], peer: list[Rewritten]) -> None:
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     begins = range(0, len(seen) - RUN + 1, RUN)
-    runs = [[day.seconds for day in seen[begin : begin + RUN]] for begin in begins]
+    runs = [seen[begin : begin + RUN] for begin in begins]
     places = [(begin + RUN / 2) / YEAR for begin in begins]
     label = f"{SUBJECT}, median of {RUN} days"
-    axes.semilogy(places, [statistics.median(run) for run in runs], linewidth=1, label=label)
-    axes.semilogy(places, [max(run) for run in runs], linewidth=0.5, label="the slowest of them")
+    taken = [statistics.median(day.seconds for day in run) for run in runs]
+    axes.semilogy(places, taken, linewidth=1, label=label)
+    slowest = [max(day.seconds for day in run) for run in runs]
+    axes.semilogy(places, slowest, linewidth=0.5, label="the slowest of them")
+    young = [statistics.median(day.young for day in run) for run in runs]
+    label = f"{SUBJECT} with that year alone, median of {RUN} days"
+    axes.semilogy(places, young, linewidth=0.7, linestyle="--", label=label)
     places = [one.day / YEAR for one in peer]
     taken = [one.seconds for one in peer]
     axes.semilogy(places, taken, marker="o", markersize=3, linewidth=0.7, label=REWRITTEN)

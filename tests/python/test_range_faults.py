@@ -248,13 +248,16 @@ def test_a_segment_that_is_damaged_and_in_no_catalog_is_fetched_again(
     assert (again.right, again.days, again.warned) == (True, [], [])
 
 
+@pytest.mark.parametrize(
+    "flips", [15, pytest.param(600, marks=[pytest.mark.soak, pytest.mark.timeout(7200)])]
+)
 def test_no_flipped_byte_of_the_catalog_has_a_false_bar_answered(
-    root: Path, tmp_path: Path
+    root: Path, tmp_path: Path, flips: int
 ) -> None:
     settle(root)
     size = catalog(root).stat().st_size
     generator = random.Random(1)
-    for number, place in enumerate(sorted(generator.sample(range(size), 40))):
+    for number, place in enumerate(sorted(generator.sample(range(size), flips))):
         harmed = tmp_path / f"harmed-{number}"
         shutil.copytree(root, harmed)
         content = bytearray(catalog(root).read_bytes())

@@ -386,9 +386,14 @@ def test_no_mutation_of_20_times_3000_ends_the_process(seed: int) -> None:
     assert run_fuzz(seed, 3_000) < 3_000
 
 
-def test_mutations_with_the_right_digest_in_the_catalog_cost_a_fetch_at_most(root: Path) -> None:
+@pytest.mark.parametrize(
+    "rounds", [10, pytest.param(300, marks=[pytest.mark.soak, pytest.mark.timeout(7200)])]
+)
+def test_mutations_with_the_right_digest_in_the_catalog_cost_a_fetch_at_most(
+    root: Path, rounds: int
+) -> None:
     generator = random.Random(3)
-    for _ in range(25):
+    for _ in range(rounds):
         path = segments(root)[-1]
         put_segment(root, path, mutated(path.read_bytes(), generator))
         seen = ask(root, ALL)
