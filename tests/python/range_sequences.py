@@ -321,7 +321,7 @@ class Session:
         """Give the bars that an interval touches; of ticks, what the caller can't tell apart."""
         if clip[0] >= clip[1]:
             return clip
-        unit, axis = 1 if step.written == "timestamp" else 1000, self.vendor.axis
+        unit, axis = 1 if step.written in {"timestamp", "text"} else 1000, self.vendor.axis
         stop = -(-clip[1] // unit) * unit if self._is_tick else clip[1]
         return axis.floor(clip[0]), axis.ceil(stop)
 
