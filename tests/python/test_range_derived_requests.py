@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from range_vendor import Vendor, cache_of, utc
+from range_vendor import Vendor, cache_of, same, utc
 
 from afml_cache import PartialCoverageError, mode
 from afml_cache.ranges.calendars import sessions_of
@@ -153,3 +153,15 @@ def test_the_first_request_for_bars_counted_from_the_open_takes_the_calls_of_its
     again = cache_of(vendor, calendar="XNYS", derive=derive)
     assert again.get(*asked).equals(found)
     assert len(vendor.asked) == 1
+
+
+def test_a_bar_that_waits_for_late_parts_is_made_of_what_there_is_in_two_steps() -> None:
+    minutes = pd.date_range("2024-03-07", "2024-03-14", freq="min", tz="UTC", inclusive="left")
+    at = minutes.as_unit("ns")
+    lacks = (at >= utc("2024-03-10 12:00")) & (at < utc("2024-03-10 12:05"))
+    asked = "A", "4h", utc("2024-03-10 12:00"), utc("2024-03-10 16:00")
+    straight = cache_of(Vendor(at[~lacks]), derive={"4h": "1min"}).get(*asked)
+    for steps in ({"1h": "1min", "4h": "1h"}, {"2h": "1min", "4h": "2h"}):
+        cache = cache_of(Vendor(at[~lacks]), derive=steps)
+        same(cache.get(*asked), straight)
+        same(cache.get(*asked), straight)

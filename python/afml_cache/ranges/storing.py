@@ -138,7 +138,7 @@ def _parts(new: Sequence[Piece], at: np.ndarray[Any, Any]) -> list[Interval]:
     """Cut what is to be written into segments that are not too long."""
     if not new:
         return []
-    first, stop = new[0].first, max(piece.stop for piece in new)
+    first, stop = min(piece.first for piece in new), max(piece.stop for piece in new)
     cuts = [int(at[place]) for place in range(ROWS, len(at), ROWS)]
     # Ticks of one instant stay together.
     bounds = sorted({first, *cuts, stop})

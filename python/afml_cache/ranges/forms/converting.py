@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+import numpy as np
 import polars as pl
 
 from afml_cache.exceptions import CacheConfigError, LoaderError
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 Output: TypeAlias = "Literal['pandas', 'polars', 'pyarrow'] | type | None"
 
+# Of these a copied column has the same bytes, by other views.
+_WITH_BUFFERS: Final = (pl.String, pl.Binary)
 _OUTPUTS: Final = ("pandas", "polars", "pyarrow")
 _LIBRARIES: Final = {
     "pandas": "pandas",
@@ -51,7 +55,8 @@ def read(
     Returns
     -------
     tuple of Form and polars.DataFrame
-        The table has the value's columns in their order, the index first.
+        The table has the value's columns in their order, the index first, and shares no memory
+        with it.
 
     Raises
     ------
@@ -60,7 +65,7 @@ def read(
     """
     form, table = _read(value, time, default)
     if not form.says_nothing:
-        return form, table
+        return form, _owned(table)
     if table.height:
         message = (
             f"the loader's answer has {table.height} rows without any value and no column of "
@@ -68,6 +73,16 @@ def read(
         )
         raise LoaderError(message)
     return (form, table) if default is None else (default, default.empty())
+
+
+def _owned(table: pl.DataFrame) -> pl.DataFrame:
+    """Copy a table whose memory a loader may fill with its next answer."""
+    if any(dtype.is_nested() or dtype in _WITH_BUFFERS for dtype in table.dtypes):
+        copied = io.BytesIO()
+        table.write_ipc_stream(copied)
+        copied.seek(0)
+        return pl.read_ipc_stream(copied)
+    return table[np.arange(table.height)]
 
 
 def _read(value: Any, time: str | None, default: Form | None) -> tuple[Form, pl.DataFrame]:
