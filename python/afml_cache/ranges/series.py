@@ -327,10 +327,14 @@ class Series:
             self._shun(segment, error)
         return None
 
+    def has(self, segment: int, *, writes: bool = True) -> bool:
+        """Whether a segment is still among those there are, as others have left them."""
+        self.sync(writes=writes)
+        return any(number == segment for number, *_ in self.native.segments())
+
     def _lost(self, segment: int, error: Exception) -> None:
         """Forget a segment that is gone or damaged, unless it was replaced meanwhile."""
-        self.sync()
-        if all(number != segment for number, *_ in self.native.segments()):
+        if not self.has(segment):
             return
         warn("CacheReadWarning", f"{error}; its bars are fetched again")
         try:

@@ -111,11 +111,12 @@ class Verification:
         differences: list[tuple[Any, Any, int]] = []
         for series in self._series.each(key):
             for number, name, _, _, count, *_ in series.native.segments():
+                fault = _fault(series, number)
+                if fault is not None and not series.has(number, writes=fix):
+                    continue  # it was replaced after it was listed
                 segments, rows = segments + 1, rows + count
-                try:
-                    unpacked(series.native.read(number))
-                except (CacheCorruptError, CacheStoreError) as error:
-                    problems.append(f"{series.name}, {name}: {error}")
+                if fault is not None:
+                    problems.append(f"{series.name}, {name}: {fault}")
                     if fix:
                         series.native.forget(number, True)
             if sample and not series.is_named:
@@ -147,3 +148,12 @@ class Verification:
             for one in fresh
             if one.first < one.stop  # else it is part of no bar
         ]
+
+
+def _fault(series: Series, segment: int) -> Exception | None:
+    """Read a segment; give what is wrong with it."""
+    try:
+        unpacked(series.native.read(segment))
+    except (CacheCorruptError, CacheStoreError) as error:
+        return error
+    return None
