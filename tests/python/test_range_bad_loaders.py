@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import polars as pl
 import pytest
-from range_vendor import Frame, Vendor, cache_of, days, same, told
+from range_vendor import Frame, Vendor, cache_of, days, hours, same, told
 
 from afml_cache import RangeCache
 from afml_cache.exceptions import LoaderError, PartialCoverageError, SchemaError
@@ -166,3 +166,45 @@ def test_bars_that_come_twice_with_other_values_are_counted_and_the_last_is_kept
     for part in (TOLD, "10 times", "2024-01-10", "the last counts"):
         assert part in caplog.text
     assert cache.stats()["conflicts"] == 10
+
+
+def hourly(change: Change) -> tuple[Vendor, RangeCache]:
+    vendor = Vendor(hours("2024-01-01", "2024-02-01"))
+    vendor.answer = change
+    return vendor, cache_of(vendor)
+
+
+@pytest.mark.parametrize("row_of_a_day", [3, None], ids=["one bar", "all bars"])
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
+def test_dates_beside_times_of_day_are_no_times_of_hours(make, row_of_a_day) -> None:
+    def apart(frame: Frame) -> Any:
+        at, close = frame.index, frame["close"].to_numpy()
+        return make({"date": list(at.date), "time": list(at.time), "close": close})
+
+    _, cache = hourly(apart)
+    begin = "2024-01-02T00" if row_of_a_day is None else f"2024-01-02T{row_of_a_day:02}"
+    end = "2024-01-05T00" if row_of_a_day is None else f"2024-01-02T{row_of_a_day + 1:02}"
+    with pytest.raises(PartialCoverageError) as refused:
+        cache.get("A", "1h", begin, end)
+    told(refused.value, '"date" holds dates', "1h bars", "pd.to_datetime", "time=")
+    assert not cache.coverage("A", "1h").rows
+
+
+def test_rows_of_several_symbols_are_no_bars_of_one() -> None:
+    def several(frame: Frame) -> Frame:
+        return pd.concat([frame, frame + 1, frame + 2]).sort_index(kind="stable")
+
+    vendor, cache = hourly(several)
+    asked = "A", "1h", "2024-01-02", "2024-01-05"
+    with pytest.raises(PartialCoverageError) as refused:
+        cache.get(*asked)
+    told(refused.value, "216 rows", "72 times", '"time"', "other symbols")
+    vendor.answer = None
+    same(cache.get(*asked), vendor.between(*asked[2:]))
+
+
+def test_shorter_bars_are_no_days() -> None:
+    _, cache = hourly(lambda frame: frame)
+    with pytest.raises(PartialCoverageError) as refused:
+        cache.get("A", "1D", "2024-01-02", "2024-01-05")
+    told(refused.value, "72 rows", "3 times", "shorter bars")

@@ -95,7 +95,8 @@ def checked(value: object, asked: Asked) -> Answer:
     Raises
     ------
     LoaderError
-        It is nothing that holds bars: the message says what, and what the loader should give.
+        It is nothing that holds the bars of one series: the message says what, and what the loader
+        should give.
     """
     try:
         form, table = read(value, time=asked.time, default=asked.form)
@@ -222,6 +223,8 @@ def _keep_one_each(answer: Answer, asked: Asked) -> None:
         table = answer.table
         differ = [one for one, next_ in pairs if table.row(one) != table.row(next_)]
         answer.conflicts = len(differ)
+        if len(differ) > _FEW and 2 * int(last.sum()) < len(last):
+            raise _not_one_each(answer, asked, len(last), int(last.sum()))
         times = ", ".join(
             asked.axis.describe(int(answer.at[one]), int(answer.at[one]) + 1).split(" ")[0]
             for one in differ[:_FEW]
@@ -230,6 +233,16 @@ def _keep_one_each(answer: Answer, asked: Asked) -> None:
             f"{asked} gave {len(differ)} times with rows that differ ({times}): the last counts"
         )
     _take(answer, np.flatnonzero(last))
+
+
+def _not_one_each(answer: Answer, asked: Asked, rows: int, times: int) -> LoaderError:
+    """Say that rows are no bars of one series: of most times there are several that differ."""
+    message = (
+        f'{asked} gave {rows} rows of no more than {times} times by its "{answer.form.time}", and '
+        "rows of one time differ: a bar is one row. Leave other symbols and shorter bars out in "
+        "the loader, and put a date and a time of day into one column"
+    )
+    return LoaderError(message)
 
 
 def _take(answer: Answer, rows: np.ndarray[Any, Any]) -> None:
