@@ -305,18 +305,6 @@ def test_an_option_that_can_not_be_right_is_refused_by_name(
     told(refused.value, *parts)
 
 
-@pytest.mark.parametrize("now", [1.7e9, None, utc("2024-01-01")])
-@pytest.mark.parametrize("method", ["get", "prefetch", "plan", "gaps"])
-def test_a_clock_that_gives_no_nanoseconds_is_refused(method: str, now: object) -> None:
-    vendor = Vendor(YEAR)
-    cache = cache_of(vendor, clock=lambda: now)
-    for _ in range(2):
-        with pytest.raises(CacheConfigError) as refused:
-            getattr(cache, method)(*BEFORE)
-        told(refused.value, "`clock`", "nanoseconds", repr(now))
-    assert vendor.asked == []
-
-
 @pytest.mark.parametrize("name", ["", None, 5])
 def test_a_cache_without_a_name_is_refused(name: Any) -> None:
     with pytest.raises(CacheConfigError, match="the name of a `RangeCache`"):

@@ -247,7 +247,7 @@ class Answerer:
                 return window.given(series.form, output, *rows), rows[1] - rows[0]
             # An answer may have shown that bars begin earlier than they were thought to.
             began = min(request.opened, opened)
-            tail = forming(series, first, stop, began, request.failed())
+            tail = forming(series, (first, stop), began, opened, request.failed())
             table = together([series.table(first, min(stop, opened)), tail])
             return write(series.form, table, output), table.height
 

@@ -6,12 +6,14 @@ import copy
 import datetime as dt
 import enum
 import operator
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.instants import length_of
 from afml_cache.ranges.timeframes import timeframe as timeframe_of
-from afml_cache.ranges.zones import zone_of
+from afml_cache.ranges.zones import HIGHEST, LOWEST, zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -119,6 +121,31 @@ def text_of(option: str, value: Any) -> Any:
     return value
 
 
+@dataclass(frozen=True)
+class Clock:
+    """A function that a user gave as the clock; what it gives is looked at."""
+
+    function: Callable[[], Any]
+
+    def __call__(self) -> int:
+        """Give what it gives.
+
+        Raises
+        ------
+        CacheConfigError
+            It is no whole number of nanoseconds, or one of thousands of years.
+        """
+        value = self.function()
+        try:
+            now = operator.index(value)
+        except TypeError:
+            now = HIGHEST
+        if LOWEST <= now < HIGHEST:
+            return now
+        message = f"`clock` takes a function {_NOW}; the one given gives {value!r}"
+        raise CacheConfigError(message)
+
+
 def clock_of(value: Any) -> Callable[[], int]:
     """Give the option `clock`.
 
@@ -127,25 +154,12 @@ def clock_of(value: Any) -> Callable[[], int]:
     CacheConfigError
         It is no function.
     """
+    if value is time.time_ns:
+        return time.time_ns  # type: ignore[no-any-return]
     if not callable(value):
         message = f"`clock` takes a function {_NOW}, not {value!r}"
         raise CacheConfigError(message)
-    return value  # type: ignore[no-any-return]
-
-
-def time_of_clock(value: Any) -> int:
-    """Give what a clock gave.
-
-    Raises
-    ------
-    CacheConfigError
-        It is no whole number.
-    """
-    try:
-        return operator.index(value)
-    except TypeError:
-        message = f"`clock` takes a function {_NOW}; the one given gives {value!r}"
-        raise CacheConfigError(message) from None
+    return Clock(value)
 
 
 def span_of_calls(value: Any) -> int | None:

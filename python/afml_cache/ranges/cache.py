@@ -18,7 +18,6 @@ from afml_cache.ranges.arguments import (
     names_of_parts,
     span_of_calls,
     text_of,
-    time_of_clock,
 )
 from afml_cache.ranges.calendars import sessions_of
 from afml_cache.ranges.deriving import derivations
@@ -274,14 +273,7 @@ class RangeCache(Inspection, Upkeep, Verification, Files):
             rate_limit=rate_limit, identical=identical, retries=retries, classify=classify
         )
         filler = Filler(Loader(loader, self.key), how, options, self.counts, source)
-        self._clock = clock_of(clock)
-        self._answerer = Answerer(self._series, filler, self._first_time)
-
-    def _first_time(self) -> int:
-        """Ask the clock for the first time: later what it gives is not looked at any more."""
-        now = time_of_clock(self._clock())
-        self._answerer.clock = self._clock
-        return now
+        self._answerer = Answerer(self._series, filler, clock_of(clock))
 
     def __repr__(self) -> str:
         return f"RangeCache({self.name!r}, key={self.key!r})"

@@ -58,7 +58,7 @@ def explained(
 
 def _labels(series: Series, first: int, stop: int, opened: int) -> np.ndarray[Any, Any]:
     """Give where the bars of an interval stand, those among them that are still forming."""
-    late = series.positions(forming(series, first, stop, opened, []))
+    late = series.positions(forming(series, (first, stop), opened, stop, []))
     return np.concatenate([series.labels(first, stop), late])
 
 

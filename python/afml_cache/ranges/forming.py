@@ -33,17 +33,20 @@ class Tail(NamedTuple):
 
 
 def forming(
-    series: Series, first: int, stop: int, opened: int, failed: Sequence[Interval]
+    series: Series, span: Interval, begun: int, opened: int, failed: Sequence[Interval]
 ) -> pl.DataFrame:
-    """Give the bars of an interval that were still forming, labelled from `opened` on.
+    """Give the bars of an interval that were still forming, labelled from `begun` on.
 
-    Those are left out that could not be fetched again.
+    Those are left out that could not be fetched again, and those that are stored as closed, as
+    far as they are closed by the clock: from `opened` on none is.
     """
     tail = series.tail
-    first = first if tail is None else max(first, tail.first, opened)
+    first, stop = span
+    first = first if tail is None else max(first, tail.first, begun)
     if tail is None or not tail.table.height or first >= stop:
         return series.nothing()
-    closed = [(piece.first, piece.stop) for piece in series.pieces(first, stop)]
+    known = series.pieces(first, min(stop, opened)) if first < opened else []
+    closed = [(piece.first, piece.stop) for piece in known]
     at = series.positions(tail.table)
     parts = without([(first, stop)], joined([*closed, *failed]))
     rows = [tail.table[slice(*map(int, at.searchsorted(part)))] for part in parts]
