@@ -16,6 +16,7 @@ from afml_cache.ranges.timeframes import timeframe as timeframe_of
 from afml_cache.ranges.zones import HIGHEST, LOWEST, zone_of
 
 if TYPE_CHECKING:
+    import inspect
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from afml_cache.ranges.timeframes import Timeframe
@@ -238,6 +239,25 @@ def apart(values: Mapping[str, Any]) -> dict[str, Any]:
         name: copy.deepcopy(value) if isinstance(value, list | tuple | dict | set) else value
         for name, value in values.items()
     }
+
+
+def arguments_of(
+    signature: inspect.Signature, called: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    """Give the arguments of a call by name, those among them that have their defaults.
+
+    Raises
+    ------
+    TypeError
+        The function can't be called so.
+    """
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        message = f"{called}() can't be called so: {error}"
+        raise TypeError(message) from None
+    bound.apply_defaults()
+    return bound.arguments
 
 
 def is_same(value: Any, other: Any) -> bool:

@@ -9,7 +9,7 @@ import operator
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.exceptions import CacheConfigError
-from afml_cache.ranges.arguments import is_same, names_of_parts
+from afml_cache.ranges.arguments import arguments_of, is_same, names_of_parts
 from afml_cache.ranges.cache import RangeCache
 from afml_cache.ranges.effects import gives_awaitable
 from afml_cache.ranges.loaders import name_of
@@ -36,7 +36,7 @@ _TIMEFRAMES = (
 
 
 def range_cached(
-    function: Callable[..., Any] | None = None,
+    function: Any = None,
     /,
     *,
     start: str = "start",
@@ -95,6 +95,12 @@ def range_cached(
         return functools.partial(
             range_cached, start=start, end=end, timeframe=timeframe, name=name, **options
         )
+    if isinstance(function, classmethod):
+        message = f"put `@classmethod` above `@range_cached` of `{name_of(function.__func__)}`"
+        raise CacheConfigError(message)
+    if isinstance(function, staticmethod):
+        inner = _Wrapped(function.__func__, (start, end), timeframe, name, options)
+        return staticmethod(inner.wrapper())
     return _Wrapped(function, (start, end), timeframe, name, options).wrapper()
 
 
@@ -148,6 +154,9 @@ class _Wrapped:
             )
             raise CacheConfigError(message) from None
         names = list(signature.parameters)
+        if self.start == self.end:
+            message = f"`start` and `end` name two parameters of `{self._called}`, not {self.end!r}"
+            raise CacheConfigError(message)
         for wanted in (self.start, self.end):
             if wanted not in names:
                 message = (
@@ -227,9 +236,7 @@ class _Wrapped:
 
         That is by place: a part of the key may be named as an option of `get` is.
         """
-        bound = self.signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        given = bound.arguments
+        given = arguments_of(self.signature, self._called, args, kwargs)
         for name, default in self._fixed.items():
             usual = _EMPTY.get(self.signature.parameters[name].kind, default)
             if not is_same(given[name], usual):

@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from afml_cache.exceptions import CacheConfigError
-from afml_cache.ranges.arguments import is_same
+from afml_cache.ranges.arguments import arguments_of, is_same
 from afml_cache.ranges.cache import RangeCache
 from afml_cache.ranges.effects import gives_awaitable
 
@@ -68,10 +68,9 @@ class CachedDataEngine:
 
     def __init__(self, engine: Any, *, name: str | None = None, **options: Any) -> None:
         get_bars = getattr(engine, "get_bars", None)
-        if get_bars is None:
-            message = (
-                f"{type(engine).__qualname__} has no `get_bars(symbol, start, end, timeframe)`"
-            )
+        if not callable(get_bars):
+            wanted = "get_bars(symbol, start, end, timeframe)"
+            message = f"{type(engine).__qualname__} has no method `{wanted}`"
             raise CacheConfigError(message)
         kind = type(engine)
         signature = inspect.signature(get_bars)
@@ -133,10 +132,9 @@ class CachedDataEngine:
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[list[Any], dict[str, Any]]:
         """Tell what a call asks for: by place, since parts may be named as options of `get` are."""
-        bound = self._signature.bind(*args, **kwargs)
-        bound.apply_defaults()
+        called = f"{type(self._engine).__qualname__}.get_bars"
         asked: dict[str, Any] = {}
-        for name, value in bound.arguments.items():
+        for name, value in arguments_of(self._signature, called, args, kwargs).items():
             kind = self._signature.parameters[name].kind
             if kind is inspect.Parameter.VAR_KEYWORD:
                 asked |= value

@@ -9,7 +9,7 @@ import threading
 import time
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.ranges import loops
@@ -31,9 +31,6 @@ from afml_cache.ranges.steps import (
     resume,
     returned,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -107,9 +104,10 @@ def _called(call: Call, *, in_loop: bool) -> Any:
     if not inspect.isawaitable(value):
         return value
     if in_loop:
-        if inspect.iscoroutine(value):
-            value.close()
-        raise _in_a_loop(call.function)
+        if not inspect.iscoroutine(value):
+            raise _in_a_loop(call.function)
+        value.close()
+        raise _in_a_loop(value)
     return asyncio.run(_awaited(value))
 
 
@@ -117,12 +115,14 @@ async def _awaited(value: Any) -> Any:
     return await value
 
 
-def _in_a_loop(function: Callable[..., Any]) -> CacheConfigError:
-    name = getattr(function, "__qualname__", repr(function))
+def _in_a_loop(what: Any) -> CacheConfigError:
+    """Name a function, or the coroutine that it gave."""
+    name = getattr(what, "__qualname__", repr(what))
     return CacheConfigError(
         f"`{name}` gives a coroutine, which can't be waited for here: an event loop is running in "
         "this thread, as in a notebook or inside `async def`; use the method that is awaited, such "
-        "as `await cache.aget(...)` instead of `cache.get(...)`"
+        "as `await cache.aget(...)` instead of `cache.get(...)`. A decorator around an `async def` "
+        "has to give an `async def` too, or what `inspect.markcoroutinefunction` makes of its own"
     )
 
 
