@@ -131,17 +131,19 @@ class Answerer:
         """
         mode = mode or _native.current_mode()
         asked = self.filler.loader if loader is None else self.filler.loader.around(loader)
-        made, children = self.series.derived.get(series.axis.timeframe.text), None
+        longer = Longer(self.series, series)
+        request = Request(
+            series, bounds, values, self.filler, asked, mode, self.clock, longer=longer
+        )
+        made = self.series.derived.get(series.axis.timeframe.text)
         if made is not None:
             shorter = {**values, self.series.timeframe: made.spelled}
-            children = self.series.find(shorter)
-            named = children, shorter
-            derive = functools.partial(self._derive, series, named, made.how, loader, mode)
-            asked = asked.around(derive)
-        longer = Longer(self.series, series)
-        return Request(
-            series, bounds, values, self.filler, asked, mode, self.clock, children, longer
-        )
+            request.children = self.series.find(shorter)
+            derive = functools.partial(
+                self._derive, request, request.children, shorter, made.how, loader
+            )
+            request.loader = asked.around(derive)
+        return request
 
     def answered(self, request: Request, output: Any, allow_partial: bool | None) -> Step[Any]:
         """Fetch what a request lacks, and give its bars."""
@@ -156,14 +158,17 @@ class Answerer:
             yield from Completion(request).steps()
             value, rows = self._value(request, output)
         self.series.make_room(series)
-        counts = self.filler.counts
-        counts.count(series.name, rows, request.fetched, request.calls, request.shared)
+        self._count(request, rows)
         if not takes_partial:
             request.raise_failures(value)
             return value
         request.raise_faults()
         missing = request.failed()
         return Partial(value, [times(series.axis, *gap) for gap in missing])
+
+    def _count(self, request: Request, rows: int) -> None:
+        cost = request.fetched, request.calls, request.shared
+        self.filler.counts.count(request.series.name, rows, *cost)
 
     def takes_partial(self, allow_partial: bool | None) -> bool:
         """Tell whether an answer with gaps is one."""
@@ -178,22 +183,30 @@ class Answerer:
 
     def _derive(
         self,
-        series: Series,
-        named: tuple[Series, dict[str, Any]],
+        whole_request: Request,
+        child: Series,
+        values: dict[str, Any],
         how: Mapping[str, str],
         loader: Any,
-        mode: str,
         /,
         **given: Any,
     ) -> Any:
-        """Make bars of shorter ones, which are fetched where they are missing."""
-        child, values = named
+        """Make bars of shorter ones, which are fetched where they are missing.
+
+        What that costs is the cost of the request that needs them.
+        """
+        series = whole_request.series
         asked, bounds = self.parts(series, child, given["start"], given["end"])
-        request = self.request(child, bounds, values, loader, mode=mode)
+        request = self.request(child, bounds, values, loader, mode=whole_request.mode)
         now = self.clock()
 
         def steps() -> Step[Any]:
-            yield from Completion(request).steps()
+            try:
+                yield from Completion(request).steps()
+            finally:
+                whole_request.calls += request.calls
+                whole_request.shared += request.shared
+                whole_request.fetched += request.fetched
             failure = request.failure(None)
             if failure is None:
                 request.raise_faults()
@@ -201,7 +214,6 @@ class Answerer:
             stop = max(first, min(request.span[1], opened))
             gaps = joined([*lacking(child, first, stop), *request.failed()])
             table = child.table(first, stop)
-            self.filler.counts.count(child.name, table.height, request.fetched, request.calls)
             spans = whole(child, series.axis, asked, gaps)
             made = [derived(series.axis, child, table, how, span) for span in spans]
             if not gaps:
@@ -220,13 +232,16 @@ class Answerer:
         for call in calls_of(request.series.axis, (bounds.first, bounds.stop), options):
             yield from Fetch(request, *call, found).steps()
         if not found:
+            self._count(request, 0)
             return write(request.series.form or Form.unknown, request.series.nothing(), output)
         found.sort(key=lambda one: one.proven.kept)
         answers = [one.answer for one in found]
         form = functools.reduce(Form.merge, [one.form for one in answers])
         clip = bounds.clip_first, bounds.clip_stop
         parts = [one.table[slice(*map(int, one.at.searchsorted(clip)))] for one in answers]
-        return write(form, together(parts), output)
+        table = together(parts)
+        self._count(request, table.height)
+        return write(form, table, output)
 
     def _value(self, request: Request, output: Any) -> tuple[Any, int]:
         """Give the answer, and how many rows it has."""

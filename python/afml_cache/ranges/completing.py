@@ -79,6 +79,7 @@ class Completion:
         series = self.series
         shown = ", ".join(series.axis.describe(*gap) for gap in gaps[:3])
         if self.request.mode == "frozen":
+            self.request.filler.counts.errors += 1
             message = f"the bars {shown} of {series.name} are not stored, and the mode is frozen"
             raise CacheMissError(message)
         if is_filling(series.native.digest):

@@ -57,7 +57,7 @@ class Fetch:
         if not request.holds():
             return
         answer = checked(value, request.asks(asked, first, stop))
-        request.fetched += len(answer.at)
+        request.count(0, len(answer.at))
         known = known_of(request, asked, first, stop, answer)
         self._whole = known[1] < stop
         if known[0] >= known[1]:
@@ -88,7 +88,6 @@ class Fetch:
             if not request.holds() or self.found is not None:
                 return
             answer = checked(value, request.asks(asked, *span))
-            request.fetched += len(answer.at)
             request.series.learn_anchor(answer.at)
             proven = proof(request.series.axis, *span, answer.at, Caps(None, None))
             found = Found(answer, Proof(span, proven.holes), sent)
@@ -110,7 +109,7 @@ class Fetch:
                         request, (start, end), filler.policy, effort
                     )
         finally:
-            request.calls += effort.tries
+            request.count(effort.tries, 0)
         series.values = request.values  # the loader knows it by them
         if fetched.value is not NOTHING:
             return fetched.value

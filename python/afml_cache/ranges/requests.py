@@ -110,6 +110,12 @@ class Request:
             return contextlib.nullcontext()
         return self.longer.outdated(changed, filled)
 
+    def count(self, calls: int, rows: int) -> None:
+        """Count what it had of a loader; what is made of shorter bars costs what they do."""
+        if self.children is None:
+            self.calls += calls
+            self.fetched += rows
+
     def doubts(self, first: int, stop: int) -> list[Interval]:
         """Tell what of an interval is made of bars that are to be asked for again."""
         if self.children is None:
