@@ -50,6 +50,7 @@ UNUSABLE: list[tuple[Change, tuple[str, ...]]] = [
     (lambda _: {"close": [1.0]}, ("builtins.dict", "a list of objects")),
     (lambda _: iter([]), ("list_iterator", "a list of objects")),
     (lambda _: [1.0, 2.0], ("float",)),
+    (lambda _: [{}, {}], ("the list of `dict`", "no fields", "its time and its values")),
     (lambda frame: frame.reset_index(drop=True), ('"open" (Float64)', 'time="close_time"')),
     (pl.from_pandas, ('"open" (Float64)', 'time="close_time"')),
     (lambda frame: frame.reset_index().astype({"time": str}), ('"time"', "pd.to_datetime")),

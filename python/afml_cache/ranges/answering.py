@@ -20,7 +20,7 @@ from afml_cache.ranges.deriving import (
 from afml_cache.ranges.effects import arun, run
 from afml_cache.ranges.fetching import Fetch
 from afml_cache.ranges.forming import forming
-from afml_cache.ranges.forms import Form, write
+from afml_cache.ranges.forms import Form, check_output, write
 from afml_cache.ranges.intervals import joined
 from afml_cache.ranges.moments import moment
 from afml_cache.ranges.outdating import Longer
@@ -94,7 +94,14 @@ class Answerer:
         return bounds.before(first, first) if first < stop else bounds
 
     def from_memory(self, series: Series, bounds: Bounds, output: Any) -> Any:
-        """Slice what is final and in memory, if all of it is, and nobody has changed it since."""
+        """Slice what is final and in memory, if all of it is, and nobody has changed it since.
+
+        Raises
+        ------
+        CacheConfigError
+            There is no such output.
+        """
+        check_output(output)
         hot = series.hot
         if (
             hot is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import enum
+import numbers
 import operator
 import time
 from dataclasses import dataclass
@@ -104,6 +105,22 @@ def function_of(option: str, value: Any) -> Any:
     """
     if value is not None and not callable(value):
         message = f"`{option}` takes a function, not {value!r}"
+        raise CacheConfigError(message)
+    return value
+
+
+def cost_of(value: Any) -> Any:
+    """Give what a price function gave.
+
+    Raises
+    ------
+    CacheConfigError
+        It is no number.
+    """
+    if value is not None and not isinstance(value, numbers.Number):
+        message = (
+            f"`price` takes a function that gives what a call costs as a number; not {value!r}"
+        )
         raise CacheConfigError(message)
     return value
 

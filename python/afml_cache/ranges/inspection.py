@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from afml_cache.ranges.arguments import refuse_arguments
+from afml_cache.ranges.arguments import cost_of, function_of, refuse_arguments
 from afml_cache.ranges.asking import asking
 from afml_cache.ranges.explaining import explained
 from afml_cache.ranges.intervals import joined, without
@@ -69,6 +69,7 @@ class Inspection:
         planned AAPL 1D: 1 calls, about 10 rows
           2024-01-01 .. 2024-01-11  about 10 rows
         """
+        function_of("price", price)
         series, start, end = self._series.read(key, named)
         series.sync()
         bounds = self._answerer.bounds(series, start, end)
@@ -78,7 +79,7 @@ class Inspection:
         for asked, first, stop in self._vendor_calls(request):
             ends = asking(asked, first, stop)[:2]
             rows = asked.series.axis.expected(first, stop)
-            calls.append(PlannedCall(*ends, rows, price and price(*ends, rows)))
+            calls.append(PlannedCall(*ends, rows, price and cost_of(price(*ends, rows))))
         cost = sum(call.cost or 0.0 for call in calls) if price else None
         return Plan(series.name, tuple(calls), missing, sum(call.rows for call in calls), cost)
 

@@ -140,7 +140,11 @@ def _of_datetime64(value: Any) -> Moment | None:
     if value != value:  # noqa: PLR0124 - `NaT`
         return None
     coarse = value.dtype.str[len("<M8[") : -1].lstrip("0123456789") in _COARSE
-    return _within(_wall(value), until=_wall(value + 1) if coarse else None, given=value)
+    try:
+        wall = _wall(value)
+    except OverflowError:  # attoseconds, of which a second has too many
+        return None
+    return _within(wall, until=_wall(value + 1) if coarse else None, given=value)
 
 
 def _wall(value: Any) -> int:

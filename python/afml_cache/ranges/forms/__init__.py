@@ -1,6 +1,6 @@
 """What a loader gives becomes a table of polars, and a table what the caller wants, exactly."""
 
-from afml_cache.ranges.forms.converting import Output, read, restore, write
+from afml_cache.ranges.forms.converting import Output, check_output, read, restore, write
 from afml_cache.ranges.forms.form import Column, Form
 from afml_cache.ranges.forms.hold import Held, hold
 from afml_cache.ranges.forms.times import zone_of
@@ -12,6 +12,7 @@ __all__ = [
     "Held",
     "Output",
     "United",
+    "check_output",
     "hold",
     "read",
     "restore",

@@ -41,6 +41,9 @@ def read(value: Sequence[Any], time: str | None, default: Form | None) -> tuple[
         "fields": [column.label for column in columns if column.role == "column"],
     } | ({"tuple": True} if isinstance(value, tuple) else {})
     found = times.found(what, columns, time)
+    if not columns:
+        message = f"{what} has no fields; give each bar its time and its values"
+        raise LoaderError(message)
     if found is None:
         raise times.no_time(what, columns[0])
     table = pl.DataFrame(series)
