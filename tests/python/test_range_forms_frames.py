@@ -180,3 +180,11 @@ def test_an_unknown_output_is_refused():
     for ask in (forms.write, forms.hold):
         with pytest.raises(CacheConfigError, match='takes "pandas", "polars", "pyarrow"'):
             ask(form, table, "arrow")
+
+
+def test_an_index_without_a_name_is_the_time_where_it_holds_times() -> None:
+    times = pd.Index([time.replace(tzinfo=dt.timezone.utc) for time in TIMES], dtype=object)
+    frame = pd.DataFrame({"close": [1.0, 2.0]}, index=times)
+    assert through(frame).equals(frame)
+    form, _ = forms.read(frame.assign(date=TIMES))
+    assert next(one.label for one in form.columns if one.inner == form.time) == "date"

@@ -40,6 +40,9 @@ def found(what: str, columns: Sequence[Column], time: str | None) -> str | None:
     usable = [column for column in likely if dtypes.is_time(column.dtype)]
     if len(usable) == 1:
         return usable[0].inner
+    nameless = [column for column in columns if _is_nameless(column)]
+    if not likely and len(nameless) == 1 and dtypes.is_time(nameless[0].dtype):
+        return nameless[0].inner
     if not any(column.seen for column in columns):
         return None
     if usable:
@@ -91,8 +94,11 @@ def listed(columns: Sequence[Column]) -> str:
 
 
 def _quoted(column: Column) -> str:
-    nameless = column.role == "index" and column.label is None
-    return "the index" if nameless else f'"{column.label}"'
+    return "the index" if _is_nameless(column) else f'"{column.label}"'
+
+
+def _is_nameless(column: Column) -> bool:
+    return column.role == "index" and column.label is None
 
 
 def zone_of(form: Form) -> str | int | None:
