@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final
@@ -59,9 +60,9 @@ class Files:
         Raises
         ------
         CacheConfigError
-            The path has none of these suffixes, or one of a file that can't hold a column (.csv has
-            no lengths of time, lists or bytes); or of all series, bars have a column of their own
-            that is called as a part of their key and differs from it.
+            The path is none, or has none of these suffixes, or one of a file that can't hold a
+            column (.csv has no lengths of time, lists or bytes); or of all series, bars have a
+            column of their own that is called as a part of their key and differs from it.
 
         Examples
         --------
@@ -76,7 +77,7 @@ class Files:
         >>> bars.export(tempfile.mkdtemp() + "/aapl.csv", "AAPL", "1D")
         10
         """
-        target = Path(path)
+        target = _path(path, "export")
         writer: Any = _WRITERS.get(target.suffix.lower())
         if writer is None:
             message = f"`{target.name}` has no known suffix: {', '.join(_WRITERS)}"
@@ -140,7 +141,7 @@ class Files:
             The series is adjusted and has bars, and those of the file are on another basis, or none
             of them is stored, so that nothing tells.
         CacheConfigError
-            The mode is one in which nothing is stored.
+            The path is none, or the mode is one in which nothing is stored.
 
         Examples
         --------
@@ -158,6 +159,7 @@ class Files:
         (6, 1)
         """
         check_writes("import_parquet")
+        _path(path, "import_parquet")
         series = self._series.of(key)
         with series.lock:
             answer = answer_of(path, series, self._series.written(key, {}), time)
@@ -176,6 +178,13 @@ class Files:
             with Longer(self._series, series).outdated([span]):
                 series.keep([piece], answer.table[:count], told, writes=True)
         return count
+
+
+def _path(given: Any, what: str) -> Path:
+    if not isinstance(given, str | os.PathLike):
+        message = f"`{what}` takes the path of a file, as a text or a `Path`; not {given!r}"
+        raise CacheConfigError(message)
+    return Path(given)
 
 
 def _check_holds(target: Path, table: pl.DataFrame) -> None:

@@ -44,6 +44,10 @@ class FromFile(Asked):
     def __str__(self) -> str:
         return f"the file `{self.path}`, taken in as {self.name},"
 
+    def worded(self, error: Exception) -> str:
+        """Give the text of an error, whose remedy is one for the file."""
+        return str(error).replace("the loader", "the file")
+
 
 def answer_of(path: Any, series: Series, key: Mapping[str, Any], time: str | None) -> Answer:
     """Read a Parquet file; its bars have the form of the series, if that is known.
