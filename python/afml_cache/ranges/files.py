@@ -116,10 +116,11 @@ class Files:
         Parameters
         ----------
         path : str or os.PathLike
-            A file with a row for each bar, in the columns that the loader gives; others are left
-            out. What pandas has written is read with its index. Of a file of several series, with
-            columns that are called as the parts of the key (an `export` of all), only the rows of
-            this key are taken.
+            A file with a row for each bar, in the columns that the loader gives, all of them;
+            others are left out. What pandas has written is read with its index, and what `export`
+            has written with its own names of columns. Of a file of several series, with columns
+            that are called as the parts of the key (an `export` of all), only the rows of this key
+            are taken.
         *key
             The parts of the key of their series.
         time : str, optional
@@ -136,7 +137,7 @@ class Files:
             The file is no Parquet file, has no times, no bars of this key, or holds what can't be
             kept.
         SchemaError
-            Its columns don't fit those that are stored.
+            It lacks a column that bars of the series have, or one of its columns doesn't fit.
         BasisChangedError
             The series is adjusted and has bars, and those of the file are on another basis, or none
             of them is stored, so that nothing tells.

@@ -3,6 +3,7 @@
 from afml_cache.ranges.forms.converting import Output, read, restore, write
 from afml_cache.ranges.forms.form import Column, Form
 from afml_cache.ranges.forms.hold import Held, hold
+from afml_cache.ranges.forms.polars import readable
 from afml_cache.ranges.forms.times import zone_of
 from afml_cache.ranges.forms.unite import United, unite
 
@@ -14,6 +15,7 @@ __all__ = [
     "United",
     "hold",
     "read",
+    "readable",
     "restore",
     "unite",
     "write",
