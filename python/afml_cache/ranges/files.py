@@ -10,17 +10,24 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from afml_cache.exceptions import CacheConfigError
+from afml_cache.ranges.completing import offered
+from afml_cache.ranges.effects import run
 from afml_cache.ranges.forms import write, zone_of
 from afml_cache.ranges.importing import answer_of, check_basis, is_part
+from afml_cache.ranges.intervals import without
 from afml_cache.ranges.keys import values_of
 from afml_cache.ranges.modes import check_writes
 from afml_cache.ranges.outdating import Longer
 from afml_cache.ranges.places import begun, labelled
 from afml_cache.ranges.shapes import not_repeated, values_in
 from afml_cache.ranges.states import DATA, EVER, IMPORTED, NEVER, NEW, Piece
+from afml_cache.ranges.taking_in import restated, staying
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from afml_cache.ranges.answering import Answerer
+    from afml_cache.ranges.intervals import Interval
     from afml_cache.ranges.series import Series
     from afml_cache.ranges.series_of_cache import SeriesOfCache
 
@@ -110,8 +117,10 @@ class Files:
     def import_parquet(self, path: Any, *key: Any, time: str | None = None) -> int:
         """Take in bars that one already has, from a Parquet file.
 
-        They are known from the first to the last of them, and never asked for there. Bars that are
-        not final yet are left out.
+        They are known from the first to the last of them, and never asked for there. Final bars
+        that are stored of other times stay; those of the same times are replaced, and where they
+        differ that is logged, counted and told as for `refresh`. Bars that are not final yet are
+        left out.
 
         Parameters
         ----------
@@ -161,24 +170,37 @@ class Files:
         """
         check_writes("import_parquet")
         _path(path, "import_parquet")
-        series = self._series.of(key)
+        series, values = self._series.of(key), self._series.written(key, {})
+        filler = self._answerer.filler
         with series.lock:
-            answer = answer_of(path, series, self._series.written(key, {}), time)
+            answer = answer_of(path, series, values, time)
             axis = begun(labelled(series.axis, zone_of(answer.form)), answer.at)
-            limits = axis.limits(self._answerer.clock(), self._answerer.filler.options.settle)
+            limits = axis.limits(self._answerer.clock(), filler.options.settle)
             count = int(answer.at.searchsorted(limits.settled))
             if not count:
                 return 0
-            self._answerer.filler.tell(answer)
-            if self._answerer.filler.options.is_adjusted:
+            filler.tell(answer)
+            if filler.options.is_adjusted:
                 check_basis(path, series, answer)
             series.learn(answer.form, answer.table)
-            span = int(answer.at[0]), series.axis.next(int(answer.at[count - 1]))
-            piece = Piece(*span, DATA, IMPORTED, NEW, 0, self._answerer.clock(), NEVER)
-            told = {"source": str(path), "rows": count, "written": time_ns()}
-            with Longer(self._series, series).outdated([span]):
-                series.keep([piece], answer.table[:count], told, writes=True)
+            changed = self._take_in(path, series, answer.at[:count], answer.table[:count])
+        for fault in run(offered(filler.options.on_restated, values, series, changed)):
+            raise fault
         return count
+
+    def _take_in(
+        self, path: Any, series: Series, at: np.ndarray[Any, Any], table: pl.DataFrame
+    ) -> list[Interval]:
+        """Keep the bars of a file; give the intervals in which others were stored."""
+        filler, now = self._answerer.filler, self._answerer.clock()
+        span = int(at[0]), series.axis.next(int(at[-1]))
+        changed = restated(series, span, at, table)
+        whole = Piece(*span, DATA, IMPORTED, NEW, 0, now, NEVER)
+        pieces = [whole.within(*part) for part in without([span], staying(series, span, at))]
+        told = {"source": str(path), "rows": table.height, "written": time_ns()}
+        with Longer(self._series, series).outdated([span]):
+            series.keep(pieces, table, told, writes=True)
+        return [filler.note_restated(series, seen, f"the file `{path}`") for seen in changed]
 
 
 def _path(given: Any, what: str) -> Path:

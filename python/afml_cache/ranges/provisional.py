@@ -68,9 +68,9 @@ def renamed(form: Form, table: pl.DataFrame, time: str | None) -> pl.DataFrame:
     if not missing:
         return table
     shown = readable(form)
-    found = {shown[name]: name for name in missing if name != form.time or time is None}
-    found = {old: new for old, new in found.items() if old not in form.schema}
+    found = {old: new for new, old in shown.items() if new in missing and old not in form.schema}
     if time is not None and form.time in missing and time not in form.schema:
+        found = {old: new for old, new in found.items() if new != form.time}
         found[time] = form.time
     return table.rename(found, strict=False)
 
