@@ -12,14 +12,13 @@ import polars as pl
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.ranges.completing import offered
 from afml_cache.ranges.effects import run
+from afml_cache.ranges.exporting import check_apart, check_holds, named, nothing_of
 from afml_cache.ranges.forms import write, zone_of
-from afml_cache.ranges.importing import answer_of, check_basis, is_part
+from afml_cache.ranges.importing import answer_of, check_basis
 from afml_cache.ranges.intervals import without
-from afml_cache.ranges.keys import values_of
 from afml_cache.ranges.modes import check_writes
 from afml_cache.ranges.outdating import Longer
 from afml_cache.ranges.places import begun, labelled
-from afml_cache.ranges.shapes import not_repeated, values_in
 from afml_cache.ranges.states import DATA, EVER, IMPORTED, NEVER, NEW, Piece
 from afml_cache.ranges.taking_in import restated, staying
 
@@ -43,6 +42,7 @@ _WRITERS: Final = {
 class Files:
     """The part of `RangeCache` that writes files, and takes them in."""
 
+    name: str
     key: tuple[str, ...]
     _series: SeriesOfCache
     _answerer: Answerer
@@ -67,9 +67,10 @@ class Files:
         Raises
         ------
         CacheConfigError
-            The path is none, or has none of these suffixes, or one of a file that can't hold a
-            column (.csv has no lengths of time, lists or bytes); or of all series, bars have a
-            column of their own that is called as a part of their key and differs from it.
+            There are no bars to be written. The path is none, or has none of these suffixes, or
+            one of a file that can't hold a column (.csv has no lengths of time, lists or bytes).
+            Of all series, bars have a column of their own that is called as a part of their key
+            and differs from it, or the keys of two are the same texts. What the file was stays.
 
         Examples
         --------
@@ -89,30 +90,21 @@ class Files:
         if writer is None:
             message = f"`{target.name}` has no known suffix: {', '.join(_WRITERS)}"
             raise CacheConfigError(message)
-        tables = []
-        for series in self._series.each(key):
-            table = series.table(*EVER)
-            if series.form is None or not table.height:
-                continue
-            table = write(series.form, table, "polars")
-            tables.append(table if key else self._named(series, table))
-        whole = pl.concat(tables, how="diagonal_relaxed") if tables else pl.DataFrame()
-        _check_holds(target, whole)
+        tables: dict[Series, pl.DataFrame] = {
+            series: write(series.form, table, "polars")
+            for series in self._series.each(key)
+            if (table := series.table(*EVER)).height and series.form is not None
+        }
+        if not tables:
+            what = self._series.of(key).name if key else f"`{self.name}`"
+            raise nothing_of(target, what, self._series.each(()))
+        if not key:
+            check_apart(target, self.key, tables)
+            tables = {one: named(one, self.key, table) for one, table in tables.items()}
+        whole = pl.concat(tables.values(), how="diagonal_relaxed")
+        check_holds(target, whole)
         writer(whole, target)
         return whole.height
-
-    def _named(self, series: Series, table: pl.DataFrame) -> pl.DataFrame:
-        """Put the parts of a key before the bars, whose own columns may repeat them."""
-        stored = values_of(series.text)
-        for name in [name for name in self.key if name in table.columns]:
-            others = [
-                one for one in values_in(table[name]) if not is_part(one, series, stored, name)
-            ]
-            if others:
-                message = f"{series.name}: {not_repeated(name, others[0], stored[name])}"
-                raise CacheConfigError(message)
-            table = table.drop(name)
-        return table.select(*(pl.lit(str(stored[name])).alias(name) for name in self.key), pl.all())
 
     def import_parquet(self, path: Any, *key: Any, time: str | None = None) -> int:
         """Take in bars that one already has, from a Parquet file.
@@ -208,17 +200,3 @@ def _path(given: Any, what: str) -> Path:
         message = f"`{what}` takes the path of a file, as a text or a `Path`; not {given!r}"
         raise CacheConfigError(message)
     return Path(given)
-
-
-def _check_holds(target: Path, table: pl.DataFrame) -> None:
-    """See that a file can hold all columns, before what it was is overwritten."""
-    suffix = target.suffix.lower()
-    for name, dtype in table.schema.items():
-        is_plain = not dtype.is_nested() and dtype.base_type() not in {pl.Duration, pl.Binary}
-        if (suffix == ".csv" and not is_plain) or (suffix == ".json" and dtype == pl.Binary):
-            message = (
-                f"`{target.name}` can't hold the column `{name}`, which is {dtype}: a {suffix} has "
-                "no such values; export to a .parquet, or leave the column out of what the loader "
-                "gives"
-            )
-            raise CacheConfigError(message)
