@@ -117,6 +117,23 @@ def test_what_a_loader_does_not_give_of_a_file_is_left_out_and_told(path, caplog
     assert caplog.text.count("`trades`") == 1
 
 
+@pytest.mark.parametrize("mine", ["Date", None])
+@pytest.mark.parametrize("theirs", ["time", "stamp", None])
+def test_the_index_of_a_file_may_be_called_otherwise_than_the_loaders(mine, theirs, path) -> None:
+    vendor = Vendor(YEAR)
+    vendor.bars = vendor.bars.rename_axis(theirs)
+    cache = cache_of(vendor)
+    vendor.between(*JANUARY).rename_axis(mine).to_parquet(path)
+    cache.import_parquet(path, *SERIES)
+    for end in ("2024-02-10", "2024-02-20", "2024-03-10"):
+        for again in (cache, cache_of(vendor)):
+            given = again.get(*SERIES, "2024-01-20", end)
+            same(given, vendor.between("2024-01-20", end))
+    assert cache.import_parquet(path, *SERIES) == 31
+    assert (len(vendor.asked), cache.stats()["restated"]) == (3, 0)
+    same(cache.get(*SERIES, *JANUARY), vendor.between(*JANUARY))
+
+
 # Names that are no texts
 
 LABELS = {

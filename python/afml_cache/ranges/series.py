@@ -249,6 +249,10 @@ class Series:
         """Tell what is known of an interval, in order."""
         return [Piece(*row) for row in self.native.pieces(first, stop)]
 
+    def loaders_form(self) -> Form | None:
+        """Give how the values look that the loader has given; a file's names are not its own."""
+        return None if self.form is None or is_provisional(self.form) else self.form
+
     def with_bars(self) -> list[Piece]:
         """Tell of what intervals there are bars that are stored."""
         return [piece for piece in self.pieces(*EVER) if piece.segment is not None]
