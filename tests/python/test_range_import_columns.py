@@ -117,6 +117,20 @@ def test_what_a_loader_does_not_give_of_a_file_is_left_out_and_told(path, caplog
     assert caplog.text.count("`trades`") == 1
 
 
+def test_a_second_file_may_have_more_columns_than_the_first(path) -> None:
+    vendor = Vendor(YEAR)
+    cache = cache_of(vendor)
+    vendor.between(*JANUARY)[["close"]].to_parquet(path)
+    cache.import_parquet(path, *SERIES)
+    vendor.between("2024-02-01", "2024-03-01").to_parquet(path)
+    cache.import_parquet(path, *SERIES)
+    for end in ("2024-02-11", "2024-03-11"):
+        for again in (cache, cache_of(vendor)):
+            given = again.get(*SERIES, "2024-01-31", end)
+            assert given["close"].tolist() == vendor.between("2024-01-31", end)["close"].tolist()
+            assert given["volume"].isna().tolist() == [True] + [False] * (len(given) - 1)
+
+
 @pytest.mark.parametrize("mine", ["Date", None])
 @pytest.mark.parametrize("theirs", ["time", "stamp", None])
 def test_the_index_of_a_file_may_be_called_otherwise_than_the_loaders(mine, theirs, path) -> None:

@@ -13,7 +13,7 @@ from afml_cache.exceptions import BasisChangedError, CacheConfigError, LoaderErr
 from afml_cache.ranges.answers import Asked, checked
 from afml_cache.ranges.forms import readable, restore
 from afml_cache.ranges.keys import values_of
-from afml_cache.ranges.provisional import has_rows, quoted, renamed, values_of_form
+from afml_cache.ranges.provisional import has_rows, quoted, renamed, values_of_form, with_more
 from afml_cache.ranges.restating import compared
 from afml_cache.ranges.states import EVER
 from afml_cache.ranges.timeframes import timeframe
@@ -80,7 +80,8 @@ def _in_form(own: Form, answer: Answer, asked: FromFile, key: Mapping[str, Any])
             "empty if need be"
         )
         raise SchemaError(message)
-    others = [name for name in given if name not in {*shown.values(), *key}]
+    own = with_more(own, answer.form, key)
+    others = [name for name in given if name not in {*readable(own).values(), *key}]
     if others:
         note = f"{asked} has {quoted(others)}, which the bars of that series don't have: left out"
         answer.notes.append(note)

@@ -17,7 +17,7 @@ from afml_cache.exceptions import SchemaError
 from afml_cache.ranges.forms import readable, restore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     import polars as pl
 
@@ -82,6 +82,27 @@ def values_of_form(form: Form) -> list[str]:
         for column in form.columns
         if column.seen and column.role == "column" and column.inner != form.time
     ]
+
+
+def with_more(own: Form, form: Form, key: Container[str]) -> Form:
+    """Give the form of a file with the columns that another one of its kind has beside them.
+
+    Parameters
+    ----------
+    key
+        Names of what is no column of bars.
+    """
+    if not is_provisional(own) or own.kind != form.kind:
+        return own
+    known, shown = set(readable(own).values()), readable(form)
+    more = [
+        column
+        for column in form.columns
+        if column.inner in values_of_form(form)
+        and shown[column.inner] not in known
+        and shown[column.inner] not in key
+    ]
+    return replace(own, columns=own.columns + tuple(more))
 
 
 def check_gives_way(name: str, own: Form, form: Form) -> None:
