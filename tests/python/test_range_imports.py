@@ -10,7 +10,7 @@ import pytest
 from range_vendor import Clock, Vendor, bars, cache_of, days, hours, same, told, utc
 
 from afml_cache import RangeCache
-from afml_cache.exceptions import BasisChangedError, LoaderError
+from afml_cache.exceptions import BasisChangedError, CacheConfigError, LoaderError
 
 YEAR = days("2024-01-01", "2024-12-31")
 JANUARY = ("2024-01-01", "2024-02-01")
@@ -131,6 +131,29 @@ def test_a_file_that_is_no_parquet_is_refused(content: bytes, path) -> None:
     told(refused.value, "bars.parquet", "Parquet file")
     with pytest.raises(FileNotFoundError):
         cache_of(Vendor(YEAR)).import_parquet(path.with_name("none"), *SERIES)
+
+
+@pytest.mark.parametrize("path", [None, 3, b"bars.parquet", ["bars.parquet"]], ids=str)
+def test_what_is_no_path_is_refused(path) -> None:
+    cache = cache_of(Vendor(YEAR))
+    for use in (cache.import_parquet, cache.export):
+        with pytest.raises(CacheConfigError, match="takes the path of a file") as refused:
+            use(path, *SERIES)
+        told(refused.value, repr(path))
+
+
+TIMES = {"text": pd.Index.astype, "whole numbers": lambda times, _: times.astype("int64")}
+
+
+@pytest.mark.parametrize("kind", TIMES)
+def test_times_of_a_file_that_are_none_are_to_be_mended_in_the_file(kind: str, path) -> None:
+    table = bars(YEAR[:31])
+    table.index = TIMES[kind](table.index, "str")
+    table.rename_axis("time").to_parquet(path)
+    with pytest.raises(LoaderError) as refused:
+        cache_of(Vendor(YEAR)).import_parquet(path, *SERIES)
+    told(refused.value, "bars.parquet", "convert it in the file")
+    assert "loader" not in str(refused.value)
 
 
 @pytest.mark.parametrize("write", [pd.Timestamp, pd.Timestamp.to_pydatetime])

@@ -88,6 +88,10 @@ class Asked:
     def __str__(self) -> str:
         return f"the loader of {self.name}, asked for {self.axis.describe(self.first, self.stop)},"
 
+    def worded(self, error: Exception) -> str:
+        """Give the text of an error, whose remedy is one for the giver."""
+        return str(error)
+
 
 def checked(value: object, asked: Asked) -> Answer:
     """Read a loader's answer.
@@ -104,7 +108,7 @@ def checked(value: object, asked: Asked) -> Answer:
         if table.height and form.time is not None:
             at = _positions(asked, form, table[form.time])
     except (LoaderError, ValueError, TypeError) as error:
-        message = f"{asked} gave what can't be used: {error}"
+        message = f"{asked} gave what can't be used: {asked.worded(error)}"
         raise LoaderError(message) from error
     answer = Answer(form, table, at, len(at))
     if len(at) and isinstance(asked.axis, DateAxis):

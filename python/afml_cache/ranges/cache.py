@@ -141,9 +141,9 @@ class RangeCache(Inspection, Upkeep, Verification, Files):
         or `None`; nothing is asked for outside, nor answered. It is not stored: as soon as it gives
         another day, more or less is asked for.
     on_restated : callable, optional
-        `on_restated(key, start, end)` is told of each interval that was fetched again and differs;
-        `key` is a dictionary, and the times are as in `gaps`. The new bars are stored by then; an
-        exception of it reaches the caller, once.
+        `on_restated(key, start, end)` is told of each interval that was fetched again, or taken in
+        from a file, and differs; `key` is a dictionary, and the times are as in `gaps`. The new
+        bars are stored by then; an exception of it reaches the caller, once.
     compact : bool
         Whether short segments are made into longer ones as they come.
     memory : int, optional

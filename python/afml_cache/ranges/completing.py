@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import BasisChangedError, CacheConfigError, CacheMissError
 from afml_cache.ranges.effects import Call, Failed, Parallel, Until
@@ -19,10 +19,12 @@ from afml_cache.ranges.states import EVER
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable, Mapping, Sequence
 
     from afml_cache.ranges.effects import Step
     from afml_cache.ranges.filling import Found
     from afml_cache.ranges.requests import Request
+    from afml_cache.ranges.series import Series
 
 _log = logging.getLogger("afml_cache.ranges")
 
@@ -64,16 +66,10 @@ class Completion:
                 series.sync()
 
     def _offer_restated(self) -> Step[None]:
-        """Tell `on_restated`, which may ask for what was fetched; what it raises is kept."""
-        offered, self.request.restated = self.request.restated, []
+        request = self.request
+        spans, request.restated = request.restated, []
         told = self.options.on_restated
-        if told is None:
-            return
-        for one in offered:
-            try:
-                yield Call(told, (self.request.values, *times(self.series.axis, *one)))
-            except Exception as error:  # noqa: BLE001 - raised when the answer is there
-                self.request.faults.append(error)
+        request.faults += yield from offered(told, request.values, self.series, spans)
 
     def _refuse(self, gaps: list[Interval]) -> None:
         series = self.series
@@ -199,3 +195,21 @@ class Completion:
                 "as it is: invalidate it to go on without it"
             )
             raise BasisChangedError(message)
+
+
+def offered(
+    told: Callable[..., Any] | None,
+    values: Mapping[str, Any],
+    series: Series,
+    spans: Sequence[Interval],
+) -> Step[list[Exception]]:
+    """Tell `on_restated`, which may ask for what was fetched; give what it raised."""
+    faults: list[Exception] = []
+    if told is None:
+        return faults
+    for one in spans:
+        try:
+            yield Call(told, (values, *times(series.axis, *one)))
+        except Exception as error:  # noqa: BLE001 - raised when the answer is there
+            faults.append(error)
+    return faults

@@ -10,7 +10,15 @@ from afml_cache.ranges.forming import forming
 from afml_cache.ranges.places import reason_closed, time_of
 from afml_cache.ranges.planning import listed
 from afml_cache.ranges.reports import Explanation, known, shown
-from afml_cache.ranges.states import DELISTED, EMPTY, PRE_LISTING, REASONS, SUSPECT, VOLATILE
+from afml_cache.ranges.states import (
+    DELISTED,
+    EMPTY,
+    IMPORTED,
+    PRE_LISTING,
+    REASONS,
+    SUSPECT,
+    VOLATILE,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,6 +89,9 @@ def _of_closed(series: Series, what: str, first: int) -> Explanation:
 
 def _of_nothing(series: Series, what: str, piece: Piece, first: int, now: int) -> Explanation:
     told = known(series.axis, piece)
+    if piece.reason == IMPORTED:
+        text = f"{what}: the file that was taken in at {shown(told.fetched_at)} has no bar there"
+        return Explanation("file-empty", f"{text}; the vendor is not asked unless you refresh it")
     again = f"asked for again after {shown(told.recheck_after)}" if told.recheck_after else "final"
     if piece.recheck_after <= now:
         again = "asked for again by the next request"

@@ -199,15 +199,16 @@ class Filler:
         return changed
 
     def _tell(self, request: Request, seen: Compared) -> None:
-        series = request.series
-        first, stop = _span(series, seen)
+        request.restated.append(self.note_restated(request.series, seen, "the vendor"))
+
+    def note_restated(self, series: Series, seen: Compared, whom: str) -> Interval:
+        """Count and log what differs from what was stored; give its interval."""
+        span = _span(series, seen)
         self.counts.restated += seen.differences
-        series.restated.add((first, stop), seen.differences)
-        what = series.axis.describe(first, stop)
-        _log.warning(
-            "%s: restated by the vendor: %s, bars: %d", series.name, what, seen.differences
-        )
-        request.restated.append((first, stop))
+        series.restated.add(span, seen.differences)
+        what = series.axis.describe(*span)
+        _log.warning("%s: restated by %s: %s, bars: %d", series.name, whom, what, seen.differences)
+        return span
 
 
 def _span(series: Series, seen: Compared) -> Interval:

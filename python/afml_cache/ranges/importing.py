@@ -1,11 +1,4 @@
-"""Bars of files: read as what they were written as, and later had as the loader's own.
-
-A file may say less than the loader's answers do. As long as the loader has given no row, the form
-of a series is the file's; its details then have `provisional`. The form of the loader's first rows
-takes its place, whose details have in `imported` what the column of times is called in what was
-stored before. Of an answer without rows the data types mean nothing: an empty frame is as a rule
-made of empty lists.
-"""
+"""Bars of files: read as what they were written as, and put into the form of their series."""
 
 from __future__ import annotations
 
@@ -16,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from afml_cache.exceptions import BasisChangedError, CacheConfigError, LoaderError
+from afml_cache.exceptions import BasisChangedError, CacheConfigError, LoaderError, SchemaError
 from afml_cache.ranges.answers import Asked, checked
-from afml_cache.ranges.forms import restore
+from afml_cache.ranges.forms import readable, restore
 from afml_cache.ranges.keys import values_of
+from afml_cache.ranges.provisional import has_rows, quoted, renamed, values_of_form, with_more
 from afml_cache.ranges.restating import compared
 from afml_cache.ranges.states import EVER
 from afml_cache.ranges.timeframes import timeframe
@@ -44,6 +38,10 @@ class FromFile(Asked):
     def __str__(self) -> str:
         return f"the file `{self.path}`, taken in as {self.name},"
 
+    def worded(self, error: Exception) -> str:
+        """Give the text of an error, whose remedy is one for the file."""
+        return str(error).replace("the loader", "the file")
+
 
 def answer_of(path: Any, series: Series, key: Mapping[str, Any], time: str | None) -> Answer:
     """Read a Parquet file; its bars have the form of the series, if that is known.
@@ -58,15 +56,40 @@ def answer_of(path: Any, series: Series, key: Mapping[str, Any], time: str | Non
     LoaderError
         The file has no times, no bars of this series, or holds what can't be kept.
     SchemaError
-        Its columns don't fit those that are stored.
+        It lacks a column that bars of the series have, or one of its columns doesn't fit.
     """
     asked = FromFile(series.name, series.axis, *EVER, "both", time, None, path=str(path))
     answer = checked(_of_key(_value(path), asked, series, key), asked)
-    own = series.form
-    if own is None or not _has_rows(own):
+    own = series.known_form()
+    if own is None or not has_rows(own):
         answer.form = replace(answer.form, details={**answer.form.details, "provisional": True})
         return answer
-    answer.table = restore(own, renamed(answer.table, answer.form.time, own.time))
+    return _in_form(own, answer, asked, key) if len(answer.at) else answer
+
+
+def _in_form(own: Form, answer: Answer, asked: FromFile, key: Mapping[str, Any]) -> Answer:
+    """Give the bars of a file in the form of their series, whose values it must have."""
+    table = renamed(own, answer.table, answer.form.time)
+    shown = readable(own)
+    missing = [shown[name] for name in values_of_form(own) if name not in table.columns]
+    given = [readable(answer.form)[name] for name in values_of_form(answer.form)]
+    if missing:
+        message = (
+            f"{asked} has no {quoted(missing)}, which the bars of that series have; it has "
+            f"{quoted(given)}: call its columns as the loader does, and add those that it lacks, "
+            "empty if need be"
+        )
+        raise SchemaError(message)
+    own = with_more(own, answer.form, key)
+    others = [name for name in given if name not in {*readable(own).values(), *key}]
+    if others:
+        note = f"{asked} has {quoted(others)}, which the bars of that series don't have: left out"
+        answer.notes.append(note)
+    try:
+        answer.table = restore(own, table)
+    except SchemaError as error:
+        message = f"{asked} does not fit the bars of that series: {asked.worded(error)}"
+        raise SchemaError(message) from error
     answer.form = own
     return answer
 
@@ -79,7 +102,7 @@ def check_basis(path: Any, series: Series, answer: Answer) -> None:
     BasisChangedError
         They are on another one, or nothing tells: no bar is in both.
     """
-    stored = [piece for piece in series.pieces(*EVER) if piece.segment is not None]
+    stored = series.with_bars()
     if not stored:
         return
     old = series.read_pieces(stored)
@@ -161,33 +184,3 @@ def is_part(value: object, series: Series, key: Mapping[str, Any], name: str) ->
         return timeframe(text) == series.axis.timeframe
     except CacheConfigError:
         return False
-
-
-def merged(own: Form | None, form: Form) -> Form:
-    """Give the form of a series whose bars came in its own form until now, and come in another."""
-    if own is None or own.says_nothing:
-        return form
-    if not is_provisional(own) or is_provisional(form):
-        return own.merge(form)
-    return replace(form, details={**form.details, "imported": own.time}) if _has_rows(form) else own
-
-
-def _has_rows(form: Form) -> bool:
-    return any(column.seen for column in form.columns)
-
-
-def is_provisional(form: Form) -> bool:
-    """Whether a form is of a file, and the loader has given no row yet."""
-    return bool(form.details.get("provisional"))
-
-
-def in_form(form: Form, table: pl.DataFrame) -> pl.DataFrame:
-    """Give what is stored the columns and data types of its form, if it came of a file too."""
-    return restore(form, renamed(table, form.details.get("imported"), form.time))
-
-
-def renamed(table: pl.DataFrame, old: str | None, new: str | None) -> pl.DataFrame:
-    """Give the column of times another name."""
-    if old is None or new is None or old not in table.columns or new in table.columns:
-        return table
-    return table.rename({old: new})

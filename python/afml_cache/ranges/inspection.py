@@ -195,8 +195,9 @@ class Inspection:
         Explanation
             Its `kind`: "bar" (which has that time, or in which it lies), "volatile" (it may still
             change), "holiday" or "closed" (by the calendar), "pre-listing", "delisted",
-            "vendor-empty", "suspect" (a bar is to be expected and the vendor gave none), "never
-            asked", or "future"; and a `text` that says more.
+            "vendor-empty", "file-empty" (a file that was taken in has none), "suspect" (a bar is to
+            be expected and the vendor gave none), "never asked", or "future"; and a `text` that
+            says more.
 
         Examples
         --------
@@ -221,7 +222,7 @@ class Inspection:
         return explained(series, bounds, options, values, now)
 
     def restated(self, *key: Any, **named: Any) -> list[tuple[Any, Any, int]]:
-        """Give the intervals that the vendor restated in this process: start, end, bars.
+        """Give the intervals that the vendor, or a file, restated in this process.
 
         Start and end of each are a `time_range` for `afml_cache.invalidate`, to drop what was
         computed from them.
@@ -234,8 +235,8 @@ class Inspection:
         Returns
         -------
         list of (start, end, int)
-            Half-open, in the order in which they were found; dates for daily and longer bars, else
-            datetimes in UTC.
+            With how many bars. Half-open, in the order in which they were found; dates for daily
+            and longer bars, else datetimes in UTC.
         """
         series = self._series.of(key, named)
         return [(*times(series.axis, first, stop), count) for first, stop, count in series.restated]
@@ -249,8 +250,8 @@ class Inspection:
             `total_requests`; `cache_hits`, those without a call; `cache_partial_hits`, those whose
             calls gave some of their rows; `api_calls`, further tries included;
             `total_bars_from_cache` and `total_bars_from_api`; `hit_rate`, a share of requests;
-            `conflicts`, rows of one time that differed; `restated`, bars that the vendor changed;
-            `errors`, requests that failed.
+            `conflicts`, rows of one time that differed; `restated`, bars that the vendor or a file
+            changed; `errors`, requests that failed.
 
         Examples
         --------

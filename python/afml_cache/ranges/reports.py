@@ -140,8 +140,8 @@ class Explanation:
     """Why there is, or is not, a bar at a time."""
 
     kind: str
-    """One of "bar", "holiday", "closed", "vendor-empty", "pre-listing", "delisted", "never asked",
-    "suspect", "volatile", "future"."""
+    """One of "bar", "holiday", "closed", "vendor-empty", "file-empty", "pre-listing", "delisted",
+    "never asked", "suspect", "volatile", "future"."""
     text: str
 
     def __str__(self) -> str:

@@ -257,7 +257,7 @@ class Request:
             stop,
             closed,
             options.time,
-            series.form,
+            series.loaders_form(),
             precision,
             told,
         )

@@ -15,9 +15,9 @@ from afml_cache.exceptions import CacheCorruptError, CacheStoreError, LoaderErro
 from afml_cache.ranges.adopting import adopt
 from afml_cache.ranges.form_text import bound, read_form, written_form
 from afml_cache.ranges.forms import restore, zone_of
-from afml_cache.ranges.importing import in_form, is_provisional, merged
 from afml_cache.ranges.intervals import joined
 from afml_cache.ranges.places import anchor_of, anchored, begun, between, labelled
+from afml_cache.ranges.provisional import check_gives_way, in_form, is_provisional, merged
 from afml_cache.ranges.reservations import Reservations
 from afml_cache.ranges.restatements import Restatements
 from afml_cache.ranges.states import EVER, SECOND, Piece
@@ -194,7 +194,7 @@ class Series:
         SchemaError
             These rows and those that are stored can't be had in one form: nothing is learned.
         """
-        learned = merged(self.form, form)
+        learned = merged(self.known_form(), form)
         self._check_form(learned)
         restore(learned, rows)
         if form.bound is not None:
@@ -209,9 +209,16 @@ class Series:
         """See that what is stored stays the same in another form."""
         if self.form is None or self.form.schema.items() <= form.schema.items():
             return
-        stored = [piece for piece in self.pieces(*EVER) if piece.segment is not None]
+        stored = self.with_bars()
         if stored:
+            check_gives_way(self.name, self.form, form)
             in_form(form, self.read_pieces(stored))
+
+    def known_form(self) -> Form | None:
+        """Give how the values look; what a file had says nothing when its bars are gone."""
+        if self.form is None or not is_provisional(self.form) or self.with_bars():
+            return self.form
+        return None
 
     @property
     def knows_begins(self) -> bool:
@@ -241,6 +248,14 @@ class Series:
     def pieces(self, first: int, stop: int) -> list[Piece]:
         """Tell what is known of an interval, in order."""
         return [Piece(*row) for row in self.native.pieces(first, stop)]
+
+    def loaders_form(self) -> Form | None:
+        """Give how the values look that the loader has given; a file's names are not its own."""
+        return None if self.form is None or is_provisional(self.form) else self.form
+
+    def with_bars(self) -> list[Piece]:
+        """Tell of what intervals there are bars that are stored."""
+        return [piece for piece in self.pieces(*EVER) if piece.segment is not None]
 
     def table(self, first: int, stop: int) -> pl.DataFrame:
         """Give the bars of an interval that are known; nothing where none are."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheCorruptError
 from afml_cache.ranges.forms import restore
-from afml_cache.ranges.importing import in_form
 from afml_cache.ranges.places import within
+from afml_cache.ranges.provisional import in_form
 from afml_cache.ranges.segments import ROWS, about, packed, unpacked
 from afml_cache.ranges.states import NEW
 

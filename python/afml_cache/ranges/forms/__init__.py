@@ -3,6 +3,7 @@
 from afml_cache.ranges.forms.converting import Output, check_output, read, restore, write
 from afml_cache.ranges.forms.form import Column, Form
 from afml_cache.ranges.forms.hold import Held, hold
+from afml_cache.ranges.forms.polars import readable
 from afml_cache.ranges.forms.times import zone_of
 from afml_cache.ranges.forms.unite import United, unite
 
@@ -15,6 +16,7 @@ __all__ = [
     "check_output",
     "hold",
     "read",
+    "readable",
     "restore",
     "unite",
     "write",

@@ -67,14 +67,21 @@ def write_column(values: pl.Series, outer: Mapping[str, Json]) -> pl.Series:
 
 def plain(form: Form, table: pl.DataFrame) -> pl.DataFrame:
     """Give a table of any form as polars would have it: by readable names, in the user's zone."""
-    shown = [column for column in form.columns if column.role != "marks"]
-    names = labels.readable(_known(form, column) for column in shown)
+    names = readable(form)
     return pl.DataFrame(
         {
-            name: _plain_column(table.get_column(column.inner), column.outer)
-            for column, name in zip(shown, names, strict=True)
+            names[column.inner]: _plain_column(table.get_column(column.inner), column.outer)
+            for column in form.columns
+            if column.inner in names
         }
     )
+
+
+def readable(form: Form) -> dict[str, str]:
+    """Give the names that a reader knows columns by, of each by its name inside."""
+    shown = [column for column in form.columns if column.role != "marks"]
+    names = labels.readable(_known(form, column) for column in shown)
+    return {column.inner: name for column, name in zip(shown, names, strict=True)}
 
 
 def _known(form: Form, column: Column) -> object:
