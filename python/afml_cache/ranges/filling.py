@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from afml_cache.ranges.compaction import compact_some
 from afml_cache.ranges.forming import Tail
+from afml_cache.ranges.forms import restore
 from afml_cache.ranges.intervals import joined, without
 from afml_cache.ranges.restating import BasisChange, compared
 from afml_cache.ranges.settling import Sent, pieces_of
@@ -80,9 +81,9 @@ class Filler:
         """Keep what several answers prove in the place of all that is stored, in one step."""
         series = request.series
         with series.lock:
-            changed = [seen for found in founds for seen in self._compared(series, found)]
             for found in founds:
                 self._note(request, found.answer)
+            changed = [seen for found in founds for seen in self._compared(series, found)]
             with request.outdated([EVER]):
                 self._store(request, founds, cut=[EVER])
             for seen in changed:
@@ -187,13 +188,16 @@ class Filler:
 
     def _compared(self, series: Series, found: Found) -> list[Compared]:
         """Compare what was stored and final with an answer."""
-        answer, changed = found.answer, []
+        answer, form, changed = found.answer, series.form, []
+        if form is None:
+            return []
+        table = restore(form, answer.table)
         known = [(one.first, one.stop) for one in series.pieces(*found.proven.kept) if one.is_final]
         for first, stop in joined(known):
-            old = series.table(first, stop)
+            old = restore(form, series.table(first, stop))
             begin, end = map(int, answer.at.searchsorted((first, stop)))
-            new = answer.at[begin:end], answer.table[begin:end]
-            seen = compared((series.positions(old), old), new)
+            new = answer.at[begin:end], table[begin:end]
+            seen = compared((series.positions(old), old), new, form)
             if seen.differences:
                 changed.append(seen)
         return changed

@@ -82,11 +82,12 @@ def check_basis(path: Any, series: Series, answer: Answer) -> None:
     stored = [piece for piece in series.pieces(*EVER) if piece.segment is not None]
     if not stored:
         return
+    form = merged(series.form, answer.form)
     old = series.read_pieces(stored)
-    at = series.positions(old)
+    at, old, new = series.positions(old), in_form(form, old), restore(form, answer.table)
     mine, theirs = at.searchsorted(answer.at[0]), at.searchsorted(answer.at[-1], "right")
     both = np.isin(answer.at, at).any()
-    seen = compared((at[mine:theirs], old[mine:theirs]), (answer.at, answer.table))
+    seen = compared((at[mine:theirs], old[mine:theirs]), (answer.at, new), form)
     if both and seen.ratio is None:
         return
     what = f"no bar of `{path}` is among those of {series.name} that are stored"

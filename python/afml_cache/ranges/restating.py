@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
 
+from afml_cache.ranges.forms.cells import ABSENT, UNSET
+
 if TYPE_CHECKING:
+    from afml_cache.ranges.forms import Column, Form
+
     At = np.ndarray[Any, Any]
 
 PRICES: Final = frozenset(
@@ -36,24 +41,23 @@ class Compared(NamedTuple):
     ratio: float | None
 
 
-def compared(old: tuple[At, pl.DataFrame], new: tuple[At, pl.DataFrame]) -> Compared:
-    """Compare the bars of one interval as they were stored and as they are now."""
+def compared(old: tuple[At, pl.DataFrame], new: tuple[At, pl.DataFrame], form: Form) -> Compared:
+    """Compare the bars of one interval as they were stored and as they are now, in one form."""
     (old_at, old_table), (new_at, new_table) = old, new
     times = np.unique(np.concatenate([old_at, new_at]))
     most = max(len(old_at), len(new_at))
     olds, news = (times.searchsorted(at) * most + _which(at) for at in (old_at, new_at))
     both, mine, theirs = np.intersect1d(olds, news, assume_unique=True, return_indices=True)
     lone = np.setxor1d(olds, news, assume_unique=True)
-    columns = [name for name in old_table.columns if name in new_table.columns]
-    left, right = old_table[mine].select(columns), new_table[theirs].select(columns)
+    left, right = old_table[mine], new_table[theirs]
     differs = np.zeros(len(both), bool)
-    for name in columns:
-        differs |= ~_equal(left[name], right[name])
+    for column in form.columns:
+        differs |= ~_equal(left[column.inner], right[column.inner], column)
     rows = np.concatenate([lone, both[differs]])
     if not len(rows):
         return Compared(0, 0, 0, None)
     at = times[np.sort(rows) // most]
-    ratio = _ratio(left, right, columns)
+    ratio = _ratio(left, right, left.columns)
     return Compared(len(at), int(at[0]), int(at[-1]), ratio)
 
 
@@ -63,16 +67,29 @@ def _which(at: At) -> At:
     return np.arange(len(at)) - np.repeat(begins, np.diff(begins, append=len(at)))
 
 
-def _equal(left: pl.Series, right: pl.Series) -> np.ndarray[Any, Any]:
-    if left.dtype.is_numeric() and right.dtype.is_numeric():
-        one, other = left.cast(pl.Float64).to_numpy(), right.cast(pl.Float64).to_numpy()
+def _equal(left: pl.Series, right: pl.Series, column: Column) -> np.ndarray[Any, Any]:
+    if column.role == "marks":
+        # The others say of which of several types a value is, and are not there where all are one.
+        left, right = (one.fill_null(0) & (ABSENT | UNSET) for one in (left, right))
+    if left.dtype.is_float():
+        one, other = (each.cast(pl.Float64).to_numpy() for each in (left, right))
         result: np.ndarray[Any, Any] = np.isclose(one, other, rtol=_SAME, atol=0, equal_nan=True)
         return result
     try:
-        equal: np.ndarray[Any, Any] = left.eq_missing(right).to_numpy()
+        equal: np.ndarray[Any, Any] = left.eq_missing(right).to_numpy(writable=True)
     except pl.exceptions.PolarsError:
         return np.zeros(len(left), bool)
+    if column.outer.get("cells", column.outer).get("kind") == "decimal":
+        for row in np.flatnonzero(~equal):
+            equal[row] = _is_same_number(left[int(row)], right[int(row)])
     return equal
+
+
+def _is_same_number(left: str | None, right: str | None) -> bool:
+    if left is None or right is None:
+        return False
+    one, other = Decimal(left), Decimal(right)
+    return not (one.is_nan() or other.is_nan()) and one == other
 
 
 def _ratio(left: pl.DataFrame, right: pl.DataFrame, columns: list[str]) -> float | None:
