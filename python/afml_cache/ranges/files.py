@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from afml_cache.exceptions import CacheConfigError
+from afml_cache.ranges.basis import check_prices
 from afml_cache.ranges.forms import write, zone_of
 from afml_cache.ranges.importing import answer_of, check_basis, is_part
 from afml_cache.ranges.keys import values_of
@@ -162,12 +163,14 @@ class Files:
         with series.lock:
             answer = answer_of(path, series, self._series.written(key, {}), time)
             axis = begun(labelled(series.axis, zone_of(answer.form)), answer.at)
-            limits = axis.limits(self._answerer.clock(), self._answerer.filler.options.settle)
+            options = self._answerer.filler.options
+            limits = axis.limits(self._answerer.clock(), options.settle)
             count = int(answer.at.searchsorted(limits.settled))
             if not count:
                 return 0
             self._answerer.filler.tell(answer)
-            if self._answerer.filler.options.is_adjusted:
+            if options.is_adjusted:
+                check_prices(series.name, options.adjustment, answer)
                 check_basis(path, series, answer)
             series.learn(answer.form, answer.table)
             span = int(answer.at[0]), series.axis.next(int(answer.at[count - 1]))

@@ -15,50 +15,48 @@ if TYPE_CHECKING:
 
     At = np.ndarray[Any, Any]
 
-PRICES: Final = frozenset(
-    {"open", "high", "low", "close", "o", "h", "l", "c", "price", "vwap", "bid", "ask"}
-)
-_SAME = 1e-9
-# What rounding does to a ratio that is told from rounded prices, where they are not too small.
-_CENTS = 0.011
-_ROUNDED = 2e-3
-
-
-class BasisChange(Exception):  # noqa: N818
-    """The prices of an adjusted series are on another basis than those that are stored."""
-
-    def __init__(self, name: str, ratio: float) -> None:
-        super().__init__(f"{name} is now {ratio:.6g} of what it was")
-        self.ratio = ratio
+_SAME: Final = 1e-9
 
 
 class Compared(NamedTuple):
-    """How many bars differ, from which on and up to which, and by what ratio if it is one."""
+    """How many bars differ, from which on and up to which."""
 
     differences: int
     first: int
     last: int
-    ratio: float | None
 
 
-def compared(old: tuple[At, pl.DataFrame], new: tuple[At, pl.DataFrame], form: Form) -> Compared:
-    """Compare the bars of one interval as they were stored and as they are now, in one form."""
+class Matched(NamedTuple):
+    """Bars of one interval as they were stored and as they are now, those of one time in a row."""
+
+    at: At
+    old: pl.DataFrame
+    new: pl.DataFrame
+    lone: At
+    """Where there are bars that are in one of both alone."""
+    withheld: int
+    """How many of them are stored."""
+
+
+def matched(old: tuple[At, pl.DataFrame], new: tuple[At, pl.DataFrame]) -> Matched:
+    """Find the bars that were stored among those that there are now."""
     (old_at, old_table), (new_at, new_table) = old, new
     times = np.unique(np.concatenate([old_at, new_at]))
-    most = max(len(old_at), len(new_at))
+    most = max(len(old_at), len(new_at), 1)
     olds, news = (times.searchsorted(at) * most + _which(at) for at in (old_at, new_at))
     both, mine, theirs = np.intersect1d(olds, news, assume_unique=True, return_indices=True)
     lone = np.setxor1d(olds, news, assume_unique=True)
-    left, right = old_table[mine], new_table[theirs]
-    differs = np.zeros(len(both), bool)
+    at, lone = times[both // most], times[lone // most]
+    return Matched(at, old_table[mine], new_table[theirs], lone, len(old_at) - len(both))
+
+
+def compared(bars: Matched, form: Form) -> Compared:
+    """Compare bars of one form; NaN is no value, as a missing one is none."""
+    differs = np.zeros(len(bars.at), bool)
     for column in form.columns:
-        differs |= ~_equal(left[column.inner], right[column.inner], column)
-    rows = np.concatenate([lone, both[differs]])
-    if not len(rows):
-        return Compared(0, 0, 0, None)
-    at = times[np.sort(rows) // most]
-    ratio = _ratio(left, right, left.columns)
-    return Compared(len(at), int(at[0]), int(at[-1]), ratio)
+        differs |= ~_equal(bars.old[column.inner], bars.new[column.inner], column)
+    at = np.concatenate([bars.lone, bars.at[differs]])
+    return Compared(len(at), int(at.min()), int(at.max())) if len(at) else Compared(0, 0, 0)
 
 
 def _which(at: At) -> At:
@@ -90,22 +88,3 @@ def _is_same_number(left: str | None, right: str | None) -> bool:
         return False
     one, other = Decimal(left), Decimal(right)
     return not (one.is_nan() or other.is_nan()) and one == other
-
-
-def _ratio(left: pl.DataFrame, right: pl.DataFrame, columns: list[str]) -> float | None:
-    """Give the one ratio of all prices, if there is one and it is not 1."""
-    prices = [name for name in columns if name.lower() in PRICES and left[name].dtype.is_numeric()]
-    if not prices or not left.height:
-        return None
-    old, new = (frame.select(prices).to_numpy().astype(float).ravel() for frame in (left, right))
-    told = np.isfinite(old) & np.isfinite(new) & (old != 0)
-    old, new = old[told], new[told]
-    if not len(old):
-        return None
-    ratio = float(np.median(new / old))
-    moved, off = np.abs(new - old), np.abs(new - ratio * old)
-    # Prices as they were counted, and prices that a vendor has rounded to cents.
-    for noise in (_SAME * np.abs(new), np.minimum(_CENTS * (1 + abs(ratio)), _ROUNDED * abs(new))):
-        if (off <= noise).all() and (moved > noise).any():
-            return ratio
-    return None
