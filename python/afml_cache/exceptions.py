@@ -89,8 +89,8 @@ class SchemaError(CacheError, TypeError):
 class BasisChangedError(CacheError, ValueError):
     """The prices of an adjusted series are on another basis than those that are stored.
 
-    A split or a dividend came in between. `on_basis_change="rebuild"` fetches all of the series
-    again; `invalidate` forgets it.
+    A split or a dividend came in between, or nothing tells whether one did.
+    `on_basis_change="rebuild"` fetches all of the series again; `invalidate` forgets it.
     """
 
 

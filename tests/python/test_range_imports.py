@@ -219,6 +219,16 @@ def test_adjusted_bars_that_meet_none_of_the_stored_are_not_taken_in(path) -> No
     assert cache.coverage(*SERIES).rows == 10
 
 
+def test_one_bar_that_differs_tells_no_basis_of_a_file(path) -> None:
+    cache = adjusted()
+    table = bars(days("2024-01-19", "2024-01-31"))
+    table.iloc[0, 1] *= 1.5
+    table.to_parquet(path)
+    with pytest.raises(BasisChangedError) as refused:
+        cache.import_parquet(path, *SERIES)
+    told(refused.value, "bars.parquet", "one bar", "differs", "bars A 1D")
+
+
 def test_adjusted_bars_of_the_same_basis_are_taken_in(path) -> None:
     cache = adjusted()
     assert cache.import_parquet(written(path, "2024-01-19", "2024-01-31"), *SERIES) == 13

@@ -107,8 +107,9 @@ class RangeCache(Inspection, Upkeep, Verification, Files):
         What the prices are adjusted for, such as "splits"; part of the key. `None`, "raw", "none"
         and "unadjusted" say that no later event changes them.
     on_basis_change : {"rebuild", "raise"}
-        What becomes of an adjusted series whose prices, where they are fetched again, are all the
-        same multiple of what is stored: it is fetched anew, or `BasisChangedError` is raised.
+        What becomes of an adjusted series whose prices, where they are fetched again, are the same
+        multiple of what is stored: it is fetched anew, or `BasisChangedError` is raised; which it
+        always is where no bar that is stored is given again that would tell.
     max_rows : int, optional
         How many rows the vendor gives for one call; longer requests are cut.
     max_span : timedelta, float or str, optional
@@ -314,7 +315,8 @@ class RangeCache(Inspection, Upkeep, Verification, Files):
             A call failed, or its answer was none that can be used: the cause says why. What the
             other calls gave is kept; the error has it, and the intervals that are missing.
         BasisChangedError
-            An adjusted series has changed its basis, and `on_basis_change` is "raise".
+            An adjusted series has changed its basis, and `on_basis_change` is "raise"; or nothing
+            tells whether it has.
         CacheMissError
             Bars are missing in mode "frozen".
         CacheConfigError

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from afml_cache.exceptions import CacheConfigError
+from afml_cache.ranges.basis import check_prices
 from afml_cache.ranges.completing import offered
 from afml_cache.ranges.effects import run
 from afml_cache.ranges.exporting import check_apart, check_holds, named, nothing_of
@@ -173,6 +174,7 @@ class Files:
                 return 0
             filler.tell(answer)
             if filler.options.is_adjusted:
+                check_prices(series.name, filler.options.adjustment, answer)
                 check_basis(path, series, answer)
             series.learn(answer.form, answer.table)
             changed = self._take_in(path, series, answer.at[:count], answer.table[:count])

@@ -7,26 +7,30 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import polars as pl
+
+from afml_cache.ranges.basis import check_prices, evidence, prices_of
 from afml_cache.ranges.compaction import compact_some
 from afml_cache.ranges.forming import Tail
+from afml_cache.ranges.forms import Form, restore
 from afml_cache.ranges.intervals import joined, without
-from afml_cache.ranges.restating import BasisChange, compared
+from afml_cache.ranges.provisional import in_form, merged
+from afml_cache.ranges.restating import compared, matched
 from afml_cache.ranges.settling import Sent, pieces_of
 from afml_cache.ranges.states import DAY, EVER
 from afml_cache.ranges.windows import together
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import polars as pl
+    from collections.abc import Iterator, Sequence
 
     from afml_cache.ranges.answers import Answer
     from afml_cache.ranges.axes import Limits
+    from afml_cache.ranges.basis import Evidence
     from afml_cache.ranges.intervals import Interval
     from afml_cache.ranges.loaders import Loader, Policy
     from afml_cache.ranges.options import Options
     from afml_cache.ranges.requests import Request
-    from afml_cache.ranges.restating import Compared
+    from afml_cache.ranges.restating import Compared, Matched
     from afml_cache.ranges.series import Series
     from afml_cache.ranges.settling import Proof
     from afml_cache.ranges.states import Piece
@@ -67,7 +71,7 @@ class Filler:
         series = request.series
         with series.lock:
             self._note(request, found.answer)
-            changed = self._compare(request, found)
+            changed = self._changed(series, found)
             restated = [_span(series, seen) for seen in changed]
             with request.outdated(restated, _filled(series, found)):
                 self._store(request, [found])
@@ -80,9 +84,9 @@ class Filler:
         """Keep what several answers prove in the place of all that is stored, in one step."""
         series = request.series
         with series.lock:
-            changed = [seen for found in founds for seen in self._compared(series, found)]
             for found in founds:
                 self._note(request, found.answer)
+            changed = [seen for found in founds for seen in self._compared(series, found)]
             with request.outdated([EVER]):
                 self._store(request, founds, cut=[EVER])
             for seen in changed:
@@ -96,6 +100,8 @@ class Filler:
 
     def _note(self, request: Request, answer: Answer) -> None:
         self.tell(answer)
+        if self.options.is_adjusted:
+            check_prices(request.series.name, self.options.adjustment, answer)
         request.series.learn(answer.form, answer.table)
 
     def _store(self, request: Request, founds: list[Found], cut: Sequence[Interval] = ()) -> None:
@@ -165,38 +171,41 @@ class Filler:
             new = tail.with_more(new._replace(table=new.table[begin:]))
         series.tail = new
 
-    def _compare(self, request: Request, found: Found) -> list[Compared]:
-        """Find what the vendor has restated of what was stored and final.
+    def evidence(self, series: Series, founds: Sequence[Found]) -> Evidence:
+        """Weigh what answers tell of the basis of the prices that are stored.
 
         Raises
         ------
-        BasisChange
-            Its prices are on another basis.
+        SchemaError
+            They can't be had in one form.
         """
-        series, answer = request.series, found.answer
-        if not len(answer.at):
+        with series.lock:
+            form = series.form or Form.unknown
+            for found in founds:
+                form = merged(form, found.answer.form)
+            ordered = sorted(founds, key=lambda found: found.proven.kept)
+            bars = [one for found in ordered for one in _again(series, found, form)]
+        old, new = (
+            pl.concat([pl.DataFrame(prices_of(form, one)) for one in [form.empty(), *tables]])
+            for tables in ([one.old for one in bars], [one.new for one in bars])
+        )
+        return evidence(old, new, sum(one.withheld for one in bars))
+
+    def _changed(self, series: Series, found: Found) -> list[Compared]:
+        """Find what the vendor has restated of what was stored and final."""
+        if not len(found.answer.at):
             for span in stored(series, *found.proven.kept):
                 what = series.axis.describe(*span)
                 _log.warning("%s: nothing was given of %s: its bars stay", series.name, what)
             return []
-        changed = self._compared(series, found)
-        ratio = next((seen.ratio for seen in changed if seen.ratio is not None), None)
-        if ratio is not None and self.options.is_adjusted:
-            raise BasisChange(series.name, ratio)
-        return changed
+        return self._compared(series, found)
 
     def _compared(self, series: Series, found: Found) -> list[Compared]:
-        """Compare what was stored and final with an answer."""
-        answer, changed = found.answer, []
-        known = [(one.first, one.stop) for one in series.pieces(*found.proven.kept) if one.is_final]
-        for first, stop in joined(known):
-            old = series.table(first, stop)
-            begin, end = map(int, answer.at.searchsorted((first, stop)))
-            new = answer.at[begin:end], answer.table[begin:end]
-            seen = compared((series.positions(old), old), new)
-            if seen.differences:
-                changed.append(seen)
-        return changed
+        form = series.form
+        if form is None:
+            return []
+        changed = [compared(bars, form) for bars in _again(series, found, form)]
+        return [seen for seen in changed if seen.differences]
 
     def _tell(self, request: Request, seen: Compared) -> None:
         request.restated.append(self.note_restated(request.series, seen, "the vendor"))
@@ -209,6 +218,17 @@ class Filler:
         what = series.axis.describe(*span)
         _log.warning("%s: restated by %s: %s, bars: %d", series.name, whom, what, seen.differences)
         return span
+
+
+def _again(series: Series, found: Found, form: Form) -> Iterator[Matched]:
+    """Give what was stored and final beside what an answer has of it, in one form."""
+    at, table = found.answer.at, restore(form, found.answer.table)
+    known = [(one.first, one.stop) for one in series.pieces(*found.proven.kept) if one.is_final]
+    for first, stop in joined(known):
+        old = series.table(first, stop)
+        begin, end = map(int, at.searchsorted((first, stop)))
+        now = at[begin:end], table[begin:end]
+        yield matched((series.positions(old), in_form(form, old)), now)
 
 
 def _span(series: Series, seen: Compared) -> Interval:

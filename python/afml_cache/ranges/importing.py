@@ -6,15 +6,23 @@ import importlib.util
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
 
 from afml_cache.exceptions import BasisChangedError, CacheConfigError, LoaderError, SchemaError
 from afml_cache.ranges.answers import Asked, checked
+from afml_cache.ranges.basis import evidence, prices_of
 from afml_cache.ranges.forms import readable, restore
 from afml_cache.ranges.keys import values_of
-from afml_cache.ranges.provisional import has_rows, quoted, renamed, values_of_form, with_more
-from afml_cache.ranges.restating import compared
+from afml_cache.ranges.provisional import (
+    has_rows,
+    in_form,
+    merged,
+    quoted,
+    renamed,
+    values_of_form,
+    with_more,
+)
+from afml_cache.ranges.restating import matched
 from afml_cache.ranges.states import EVER
 from afml_cache.ranges.timeframes import timeframe
 
@@ -100,19 +108,21 @@ def check_basis(path: Any, series: Series, answer: Answer) -> None:
     Raises
     ------
     BasisChangedError
-        They are on another one, or nothing tells: no bar is in both.
+        They are on another one, or nothing tells: no bar is in both, or a single one that differs.
     """
     stored = series.with_bars()
     if not stored:
         return
-    old = series.read_pieces(stored)
-    at = series.positions(old)
-    mine, theirs = at.searchsorted(answer.at[0]), at.searchsorted(answer.at[-1], "right")
-    both = np.isin(answer.at, at).any()
-    seen = compared((at[mine:theirs], old[mine:theirs]), (answer.at, answer.table))
-    if both and seen.ratio is None:
+    form, old = merged(series.form, answer.form), series.read_pieces(stored)
+    table = in_form(form, old), restore(form, answer.table)
+    bars = matched((series.positions(old), table[0]), (answer.at, table[1]))
+    old, new = (pl.DataFrame(prices_of(form, one)) for one in (bars.old, bars.new))
+    seen = evidence(old, new, bars.withheld)
+    if seen.ratio is None and (seen.is_enough or seen.shared > 1):
         return
     what = f"no bar of `{path}` is among those of {series.name} that are stored"
+    if seen.shared:
+        what = f"one bar of `{path}` alone is among those of {series.name} as stored, and differs"
     if seen.ratio is not None:
         what = f"the prices of `{path}` are {seen.ratio:.6g} of those of {series.name} as stored"
     message = (

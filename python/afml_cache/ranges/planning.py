@@ -127,6 +127,22 @@ def seams(series: Series, gaps: Sequence[Interval], sessions: int, *, each: bool
     return [_first_session(series, before)]
 
 
+def beside(series: Series, asked: Sequence[Interval], sessions: int) -> Interval | None:
+    """Give the last sessions that are stored before what is fetched again, or the first after it.
+
+    `None` where no bar is stored that was not asked for.
+    """
+    left = without(series.final(), joined(asked))
+    earlier = [part for part in reversed(left) if part[1] <= asked[0][0]]
+    for part in earlier:
+        if len(series.labels(*part)):
+            return _last_sessions(series, part, sessions)
+    for part in left[len(earlier) :]:
+        if len(series.labels(*part)):
+            return _first_session(series, part)
+    return None
+
+
 def _last_sessions(series: Series, span: Interval, sessions: int) -> Interval:
     """Give the last sessions of what is stored."""
     first, stop = span

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from afml_cache.ranges.filling import stored
-from afml_cache.ranges.forms import Form, write
+from afml_cache.ranges.forms import Column, Form, write
 from afml_cache.ranges.intervals import joined
-from afml_cache.ranges.restating import compared
+from afml_cache.ranges.restating import compared, matched
 
 if TYPE_CHECKING:
     from typing import Any
@@ -53,10 +53,16 @@ def restated(series: Series, span: Interval, at: At, table: pl.DataFrame) -> lis
         begin, end = map(int, at.searchsorted((first, stop)))
         # As a reader sees them: a file says of no cell of what class it was.
         mine, theirs = (_plain(series, one) for one in (old.filter(both), table[begin:end]))
-        seen = compared((labels[both], mine), (at[begin:end], theirs))
+        bars = matched((labels[both], mine), (at[begin:end], theirs))
+        seen = compared(bars, _form_of(mine))
         if seen.differences:
             changed.append(seen)
     return changed
+
+
+def _form_of(plain: pl.DataFrame) -> Form:
+    columns = [Column(name, name, dtype) for name, dtype in plain.schema.items()]
+    return Form("polars", None, tuple(columns))
 
 
 def _plain(series: Series, table: pl.DataFrame) -> pl.DataFrame:
