@@ -161,7 +161,8 @@ class RangeCache(Inspection, Upkeep, Verification, Files):
         bars of several values of the key's first part, as a dictionary by them or as one frame with
         a column of them, which is one of bars only if those that are stored have it. `get_many`
         asks it for those that lack the same interval; that is one call for `rate_limit`, `retries`
-        and `api_calls`, and one that fails does so for all.
+        and `api_calls`, and one that fails does so for all. Bars that others are made of (`derive`)
+        are asked for symbol by symbol.
     clock : callable
         Gives nanoseconds since 1970 in UTC. Which bars are final is judged by it, never by the time
         of a simulation.

@@ -67,6 +67,8 @@ class Batch:
         self._lock = threading.Lock()
         self._groups: dict[tuple[Any, Any], _Group] = {}
         for symbol, request in requests.items():
+            if request.children is not None:
+                continue  # it asks for none itself: its loader makes bars of shorter ones
             for ends in _calls(request):
                 self._groups.setdefault(ends, _Group()).left.append(symbol)
             request.batch = self
