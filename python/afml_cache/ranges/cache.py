@@ -22,12 +22,11 @@ from afml_cache.ranges.arguments import (
 )
 from afml_cache.ranges.calendars import sessions_of
 from afml_cache.ranges.deriving import derivations
-from afml_cache.ranges.effects import Failed, Parallel, arun, run
+from afml_cache.ranges.effects import arun, run
 from afml_cache.ranges.files import Files
 from afml_cache.ranges.filling import Filler
 from afml_cache.ranges.inspection import Inspection
 from afml_cache.ranges.loaders import Loader, make_policy
-from afml_cache.ranges.many import Batch, symbols_of
 from afml_cache.ranges.options import (
     ALIGNED,
     BASES,
@@ -37,7 +36,8 @@ from afml_cache.ranges.options import (
     one_of,
 )
 from afml_cache.ranges.series_of_cache import SeriesOfCache
-from afml_cache.ranges.shapes import check_shape, shaped
+from afml_cache.ranges.several import Several, symbols_of
+from afml_cache.ranges.shapes import check_shape
 from afml_cache.ranges.stats import Counts
 from afml_cache.ranges.upkeep import Upkeep
 from afml_cache.ranges.verification import Verification
@@ -111,7 +111,8 @@ class RangeCache(Inspection, Upkeep, Verification, Files):
         What becomes of an adjusted series whose prices, where they are fetched again, are all the
         same multiple of what is stored: it is fetched anew, or `BasisChangedError` is raised.
     max_rows : int, optional
-        How many rows the vendor gives for one call; longer requests are cut.
+        How many rows the vendor gives for one call, of all its symbols together; longer requests
+        are cut, and calls for many symbols are for as few as that takes.
     max_span : timedelta, float or str, optional
         For how long a time the vendor may be asked in one call.
     align : {"day", "month"}, optional
@@ -452,17 +453,6 @@ class RangeCache(Inspection, Upkeep, Verification, Files):
             bounds = self._answerer.bounds(series, start, end)
             values = self._series.written((symbol, *rest), options)
             requests[symbol] = self._answerer.request(series, bounds, values)
-        if self._many is not None:
-            Batch(self._many, self.key[0], requests)
-        steps = [self._answerer.answered(request, output, partial) for request in requests.values()]
-        outcomes = yield Parallel(steps, self._answerer.filler.options.concurrency)
-        for outcome in outcomes:
-            if isinstance(outcome, Failed):
-                raise outcome.exception
-        answers = dict(zip(requests, [outcome.value for outcome in outcomes], strict=True))
-        time = self._answerer.filler.options.time
-        if not self._answerer.takes_partial(partial):
-            return shaped(answers, self.key[0], shape, time)
-        missing = [(symbol, *gap) for symbol, one in answers.items() for gap in one.missing]
-        data = {symbol: one.data for symbol, one in answers.items()}
-        return Partial(shaped(data, self.key[0], shape, time), missing)
+        return Several(self._answerer, self.key[0], self._many).answered(
+            requests, shape, output, partial
+        )

@@ -1,0 +1,92 @@
+"""A request for several symbols: what it takes, and the answers to it as one value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from afml_cache.exceptions import CacheConfigError
+from afml_cache.ranges.answering import Partial
+from afml_cache.ranges.effects import Parallel, values_of
+from afml_cache.ranges.many import Batch
+from afml_cache.ranges.shapes import shaped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from afml_cache.ranges.answering import Answerer
+    from afml_cache.ranges.effects import Step
+    from afml_cache.ranges.requests import Request
+
+MOST_TOGETHER = 256
+"""How many symbols a call is for at most: each has a lock among processes, an open file."""
+# They have parts, and are no lists of symbols.
+_ONE = (str, bytes, bytearray, memoryview)
+
+
+class Several:
+    """Answers requests for several symbols, each a series of its own.
+
+    Parameters
+    ----------
+    answerer
+        Answers each of them.
+    name
+        The part of the key that is the symbol.
+    many
+        The loader of many, if there is one.
+    """
+
+    def __init__(self, answerer: Answerer, name: str, many: Callable[..., Any] | None) -> None:
+        self._answerer = answerer
+        self._options = answerer.filler.options
+        self._name = name
+        self._many = many
+
+    def answered(
+        self, requests: Mapping[Any, Request], shape: str, output: Any, allow_partial: bool | None
+    ) -> Step[Any]:
+        """Fetch what the requests of some symbols lack, and put their bars together."""
+        if self._many is not None:
+            asked = [*requests.values()]
+            for first in range(0, len(asked), MOST_TOGETHER):
+                some = asked[first : first + MOST_TOGETHER]
+                yield from Batch(self._many, self._name, some).steps()
+        steps = [self._answerer.answered(one, output, allow_partial) for one in requests.values()]
+        outcomes = yield Parallel(steps, self._options.concurrency)
+        answers = dict(zip(requests, values_of(outcomes), strict=True))
+        if not self._answerer.takes_partial(allow_partial):
+            return shaped(answers, self._name, shape, self._options.time)
+        missing = [(symbol, *gap) for symbol, one in answers.items() for gap in one.missing]
+        data = {symbol: one.data for symbol, one in answers.items()}
+        return Partial(shaped(data, self._name, shape, self._options.time), missing)
+
+
+def symbols_of(symbols: Any) -> Sequence[Any]:
+    """Check the symbols of a request for several.
+
+    Raises
+    ------
+    CacheConfigError
+        They are one text, or none, or one of them is what no dictionary of bars could have.
+    """
+    if isinstance(symbols, _ONE) or not hasattr(symbols, "__iter__"):
+        message = f"`get_many` takes a list of symbols, not {symbols!r}; `get` takes one"
+        raise CacheConfigError(message)
+    found = list(symbols)
+    for symbol in found:
+        _check_hash(symbol)
+    if not found:
+        message = "`get_many` takes at least one symbol"
+        raise CacheConfigError(message)
+    return list(dict.fromkeys(found))
+
+
+def _check_hash(symbol: Any) -> None:
+    try:
+        hash(symbol)
+    except TypeError as error:
+        message = (
+            f"`get_many` tells bars apart by their symbol, which {symbol!r} can't do ({error}); "
+            "give a tuple instead, or ask for it by `get`"
+        )
+        raise CacheConfigError(message) from error
