@@ -414,8 +414,9 @@ class RangeCache(Inspection, Upkeep, Verification, Files):
         Returns
         -------
         DataFrame, dict or Partial
-            Of pandas or polars, as the loader gives or `output` says; with `allow_partial` a pair
-            of it and of what is missing: symbol, start and end of each interval.
+            Of pandas or polars, as the loader gives or `output` says, with times in the finest unit
+            of all and in UTC where zones differ; an empty list where nothing is known of any; with
+            `allow_partial` a pair of it and of what is missing: symbol, start, end of each.
 
         Raises
         ------
