@@ -197,3 +197,34 @@ def test_pairs_of_names_may_begin_with_that_of_the_symbol(shape: str) -> None:
     if shape == "long":
         assert list(given["symbol", ""]) == ["A", "A", "B", "B"]
         assert list(given["symbol", "close"]) == [*between(*ASKED[2:])["close"]] * 2
+
+
+# Symbols
+
+
+@pytest.mark.parametrize("shape", ["long", "wide"])
+@pytest.mark.parametrize("output", ["pandas", "polars"])
+def test_tuples_as_symbols_are_no_cells_of_a_frame(output: str, shape: str) -> None:
+    asked = []
+
+    def load(symbol, start, end):
+        asked.append(symbol)
+        return between(start, end)
+
+    cache = cache_of(load)
+    pairs = [("a", 1), ("b", 2)]
+    with pytest.raises(CacheConfigError) as refused:
+        cache.get_many(pairs, *ASKED[1:], output=output, shape=shape)
+    told(refused.value, "('a', 1)", "one cell", 'shape="dict"', "text")
+    assert asked == []
+    given = cache.get_many(pairs, *ASKED[1:], output=output, shape="dict")
+    assert list(given) == asked == pairs
+
+
+@pytest.mark.parametrize("shape", ["long", "dict"])
+def test_equal_symbols_of_two_series_are_refused(shape: str) -> None:
+    cache = cache_of(lambda _, *ends: between(*ends))
+    with pytest.raises(CacheConfigError) as refused:
+        cache.get_many([1, True], *ASKED[1:], shape=shape)
+    told(refused.value, "True and 1 are equal", "two series")
+    assert list(cache.get_many([1, 1, "1"], *ASKED[1:], shape="dict")) == [1, "1"]

@@ -36,7 +36,7 @@ from afml_cache.ranges.options import (
     one_of,
 )
 from afml_cache.ranges.series_of_cache import SeriesOfCache
-from afml_cache.ranges.several import Several, symbols_of
+from afml_cache.ranges.several import Several, check_apart, symbols_of
 from afml_cache.ranges.shapes import check_shape
 from afml_cache.ranges.stats import Counts
 from afml_cache.ranges.upkeep import Upkeep
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     from afml_cache._native import Store
     from afml_cache.ranges.effects import Step
+    from afml_cache.ranges.requests import Request
 
 
 class RangeCache(Inspection, Upkeep, Verification, Files):
@@ -401,7 +402,7 @@ class RangeCache(Inspection, Upkeep, Verification, Files):
         Parameters
         ----------
         symbols : sequence
-            Values of the first part of the key.
+            Values of the first part of the key; tuples only with `shape="dict"`.
         *rest
             The other parts of the key, start and end, as for `get`.
         shape : {"long", "wide", "dict"}
@@ -447,10 +448,11 @@ class RangeCache(Inspection, Upkeep, Verification, Files):
         self, symbols: Any, rest: tuple[Any, ...], shape: str, options: dict[str, Any]
     ) -> Step[Any]:
         output, partial = options.pop("output", None), options.pop("allow_partial", None)
-        requests = {}
-        for symbol in symbols_of(symbols):
+        requests: dict[Any, Request] = {}
+        for symbol in symbols_of(symbols, shape):
             series, start, end = self._series.read((symbol, *rest), options)
             check_shape(shape, series.axis.timeframe)
+            check_apart(symbol, series, requests)
             bounds = self._answerer.bounds(series, start, end)
             values = self._series.written((symbol, *rest), options)
             requests[symbol] = self._answerer.request(series, bounds, values)

@@ -11,11 +11,12 @@ from afml_cache.ranges.many import Batch
 from afml_cache.ranges.shapes import shaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from afml_cache.ranges.answering import Answerer
     from afml_cache.ranges.effects import Step
     from afml_cache.ranges.requests import Request
+    from afml_cache.ranges.series import Series
 
 MOST_TOGETHER = 256
 """How many symbols a call is for at most: each has a lock among processes, an open file."""
@@ -61,13 +62,14 @@ class Several:
         return Partial(shaped(data, self._name, shape, self._options.time), missing)
 
 
-def symbols_of(symbols: Any) -> Sequence[Any]:
+def symbols_of(symbols: Any, shape: str) -> list[Any]:
     """Check the symbols of a request for several.
 
     Raises
     ------
     CacheConfigError
-        They are one text, or none, or one of them is what no dictionary of bars could have.
+        They are one text, or none, or one of them is what no dictionary of bars could have, or what
+        no column of a frame could.
     """
     if isinstance(symbols, _ONE) or not hasattr(symbols, "__iter__"):
         message = f"`get_many` takes a list of symbols, not {symbols!r}; `get` takes one"
@@ -75,10 +77,16 @@ def symbols_of(symbols: Any) -> Sequence[Any]:
     found = list(symbols)
     for symbol in found:
         _check_hash(symbol)
+        if isinstance(symbol, tuple) and shape != "dict":
+            message = (
+                f"a frame of several symbols has each in one cell, which {symbol!r} can't be; ask "
+                'for shape="dict", or name these series by a text'
+            )
+            raise CacheConfigError(message)
     if not found:
         message = "`get_many` takes at least one symbol"
         raise CacheConfigError(message)
-    return list(dict.fromkeys(found))
+    return found
 
 
 def _check_hash(symbol: Any) -> None:
@@ -87,6 +95,23 @@ def _check_hash(symbol: Any) -> None:
     except TypeError as error:
         message = (
             f"`get_many` tells bars apart by their symbol, which {symbol!r} can't do ({error}); "
-            "give a tuple instead, or ask for it by `get`"
+            "ask for it by `get`, or name this series by a text"
         )
         raise CacheConfigError(message) from error
+
+
+def check_apart(symbol: Any, series: Series, requests: Mapping[Any, Request]) -> None:
+    """See that a symbol has a place of its own among others.
+
+    Raises
+    ------
+    CacheConfigError
+        It is equal to one of them that names another series, as `True` is to 1.
+    """
+    if symbol in requests and requests[symbol].series is not series:
+        other = next(one for one in requests if one == symbol)
+        message = (
+            f"`get_many` tells bars apart by their symbol, and {symbol!r} and {other!r} are equal "
+            "although they name two series; ask for them one after the other"
+        )
+        raise CacheConfigError(message)
