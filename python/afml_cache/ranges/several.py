@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from afml_cache.exceptions import CacheConfigError
+from afml_cache.exceptions import CacheConfigError, PartialCoverageError
 from afml_cache.ranges.answering import Partial
-from afml_cache.ranges.effects import Parallel, values_of
+from afml_cache.ranges.effects import Done, Parallel
 from afml_cache.ranges.many import Batch
 from afml_cache.ranges.shapes import shaped
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MOST_TOGETHER = 256
 """How many symbols a call is for at most: each has a lock among processes, an open file."""
+# So many symbols are named in a message.
+_SHOWN = 10
 # They have parts, and are no lists of symbols.
 _ONE = (str, bytes, bytearray, memoryview)
 
@@ -54,12 +56,40 @@ class Several:
                 yield from Batch(self._many, self._name, some).steps()
         steps = [self._answerer.answered(one, output, allow_partial) for one in requests.values()]
         outcomes = yield Parallel(steps, self._options.concurrency)
-        answers = dict(zip(requests, values_of(outcomes), strict=True))
-        if not self._answerer.takes_partial(allow_partial):
-            return shaped(answers, self._name, shape, self._options.time)
-        missing = [(symbol, *gap) for symbol, one in answers.items() for gap in one.missing]
-        data = {symbol: one.data for symbol, one in answers.items()}
-        return Partial(shaped(data, self._name, shape, self._options.time), missing)
+        takes_partial = self._answerer.takes_partial(allow_partial)
+        parts: dict[Any, Any] = {}
+        for symbol, outcome in zip(requests, outcomes, strict=True):
+            if isinstance(outcome, Done):
+                parts[symbol] = outcome.value if takes_partial else Partial(outcome.value, [])
+            elif isinstance(outcome.exception, PartialCoverageError):
+                parts[symbol] = outcome.exception
+            else:
+                raise outcome.exception
+        data = {symbol: one.data for symbol, one in parts.items()}
+        whole = Partial(
+            shaped(data, self._name, shape, self._options.time),
+            [(symbol, *gap) for symbol, one in parts.items() for gap in one.missing],
+        )
+        if any(isinstance(one, PartialCoverageError) for one in parts.values()):
+            raise _failure(parts, whole)
+        return whole if takes_partial else whole.data
+
+
+def _failure(parts: Mapping[Any, Any], whole: Partial) -> PartialCoverageError:
+    """Say which symbols could not be fetched, and why the first of them."""
+    failed = {symbol: one for symbol, one in parts.items() if isinstance(one, PartialCoverageError)}
+    first = next(iter(failed.values()))
+    message = str(first)
+    if len(failed) > 1:
+        shown = ", ".join(map(str, [*failed][:_SHOWN]))
+        more = f" and {len(failed) - _SHOWN} more" if len(failed) > _SHOWN else ""
+        message = (
+            f"of {len(parts)} symbols, {len(failed)} could not be fetched: {shown}{more}; of the "
+            f"first of them, {message}"
+        )
+    failure = PartialCoverageError(message, data=whole.data, missing=whole.missing)
+    failure.__cause__ = first.__cause__
+    return failure
 
 
 def symbols_of(symbols: Any, shape: str) -> list[Any]:
