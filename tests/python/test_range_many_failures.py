@@ -1,9 +1,11 @@
 """What an error of a request for several symbols tells of them."""
 
+import pandas as pd
 import pytest
 from range_vendor import Clock, Vendor, hours, same, told, utc
 
 from afml_cache import PartialCoverageError, RangeCache
+from afml_cache.exceptions import LoaderError
 
 HOURS = hours("2024-01-01", "2024-01-02 23:00")
 ENDS = ("2024-01-01T00:00Z", "2024-01-01T03:00Z")
@@ -59,3 +61,50 @@ def test_many_failed_symbols_are_not_all_named() -> None:
     told(error, "of 40 symbols, 40", "S0, S1", "S9 and 30 more")
     assert "S10" not in str(error)
     assert [symbol for symbol, *_ in error.missing] == symbols
+
+
+# Answers of a loader of many that can't be taken apart
+
+
+def together(how: str, found: pd.DataFrame, symbols: list[str]) -> object:
+    parts = dict.fromkeys(symbols, found)
+    if how == "rows":
+        return pd.concat(parts, names=["symbol", "time"])
+    if how == "columns":
+        return pd.concat(parts, names=["symbol", "field"], axis=1)
+    if how == "list":
+        return [{"symbol": one, "time": at} for one in symbols for at in found.index]
+    return pd.DataFrame()
+
+
+TOLD = {
+    "rows": ("a MultiIndex of rows (symbol, time)", "`reset_index('symbol')`"),
+    "columns": ("columns time, ('A', 'open'), ('A', 'close')", "('C', 'volume'), ..."),
+    "list": ("a list of objects",),
+    "nothing": ("no columns",),
+}
+
+
+@pytest.mark.parametrize("how", TOLD)
+def test_what_a_loader_of_many_gives_instead_is_said(how: str) -> None:
+    vendor = Vendor(HOURS)
+
+    def many(symbols, timeframe, start, end):
+        return together(how, vendor.between(start, end), symbols)
+
+    cache = RangeCache("failing", vendor.load, many=many, clock=Clock(), retries=0)
+    error = refused(cache, [*"ABCD"]).__cause__
+    assert isinstance(error, LoaderError)
+    told(error, "a dictionary of each symbol's bars", "a column `symbol`", *TOLD[how])
+    assert "#:" not in str(error)
+
+
+def test_a_frame_whose_index_is_reset_as_told_is_taken_apart() -> None:
+    vendor = Vendor(HOURS)
+
+    def many(symbols, timeframe, start, end):
+        return together("rows", vendor.between(start, end), symbols).reset_index("symbol")
+
+    cache = RangeCache("failing", vendor.load, many=many, clock=Clock(), retries=0)
+    same(cache.get_many(["A", "B"], "1h", *ENDS, shape="dict")["B"], vendor.between(*ENDS))
+    assert vendor.asked == []

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from afml_cache.ranges.requests import Request
 
 
+# So many columns are named in a message.
+_SHOWN = 10
+
+
 class LoaderOfMany:
     """A loader of many symbols, called for some of them as other loaders are for one."""
 
@@ -223,13 +227,15 @@ def _parts(value: Any, name: str, keeps: bool) -> dict[Any, Any]:
     """
     if isinstance(value, dict):
         return value
+    index: Any = getattr(value, "index", None)
+    if getattr(index, "nlevels", 1) > 1:
+        rows = ", ".join(map(str, index.names))
+        raise _unlike(name, f"a MultiIndex of rows ({rows}); `reset_index({name!r})` may mend it")
     form, table = read(value)
     if name not in table.columns:
-        message = (
-            f"a loader of many gives a dictionary of bars by {name}, or bars with a column "
-            f"`{name}`; it gave columns {', '.join(table.columns)}"
-        )
-        raise LoaderError(message)
+        labels = [str(column.label) for column in form.columns]
+        shown = ", ".join([*labels[:_SHOWN], "..."] if len(labels) > _SHOWN else labels)
+        raise _unlike(name, f"columns {shown}" if shown else "no columns")
     if form.kind == "pandas":
         spare = [] if keeps else [name]
         groups = value.groupby(name, observed=True)
@@ -237,5 +243,11 @@ def _parts(value: Any, name: str, keeps: bool) -> dict[Any, Any]:
     if form.kind == "polars":
         frames: Any = table.partition_by(name, as_dict=True, include_key=keeps)
         return {symbol[0]: part for symbol, part in frames.items()}
-    message = "a loader of many gives a dictionary by symbol, or a frame of pandas or polars"
-    raise LoaderError(message)
+    raise _unlike(name, "a table of pyarrow" if form.kind == "pyarrow" else "a list of objects")
+
+
+def _unlike(name: str, given: str) -> LoaderError:
+    return LoaderError(
+        f"a loader of many gives a dictionary of each {name}'s bars, or a frame of pandas or "
+        f"polars with a column `{name}`; this one gave {given}"
+    )
