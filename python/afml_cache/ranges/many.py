@@ -82,11 +82,11 @@ class Batch:
         self._many = LoaderOfMany(many, name)
         self._name = name
         self._lock = threading.Lock()
-        self._groups: dict[tuple[Any, ...], _Group] = {}
-        # Bars that are made of shorter ones are asked for by nobody.
+        self._groups: dict[Any, dict[tuple[Any, Any], _Group]] = {}
+        self._latest: dict[tuple[Any, Any], _Group] = {}
+        # Nobody is asked for bars that are made of shorter ones.
         self._requests = [request for request in requests if request.children is None]
         self._keeps = False
-        self._latest: dict[tuple[Any, Any], _Group] = {}
 
     def steps(self) -> Step[None]:
         """Fetch what these requests lack and nobody else fetches.
@@ -121,7 +121,7 @@ class Batch:
     ) -> Step[Fetched]:
         """Fetch the bars of one symbol, with those of others where they lack the same."""
         symbol = request.values[self._name]
-        group = self._groups.get((symbol, *ends), _Group())
+        group = self._groups[symbol].get(ends, _Group())
         with self._lock:
             is_among = symbol in group.left
             symbols = [symbol, *(one for one in group.left if one != symbol)]
@@ -143,6 +143,7 @@ class Batch:
         """Put a request to those that make the same calls, as far as these have room for it."""
         request.batch = self
         symbol, axis = request.values[self._name], request.series.axis
+        groups = self._groups.setdefault(symbol, {})
         for gap in gaps:
             for first, stop in calls_of(axis, gap, request.filler.options):
                 ends, expected = asking(request, first, stop)[:2], axis.expected(first, stop)
@@ -151,20 +152,20 @@ class Batch:
                     group = self._latest[ends] = _Group()
                 group.expected += expected
                 group.left[symbol] = None
-                place = (symbol, *ends)
-                self._groups[place] = group
+                groups[ends] = group
 
     def _finished(self, completion: Completion) -> Step[None]:
         """Fetch what was reserved for one request, and let others have it."""
         request = completion.request
+        symbol = request.values[self._name]
         try:
             yield from completion.reserved()
         finally:
             completion.end()
             request.batch = None
             with self._lock:
-                for group in self._groups.values():
-                    group.left.pop(request.values[self._name], None)
+                for group in self._groups[symbol].values():
+                    group.left.pop(symbol, None)
 
     def _parts(
         self,
