@@ -102,12 +102,13 @@ class PartialCoverageError(CacheError, RuntimeError):
     data
         The bars that there are; `None` where nobody asked for any.
     missing : list of (start, end)
-        The intervals that are missing, half-open: dates for daily bars, else instants in UTC. What
-        was fetched is kept, and the next request asks for these alone.
+        The intervals that are missing, half-open: dates for daily bars, else instants in UTC; of
+        several symbols, each comes with its symbol before it. What was fetched is kept, and the
+        next request asks for these alone.
     """
 
     def __init__(
-        self, message: str, *, data: Any = None, missing: list[tuple[Any, Any]] | None = None
+        self, message: str, *, data: Any = None, missing: list[tuple[Any, ...]] | None = None
     ) -> None:
         super().__init__(message)
         self.data = data

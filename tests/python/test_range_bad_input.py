@@ -169,7 +169,7 @@ def test_a_symbol_of_many_that_tells_no_bars_apart_is_refused(symbol: Any) -> No
     vendor = Vendor(YEAR)
     with pytest.raises(CacheConfigError) as refused:
         cache_of(vendor).get_many(["A", symbol], *BEFORE[1:])
-    told(refused.value, "`get_many`", repr(symbol), "unhashable", "a tuple", "`get`")
+    told(refused.value, "`get_many`", repr(symbol), "unhashable", "`get`")
     assert vendor.asked == []
 
 

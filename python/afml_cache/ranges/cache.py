@@ -21,12 +21,11 @@ from afml_cache.ranges.arguments import (
 )
 from afml_cache.ranges.calendars import sessions_of
 from afml_cache.ranges.deriving import derivations
-from afml_cache.ranges.effects import Failed, Parallel, arun, run
+from afml_cache.ranges.effects import arun, run
 from afml_cache.ranges.files import Files
 from afml_cache.ranges.filling import Filler
 from afml_cache.ranges.inspection import Inspection
 from afml_cache.ranges.loaders import Loader, make_policy
-from afml_cache.ranges.many import Batch, symbols_of
 from afml_cache.ranges.options import (
     ALIGNED,
     BASES,
@@ -36,7 +35,8 @@ from afml_cache.ranges.options import (
     one_of,
 )
 from afml_cache.ranges.series_of_cache import SeriesOfCache
-from afml_cache.ranges.shapes import check_shape, shaped
+from afml_cache.ranges.several import Several, check_apart, symbols_of
+from afml_cache.ranges.shapes import check_shape
 from afml_cache.ranges.stats import Counts
 from afml_cache.ranges.upkeep import Upkeep
 from afml_cache.ranges.verification import Verification
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     from afml_cache._native import Store
     from afml_cache.ranges.effects import Step
+    from afml_cache.ranges.requests import Request
 
 
 class RangeCache(Inspection, Upkeep, Verification, Files):
@@ -111,7 +112,8 @@ class RangeCache(Inspection, Upkeep, Verification, Files):
         multiple of what is stored: it is fetched anew, or `BasisChangedError` is raised; which it
         always is where no bar that is stored is given again that would tell.
     max_rows : int, optional
-        How many rows the vendor gives for one call; longer requests are cut.
+        How many rows the vendor gives for one call, of all its symbols together; longer requests
+        are cut, and calls for many symbols are for as few as that takes.
     max_span : timedelta, float or str, optional
         For how long a time the vendor may be asked in one call.
     align : {"day", "month"}, optional
@@ -161,7 +163,8 @@ class RangeCache(Inspection, Upkeep, Verification, Files):
         bars of several values of the key's first part, as a dictionary by them or as one frame with
         a column of them, which is one of bars only if those that are stored have it. `get_many`
         asks it for those that lack the same interval; that is one call for `rate_limit`, `retries`
-        and `api_calls`, and one that fails does so for all.
+        and `api_calls`, and one that fails does so for all. Bars that others are made of (`derive`)
+        are asked for symbol by symbol.
     clock : callable
         Gives nanoseconds since 1970 in UTC. Which bars are final is judged by it, never by the time
         of a simulation.
@@ -393,7 +396,7 @@ class RangeCache(Inspection, Upkeep, Verification, Files):
         Parameters
         ----------
         symbols : sequence
-            Values of the first part of the key.
+            Values of the first part of the key; tuples only with `shape="dict"`.
         *rest
             The other parts of the key, start and end, as for `get`.
         shape : {"long", "wide", "dict"}
@@ -406,13 +409,15 @@ class RangeCache(Inspection, Upkeep, Verification, Files):
         Returns
         -------
         DataFrame, dict or Partial
-            Of pandas or polars, as the loader gives or `output` says; with `allow_partial` a pair
-            of it and of what is missing: symbol, start and end of each interval.
+            Of pandas or polars, as the loader gives or `output` says, with times in the finest unit
+            of all and in UTC where zones differ; an empty list where nothing is known of any; with
+            `allow_partial` a pair of it and of what is missing: symbol, start, end of each.
 
         Raises
         ------
         PartialCoverageError
-            A call failed; what the others gave is kept.
+            A call failed; what the others gave is kept, and the error has it in the same shape, and
+            what is missing with its symbols.
         CacheConfigError
             The arguments are no symbols, key and times of this cache, or the bars are of a kind, or
             have columns, that can't be put together.
@@ -438,24 +443,14 @@ class RangeCache(Inspection, Upkeep, Verification, Files):
         self, symbols: Any, rest: tuple[Any, ...], shape: str, options: dict[str, Any]
     ) -> Step[Any]:
         output, partial = options.pop("output", None), options.pop("allow_partial", None)
-        requests = {}
-        for symbol in symbols_of(symbols):
+        requests: dict[Any, Request] = {}
+        for symbol in symbols_of(symbols, shape):
             series, start, end = self._series.read((symbol, *rest), options)
             check_shape(shape, series.axis.timeframe)
+            check_apart(symbol, series, requests)
             bounds = self._answerer.bounds(series, start, end)
             values = self._series.written((symbol, *rest), options)
             requests[symbol] = self._answerer.request(series, bounds, values)
-        if self._many is not None:
-            Batch(self._many, self.key[0], requests)
-        steps = [self._answerer.answered(request, output, partial) for request in requests.values()]
-        outcomes = yield Parallel(steps, self._answerer.filler.options.concurrency)
-        for outcome in outcomes:
-            if isinstance(outcome, Failed):
-                raise outcome.exception
-        answers = dict(zip(requests, [outcome.value for outcome in outcomes], strict=True))
-        time = self._answerer.filler.options.time
-        if not self._answerer.takes_partial(partial):
-            return shaped(answers, self.key[0], shape, time)
-        missing = [(symbol, *gap) for symbol, one in answers.items() for gap in one.missing]
-        data = {symbol: one.data for symbol, one in answers.items()}
-        return Partial(shaped(data, self.key[0], shape, time), missing)
+        return Several(self._answerer, self.key[0], self._many).answered(
+            requests, shape, output, partial
+        )

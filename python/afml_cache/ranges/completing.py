@@ -46,34 +46,64 @@ class Completion:
         self.request = request
         self.series = request.series
         self.options = request.filler.options
+        self._mine: list[Interval] = []
 
     def steps(self) -> Step[None]:
         """Fetch what is missing, or wait for whoever does."""
         series = self.series
+        yield from self._offer_restated()
         series.sync(writes=self.request.writes)
-        while gaps := self.request.gaps():
-            self._refuse(gaps)
-            self._note_closed(gaps)
-            gaps = self.request.gaps()
-            if not gaps:
-                return
-            wanted = self.request.wanted(gaps)
-            # A change of basis is of the whole series: nobody else adds to it meanwhile.
-            wanted = [EVER] if self.options.is_adjusted else wanted
-            number, mine = series.reservations.reserve(wanted)
-            self.request.number = number
+        while gaps := self._lacking():
+            number, mine = self._reserve(gaps)
             try:
                 held_up = functools.partial(self._refuse_to_wait, gaps, number)
                 if common(mine, gaps):
                     yield Until(functools.partial(series.reservations.lock, number), None, held_up)
-                    yield from self._alone(mine)
+                    series.sync()
+                    yield from self.reserved()
             finally:
-                series.reservations.release(number)
-                self.request.number = None
+                self.end()
             yield from self._offer_restated()
             if not common(mine, gaps):
                 yield Until(functools.partial(series.reservations.is_free, gaps), None, held_up)
                 series.sync()
+
+    def begin(self) -> bool:
+        """Reserve what is missing, but for what others fetch; say whether there is any.
+
+        Nobody is waited for. What is reserved is others' again at the `end`.
+        """
+        self.series.sync(writes=self.request.writes)
+        gaps = self._lacking()
+        if not gaps:
+            return False
+        number, mine = self._reserve(gaps)
+        if not common(mine, gaps) or not self.series.reservations.lock(number):
+            self.end()
+            return False
+        self.series.sync()
+        return True
+
+    def end(self) -> None:
+        """Let others have what was reserved, if anything is."""
+        number, self.request.number = self.request.number, None
+        if number is not None:
+            self.series.reservations.release(number)
+
+    def _lacking(self) -> list[Interval]:
+        """Tell what is missing, once what the calendar explains is noted."""
+        gaps = self.request.gaps()
+        if gaps:
+            self._refuse(gaps)
+            self._note_closed(gaps)
+            gaps = self.request.gaps()
+        return gaps
+
+    def _reserve(self, gaps: list[Interval]) -> tuple[int, list[Interval]]:
+        # A change of basis is of the whole series: nobody else adds to it meanwhile.
+        wanted = [EVER] if self.options.is_adjusted else self.request.wanted(gaps)
+        self.request.number, self._mine = self.series.reservations.reserve(wanted)
+        return self.request.number, self._mine
 
     def _offer_restated(self) -> Step[None]:
         request = self.request
@@ -120,12 +150,13 @@ class Completion:
             if self.request.mode == "fresh":
                 self.request.asked += [(piece.first, piece.stop) for piece in closed]
 
-    def _alone(self, mine: list[Interval]) -> Step[None]:
-        """Fetch what is reserved while no other process fetches of this series."""
-        self.series.sync()
-        # Another process may have fetched it meanwhile.
-        still = self.request.gaps()
-        wanted = common(self.request.wanted(still), mine)
+    def wanted(self) -> list[Interval]:
+        """Tell what of the reserved is missing still: another process may have fetched some."""
+        return common(self.request.wanted(self.request.gaps()), self._mine)
+
+    def reserved(self) -> Step[None]:
+        """Fetch what is reserved, while no other process fetches of this series."""
+        wanted = self.wanted()
         yield from self._fetch(wanted)
         if self.request.leaves_some:
             self.series.rests = self.request.clock()

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from afml_cache.exceptions import CacheConfigError, LoaderError
+from afml_cache.exceptions import LoaderError
 from afml_cache.ranges.asking import asking
-from afml_cache.ranges.effects import Call, Done, Failed, Until, gives_awaitable
+from afml_cache.ranges.completing import Completion
+from afml_cache.ranges.effects import (
+    Call,
+    Done,
+    Failed,
+    Parallel,
+    Until,
+    gives_awaitable,
+    values_of,
+)
 from afml_cache.ranges.fetches import NOTHING, Fetched, fetch
 from afml_cache.ranges.forms import read
 from afml_cache.ranges.planning import calls_of
+from afml_cache.ranges.reservations import Filling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from afml_cache.ranges.effects import Outcome, Step
     from afml_cache.ranges.fetches import Effort, Policy
     from afml_cache.ranges.forms import Form
+    from afml_cache.ranges.intervals import Interval
     from afml_cache.ranges.requests import Request
 
-# They have parts, and are no lists of symbols.
-_ONE = (str, bytes, bytearray, memoryview)
+
+# So many columns are named in a message.
+_SHOWN = 10
 
 
 class LoaderOfMany:
@@ -45,8 +58,10 @@ class LoaderOfMany:
 class _Group:
     """Symbols that lack the same interval, and what a call for all of them gave."""
 
-    left: list[Any] = field(default_factory=list)
-    """Those that have not asked yet."""
+    expected: int = 0
+    """How many bars they lack, of all together."""
+    left: dict[Any, None] = field(default_factory=dict)
+    """Those that have not asked yet, in their order."""
     is_asked: bool = False
     outcome: Outcome | None = None
 
@@ -57,73 +72,148 @@ class Batch:
     The first of them makes the call, which is one for limits, tries and counts, and the others take
     their part of its answer, or its failure. A symbol that the answer does not have is not known by
     it, and asked for by itself.
+
+    What is asked for is reserved for all of them before the first call, and nobody is waited for
+    meanwhile, so that two such requests can't wait for each other: what others fetch is no part of
+    it.
     """
 
-    def __init__(
-        self, many: Callable[..., Any], name: str, requests: Mapping[Any, Request]
-    ) -> None:
+    def __init__(self, many: Callable[..., Any], name: str, requests: Sequence[Request]) -> None:
         self._many = LoaderOfMany(many, name)
         self._name = name
         self._lock = threading.Lock()
-        self._groups: dict[tuple[Any, Any], _Group] = {}
-        for symbol, request in requests.items():
-            for ends in _calls(request):
-                self._groups.setdefault(ends, _Group()).left.append(symbol)
-            request.batch = self
-        self._keeps = any(_has(request.series.form, name) for request in requests.values())
+        self._groups: dict[Any, dict[tuple[Any, Any], _Group]] = {}
+        self._latest: dict[tuple[Any, Any], _Group] = {}
+        # Nobody is asked for bars that are made of shorter ones.
+        self._requests = [request for request in requests if request.children is None]
+        self._keeps = False
+
+    def steps(self) -> Step[None]:
+        """Fetch what these requests lack and nobody else fetches.
+
+        Those that look nothing up ask together later, when they are answered.
+        """
+        with contextlib.ExitStack() as held:
+            completions = [one for one in map(Completion, self._requests) if self._begun(one, held)]
+            series = [request.series for request in self._requests]
+            self._keeps = any(_has(one.form, self._name) for one in series)
+            for each in completions:
+                self._group(each.request, each.wanted())
+            if completions:
+                steps = [self._finished(completion) for completion in completions]
+                values_of((yield Parallel(steps, completions[0].options.concurrency)))
+
+    def _begun(self, completion: Completion, held: contextlib.ExitStack) -> bool:
+        """Reserve what a request lacks, if it is to be asked for here."""
+        request = completion.request
+        if request.mode == "off":
+            request.series.sync(writes=False)
+            self._group(request, [(request.bounds.first, request.bounds.stop)])
+            return False
+        held.callback(completion.end)
+        if not completion.begin():
+            return False
+        held.enter_context(Filling(request.series.native.digest))
+        return True
 
     def fetch(
         self, request: Request, ends: tuple[Any, Any], policy: Policy, effort: Effort
     ) -> Step[Fetched]:
         """Fetch the bars of one symbol, with those of others where they lack the same."""
-        values = request.values
-        symbol = values[self._name]
-        group = self._groups.get(ends, _Group())
+        symbol = request.values[self._name]
+        group = self._groups[symbol].get(ends, _Group())
         with self._lock:
-            symbols = [symbol, *(one for one in group.left if one != symbol)]
             is_among = symbol in group.left
+            symbols = [symbol, *(one for one in group.left if one != symbol)]
             is_first = is_among and not group.is_asked
             if is_among:
-                group.left.remove(symbol)
+                del group.left[symbol]
                 group.is_asked = True
         if is_first:
-            asked = {**values, self._name: symbols}
-            yield from self._ask(group, fetch(self._many, asked, *ends, policy, effort=effort))
+            yield from _noted(group, self._parts(request, symbols, ends, policy, effort))
         if is_among:
             parts = yield from _outcome(group)
             request.shared += not is_first
-            if parts is None or parts.get(symbol) is not None:
-                return Fetched(NOTHING if parts is None else parts[symbol], effort)
+            if parts.get(symbol) is not None:
+                return Fetched(parts[symbol], effort)
+        values = request.values
         return (yield from fetch(request.loader, values, *ends, policy, effort=effort))
 
-    def _ask(self, group: _Group, fetching: Step[Fetched]) -> Step[None]:
+    def _group(self, request: Request, gaps: list[Interval]) -> None:
+        """Put a request to those that make the same calls, as far as these have room for it."""
+        request.batch = self
+        symbol, axis = request.values[self._name], request.series.axis
+        groups = self._groups.setdefault(symbol, {})
+        for gap in gaps:
+            for first, stop in calls_of(axis, gap, request.filler.options):
+                ends, expected = asking(request, first, stop)[:2], axis.expected(first, stop)
+                group = self._latest.get(ends)
+                if group is None or _is_full(group.expected + expected, request):
+                    group = self._latest[ends] = _Group()
+                group.expected += expected
+                group.left[symbol] = None
+                groups[ends] = group
+
+    def _finished(self, completion: Completion) -> Step[None]:
+        """Fetch what was reserved for one request, and let others have it."""
+        request = completion.request
+        symbol = request.values[self._name]
         try:
-            value = (yield from fetching).value
-            parts = (
-                None if value is NOTHING else (yield Call(_parts, (value, self._name, self._keeps)))
-            )
-            group.outcome = Done(parts)
-        except BaseException as error:
-            group.outcome = Failed(error)
-            raise
+            yield from completion.reserved()
+        finally:
+            completion.end()
+            request.batch = None
+            with self._lock:
+                for group in self._groups[symbol].values():
+                    group.left.pop(symbol, None)
+
+    def _parts(
+        self,
+        request: Request,
+        symbols: list[Any],
+        ends: tuple[Any, Any],
+        policy: Policy,
+        effort: Effort,
+    ) -> Step[dict[Any, Any]]:
+        """Ask for some symbols, and again in two parts where the answer may have been cut."""
+        asked = {**request.values, self._name: symbols}
+        value = (yield from fetch(self._many, asked, *ends, policy, effort=effort)).value
+        if value is NOTHING:
+            return dict.fromkeys(symbols, NOTHING)
+        parts: dict[Any, Any] = yield Call(_parts, (value, self._name, self._keeps))
+        rows = sum(len(part) for part in parts.values() if hasattr(part, "__len__"))
+        if len(symbols) == 1 or not _is_full(rows, request):
+            return parts
+        del value, parts
+        found: dict[Any, Any] = {}
+        middle = len(symbols) // 2
+        for some in (symbols[:middle], symbols[middle:]):
+            found |= yield from self._parts(request, some, ends, policy, effort)
+        return found
 
 
-def _outcome(group: _Group) -> Step[dict[Any, Any] | None]:
-    """Give the parts of an answer, by symbol; `None` where it says that there is nothing."""
+def _is_full(rows: int, request: Request) -> bool:
+    """Tell whether an answer of so many rows may have been cut."""
+    most = request.filler.options.max_rows
+    return most is not None and rows >= most
+
+
+def _noted(group: _Group, parts: Step[dict[Any, Any]]) -> Step[None]:
+    """Note what a call gave, or what it raised, for all who take their part of it."""
+    try:
+        group.outcome = Done((yield from parts))
+    except BaseException as error:
+        group.outcome = Failed(error)
+        raise
+
+
+def _outcome(group: _Group) -> Step[dict[Any, Any]]:
+    """Give the parts of an answer, by symbol."""
     outcome = group.outcome or (yield Until(lambda: group.outcome))
     if isinstance(outcome, Failed):
         raise outcome.exception
-    parts: dict[Any, Any] | None = outcome.value
+    parts: dict[Any, Any] = outcome.value
     return parts
-
-
-def _calls(request: Request) -> Iterator[tuple[Any, Any]]:
-    """Give the ends of the calls that a request is going to make."""
-    series, options = request.series, request.filler.options
-    series.sync(writes=request.writes)
-    for gap in request.wanted(request.open_gaps()):
-        for call in calls_of(series.axis, gap, options):
-            yield asking(request, *call)[:2]
 
 
 def _has(form: Form | None, name: str) -> bool:
@@ -138,13 +228,15 @@ def _parts(value: Any, name: str, keeps: bool) -> dict[Any, Any]:
     """
     if isinstance(value, dict):
         return value
+    index: Any = getattr(value, "index", None)
+    if getattr(index, "nlevels", 1) > 1:
+        rows = ", ".join(map(str, index.names))
+        raise _unlike(name, f"a MultiIndex of rows ({rows}); `reset_index({name!r})` may mend it")
     form, table = read(value)
     if name not in table.columns:
-        message = (
-            f"a loader of many gives a dictionary of bars by {name}, or bars with a column "
-            f"`{name}`; it gave columns {', '.join(table.columns)}"
-        )
-        raise LoaderError(message)
+        labels = [str(column.label) for column in form.columns]
+        shown = ", ".join([*labels[:_SHOWN], "..."] if len(labels) > _SHOWN else labels)
+        raise _unlike(name, f"columns {shown}" if shown else "no columns")
     if form.kind == "pandas":
         spare = [] if keeps else [name]
         groups = value.groupby(name, observed=True)
@@ -152,36 +244,11 @@ def _parts(value: Any, name: str, keeps: bool) -> dict[Any, Any]:
     if form.kind == "polars":
         frames: Any = table.partition_by(name, as_dict=True, include_key=keeps)
         return {symbol[0]: part for symbol, part in frames.items()}
-    message = "a loader of many gives a dictionary by symbol, or a frame of pandas or polars"
-    raise LoaderError(message)
+    raise _unlike(name, "a table of pyarrow" if form.kind == "pyarrow" else "a list of objects")
 
 
-def symbols_of(symbols: Any) -> Sequence[Any]:
-    """Check the symbols of a request for several.
-
-    Raises
-    ------
-    CacheConfigError
-        They are one text, or none, or one of them is what no dictionary of bars could have.
-    """
-    if isinstance(symbols, _ONE) or not hasattr(symbols, "__iter__"):
-        message = f"`get_many` takes a list of symbols, not {symbols!r}; `get` takes one"
-        raise CacheConfigError(message)
-    found = list(symbols)
-    for symbol in found:
-        _check_hash(symbol)
-    if not found:
-        message = "`get_many` takes at least one symbol"
-        raise CacheConfigError(message)
-    return list(dict.fromkeys(found))
-
-
-def _check_hash(symbol: Any) -> None:
-    try:
-        hash(symbol)
-    except TypeError as error:
-        message = (
-            f"`get_many` tells bars apart by their symbol, which {symbol!r} can't do ({error}); "
-            "give a tuple instead, or ask for it by `get`"
-        )
-        raise CacheConfigError(message) from error
+def _unlike(name: str, given: str) -> LoaderError:
+    return LoaderError(
+        f"a loader of many gives a dictionary of each {name}'s bars, or a frame of pandas or "
+        f"polars with a column `{name}`; this one gave {given}"
+    )

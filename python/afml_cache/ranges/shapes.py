@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.ranges.forms import read
+from afml_cache.ranges.like_times import with_like_times
 from afml_cache.ranges.options import one_of
 
 if TYPE_CHECKING:
@@ -49,6 +50,12 @@ def shaped(answers: Mapping[Any, Any], name: str, shape: str, time: str | None) 
     time
         The column of times, where the user says it.
 
+    Returns
+    -------
+    DataFrame, dict or list
+        Without the symbols of which neither bars nor columns are known; of none but such, what one
+        of them gives alone.
+
     Raises
     ------
     CacheConfigError
@@ -57,10 +64,14 @@ def shaped(answers: Mapping[Any, Any], name: str, shape: str, time: str | None) 
     if shape == "dict":
         return dict(answers)
     # A loader that gave nothing yet has not said what it gives.
-    answers = {symbol: one for symbol, one in answers.items() if not _is_unsaid(one)} or answers
-    kinds = {type(one).__module__.partition(".")[0] for one in answers.values()}
-    if kinds <= {"pandas", "polars"} and shape == "long":
-        answers = {symbol: _without(one, name, symbol) for symbol, one in answers.items()}
+    said = {symbol: one for symbol, one in answers.items() if not _is_unsaid(one)}
+    if not said:
+        return next(iter(answers.values()))
+    answers, kinds = said, {type(one).__module__.partition(".")[0] for one in said.values()}
+    if kinds in ({"pandas"}, {"polars"}):
+        answers = with_like_times(answers, time)
+        if shape == "long":
+            answers = {symbol: _without(one, name, symbol) for symbol, one in answers.items()}
     if kinds == {"pandas"}:
         return _wide_of_pandas(answers, name, time) if shape == "wide" else _long(answers, name)
     if kinds == {"polars"}:
@@ -73,12 +84,17 @@ def shaped(answers: Mapping[Any, Any], name: str, shape: str, time: str | None) 
 
 
 def _is_unsaid(value: Any) -> bool:
-    return isinstance(value, list) and not value
+    """Tell whether there are neither bars nor what would be told of them."""
+    if isinstance(value, list):
+        return not value
+    columns = getattr(value, "columns", None)
+    return columns is not None and not len(columns) and not len(value)
 
 
 def _without(frame: Any, name: str, symbol: Any) -> Any:
     """Leave out the loader's own column with the symbol: it is in the first one."""
-    if name not in getattr(frame, "columns", ()):
+    # Of pairs of names, none is this one.
+    if name not in list(getattr(frame, "columns", ())):
         return frame
     others = [one for one in values_in(frame[name]) if one != symbol and str(one) != str(symbol)]
     if others:
@@ -112,7 +128,10 @@ def _long_of_polars(answers: Mapping[Any, pl.DataFrame], name: str) -> pl.DataFr
     import polars as pl
 
     named = [one.select(pl.lit(symbol).alias(name), pl.all()) for symbol, one in answers.items()]
-    return pl.concat(named, how="diagonal_relaxed")
+    try:
+        return pl.concat(named, how="diagonal_relaxed")
+    except pl.exceptions.PolarsError as error:
+        raise _differ(error) from error
 
 
 def _wide_of_pandas(answers: Mapping[Any, Any], name: str, time: str | None) -> Any:
@@ -138,6 +157,8 @@ def _by_time(frame: Any, time: str | None) -> Any:
 
 
 def _wide_of_polars(answers: Mapping[Any, pl.DataFrame], time: str | None) -> pl.DataFrame:
+    import polars as pl
+
     first, *others = answers.values()
     form, _ = read(first.head(1), time=time)
     on = form.time or first.columns[0]
@@ -146,9 +167,19 @@ def _wide_of_polars(answers: Mapping[Any, pl.DataFrame], time: str | None) -> pl
         one.rename({column: f"{column}_{symbol}" for column in one.columns if column != on})
         for symbol, one in answers.items()
     ]
-    for one in others:
-        wide = wide.join(one, on=on, how="full", coalesce=True)
+    try:
+        for one in others:
+            wide = wide.join(one, on=on, how="full", coalesce=True)
+    except pl.exceptions.PolarsError as error:
+        raise _differ(error) from error
     return wide.sort(on)
+
+
+def _differ(error: Exception) -> CacheConfigError:
+    return CacheConfigError(
+        f"the bars of these symbols differ so that they can't be put together ({error}); have the "
+        'loader give all alike, or ask for shape="dict"'
+    )
 
 
 def _check_names(answers: Mapping[Any, pl.DataFrame], time: str) -> None:

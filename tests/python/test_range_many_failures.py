@@ -1,0 +1,110 @@
+"""What an error of a request for several symbols tells of them."""
+
+import pandas as pd
+import pytest
+from range_vendor import Clock, Vendor, hours, same, told, utc
+
+from afml_cache import PartialCoverageError, RangeCache
+from afml_cache.exceptions import LoaderError
+
+HOURS = hours("2024-01-01", "2024-01-02 23:00")
+ENDS = ("2024-01-01T00:00Z", "2024-01-01T03:00Z")
+MISSING = utc(ENDS[0]), utc(ENDS[1])
+
+
+def failing(*symbols: str, **options: object) -> RangeCache:
+    vendor = Vendor(HOURS)
+
+    def load(symbol, timeframe, start, end):
+        if symbol in symbols:
+            message = f"no {symbol}"
+            raise ValueError(message)
+        return vendor.load(symbol, timeframe, start, end)
+
+    return RangeCache("failing", load, **{"clock": Clock(), "retries": 0, **options})
+
+
+def refused(cache: RangeCache, symbols: list[str], **options: object) -> PartialCoverageError:
+    with pytest.raises(PartialCoverageError) as caught:
+        cache.get_many(symbols, "1h", *ENDS, **options)
+    return caught.value
+
+
+@pytest.mark.parametrize("shape", ["long", "wide", "dict"])
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_the_error_has_the_bars_that_there_are_and_all_that_is_missing(shape, concurrency) -> None:
+    cache = failing("B", "D", concurrency=concurrency)
+    error = refused(cache, [*"ABCD"], shape=shape)
+    given = cache.get_many([*"ABCD"], "1h", *ENDS, shape=shape, allow_partial=True)
+    assert error.missing == given.missing == [("B", *MISSING), ("D", *MISSING)]
+    if shape == "dict":
+        assert list(error.data) == [*"ABCD"]
+        same(error.data["C"], Vendor(HOURS).between(*ENDS))
+    else:
+        same(error.data, given.data)
+    told(error, "of 4 symbols, 2 could not be fetched: B, D", "ValueError: no B", "allow_partial")
+    assert isinstance(error.__cause__, ValueError)
+
+
+def test_the_error_of_one_symbol_is_that_of_get() -> None:
+    cache = failing("B")
+    with pytest.raises(PartialCoverageError) as single:
+        cache.get("B", "1h", *ENDS)
+    error = refused(cache, ["A", "B"])
+    assert str(error) == str(single.value)
+    assert set(error.data["symbol"]) == {"A"}
+
+
+def test_many_failed_symbols_are_not_all_named() -> None:
+    symbols = [f"S{number}" for number in range(40)]
+    error = refused(failing(*symbols), symbols)
+    told(error, "of 40 symbols, 40", "S0, S1", "S9 and 30 more")
+    assert "S10" not in str(error)
+    assert [symbol for symbol, *_ in error.missing] == symbols
+
+
+# Answers of a loader of many that can't be taken apart
+
+
+def together(how: str, found: pd.DataFrame, symbols: list[str]) -> object:
+    parts = dict.fromkeys(symbols, found)
+    if how == "rows":
+        return pd.concat(parts, names=["symbol", "time"])
+    if how == "columns":
+        return pd.concat(parts, names=["symbol", "field"], axis=1)
+    if how == "list":
+        return [{"symbol": one, "time": at} for one in symbols for at in found.index]
+    return pd.DataFrame()
+
+
+TOLD = {
+    "rows": ("a MultiIndex of rows (symbol, time)", "`reset_index('symbol')`"),
+    "columns": ("columns time, ('A', 'open'), ('A', 'close')", "('C', 'volume'), ..."),
+    "list": ("a list of objects",),
+    "nothing": ("no columns",),
+}
+
+
+@pytest.mark.parametrize("how", TOLD)
+def test_what_a_loader_of_many_gives_instead_is_said(how: str) -> None:
+    vendor = Vendor(HOURS)
+
+    def many(symbols, timeframe, start, end):
+        return together(how, vendor.between(start, end), symbols)
+
+    cache = RangeCache("failing", vendor.load, many=many, clock=Clock(), retries=0)
+    error = refused(cache, [*"ABCD"]).__cause__
+    assert isinstance(error, LoaderError)
+    told(error, "a dictionary of each symbol's bars", "a column `symbol`", *TOLD[how])
+    assert "#:" not in str(error)
+
+
+def test_a_frame_whose_index_is_reset_as_told_is_taken_apart() -> None:
+    vendor = Vendor(HOURS)
+
+    def many(symbols, timeframe, start, end):
+        return together("rows", vendor.between(start, end), symbols).reset_index("symbol")
+
+    cache = RangeCache("failing", vendor.load, many=many, clock=Clock(), retries=0)
+    same(cache.get_many(["A", "B"], "1h", *ENDS, shape="dict")["B"], vendor.between(*ENDS))
+    assert vendor.asked == []
