@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from afml_cache.ranges.axes import Axis
     from afml_cache.ranges.forms import Form
     from afml_cache.ranges.labels import Labels
+    from afml_cache.ranges.timeframes import Timeframe
 
     Mask = NDArray[np.bool_]
 
@@ -122,6 +123,7 @@ def checked(value: object, asked: Asked) -> Answer:
 
 def _positions(asked: Asked, form: Form, times: pl.Series) -> np.ndarray[Any, Any]:
     """Give where rows stand; see that a midnight is the date that begins then where it is one."""
+    _check_dates(asked.axis.timeframe, times)
     own = zone_of(form)
     axis = labelled(asked.axis, own)
     at = axis.positions(times)
@@ -140,6 +142,18 @@ def _positions(asked: Asked, form: Form, times: pl.Series) -> np.ndarray[Any, An
         )
         raise LoaderError(message)
     return at
+
+
+def _check_dates(frame: Timeframe, times: pl.Series) -> None:
+    """See that bars of less than a day have more than a date for their time."""
+    if times.dtype != pl.Date or frame.is_dates or (frame.step or 0) >= DAY:
+        return
+    message = (
+        f'column "{times.name}" holds dates, and {frame.text} bars begin at times of day: put both '
+        'into one column, as by pd.to_datetime(frame["date"].astype(str) + " " + '
+        'frame["time"].astype(str)), or name the column that has both by time='
+    )
+    raise LoaderError(message)
 
 
 def _labels(answer: Answer, asked: Asked) -> Labels:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import polars as pl
 
 from afml_cache.instants import as_datetime
 from afml_cache.ranges.bounds import Limits, Request, check_closed, part, refuse_order, weekdays
@@ -16,6 +15,8 @@ from afml_cache.ranges.states import HOUR
 from afml_cache.ranges.zones import DAY
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from afml_cache.ranges.calendars import Sessions
     from afml_cache.ranges.made_calendars import Instants
     from afml_cache.ranges.timeframes import Timeframe
@@ -114,16 +115,8 @@ class InstantAxis:
         Raises
         ------
         ValueError
-            It has nulls, times that can't be told, or is no column of times; or dates, which are
-            no times of shorter bars.
+            It has nulls, times that can't be told, or is no column of times.
         """
-        if times.dtype == pl.Date and self._step < DAY:
-            message = (
-                f'column "{times.name}" holds dates, and {self.timeframe.text} bars begin at times '
-                'of day: put both into one column, as by pd.to_datetime(frame["date"].astype(str) '
-                '+ " " + frame["time"].astype(str)), or name the column that has both by time='
-            )
-            raise ValueError(message)
         return instants_of(times, self.naive, unique=self.timeframe.unit != "tick")
 
     def limits(self, now: int, settle: int) -> Limits:
