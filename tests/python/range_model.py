@@ -179,7 +179,7 @@ class Vendor:
         self.again: list[tuple[str, int]] = []
         """Bars that were given although they had been, and were final."""
         self.at_ends: list[tuple[str, int, Known]] = []
-        """Ticks at an end of a call: asked for, or only given since ends are rounded."""
+        """Ticks and days at an end of a call: asked for, or only given since ends are widened."""
         self.finer = False
         """Whether it was asked for times that others can't tell."""
         self.forgives = False
@@ -301,6 +301,9 @@ class Vendor:
             # One that is finer than ends may lie behind what was asked for.
             is_told = self._is_tick and (before is not None or label % 1000)
             is_end = label == asked[1] - 1 and self._rounds_ends
+            # A day more is asked for where its label could be the one of the day before.
+            is_new_day = self.world.timeframe == "1D" and before is None
+            is_end |= is_new_day and label >= asked[1] - DAY
             if is_end or (is_told and self._is_at_edge(label, asked)):
                 self.at_ends.append((symbol, label, found))
                 continue

@@ -260,7 +260,7 @@ class Session:
         return f"cut off before its {self.vendor.unseen[symbol][label]}, and missing: {piece}"
 
     def look(self) -> None:
-        """Read what is stored, which tells of ticks at an end whether they were asked for."""
+        """Read what is stored, which tells of bars at an end whether they were asked for."""
         self.disk.load()
         for symbol, label, found in self.vendor.at_ends:
             known = self.vendor.known[symbol]
