@@ -209,3 +209,19 @@ def test_shorter_bars_are_no_days() -> None:
     with pytest.raises(PartialCoverageError) as refused:
         cache.get("A", "1D", "2024-01-02", "2024-01-05")
     told(refused.value, "72 rows", "3 times", "shorter bars")
+
+
+@pytest.mark.parametrize("times", [2, 3])
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.from_pandas])
+def test_rows_that_are_given_several_times_differ_where_one_is_corrected(
+    make, times, caplog
+) -> None:
+    def repeated(frame: Frame) -> Any:
+        rows = pd.concat([frame.assign(bid=float("nan"), ask=None)] * times).sort_index()
+        rows.iloc[0, 0] += 1
+        return make(rows.reset_index())
+
+    _, cache = hourly(repeated)
+    assert len(cache.get("A", "1h", "2024-01-02T00", "2024-01-02T10")) == 10
+    assert cache.stats()["conflicts"] == 1
+    assert "1 times with rows that differ (2024-01-02T00:00:00Z)" in caplog.text

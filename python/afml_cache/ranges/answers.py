@@ -235,11 +235,8 @@ def _keep_one_each(answer: Answer, asked: Asked) -> None:
         return
     last = np.append(np.diff(answer.at) > 0, True)
     doubled = np.flatnonzero(~last)
-    same = answer.table[doubled].equals(answer.table[doubled + 1], null_equal=True)
-    if not same:
-        pairs = zip(doubled.tolist(), (doubled + 1).tolist(), strict=True)
-        table = answer.table
-        differ = [one for one, next_ in pairs if table.row(one) != table.row(next_)]
+    differ = doubled[_differs(answer.table[doubled], answer.table[doubled + 1])].tolist()
+    if differ:
         answer.conflicts = len(differ)
         if len(differ) > _FEW and 2 * int(last.sum()) < len(last):
             raise _not_one_each(answer, asked, len(last), int(last.sum()))
@@ -251,6 +248,14 @@ def _keep_one_each(answer: Answer, asked: Asked) -> None:
             f"{asked} gave {len(differ)} times with rows that differ ({times}): the last counts"
         )
     _take(answer, np.flatnonzero(last))
+
+
+def _differs(left: pl.DataFrame, right: pl.DataFrame) -> Mask:
+    """Tell which rows of two tables differ; NaN is equal to NaN."""
+    differs = np.zeros(left.height, dtype=bool)
+    for name in left.columns:
+        differs |= left[name].ne_missing(right[name]).to_numpy()
+    return differs
 
 
 def _not_one_each(answer: Answer, asked: Asked, rows: int, times: int) -> LoaderError:
