@@ -179,7 +179,8 @@ class Batch:
         asked = {**request.values, self._name: symbols}
         value = (yield from fetch(self._many, asked, *ends, policy, effort=effort)).value
         if value is NOTHING:
-            return dict.fromkeys(symbols, NOTHING)
+            # Of several it may be that one alone has nothing: each is asked for by itself.
+            return {symbols[0]: NOTHING} if len(symbols) == 1 else {}
         parts: dict[Any, Any] = yield Call(_parts, (value, self._name, self._keeps))
         rows = sum(len(part) for part in parts.values() if hasattr(part, "__len__"))
         if len(symbols) == 1 or not _is_full(rows, request):
@@ -238,13 +239,24 @@ def _parts(value: Any, name: str, keeps: bool) -> dict[Any, Any]:
         shown = ", ".join([*labels[:_SHOWN], "..."] if len(labels) > _SHOWN else labels)
         raise _unlike(name, f"columns {shown}" if shown else "no columns")
     if form.kind == "pandas":
-        spare = [] if keeps else [name]
-        groups = value.groupby(name, observed=True)
-        return {symbol: part.drop(columns=spare) for symbol, part in groups}
+        return _parts_of_pandas(value, name, keeps)
     if form.kind == "polars":
-        frames: Any = table.partition_by(name, as_dict=True, include_key=keeps)
+        frame: Any = value.lazy().collect()
+        frames = frame.partition_by(name, as_dict=True, include_key=keeps)
         return {symbol[0]: part for symbol, part in frames.items()}
     raise _unlike(name, "a table of pyarrow" if form.kind == "pyarrow" else "a list of objects")
+
+
+def _parts_of_pandas(value: Any, name: str, keeps: bool) -> dict[Any, Any]:
+    """Take a frame apart; rows that are counted are counted anew in each part."""
+    if name == value.index.name:
+        value = value.reset_index()
+    is_counted = value.index.name is None and type(value.index).__name__ == "RangeIndex"
+    parts = {}
+    for symbol, rows in value.groupby(name, observed=True):
+        part = rows if keeps else rows.drop(columns=[name])
+        parts[symbol] = part.reset_index(drop=True) if is_counted else part
+    return parts
 
 
 def _unlike(name: str, given: str) -> LoaderError:
