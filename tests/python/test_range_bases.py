@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import polars as pl
 import pytest
-from range_vendor import Frame, Vendor, cache_of, days, same, told, utc
+from range_vendor import Clock, Frame, Vendor, cache_of, days, same, told, utc
 
 from afml_cache import RangeCache
 from afml_cache.exceptions import BasisChangedError, CacheConfigError, PartialCoverageError
@@ -274,3 +274,45 @@ def test_a_call_that_fails_while_the_basis_is_not_known_adds_nothing() -> None:
     assert isinstance(failed.value.__cause__, OSError)
     assert [tuple(map(str, gap)) for gap in failed.value.missing] == [("2024-02-01", "2024-02-05")]
     assert cache.coverage("A", "1D") == known
+
+
+@pytest.mark.parametrize("value", [float("nan"), 0.0])
+def test_bars_without_a_price_are_passed_over(value: float) -> None:
+    vendor, clock = of_a_year(), Clock("2024-02-01T01:00")
+    vendor.bars = vendor.bars.astype(float)
+    vendor.bars.loc["2024-01-10":"2024-05-31"] = value
+    cache = cache_of(vendor, adjustment="all", clock=clock)
+    asked = "A", "1D", "2024-01-01"
+    cache.get(*asked, "2024-02-01")
+    for end in days("2024-02-02", "2024-03-31"):
+        clock.set(str(end + pd.Timedelta("1h")))
+        vendor.asked.clear()
+        same(cache.get(*asked, end), vendor.between("2024-01-01", end))
+        assert len(vendor.asked) == 2  # the new bar, and the last that has a price
+    vendor.bars /= 2
+    same(cache.get(*asked, "2024-04-05"), vendor.between("2024-01-01", "2024-04-01"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), 0.0])
+def test_a_series_that_has_no_price_yet_grows(value: float) -> None:
+    vendor, clock = of_a_year(), Clock("2024-02-01T01:00")
+    vendor.bars = vendor.bars.astype(float)
+    vendor.bars.loc[:"2024-05-31"] = value
+    cache = cache_of(vendor, adjustment="all", clock=clock)
+    for end in days("2024-02-01", "2024-02-20"):
+        clock.set(str(end + pd.Timedelta("1h")))
+        same(cache.get("A", "1D", "2024-01-01", end), vendor.between("2024-01-01", end))
+    assert len(vendor.asked) == 20
+
+
+def test_prices_that_are_counted_in_32_bits_are_on_their_basis() -> None:
+    def jitter(frame: Frame) -> Frame:
+        noise = 1 + 6e-8 * ((len(vendor.asked) + pd.Series(range(len(frame)))) % 3 - 1).to_numpy()
+        return frame.assign(open=frame["open"] * noise, close=frame["close"] * noise[::-1])
+
+    vendor, clock = of_a_year(jitter), Clock("2024-02-01T01:00")
+    cache = cache_of(vendor, adjustment="all", clock=clock)
+    for end in days("2024-02-01", "2024-03-01"):
+        clock.set(str(end + pd.Timedelta("1h")))
+        cache.get("A", "1D", "2024-01-01", end)
+    assert len(vendor.asked) == 30

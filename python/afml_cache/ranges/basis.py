@@ -10,6 +10,8 @@ import polars as pl
 from afml_cache.exceptions import CacheConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from afml_cache.ranges.answers import Answer
     from afml_cache.ranges.forms import Form
 
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 
 # Whole numbers of these names are prices, in cents or ticks.
 _PRICES: Final = frozenset({"open", "high", "low", "close", "price", "vwap", "bid", "ask", "last"})
-_EXACT: Final = 1e-9
+# Less is what counting in 32 bits does; dividends do more.
+_EXACT: Final = 1e-6
 # What rounding does to a ratio that is told from rounded prices, where they are not too small.
 _CENTS: Final = 0.011
 _ROUNDED: Final = 2e-3
@@ -98,6 +101,15 @@ def prices_of(form: Form, table: pl.DataFrame) -> list[pl.Series]:
     """Give the columns of a table but for times and notes."""
     names = [one.inner for one in form.columns if one.role != "marks" and one.inner != form.time]
     return [table[name] for name in names]
+
+
+def has_prices(columns: Sequence[pl.Series]) -> np.ndarray[Any, Any]:
+    """Tell which rows of some columns, of one at least, have a number that could be a price."""
+    found: np.ndarray[Any, Any] = np.zeros(len(columns[0]), dtype=bool)
+    for one in map(_numbers, columns):
+        if one is not None:
+            found |= np.isfinite(one) & (one != 0)
+    return found
 
 
 def _prices(old: pl.DataFrame, new: pl.DataFrame) -> tuple[Numbers, Numbers]:

@@ -8,9 +8,13 @@ import numpy as np
 
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.instants import span
+from afml_cache.ranges.basis import has_prices, prices_of
 from afml_cache.ranges.intervals import Interval, common, joined, without
 from afml_cache.ranges.places import day, month
 from afml_cache.ranges.states import CALENDAR, DAY, EVER, Piece, nothing
+
+# So far back a price is looked for first.
+_NEAR = 60 * DAY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -130,17 +134,30 @@ def seams(series: Series, gaps: Sequence[Interval], sessions: int, *, each: bool
 def beside(series: Series, asked: Sequence[Interval], sessions: int) -> Interval | None:
     """Give the last sessions that are stored before what is fetched again, or the first after it.
 
-    `None` where no bar is stored that was not asked for.
+    Bars without a price, as of a halt, tell nothing and are passed over. `None` where no other bar
+    is stored that was not asked for.
     """
     left = without(series.final(), joined(asked))
     earlier = [part for part in reversed(left) if part[1] <= asked[0][0]]
-    for part in earlier:
-        if len(series.labels(*part)):
-            return _last_sessions(series, part, sessions)
-    for part in left[len(earlier) :]:
-        if len(series.labels(*part)):
-            return _first_session(series, part)
+    for first, stop in earlier:
+        at = _priced(series, (max(first, stop - _NEAR), stop)) or _priced(series, (first, stop))
+        if at is not None:
+            return _last_sessions(series, (first, min(series.axis.next(at[1]), stop)), sessions)
+    for first, stop in left[len(earlier) :]:
+        at = _priced(series, (first, min(first + _NEAR, stop))) or _priced(series, (first, stop))
+        if at is not None:
+            return _first_session(series, (max(series.axis.floor(at[0]), first), stop))
     return None
+
+
+def _priced(series: Series, span: Interval) -> Interval | None:
+    """Give the labels of the first and the last bar of an interval that have a price."""
+    table = series.table(*span)
+    columns = [] if series.form is None else prices_of(series.form, table)
+    if not columns or not table.height:
+        return None
+    at = series.positions(table)[has_prices(columns)]
+    return (int(at[0]), int(at[-1])) if len(at) else None
 
 
 def _last_sessions(series: Series, span: Interval, sessions: int) -> Interval:
