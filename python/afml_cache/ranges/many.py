@@ -233,7 +233,8 @@ def _parts(value: Any, name: str, keeps: bool) -> dict[Any, Any]:
     if getattr(index, "nlevels", 1) > 1:
         rows = ", ".join(map(str, index.names))
         raise _unlike(name, f"a MultiIndex of rows ({rows}); `reset_index({name!r})` may mend it")
-    form, table = read(value)
+    # Its first row tells what it is: each part is read later.
+    form, table = read(value.head(1) if hasattr(value, "head") else value)
     if name not in table.columns:
         labels = [str(column.label) for column in form.columns]
         shown = ", ".join([*labels[:_SHOWN], "..."] if len(labels) > _SHOWN else labels)
