@@ -130,6 +130,15 @@ def test_a_correction_of_one_bar_is_told_from_another_basis_by_a_second(
     assert vendor.spans == (asked if overlap == 1 else [("2024-01-29", "2024-02-05")])
 
 
+@pytest.mark.parametrize("names", [["close"], ["close", "volume"]])
+def test_where_bars_have_one_price_a_correction_is_told_by_a_second_bar(names: list[str]) -> None:
+    vendor = of_a_year(lambda frame: frame[names])
+    cache = adjusted(vendor, on_basis_change="raise")
+    vendor.bars.loc[SEAM, "close"] *= 1.001
+    same(cache.get(*LONGER), vendor.between(*LONGER[2:])[names])
+    assert vendor.spans == [("2024-01-31", "2024-02-05"), ("2024-01-30", "2024-01-31")]
+
+
 @pytest.mark.parametrize("overlap", [2, 3])
 def test_a_split_before_the_latest_bars_is_another_basis(overlap: int) -> None:
     vendor = of_a_year()

@@ -2,9 +2,9 @@
 
 import pandas as pd
 import pytest
-from range_vendor import Clock, Vendor, hours, same, told, utc
+from range_vendor import Clock, Vendor, bars, days, hours, same, told, utc
 
-from afml_cache import PartialCoverageError, RangeCache
+from afml_cache import BasisChangedError, CacheMissError, PartialCoverageError, RangeCache, mode
 from afml_cache.exceptions import LoaderError
 
 HOURS = hours("2024-01-01", "2024-01-02 23:00")
@@ -61,6 +61,63 @@ def test_many_failed_symbols_are_not_all_named() -> None:
     told(error, "of 40 symbols, 40", "S0, S1", "S9 and 30 more")
     assert "S10" not in str(error)
     assert [symbol for symbol, *_ in error.missing] == symbols
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_all_symbols_are_named_that_a_frozen_cache_lacks(many) -> None:
+    vendor = Vendor(HOURS)
+
+    def load_many(symbols, timeframe, start, end):
+        return {symbol: vendor.load(symbol, timeframe, start, end) for symbol in symbols}
+
+    options = {"many": load_many} if many else {}
+    cache = RangeCache("frozen", vendor.load, clock=Clock(), **options)
+    cache.get("A", "1h", *ENDS)
+    with mode("frozen"):
+        with pytest.raises(CacheMissError) as caught:
+            cache.get_many([*"ABCD"], "1h", *ENDS)
+        told(caught.value, "of 4 symbols, 3", "B, C, D", "of the first of them, the bars")
+        with pytest.raises(CacheMissError) as caught:
+            cache.get_many([*"AB"], "1h", *ENDS)
+        with pytest.raises(CacheMissError) as single:
+            cache.get("B", "1h", *ENDS)
+    assert str(caught.value) == str(single.value)
+    assert len(vendor.asked) == 1
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_symbols_on_another_basis_are_named_and_the_others_are_kept(many) -> None:
+    bars_of = dict.fromkeys("ABCD", bars(days("2024-01-01", "2024-02-29")))
+    asked = []
+
+    def load(symbol, timeframe, start, end):
+        asked.append(symbol)
+        found = bars_of[symbol]
+        return found[(found.index >= start) & (found.index < end)]
+
+    def load_many(symbols, timeframe, start, end):
+        return {symbol: load(symbol, timeframe, start, end) for symbol in symbols}
+
+    options = {"many": load_many} if many else {}
+    options |= {"adjustment": "all", "on_basis_change": "raise", "overlap": 2}
+    cache = RangeCache("adjusted", load, clock=Clock(), **options)
+    cache.get_many([*"ABCD"], "1D", "2024-01-01", "2024-02-01")
+    for symbol in "BD":
+        bars_of[symbol] = bars_of[symbol] / [2, 2, 1]
+    asked.clear()
+    with pytest.raises(BasisChangedError) as caught:
+        cache.get_many([*"ABCD"], "1D", "2024-01-01", "2024-02-10")
+    told(caught.value, "of 4 symbols, 2", "B, D", "adjusted for another split", "0.5")
+    assert sorted(asked) == [*"ABCD"]
+    asked.clear()
+    cache.get_many(["A", "C"], "1D", "2024-01-01", "2024-02-10")
+    assert not asked
+    for symbol in "BD":
+        cache.invalidate(symbol, "1D")
+    found = cache.get_many([*"ABCD"], "1D", "2024-01-01", "2024-02-10", shape="dict")
+    for symbol, one in found.items():
+        same(one, bars_of[symbol][:"2024-02-09"])
+    assert sorted(asked) == ["B", "D"]
 
 
 # Answers of a loader of many that can't be taken apart

@@ -57,11 +57,11 @@ def evidence(old: pl.DataFrame, new: pl.DataFrame, withheld: int) -> Evidence:
 
     Prices are on another basis where all of them differ by one ratio, or those of one column do in
     several bars, but for the latest, which may have come after what the vendor adjusts for. Other
-    columns need not: volumes, and prices that are not adjusted.
+    columns need not: volumes, and prices that are not adjusted. A single price may be corrected.
     """
     before, now = _prices(old, new)
     told, moved = np.isfinite(before), np.abs(now - before) > _EXACT * np.abs(now)
-    ratios = [_ratio(before[told], now[told])]
+    ratios = [_ratio(before[told], now[told])] if told.sum() > 1 else []
     for column, differs in enumerate(moved):
         latest = np.flatnonzero(differs).max(initial=-1)
         rows = np.flatnonzero(told[column, : latest + 1])

@@ -418,6 +418,8 @@ class RangeCache(Inspection, Upkeep, Verification, Files):
         PartialCoverageError
             A call failed; what the others gave is kept, and the error has it in the same shape, and
             what is missing with its symbols.
+        BasisChangedError, CacheMissError
+            As `get` does, naming all symbols of which it would; what the others lacked is kept.
         CacheConfigError
             The arguments are no symbols, key and times of this cache, or the bars are of a kind, or
             have columns, that can't be put together.

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from afml_cache.exceptions import LoaderError
+from afml_cache.exceptions import BasisChangedError, LoaderError
 from afml_cache.ranges.asking import asking
 from afml_cache.ranges.completing import Completion
 from afml_cache.ranges.effects import (
@@ -17,7 +17,6 @@ from afml_cache.ranges.effects import (
     Parallel,
     Until,
     gives_awaitable,
-    values_of,
 )
 from afml_cache.ranges.fetches import NOTHING, Fetched, fetch
 from afml_cache.ranges.forms import read
@@ -88,11 +87,13 @@ class Batch:
         self._requests = [request for request in requests if request.children is None]
         self._keeps = False
 
-    def steps(self) -> Step[None]:
+    def steps(self) -> Step[dict[Any, Exception]]:
         """Fetch what these requests lack and nobody else fetches.
 
-        Those that look nothing up ask together later, when they are answered.
+        Those that look nothing up ask together later, when they are answered. Given are the symbols
+        whose prices are on another basis, each with its error.
         """
+        refused: dict[Any, Exception] = {}
         with contextlib.ExitStack() as held:
             completions = [one for one in map(Completion, self._requests) if self._begun(one, held)]
             series = [request.series for request in self._requests]
@@ -101,11 +102,19 @@ class Batch:
                 self._group(each.request, each.wanted())
             if completions:
                 steps = [self._finished(completion) for completion in completions]
-                values_of((yield Parallel(steps, completions[0].options.concurrency)))
+                outcomes = yield Parallel(steps, completions[0].options.concurrency)
+                for each, outcome in zip(completions, outcomes, strict=True):
+                    if isinstance(outcome, Failed):
+                        if not isinstance(outcome.exception, BasisChangedError):
+                            raise outcome.exception
+                        refused[each.request.values[self._name]] = outcome.exception
+        return refused
 
     def _begun(self, completion: Completion, held: contextlib.ExitStack) -> bool:
         """Reserve what a request lacks, if it is to be asked for here."""
         request = completion.request
+        if request.mode == "frozen":
+            return False
         if request.mode == "off":
             request.series.sync(writes=False)
             self._group(request, [(request.bounds.first, request.bounds.stop)])

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from afml_cache.exceptions import CacheConfigError, PartialCoverageError
+from afml_cache.exceptions import (
+    BasisChangedError,
+    CacheConfigError,
+    CacheMissError,
+    PartialCoverageError,
+)
 from afml_cache.ranges.answering import Partial
 from afml_cache.ranges.effects import Done, Parallel
 from afml_cache.ranges.many import Batch
@@ -22,6 +27,8 @@ MOST_TOGETHER = 256
 """How many symbols a call is for at most: each has a lock among processes, an open file."""
 # So many symbols are named in a message.
 _SHOWN = 10
+# What a request for one symbol is refused by, whatever comes of the others.
+_REFUSALS = (BasisChangedError, CacheMissError)
 # They have parts, and are no lists of symbols.
 _ONE = (str, bytes, bytearray, memoryview)
 
@@ -49,22 +56,23 @@ class Several:
         self, requests: Mapping[Any, Request], shape: str, output: Any, allow_partial: bool | None
     ) -> Step[Any]:
         """Fetch what the requests of some symbols lack, and put their bars together."""
-        if self._many is not None:
-            asked = [*requests.values()]
-            for first in range(0, len(asked), MOST_TOGETHER):
-                some = asked[first : first + MOST_TOGETHER]
-                yield from Batch(self._many, self._name, some).steps()
-        steps = [self._answerer.answered(one, output, allow_partial) for one in requests.values()]
+        refused = yield from self._together(requests)
+        left = {symbol: one for symbol, one in requests.items() if symbol not in refused}
+        steps = [self._answerer.answered(one, output, allow_partial) for one in left.values()]
         outcomes = yield Parallel(steps, self._options.concurrency)
         takes_partial = self._answerer.takes_partial(allow_partial)
         parts: dict[Any, Any] = {}
-        for symbol, outcome in zip(requests, outcomes, strict=True):
+        for symbol, outcome in zip(left, outcomes, strict=True):
             if isinstance(outcome, Done):
                 parts[symbol] = outcome.value if takes_partial else Partial(outcome.value, [])
             elif isinstance(outcome.exception, PartialCoverageError):
                 parts[symbol] = outcome.exception
+            elif isinstance(outcome.exception, _REFUSALS):
+                refused[symbol] = outcome.exception
             else:
                 raise outcome.exception
+        if refused:
+            raise _refusal(refused, requests)
         data = {symbol: one.data for symbol, one in parts.items()}
         whole = Partial(
             shaped(data, self._name, shape, self._options.time),
@@ -74,22 +82,45 @@ class Several:
             raise _failure(parts, whole)
         return whole if takes_partial else whole.data
 
+    def _together(self, requests: Mapping[Any, Request]) -> Step[dict[Any, Exception]]:
+        """Ask for symbols together, as far as that goes; give those that are refused, and why."""
+        refused: dict[Any, Exception] = {}
+        if self._many is None:
+            return refused
+        asked = [*requests.values()]
+        for first in range(0, len(asked), MOST_TOGETHER):
+            some = asked[first : first + MOST_TOGETHER]
+            refused |= yield from Batch(self._many, self._name, some).steps()
+        return refused
+
 
 def _failure(parts: Mapping[Any, Any], whole: Partial) -> PartialCoverageError:
     """Say which symbols could not be fetched, and why the first of them."""
     failed = {symbol: one for symbol, one in parts.items() if isinstance(one, PartialCoverageError)}
-    first = next(iter(failed.values()))
-    message = str(first)
-    if len(failed) > 1:
-        shown = ", ".join(map(str, [*failed][:_SHOWN]))
-        more = f" and {len(failed) - _SHOWN} more" if len(failed) > _SHOWN else ""
-        message = (
-            f"of {len(parts)} symbols, {len(failed)} could not be fetched: {shown}{more}; of the "
-            f"first of them, {message}"
-        )
+    message = _message(failed, len(parts))
     failure = PartialCoverageError(message, data=whole.data, missing=whole.missing)
-    failure.__cause__ = first.__cause__
+    failure.__cause__ = next(iter(failed.values())).__cause__
     return failure
+
+
+def _refusal(refused: Mapping[Any, Exception], requests: Mapping[Any, Request]) -> Exception:
+    """Say which symbols are refused, and why the first of them."""
+    in_order = {symbol: refused[symbol] for symbol in requests if symbol in refused}
+    first = next(iter(in_order.values()))
+    return first if len(refused) == 1 else type(first)(_message(in_order, len(requests)))
+
+
+def _message(failed: Mapping[Any, Exception], count: int) -> str:
+    """Name those of so many symbols that could not be fetched, and why the first could not."""
+    message = str(next(iter(failed.values())))
+    if len(failed) == 1:
+        return message
+    shown = ", ".join(map(str, [*failed][:_SHOWN]))
+    more = f" and {len(failed) - _SHOWN} more" if len(failed) > _SHOWN else ""
+    return (
+        f"of {count} symbols, {len(failed)} could not be fetched: {shown}{more}; of the first of "
+        f"them, {message}"
+    )
 
 
 def symbols_of(symbols: Any, shape: str) -> list[Any]:
