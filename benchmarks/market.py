@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import warnings
 from collections.abc import Callable
 from importlib import import_module
@@ -142,8 +143,9 @@ def filtered(folder: Path, first: Any, stop: Any) -> Any:
 
 
 def imported(*others: str) -> None:
-    """Import what the readers would import at their first call."""
+    """Import what the readers would import at their first call, and leave nothing to collect."""
     ours = ("cache", "forms.pandas", "forms.pandas_hot", "forms.pandas_plain")
     names = ("exchange_calendars", "pandas", "polars", "pyarrow.parquet", *others)
     for name in (*names, *(f"afml_cache.ranges.{module}" for module in ours)):
         import_module(name)
+    gc.collect()  # it would fall to one of them, by chance
