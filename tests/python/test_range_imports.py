@@ -226,7 +226,7 @@ def test_one_bar_that_differs_tells_no_basis_of_a_file(path) -> None:
     table.to_parquet(path)
     with pytest.raises(BasisChangedError) as refused:
         cache.import_parquet(path, *SERIES)
-    told(refused.value, "bars.parquet", "one bar", "differs", "bars A 1D")
+    told(refused.value, "the first bar", "bars.parquet", "differs", "bars A 1D")
 
 
 def test_adjusted_bars_of_the_same_basis_are_taken_in(path) -> None:

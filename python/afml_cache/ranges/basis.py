@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -17,8 +19,16 @@ if TYPE_CHECKING:
 
     Numbers = np.ndarray[Any, Any]
 
-# Whole numbers of these names are prices, in cents or ticks.
-_PRICES: Final = frozenset({"open", "high", "low", "close", "price", "vwap", "bid", "ask", "last"})
+# Columns are prices that have one of these words in their names, whole numbers too: cents or ticks.
+_PRICES: Final = re.compile(
+    "open|high|low|close|o|h|l|c|price|px|vwap|vw|bid|ask|mid|last|settle|settlement|adj|adjusted"
+)
+# And none of these.
+_OTHERS: Final = re.compile(
+    "volume|vol|interest|size|quantity|qty|count|number|amount|shares|turnover|value|trades|"
+    "time|date|timestamp|id"
+)
+_WORDS: Final = re.compile("[A-Z]?[a-z]+|[A-Z]+")
 # Less is what counting in 32 bits does; dividends do more.
 _EXACT: Final = 1e-6
 # What rounding does to a ratio that is told from rounded prices, where they are not too small.
@@ -40,9 +50,11 @@ class Evidence(NamedTuple):
     shared: int
     """How many have prices, then and now."""
     is_doubtful: bool
-    """Whether the first alone differs: it may be corrected, or the last of those on another."""
+    """Whether the first of them differs: it may be corrected, or all before it on another basis."""
     ratio: float | None
     """Of prices now to those that are stored, where it is another basis."""
+    likely: float | None
+    """That of one price to what it was, where the first bar is doubtful for its prices."""
     withheld: int
     """How many bars that are stored were not given again."""
 
@@ -55,24 +67,30 @@ class Evidence(NamedTuple):
 def evidence(old: pl.DataFrame, new: pl.DataFrame, withheld: int) -> Evidence:
     """Weigh bars as they were stored and as they are now: row by row, in order, without times.
 
-    Prices are on another basis where all of them differ by one ratio, or those of one column do in
-    several bars, but for the latest, which may have come after what the vendor adjusts for. Other
-    columns need not: volumes, and prices that are not adjusted. A single price may be corrected.
+    A split or a dividend changes all bars before it. So prices are on the basis that they were on
+    where the first of the bars is as it was, whatever was corrected of those after it; else on
+    another where most of what differs does so by one ratio: of one column, in several bars, or of
+    all prices of the first bar, which are several. Other columns need not: volumes, and prices that
+    are not adjusted.
     """
-    before, now = _prices(old, new)
+    names, before, now = _numbers_of(old, new)
     told, moved = np.isfinite(before), np.abs(now - before) > _EXACT * np.abs(now)
-    ratios = [_ratio(before[told], now[told])] if told.sum() > 1 else []
-    for column, differs in enumerate(moved):
-        latest = np.flatnonzero(differs).max(initial=-1)
-        rows = np.flatnonzero(told[column, : latest + 1])
-        if len(rows) > 1:
-            ratios.append(_ratio(before[column, rows], now[column, rows]))
-    shared = np.flatnonzero(told.any(axis=0))
-    alone = moved[:, shared[:1]].any(axis=1) & (moved.sum(axis=1) == 1)
+    prices = _prices_among(names)
+    shared = np.flatnonzero(told[prices].any(axis=0))
+    differs = moved[:, shared[:1]].any(axis=1)
+    if not differs.any():
+        return Evidence(len(shared), False, None, None, withheld)
+    of_first = told[:, shared[0]] & prices
+    ratios = [_ratio(before[of_first, shared[0]], now[of_first, shared[0]], spare=0)]
+    for column in np.argsort(~prices, kind="stable"):
+        rows = moved[column]
+        ratios.append(_ratio(before[column, rows], now[column, rows], spare=(rows.sum() - 1) // 2))
+    doubted = moved & (differs & prices)[:, None]
     return Evidence(
         shared=len(shared),
-        is_doubtful=bool(alone.any()),
+        is_doubtful=True,
         ratio=next((one for one in ratios if one is not None), None),
+        likely=float(np.median(now[doubted] / before[doubted])) if doubted.any() else None,
         withheld=withheld,
     )
 
@@ -105,31 +123,47 @@ def prices_of(form: Form, table: pl.DataFrame) -> list[pl.Series]:
 
 def has_prices(columns: Sequence[pl.Series]) -> np.ndarray[Any, Any]:
     """Tell which rows of some columns, of one at least, have a number that could be a price."""
+    numeric = [one for one in columns if _numbers(one) is not None]
+    kept = _prices_among([one.name for one in numeric])
     found: np.ndarray[Any, Any] = np.zeros(len(columns[0]), dtype=bool)
-    for one in map(_numbers, columns):
-        if one is not None:
-            found |= np.isfinite(one) & (one != 0)
+    for one in itertools.compress(numeric, kept):
+        numbers = _numbers(one)
+        if numbers is not None:
+            found |= np.isfinite(numbers) & (numbers != 0)
     return found
 
 
-def _prices(old: pl.DataFrame, new: pl.DataFrame) -> tuple[Numbers, Numbers]:
-    """Give what can be prices, NaN where they tell nothing, in a row for each column.
+def _is_price(name: str) -> bool:
+    """Whether a column is called as prices are."""
+    words = [word.lower() for word in _WORDS.findall(name)]
+    return any(map(_PRICES.fullmatch, words)) and not any(map(_OTHERS.fullmatch, words))
+
+
+def _prices_among(names: Sequence[str]) -> np.ndarray[Any, Any]:
+    """Tell which columns are prices: those that are called so, or any where none is."""
+    found = np.array([_is_price(name) for name in names], dtype=bool)
+    return found if found.any() else ~found
+
+
+def _numbers_of(old: pl.DataFrame, new: pl.DataFrame) -> tuple[list[str], Numbers, Numbers]:
+    """Give the names of what can be prices, and these: NaN where they tell nothing, by column.
 
     Whole numbers are volumes where there are others, but for those that are called prices.
     """
-    others: list[Numbers] = []
-    whole: list[Numbers] = []
-    for column in old.columns:
-        before, now = _numbers(old[column]), _numbers(new[column])
+    others: dict[str, Numbers] = {}
+    whole: dict[str, Numbers] = {}
+    for name in old.columns:
+        before, now = _numbers(old[name]), _numbers(new[name])
         if before is None or now is None:
             continue
         told = np.isfinite(before) & np.isfinite(now) & (before != 0) & (now != 0)
-        if told.any():
-            is_volume = old[column].dtype.is_integer() and column.lower() not in _PRICES
+        if told.any() or _is_price(name):
+            is_volume = old[name].dtype.is_integer() and not _is_price(name)
             group = whole if is_volume else others
-            group.append(np.where(told, (before, now), np.nan))
-    pairs = np.array(others or whole).reshape(len(others or whole), 2, old.height)
-    return pairs[:, 0], pairs[:, 1]
+            group[name] = np.where(told, (before, now), np.nan)
+    group = others or whole
+    pairs = np.array([*group.values()]).reshape(len(group), 2, old.height)
+    return [*group], pairs[:, 0], pairs[:, 1]
 
 
 def _numbers(column: pl.Series) -> Numbers | None:
@@ -146,9 +180,9 @@ def _numbers(column: pl.Series) -> Numbers | None:
     return found
 
 
-def _ratio(before: Numbers, now: Numbers) -> float | None:
-    """Give the one ratio of some prices, if there is one and it is not 1."""
-    if not len(before):
+def _ratio(before: Numbers, now: Numbers, spare: int) -> float | None:
+    """Give the one ratio of several prices but for so many, if there is one and it is not 1."""
+    if len(before) < 2:  # noqa: PLR2004
         return None
     # That of one of them: what lies between two is none where one alone was corrected.
     ratio = float(np.sort(now / before)[len(before) // 2])
@@ -156,6 +190,7 @@ def _ratio(before: Numbers, now: Numbers) -> float | None:
     rounded = np.minimum(_CENTS * (1 + abs(ratio)), _ROUNDED * np.abs(now))
     # Prices as they were counted, and prices that a vendor has rounded to cents.
     for noise in (_EXACT * np.abs(now), rounded):
-        if (off <= noise).all() and (moved > noise).any():
+        agrees = off <= noise
+        if (~agrees).sum() <= spare and (moved > noise)[agrees].any():
             return ratio
     return None

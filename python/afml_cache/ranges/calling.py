@@ -91,6 +91,10 @@ class Calls:
             more = beside(series, asked, sessions or 1)
             if more is None and not seen.withheld:
                 return True  # nothing else is stored
+            if not sessions and seen.shared > 1:
+                if seen.likely is None:
+                    return True  # no price differs
+                raise BasisChange(series.name, seen.likely)
             if more is None or not sessions:
                 raise self._unknown(asked)
             asked.append(more)

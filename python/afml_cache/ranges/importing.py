@@ -108,7 +108,7 @@ def check_basis(path: Any, series: Series, answer: Answer) -> None:
     Raises
     ------
     BasisChangedError
-        They are on another one, or nothing tells: no bar is in both, or a single one that differs.
+        They are on another one, or nothing tells: no bar is in both, or the first of them differs.
     """
     stored = series.with_bars()
     if not stored:
@@ -118,11 +118,11 @@ def check_basis(path: Any, series: Series, answer: Answer) -> None:
     bars = matched((series.positions(old), table[0]), (answer.at, table[1]))
     old, new = (pl.DataFrame(prices_of(form, one)) for one in (bars.old, bars.new))
     seen = evidence(old, new, bars.withheld)
-    if seen.ratio is None and (seen.is_enough or seen.shared > 1):
+    if seen.ratio is None and seen.is_enough:
         return
     what = f"no bar of `{path}` is among those of {series.name} that are stored"
     if seen.shared:
-        what = f"one bar of `{path}` alone is among those of {series.name} as stored, and differs"
+        what = f"the first bar of `{path}` that is among those of {series.name} as stored differs"
     if seen.ratio is not None:
         what = f"the prices of `{path}` are {seen.ratio:.6g} of those of {series.name} as stored"
     message = (
