@@ -151,3 +151,44 @@ def test_no_file_is_taken_in_whose_first_bars_may_be_on_another_basis(
         cache.import_parquet(path, "A", "1D")
     told(refused.value, "bars.parquet", "bars A 1D", "invalidate")
     same(cache.get(*JANUARY), before)
+
+
+@of_columns
+@pytest.mark.parametrize("corrected", [1, 2])
+def test_what_is_fetched_before_all_that_is_stored_may_meet_corrected_bars(
+    names: list[str], corrected: int
+) -> None:
+    vendor = of_a_year(names)
+    cache = cache_of(vendor, adjustment="all", on_basis_change="raise")
+    cache.get("A", "1D", "2024-02-01", "2024-03-01")
+    for number in range(1, 1 + corrected):
+        correct(vendor, f"2024-02-0{number}", 1 + number / 1000)
+    vendor.asked.clear()
+    same(
+        cache.get("A", "1D", "2024-01-01", "2024-03-01"), vendor.between("2024-01-01", "2024-03-01")
+    )
+    assert len(vendor.asked) <= 1 + corrected
+
+
+@of_columns
+def test_what_is_fetched_before_all_that_is_stored_may_be_on_another_basis(
+    names: list[str],
+) -> None:
+    vendor = of_a_year(names)
+    cache = cache_of(vendor, adjustment="all")
+    cache.get("A", "1D", "2024-02-01", "2024-03-01")
+    multiply(vendor, 0.5)
+    correct(vendor, "2024-02-01")
+    same(
+        cache.get("A", "1D", "2024-01-01", "2024-03-01"), vendor.between("2024-01-01", "2024-03-01")
+    )
+
+
+def test_a_file_of_all_that_is_stored_may_correct_its_first_bar(tmp_path: Path) -> None:
+    vendor = of_a_year(["close"])
+    cache = adjusted(vendor)
+    correct(vendor, "2024-01-01")
+    path = tmp_path / "bars.parquet"
+    vendor.between("2024-01-01", "2024-02-05").reset_index().to_parquet(path)
+    cache.import_parquet(path, "A", "1D")
+    same(cache.get(*LONGER), vendor.between(*LONGER[2:]))

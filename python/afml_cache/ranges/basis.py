@@ -51,6 +51,8 @@ class Evidence(NamedTuple):
     """How many have prices, then and now."""
     is_doubtful: bool
     """Whether the first of them differs: it may be corrected, or all before it on another basis."""
+    same: int | None
+    """The row of the first of them that is as it was."""
     ratio: float | None
     """Of prices now to those that are stored, where it is another basis."""
     likely: float | None
@@ -68,7 +70,7 @@ def evidence(old: pl.DataFrame, new: pl.DataFrame, withheld: int) -> Evidence:
     """Weigh bars as they were stored and as they are now: row by row, in order, without times.
 
     A split or a dividend changes all bars before it. So prices are on the basis that they were on
-    where the first of the bars is as it was, whatever was corrected of those after it; else on
+    where the first of the bars is as it was, whatever was corrected of those after it, and are on
     another where most of what differs does so by one ratio: of one column, in several bars, or of
     all prices of the first bar, which are several. Other columns need not: volumes, and prices that
     are not adjusted.
@@ -77,9 +79,11 @@ def evidence(old: pl.DataFrame, new: pl.DataFrame, withheld: int) -> Evidence:
     told, moved = np.isfinite(before), np.abs(now - before) > _EXACT * np.abs(now)
     prices = _prices_among(names)
     shared = np.flatnonzero(told[prices].any(axis=0))
+    as_it_was = shared[~moved[:, shared].any(axis=0)]
+    same = int(as_it_was[0]) if len(as_it_was) else None
     differs = moved[:, shared[:1]].any(axis=1)
     if not differs.any():
-        return Evidence(len(shared), False, None, None, withheld)
+        return Evidence(len(shared), False, same, None, None, withheld)
     of_first = told[:, shared[0]] & prices
     ratios = [_ratio(before[of_first, shared[0]], now[of_first, shared[0]], spare=0)]
     for column in np.argsort(~prices, kind="stable"):
@@ -89,6 +93,7 @@ def evidence(old: pl.DataFrame, new: pl.DataFrame, withheld: int) -> Evidence:
     return Evidence(
         shared=len(shared),
         is_doubtful=True,
+        same=same,
         ratio=next((one for one in ratios if one is not None), None),
         likely=float(np.median(now[doubted] / before[doubted])) if doubted.any() else None,
         withheld=withheld,

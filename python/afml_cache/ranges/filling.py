@@ -185,11 +185,17 @@ class Filler:
                 form = merged(form, found.answer.form)
             ordered = sorted(founds, key=lambda found: found.proven.kept)
             bars = [one for found in ordered for one in _again(series, found, form)]
-        old, new = (
-            pl.concat([pl.DataFrame(prices_of(form, one)) for one in [form.empty(), *tables]])
-            for tables in ([one.old for one in bars], [one.new for one in bars])
-        )
-        return evidence(old, new, sum(one.withheld for one in bars))
+            old, new = (
+                pl.concat([pl.DataFrame(prices_of(form, one)) for one in [form.empty(), *tables]])
+                for tables in ([one.old for one in bars], [one.new for one in bars])
+            )
+            seen = evidence(old, new, sum(one.withheld for one in bars))
+            if not seen.is_doubtful or seen.same is None or seen.withheld:
+                return seen
+            same = pl.concat([pl.Series(one.at) for one in bars])[seen.same]
+            others = without(series.final(), [found.proven.kept for found in ordered])
+            earlier = [(first, min(stop, same)) for first, stop in others if first < same]
+            return seen._replace(is_doubtful=any(len(series.labels(*part)) for part in earlier))
 
     def _changed(self, series: Series, found: Found) -> list[Compared]:
         """Find what the vendor has restated of what was stored and final."""

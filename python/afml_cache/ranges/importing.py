@@ -6,6 +6,7 @@ import importlib.util
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from afml_cache.exceptions import BasisChangedError, CacheConfigError, LoaderError, SchemaError
@@ -108,17 +109,20 @@ def check_basis(path: Any, series: Series, answer: Answer) -> None:
     Raises
     ------
     BasisChangedError
-        They are on another one, or nothing tells: no bar is in both, or the first of them differs.
+        They are on another one, or nothing tells: no bar is in both, or the first of these differs,
+        and others are stored before those that don't.
     """
     stored = series.with_bars()
     if not stored:
         return
     form, old = merged(series.form, answer.form), series.read_pieces(stored)
-    table = in_form(form, old), restore(form, answer.table)
-    bars = matched((series.positions(old), table[0]), (answer.at, table[1]))
+    table, at = (in_form(form, old), restore(form, answer.table)), series.positions(old)
+    bars = matched((at, table[0]), (answer.at, table[1]))
     old, new = (pl.DataFrame(prices_of(form, one)) for one in (bars.old, bars.new))
     seen = evidence(old, new, bars.withheld)
-    if seen.ratio is None and seen.is_enough:
+    alone = np.setdiff1d(at, bars.at)
+    is_all = seen.same is not None and not (alone < bars.at[seen.same]).any()
+    if seen.ratio is None and (seen.is_enough or is_all):
         return
     what = f"no bar of `{path}` is among those of {series.name} that are stored"
     if seen.shared:
