@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from afml_cache.exceptions import BasisChangedError, LoaderError
+from afml_cache.exceptions import LoaderError
 from afml_cache.ranges.asking import asking
 from afml_cache.ranges.completing import Completion
 from afml_cache.ranges.effects import (
@@ -87,13 +87,11 @@ class Batch:
         self._requests = [request for request in requests if request.children is None]
         self._keeps = False
 
-    def steps(self) -> Step[dict[Any, Exception]]:
+    def steps(self) -> Step[None]:
         """Fetch what these requests lack and nobody else fetches.
 
-        Those that look nothing up ask together later, when they are answered. Given are the symbols
-        whose prices are on another basis, each with its error.
+        Those that look nothing up ask together later, when they are answered.
         """
-        refused: dict[Any, Exception] = {}
         with contextlib.ExitStack() as held:
             completions = [one for one in map(Completion, self._requests) if self._begun(one, held)]
             series = [request.series for request in self._requests]
@@ -105,10 +103,7 @@ class Batch:
                 outcomes = yield Parallel(steps, completions[0].options.concurrency)
                 for each, outcome in zip(completions, outcomes, strict=True):
                     if isinstance(outcome, Failed):
-                        if not isinstance(outcome.exception, BasisChangedError):
-                            raise outcome.exception
-                        refused[each.request.values[self._name]] = outcome.exception
-        return refused
+                        each.request.refuse(outcome.exception)
 
     def _begun(self, completion: Completion, held: contextlib.ExitStack) -> bool:
         """Reserve what a request lacks, if it is to be asked for here."""
