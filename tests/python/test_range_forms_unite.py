@@ -176,8 +176,15 @@ def test_kinds_and_times_that_differ_are_refused():
     with pytest.raises(SchemaError, match="came as pandas, another as polars"):
         form.merge(other)
     elsewhere, _ = read(frame(x=[1, 2]).rename_axis("when"))
-    with pytest.raises(SchemaError, match="column `time` in one part and `when`"):
+    with pytest.raises(SchemaError, match="the index `time` in one part and the index `when`"):
         form.merge(elsewhere)
+
+
+def test_a_column_of_times_is_called_as_the_loader_calls_it():
+    whole = frame(x=[1, 2]).reset_index()
+    (counted, _), (marked, _) = read(whole), read(whole.set_axis(pd.Index([7, 9])))
+    with pytest.raises(SchemaError, match="`time` in one part and column `time` beside an index"):
+        counted.merge(marked)
 
 
 def test_attributes_stay_where_all_parts_have_them():

@@ -1,6 +1,7 @@
 """What an error of a request for several symbols tells of them."""
 
 import pandas as pd
+import polars as pl
 import pytest
 from range_vendor import Clock, Vendor, bars, days, hours, same, told, utc
 
@@ -131,14 +132,18 @@ def together(how: str, found: pd.DataFrame, symbols: list[str]) -> object:
         return pd.concat(parts, names=["symbol", "field"], axis=1)
     if how == "list":
         return [{"symbol": one, "time": at} for one in symbols for at in found.index]
-    return pd.DataFrame()
+    if how == "twice":
+        whole = pd.concat([part.reset_index().assign(symbol=one) for one, part in parts.items()])
+        return whole.set_index("symbol", drop=False)
+    return None
 
 
 TOLD = {
     "rows": ("a MultiIndex of rows (symbol, time)", "`reset_index('symbol')`"),
     "columns": ("columns time, ('A', 'open'), ('A', 'close')", "('C', 'volume'), ..."),
     "list": ("a list of objects",),
-    "nothing": ("no columns",),
+    "twice": ("an index and a column that are both called `symbol`",),
+    "nothing": ("an empty dictionary where there is nothing", "this one gave None"),
 }
 
 
@@ -154,6 +159,15 @@ def test_what_a_loader_of_many_gives_instead_is_said(how: str) -> None:
     assert isinstance(error, LoaderError)
     told(error, "a dictionary of each symbol's bars", "a column `symbol`", *TOLD[how])
     assert "#:" not in str(error)
+
+
+@pytest.mark.parametrize("empty", [{}, [], (), pd.DataFrame(), pl.DataFrame(), pl.LazyFrame()])
+def test_an_empty_answer_without_columns_says_nothing_of_any_symbol(empty: object) -> None:
+    vendor = Vendor(HOURS)
+    cache = RangeCache("empty", vendor.load, many=lambda *_, **__: empty, clock=Clock(), retries=0)
+    found = cache.get_many(["A", "B"], "1h", *ENDS, shape="dict")
+    same(found["B"], vendor.between(*ENDS))
+    assert [symbol for symbol, _ in vendor.series] == ["A", "B"]
 
 
 def test_a_frame_whose_index_is_reset_as_told_is_taken_apart() -> None:

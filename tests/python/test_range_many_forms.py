@@ -82,6 +82,123 @@ def test_bars_that_were_asked_for_together_are_as_those_of_one(
     )
 
 
+def joined(parts: dict[str, Frame]) -> Frame:
+    return pd.concat([part.assign(symbol=one) for one, part in parts.items()])
+
+
+def in_a_row(parts: dict[str, Frame]) -> Frame:
+    return joined(parts).reset_index(drop=True)
+
+
+def by_price(parts: dict[str, Frame]) -> Frame:
+    return in_a_row(parts).sort_values(["time", "symbol"])
+
+
+def named(parts: dict[str, Frame]) -> Frame:
+    return in_a_row(parts).rename_axis("row")
+
+
+@pytest.mark.parametrize("together", [joined, in_a_row, by_price, named])
+def test_rows_are_counted_for_each_symbol(together: Callable[[dict[str, Frame]], Frame]) -> None:
+    def load(symbol: str, timeframe: str, start: Any, end: Any) -> Frame:
+        frame = as_column(VENDOR.between(start, end))
+        return frame.rename_axis("row") if together is named else frame
+
+    def load_many(symbols: list[str], timeframe: str, start: Any, end: Any) -> Frame:
+        return together({symbol: load(symbol, timeframe, start, end) for symbol in symbols})
+
+    cache = RangeCache("together", load, many=load_many, clock=Clock(), overlap=2)
+    alone = RangeCache("alone", load, clock=Clock(), overlap=2)
+    for asked in (DAY, LONGER):
+        found = cache.get_many(SYMBOLS, *asked[1:], shape="dict")
+        for symbol in SYMBOLS:
+            alike(found[symbol], alone.get(*asked))
+    latest = "B", "1h", "2024-01-02", "2024-01-05"
+    alike(cache.get(*latest), alone.get(*latest))
+    assert cache.stats()["restated"] == 0
+
+
+def without_noon(frame: Frame) -> Frame:
+    return frame[frame["time"].dt.hour != 12]
+
+
+@pytest.mark.parametrize("many_first", [True, False])
+def test_rows_that_are_cut_by_a_mask_are_as_those_that_are_stored(many_first: bool) -> None:
+    def load(symbol: str, timeframe: str, start: Any, end: Any) -> Frame:
+        return without_noon(as_column(VENDOR.between(start, end)))
+
+    def load_many(symbols: list[str], timeframe: str, start: Any, end: Any) -> Frame:
+        parts = {symbol: as_column(VENDOR.between(start, end)) for symbol in symbols}
+        return without_noon(in_a_row(parts))
+
+    cache = RangeCache("cut", load, many=load_many, clock=Clock())
+
+    def together(*asked: str) -> Frame:
+        found: Frame = cache.get_many(SYMBOLS, *asked[1:], shape="dict")["A"]
+        return found
+
+    first, then = (together, cache.get) if many_first else (cache.get, together)
+    first(*DAY)
+    found = then(*LONGER)
+    assert found["time"].tolist() == load(*LONGER[:2], *map(utc, LONGER[2:]))["time"].tolist()
+    if many_first:
+        assert found.index.equals(pd.RangeIndex(46))
+
+
+def test_a_mask_may_cut_rows_of_some_answers_alone() -> None:
+    def load(symbol: str, timeframe: str, start: Any, end: Any) -> Frame:
+        frame = as_column(VENDOR.between(start, end))
+        return without_noon(frame) if cuts else frame
+
+    cuts: list[str] = []
+    cache = RangeCache("cut", load, clock=Clock())
+    cache.get(*DAY)
+    cuts.append("noon")
+    assert cache.get(*LONGER).index.equals(pd.RangeIndex(47))
+
+
+@pytest.mark.parametrize("lazy", [True, False])
+def test_a_full_answer_of_several_frames_is_not_believed(lazy: bool) -> None:
+    asked = []
+
+    def load(symbol: str, timeframe: str, start: Any, end: Any) -> pl.DataFrame:
+        return as_polars(VENDOR.between(start, end)).head(40)
+
+    def load_many(symbols: list[str], timeframe: str, start: Any, end: Any) -> dict[str, Any]:
+        asked.append(tuple(symbols))
+        parts, room = {}, 40
+        for symbol in symbols:
+            part = load(symbol, timeframe, start, end).head(room)
+            room -= part.height
+            parts[symbol] = part.lazy() if lazy else part
+        return parts
+
+    cache = RangeCache("ticks", load, many=load_many, clock=Clock(), max_rows=40)
+    ends = utc("2024-01-02"), utc("2024-01-03")
+    found = cache.get_many(["A", "B"], "tick", *ends, shape="dict")
+    assert asked == [("A", "B"), ("A",), ("B",)]
+    assert [part.height for part in found.values()] == [24, 24]
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_lazy_frames_are_collected_once(apart: bool) -> None:
+    collected: list[int] = []
+
+    def noted(frame: pl.DataFrame) -> pl.DataFrame:
+        collected.append(frame.height)
+        return frame
+
+    def load_many(symbols: list[str], timeframe: str, start: Any, end: Any) -> Any:
+        part = as_polars(VENDOR.between(start, end))
+        if apart:
+            return {symbol: part.lazy().map_batches(noted) for symbol in symbols}
+        return by_time(dict.fromkeys(symbols, part)).lazy().map_batches(noted)
+
+    cache = RangeCache("lazy", VENDOR.load, many=load_many, clock=Clock())
+    cache.get_many(SYMBOLS, *DAY[1:])
+    assert collected == ([24] * 3 if apart else [72])
+
+
 def test_symbols_may_be_the_index() -> None:
     def load_many(symbols: list[str], timeframe: str, start: Any, end: Any) -> Frame:
         return by_symbol({one: VENDOR.between(start, end) for one in symbols})

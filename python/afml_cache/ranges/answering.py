@@ -153,7 +153,11 @@ class Answerer:
         return request
 
     def answered(self, request: Request, output: Any, allow_partial: bool | None) -> Step[Any]:
-        """Fetch what a request lacks, and give its bars."""
+        """Fetch what a request lacks, and give its bars; count it."""
+        with request.counted():
+            return (yield from self._answered(request, output, allow_partial))
+
+    def _answered(self, request: Request, output: Any, allow_partial: bool | None) -> Step[Any]:
         series = request.series
         takes_partial = self.takes_partial(allow_partial)
         if request.mode == "off":
@@ -163,19 +167,14 @@ class Answerer:
         while not begun or request.is_reopened():
             begun = True
             yield from Completion(request).steps()
-            value, rows = self._value(request, output)
+            value, request.rows = self._value(request, output)
         self.series.make_room(series)
-        self._count(request, rows)
         if not takes_partial:
             request.raise_failures(value)
             return value
         request.raise_faults()
         missing = request.failed()
         return Partial(value, [times(series.axis, *gap) for gap in missing])
-
-    def _count(self, request: Request, rows: int) -> None:
-        cost = request.fetched, request.calls, request.shared
-        self.filler.counts.count(request.series.name, rows, *cost)
 
     def takes_partial(self, allow_partial: bool | None) -> bool:
         """Tell whether an answer with gaps is one."""
@@ -239,7 +238,6 @@ class Answerer:
         for call in calls_of(request.series.axis, (bounds.first, bounds.stop), options):
             yield from Fetch(request, *call, found).steps()
         if not found:
-            self._count(request, 0)
             return write(request.series.form or Form.unknown, request.series.nothing(), output)
         found.sort(key=lambda one: one.proven.kept)
         answers = [one.answer for one in found]
@@ -247,7 +245,7 @@ class Answerer:
         clip = bounds.clip_first, bounds.clip_stop
         parts = [one.table[slice(*map(int, one.at.searchsorted(clip)))] for one in answers]
         table = together(parts)
-        self._count(request, table.height)
+        request.rows = table.height
         return write(form, table, output)
 
     def _value(self, request: Request, output: Any) -> tuple[Any, int]:

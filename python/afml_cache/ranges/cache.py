@@ -161,7 +161,8 @@ class RangeCache(Inspection, Upkeep, Verification, Files):
     many : callable, optional
         `many(symbols, *rest, start, end)`, sync or async as the loader, called by names: gives the
         bars of several values of the key's first part, as a dictionary by them or as one frame with
-        a column of them, which is one of bars only if those that are stored have it. `get_many`
+        a column of them, which is one of bars only if those that are stored have it; an empty
+        dictionary, or an empty frame, says nothing of any of them. `get_many`
         asks it for those that lack the same interval; that is one call for `rate_limit`, `retries`
         and `api_calls`, and one that fails does so for all. Bars that others are made of (`derive`)
         are asked for symbol by symbol.

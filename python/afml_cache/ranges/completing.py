@@ -35,6 +35,8 @@ class Completion:
     def steps(self) -> Step[None]:
         """Fetch what is missing, or wait for whoever does."""
         series = self.series
+        if self.request.refusal is not None:
+            raise self.request.refusal
         yield from self._offer_restated()
         series.sync(writes=self.request.writes)
         while gaps := self._lacking():
@@ -99,7 +101,6 @@ class Completion:
         series = self.series
         shown = ", ".join(series.axis.describe(*gap) for gap in gaps[:3])
         if self.request.mode == "frozen":
-            self.request.filler.counts.errors += 1
             message = f"the bars {shown} of {series.name} are not stored, and the mode is frozen"
             raise CacheMissError(message)
         if is_filling(series.native.digest):

@@ -251,7 +251,7 @@ class Inspection:
             calls gave some of their rows; `api_calls`, further tries included;
             `total_bars_from_cache` and `total_bars_from_api`; `hit_rate`, a share of requests;
             `conflicts`, rows of one time that differed; `restated`, bars that the vendor or a file
-            changed; `errors`, requests that failed.
+            changed; `errors`, requests that failed, which are in the other counts, too.
 
         Examples
         --------

@@ -7,7 +7,9 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from afml_cache.exceptions import BasisChangedError, LoaderError
+import polars as pl
+
+from afml_cache.exceptions import LoaderError
 from afml_cache.ranges.asking import asking
 from afml_cache.ranges.completing import Completion
 from afml_cache.ranges.effects import (
@@ -87,13 +89,11 @@ class Batch:
         self._requests = [request for request in requests if request.children is None]
         self._keeps = False
 
-    def steps(self) -> Step[dict[Any, Exception]]:
+    def steps(self) -> Step[None]:
         """Fetch what these requests lack and nobody else fetches.
 
-        Those that look nothing up ask together later, when they are answered. Given are the symbols
-        whose prices are on another basis, each with its error.
+        Those that look nothing up ask together later, when they are answered.
         """
-        refused: dict[Any, Exception] = {}
         with contextlib.ExitStack() as held:
             completions = [one for one in map(Completion, self._requests) if self._begun(one, held)]
             series = [request.series for request in self._requests]
@@ -105,10 +105,7 @@ class Batch:
                 outcomes = yield Parallel(steps, completions[0].options.concurrency)
                 for each, outcome in zip(completions, outcomes, strict=True):
                     if isinstance(outcome, Failed):
-                        if not isinstance(outcome.exception, BasisChangedError):
-                            raise outcome.exception
-                        refused[each.request.values[self._name]] = outcome.exception
-        return refused
+                        each.request.refuse(outcome.exception)
 
     def _begun(self, completion: Completion, held: contextlib.ExitStack) -> bool:
         """Reserve what a request lacks, if it is to be asked for here."""
@@ -237,40 +234,54 @@ def _parts(value: Any, name: str, keeps: bool) -> dict[Any, Any]:
     With `keeps`, the column with the symbol is one of bars too.
     """
     if isinstance(value, dict):
-        return value
+        return {symbol: _collected(part) for symbol, part in value.items()}
+    if value is None:
+        raise _unlike(name, "None")
+    value = _collected(value)
     index: Any = getattr(value, "index", None)
     if getattr(index, "nlevels", 1) > 1:
         rows = ", ".join(map(str, index.names))
         raise _unlike(name, f"a MultiIndex of rows ({rows}); `reset_index({name!r})` may mend it")
     # Its first row tells what it is: each part is read later.
     form, table = read(value.head(1) if hasattr(value, "head") else value)
+    if not table.height and all(column.role == "index" for column in form.columns):
+        return {}  # nothing is known of any of them
     if name not in table.columns:
         labels = [str(column.label) for column in form.columns]
         shown = ", ".join([*labels[:_SHOWN], "..."] if len(labels) > _SHOWN else labels)
-        raise _unlike(name, f"columns {shown}" if shown else "no columns")
+        raise _unlike(name, f"columns {shown}")
     if form.kind == "pandas":
         return _parts_of_pandas(value, name, keeps)
     if form.kind == "polars":
-        frame: Any = value.lazy().collect()
-        frames = frame.partition_by(name, as_dict=True, include_key=keeps)
+        frames = value.partition_by(name, as_dict=True, include_key=keeps)
         return {symbol[0]: part for symbol, part in frames.items()}
     raise _unlike(name, "a table of pyarrow" if form.kind == "pyarrow" else "a list of objects")
 
 
 def _parts_of_pandas(value: Any, name: str, keeps: bool) -> dict[Any, Any]:
     """Take a frame apart; rows that are counted are counted anew in each part."""
+    from afml_cache.ranges.forms.pandas import counted_anew, counts_rows
+
     if name == value.index.name:
+        if name in value.columns:
+            raise _unlike(name, f"an index and a column that are both called `{name}`")
         value = value.reset_index()
-    is_counted = value.index.name is None and type(value.index).__name__ == "RangeIndex"
+    is_counted = counts_rows(value.index)
     parts = {}
     for symbol, rows in value.groupby(name, observed=True):
         part = rows if keeps else rows.drop(columns=[name])
-        parts[symbol] = part.reset_index(drop=True) if is_counted else part
+        parts[symbol] = counted_anew(part) if is_counted else part
     return parts
+
+
+def _collected(value: Any) -> Any:
+    """Give a frame of polars that is lazy as it is: what it has is counted, and read once."""
+    return value.collect() if isinstance(value, pl.LazyFrame) else value
 
 
 def _unlike(name: str, given: str) -> LoaderError:
     return LoaderError(
         f"a loader of many gives a dictionary of each {name}'s bars, or a frame of pandas or "
-        f"polars with a column `{name}`; this one gave {given}"
+        f"polars with a column `{name}`, and an empty dictionary where there is nothing; this one "
+        f"gave {given}"
     )

@@ -19,7 +19,7 @@ from afml_cache.ranges.planning import closed_pieces, listed, planned, seams
 from afml_cache.ranges.states import DERIVED, EMPTY, FETCHED, SUSPECT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from afml_cache.ranges.asking import Asking
@@ -73,7 +73,11 @@ class Request:
     """Where it asks together with requests for other symbols."""
     shared: int = 0
     """How often it took its part of a call that another of these made."""
+    refusal: Exception | None = None
+    """What it failed by when it asked together with others."""
     fetched: int = 0
+    rows: int = 0
+    """How many it is answered with."""
     heeds_failures: bool = False
     """Whether what failed a moment ago is left alone: nobody waits for it."""
     opened: int = 0
@@ -115,6 +119,17 @@ class Request:
         if self.children is None:
             self.calls += calls
             self.fetched += rows
+
+    @contextlib.contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count a request and what it cost once it is answered, or has failed."""
+        cost = functools.partial(self.filler.counts.count, self.series.name)
+        try:
+            yield
+        except Exception:
+            cost(self.rows, self.fetched, self.calls, self.shared, failed=True)
+            raise
+        cost(self.rows, self.fetched, self.calls, self.shared)
 
     def doubts(self, first: int, stop: int) -> list[Interval]:
         """Tell what of an interval is made of bars that are to be asked for again."""
@@ -281,6 +296,12 @@ class Request:
         if is_fault and not left:
             self.faults.append(error)
 
+    def refuse(self, error: BaseException) -> None:
+        """Note what it is to fail by."""
+        if not isinstance(error, Exception):
+            raise error  # the user's wish to stop
+        self.refusal = error
+
     def failed(self) -> list[Interval]:
         """Tell what could not be fetched."""
         return joined([(failure.first, failure.stop) for failure in self.failures])
@@ -296,7 +317,6 @@ class Request:
         """Give the error that says what could not be fetched, if anything."""
         if not self.failures:
             return None
-        self.filler.counts.errors += 1
         series = self.series
         for fault in self.faults:
             _log.warning("%s: besides what could not be fetched: %r", series.name, fault)
@@ -316,5 +336,4 @@ class Request:
     def raise_faults(self) -> None:
         """Say what the loader did wrong, although there is nothing that could not be fetched."""
         if self.faults:
-            self.filler.counts.errors += 1
             raise self.faults[0]

@@ -56,13 +56,13 @@ class Several:
         self, requests: Mapping[Any, Request], shape: str, output: Any, allow_partial: bool | None
     ) -> Step[Any]:
         """Fetch what the requests of some symbols lack, and put their bars together."""
-        refused = yield from self._together(requests)
-        left = {symbol: one for symbol, one in requests.items() if symbol not in refused}
-        steps = [self._answerer.answered(one, output, allow_partial) for one in left.values()]
+        yield from self._together(requests)
+        steps = [self._answerer.answered(one, output, allow_partial) for one in requests.values()]
         outcomes = yield Parallel(steps, self._options.concurrency)
         takes_partial = self._answerer.takes_partial(allow_partial)
         parts: dict[Any, Any] = {}
-        for symbol, outcome in zip(left, outcomes, strict=True):
+        refused: dict[Any, Exception] = {}
+        for symbol, outcome in zip(requests, outcomes, strict=True):
             if isinstance(outcome, Done):
                 parts[symbol] = outcome.value if takes_partial else Partial(outcome.value, [])
             elif isinstance(outcome.exception, PartialCoverageError):
@@ -72,7 +72,7 @@ class Several:
             else:
                 raise outcome.exception
         if refused:
-            raise _refusal(refused, requests)
+            raise _refusal(refused, len(requests))
         data = {symbol: one.data for symbol, one in parts.items()}
         whole = Partial(
             shaped(data, self._name, shape, self._options.time),
@@ -82,16 +82,14 @@ class Several:
             raise _failure(parts, whole)
         return whole if takes_partial else whole.data
 
-    def _together(self, requests: Mapping[Any, Request]) -> Step[dict[Any, Exception]]:
-        """Ask for symbols together, as far as that goes; give those that are refused, and why."""
-        refused: dict[Any, Exception] = {}
+    def _together(self, requests: Mapping[Any, Request]) -> Step[None]:
+        """Ask for symbols together, as far as that goes."""
         if self._many is None:
-            return refused
+            return
         asked = [*requests.values()]
         for first in range(0, len(asked), MOST_TOGETHER):
             some = asked[first : first + MOST_TOGETHER]
-            refused |= yield from Batch(self._many, self._name, some).steps()
-        return refused
+            yield from Batch(self._many, self._name, some).steps()
 
 
 def _failure(parts: Mapping[Any, Any], whole: Partial) -> PartialCoverageError:
@@ -103,11 +101,10 @@ def _failure(parts: Mapping[Any, Any], whole: Partial) -> PartialCoverageError:
     return failure
 
 
-def _refusal(refused: Mapping[Any, Exception], requests: Mapping[Any, Request]) -> Exception:
-    """Say which symbols are refused, and why the first of them."""
-    in_order = {symbol: refused[symbol] for symbol in requests if symbol in refused}
-    first = next(iter(in_order.values()))
-    return first if len(refused) == 1 else type(first)(_message(in_order, len(requests)))
+def _refusal(refused: Mapping[Any, Exception], count: int) -> Exception:
+    """Say which of so many symbols are refused, and why the first of them."""
+    first = next(iter(refused.values()))
+    return first if len(refused) == 1 else type(first)(_message(refused, count))
 
 
 def _message(failed: Mapping[Any, Exception], count: int) -> str:

@@ -33,10 +33,20 @@ class Counts:
         self.last: deque[Report] = deque(maxlen=1000)
         self._lock = threading.Lock()
 
-    def count(self, series: str, rows: int, fetched: int, calls: int, shared: int = 0) -> None:
+    def count(
+        self,
+        series: str,
+        rows: int,
+        fetched: int,
+        calls: int,
+        shared: int = 0,
+        *,
+        failed: bool = False,
+    ) -> None:
         """Count a request: a hit made no call, a partial one for some of its rows.
 
-        A call that was made for several requests is one of theirs, and shared by the others.
+        A call that was made for several requests is one of theirs, and shared by the others. One
+        that failed is no hit.
         """
         from_api = min(rows, fetched)
         with self._lock:
@@ -44,8 +54,9 @@ class Counts:
             self.api_calls += calls
             self.total_bars_from_api += fetched
             self.total_bars_from_cache += rows - from_api
+            self.errors += failed
             if calls + shared == 0:
-                self.cache_hits += 1
+                self.cache_hits += not failed
             elif rows > from_api:
                 self.cache_partial_hits += 1
         self.last.append(Report(series, rows, rows - from_api, from_api, calls))

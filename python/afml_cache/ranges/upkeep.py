@@ -76,9 +76,9 @@ class Upkeep:
         bounds = self._answerer.bounds(series, start, end)
         request = self._answerer.request(series, bounds, self._series.written(key, named))
         request.heeds_failures = True
-        yield from Completion(request).steps()
-        self.counts.count(series.name, 0, request.fetched, request.calls)
-        request.raise_failures(None)
+        with request.counted():
+            yield from Completion(request).steps()
+            request.raise_failures(None)
         return request.calls
 
     def refresh(self, *key: Any, **named: Any) -> int:
@@ -136,9 +136,9 @@ class Upkeep:
         request = self._answerer.request(series, bounds, values, mode="fresh")
         source = self._series.source(series)
         before = source.restated.bars
-        yield from Completion(request).steps()
-        self.counts.count(series.name, 0, request.fetched, request.calls)
-        request.raise_failures(None)
+        with request.counted():
+            yield from Completion(request).steps()
+            request.raise_failures(None)
         return source.restated.bars - before
 
     def invalidate(self, *key: Any, **named: Any) -> None:

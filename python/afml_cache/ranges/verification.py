@@ -138,8 +138,9 @@ class Verification:
             stop = series.axis.next(first)
             bounds = series.between(first, stop)
             request = self._answerer.request(series, bounds, series.values, mode="fresh")
-            yield from Completion(request).steps()
-            request.raise_failures(None)
+            with request.counted():
+                yield from Completion(request).steps()
+                request.raise_failures(None)
         fresh = source.restated.since(before)
         if source is not series:
             fresh = [Restatement(*around(series.axis, *one[:2]), one.bars) for one in fresh]

@@ -32,8 +32,8 @@ def merged(left: Form, right: Form) -> Form:
         _refuse_kinds(left, right)
     if left.time != right.time:
         message = (
-            f"the time is column `{left.time}` in one part and `{right.time}` in another; let the "
-            "loader name it alike, or invalidate the parts that differ"
+            f"the time is {_time_of(left)} in one part and {_time_of(right)} in another; let the "
+            "loader give it alike, or invalidate the parts that differ"
         )
         raise SchemaError(message)
     others = {column.inner: column for column in right.columns}
@@ -72,6 +72,19 @@ def _refuse_kinds(left: Form, right: Form) -> NoReturn:
         "one of them, or invalidate the parts that were the other"
     )
     raise SchemaError(message)
+
+
+def _time_of(form: Form) -> str:
+    """Name the column of times as the loader does."""
+    columns = {column.inner: column for column in form.columns}
+    time = columns.get(form.time or "")
+    if time is None:
+        return "unknown"
+    if time.role == "index":
+        return "the index" if time.label is None else f"the index `{time.label}`"
+    is_beside = form.kind == "pandas" and any(one.role == "index" for one in form.columns)
+    beside = " beside an index" if is_beside else ""
+    return f"column `{time.label}`{beside}"
 
 
 def _details(left: Form, right: Form) -> dict[str, Json]:

@@ -32,14 +32,15 @@ def read(value: Any, time: str | None, default: Form | None) -> tuple[Form, pl.D
     if kind is None:
         message = f"{what} is of a class derived from pandas' own; give a plain `pd.DataFrame`"
         raise LoaderError(message)
-    index = value.index
-    if isinstance(index, pd.MultiIndex):
+    if isinstance(value.index, pd.MultiIndex):
         message = (
-            f"{what} has a MultiIndex of rows ({', '.join(map(str, index.names))}); give one "
+            f"{what} has a MultiIndex of rows ({', '.join(map(str, value.index.names))}); give one "
             "symbol's bars with their time as the index, as by `frame.xs(symbol)`, or "
             "`reset_index()` and name the column: time=..."
         )
         raise LoaderError(message)
+    value = _as_before(value, default)
+    index = value.index
     named = _columns(what, value, default)
     form = Form(
         kind,
@@ -51,6 +52,32 @@ def read(value: Any, time: str | None, default: Form | None) -> tuple[Form, pl.D
     if form.time is not None:
         times.check(what, table.get_column(form.time))
     return form, table
+
+
+def counts_rows(index: Any) -> bool:
+    """Whether an index counts rows, or is what such ones become where rows are cut or joined."""
+    return isinstance(index, pd.RangeIndex) or (index.name is None and index.dtype.kind in "iu")
+
+
+def counted_anew(value: Any) -> Any:
+    """Give a value whose rows are counted from 0 on."""
+    return value.reset_index(drop=True).rename_axis(index=value.index.name)
+
+
+def _as_before(value: Any, default: Form | None) -> Any:
+    """Have rows counted, or marked by an index of numbers, as the bars are that there are."""
+    if default is None or not any(each.seen for each in default.columns):
+        return value
+    if not (len(value) and counts_rows(value.index)):
+        return value
+    is_counted = isinstance(value.index, pd.RangeIndex)
+    held = [each for each in default.columns if each.role == "index"]
+    if not held and not is_counted and "range" in default.details:
+        return counted_anew(value)
+    is_marked = any(each.label is None and each.dtype.is_integer() for each in held)
+    if is_marked and is_counted and value.index.name is None:
+        return value.set_axis(pd.Index(value.index.to_numpy()))
+    return value
 
 
 def _columns(what: str, value: Any, default: Form | None) -> list[Named]:
