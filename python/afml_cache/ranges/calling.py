@@ -9,7 +9,6 @@ from afml_cache.exceptions import BasisChangedError, SchemaError
 from afml_cache.ranges.basis import BasisChange
 from afml_cache.ranges.effects import Call, Failed, Parallel
 from afml_cache.ranges.fetching import Fetch
-from afml_cache.ranges.filling import stored
 from afml_cache.ranges.intervals import Interval, common, joined, without
 from afml_cache.ranges.planning import beside, calls_of
 from afml_cache.ranges.states import EVER
@@ -25,6 +24,8 @@ Failures: TypeAlias = list[tuple[list[Interval], BaseException]]
 
 # How many sessions are fetched again, one call after the other, where those before tell no basis.
 _FURTHER: Final = (1, 4, 16)
+# So many parts of what is given no more are told.
+_FEW: Final = 3
 
 
 class Calls:
@@ -153,22 +154,17 @@ class Calls:
         for left, error in failed:
             self.request.fail(common(left, gaps) or gaps, error)
         if not failed and self.request.holds():
-            self._refuse_loss(found, change)
+            yield Call(self._refuse_loss, (found, change))
             yield Call(self.request.filler.replace, (self.request, found))
 
     def _refuse_loss(self, found: list[Found], change: BasisChange) -> None:
         """Keep a series that can't be fetched again as a whole."""
-        series = self.series
-        lost = [
-            part
-            for one in found
-            if not len(one.answer.at)
-            for part in stored(series, *one.proven.kept)
-        ]
+        lost = self.request.filler.lost(self.series, found)
         if lost:
-            shown = "; ".join(series.axis.describe(*gap) for gap in joined(lost))
+            shown = "; ".join(self.series.axis.describe(*gap) for gap in lost[:_FEW])
+            more = f" and of {len(lost) - _FEW} parts more" if len(lost) > _FEW else ""
             message = (
-                f"{change}, and nothing is given any more of what is stored of {shown}; that stays "
-                "as it is: invalidate it to go on without it"
+                f"{change}, and nothing is given any more of what is stored of {shown}{more}; that "
+                "stays as it is: invalidate it to go on without it"
             )
             raise BasisChangedError(message)
