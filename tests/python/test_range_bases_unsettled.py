@@ -1,4 +1,4 @@
-"""Adjusted series: bars that are given no more."""
+"""Adjusted series: bars that are forming, and those that are given no more."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from range_vendor import Vendor, cache_of, days, same, told, utc
+from range_vendor import Clock, Vendor, cache_of, days, hours, same, told, utc
 
 from afml_cache.exceptions import BasisChangedError
 
@@ -20,6 +20,59 @@ def halve(vendor: Vendor) -> None:
 def is_given(vendor: Vendor, cache: Any, timeframe: str, *asked: str) -> None:
     """See that an answer is what the vendor gives now."""
     same(cache.get("A", timeframe, *asked), vendor.between(*asked))
+
+
+# Bars that are forming, and in memory alone
+
+NIGHT = ("2024-02-09", "2024-02-10T11:00")
+
+
+def of_hours() -> tuple[Vendor, Clock]:
+    return Vendor(hours("2024-02-01", "2024-02-29")), Clock("2024-02-10T10:05")
+
+
+@pytest.mark.parametrize("later", [("2024-02-08", "2024-02-09T12:00"), ("2024-02-08", NIGHT[1])])
+def test_a_forming_bar_is_asked_for_again_after_a_rebuild(later: tuple[str, str]) -> None:
+    vendor, clock = of_hours()
+    cache = cache_of(vendor, adjustment="all", clock=clock)
+    is_given(vendor, cache, "1h", *NIGHT)
+    halve(vendor)
+    is_given(vendor, cache, "1h", *later)
+    is_given(vendor, cache, "1h", *NIGHT)
+    vendor.asked.clear()
+    is_given(vendor, cache, "1h", *NIGHT)
+    assert vendor.spans == []
+
+
+def test_a_forming_bar_that_a_rebuild_has_given_is_not_asked_for_again() -> None:
+    vendor, clock = of_hours()
+    cache = cache_of(vendor, adjustment="all", clock=clock)
+    is_given(vendor, cache, "1h", *NIGHT)
+    halve(vendor)
+    clock.set("2024-02-10T11:30")
+    later = "2024-02-09", "2024-02-10T12:00"
+    is_given(vendor, cache, "1h", *later)
+    vendor.asked.clear()
+    is_given(vendor, cache, "1h", *later)
+    assert vendor.spans == []
+
+
+def test_a_forming_bar_is_asked_for_again_after_a_rebuild_by_another_cache() -> None:
+    vendor, clock = of_hours()
+    cache, other = (cache_of(vendor, adjustment="all", clock=clock) for _ in range(2))
+    is_given(vendor, cache, "1h", *NIGHT)
+    halve(vendor)
+    is_given(vendor, other, "1h", "2024-02-08", "2024-02-09T12:00")
+    is_given(vendor, cache, "1h", *NIGHT)
+
+
+def test_a_forming_bar_stays_where_the_basis_does() -> None:
+    vendor, clock = of_hours()
+    cache = cache_of(vendor, adjustment="all", clock=clock)
+    cache.get("A", "1h", *NIGHT)
+    vendor.asked.clear()
+    cache.get("A", "1h", "2024-02-08", NIGHT[1])
+    assert vendor.spans == [("2024-02-08", "2024-02-10")]
 
 
 # Final bars that are given no more

@@ -86,12 +86,13 @@ class Filler:
                 compact_some(series)
 
     def replace(self, request: Request, founds: list[Found]) -> None:
-        """Keep what several answers prove in the place of all that is stored, in one step."""
+        """Keep what several answers prove in the place of all that is there, in one step."""
         series = request.series
         with series.lock:
             for found in founds:
                 self._note(request, found.answer)
             changed = [seen for found in founds for seen in self._compared(series, found)]
+            series.tail = None
             with request.outdated([EVER]):
                 self._store(request, founds, cut=[EVER])
             for seen in changed:

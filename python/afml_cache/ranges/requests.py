@@ -16,7 +16,7 @@ from afml_cache.ranges.intervals import Interval, common, joined, without
 from afml_cache.ranges.modes import WRITING
 from afml_cache.ranges.places import times
 from afml_cache.ranges.planning import closed_pieces, listed, planned, seams
-from afml_cache.ranges.states import DERIVED, EMPTY, FETCHED, SUSPECT
+from afml_cache.ranges.states import DERIVED, EMPTY, EVER, FETCHED, SUSPECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -147,6 +147,7 @@ class Request:
             # A bar has shown where others begin: the same request would now be for other bars.
             self._axis = self.series.axis
             self.bounds = self._axis.whole(self.bounds)
+        self._let_go_of_forming()
         limits = self.limits()
         first, stop = self.span[0], self.end(limits)
         if first >= stop:
@@ -228,6 +229,14 @@ class Request:
             gaps = joined([*gaps, *again])
         whole = planned(self.series, gaps, options, self.limits().opened)
         return common(whole, [self.listed])
+
+    def _let_go_of_forming(self) -> None:
+        """Ask for forming bars again where others may have put all else on another basis."""
+        series = self.series
+        if series.is_changed and self.filler.options.is_adjusted:
+            series.tail = None
+            self.asked = without(self.asked, [(self.limits().opened, EVER[1])])
+        series.is_changed = False
 
     def _forming(self, first: int, stop: int, limits: Limits, now: int) -> list[Interval]:
         begin = max(first, limits.opened)
