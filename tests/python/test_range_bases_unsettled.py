@@ -1,4 +1,4 @@
-"""Adjusted series: bars that are forming, and those that are given no more."""
+"""Adjusted series: bars that may still change or are forming, and those that are given no more."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from range_vendor import Clock, Vendor, cache_of, days, hours, same, told, utc
+from range_vendor import Clock, Frame, Vendor, cache_of, days, hours, same, told, utc
 
-from afml_cache.exceptions import BasisChangedError
+from afml_cache.exceptions import BasisChangedError, PartialCoverageError
 
 SPANS = pytest.mark.parametrize("max_span", [None, "5D"])
 
@@ -73,6 +73,175 @@ def test_a_forming_bar_stays_where_the_basis_does() -> None:
     vendor.asked.clear()
     cache.get("A", "1h", "2024-02-08", NIGHT[1])
     assert vendor.spans == [("2024-02-08", "2024-02-10")]
+
+
+def test_a_forming_bar_that_is_all_there_is_comes_again_with_those_before_it() -> None:
+    vendor, clock = of_hours()
+    cache = cache_of(vendor, adjustment="all", clock=clock)
+    cache.get("A", "1h", "2024-02-10T10:00", NIGHT[1])
+    halve(vendor)
+    vendor.asked.clear()
+    is_given(vendor, cache, "1h", "2024-02-10T08:00", NIGHT[1])
+    assert vendor.spans == [("2024-02-10 08:00", "2024-02-10 11:00")]
+
+
+# Bars that are not final yet
+
+LATE = ("2024-02-08", "2024-02-10")
+MORE = {
+    "newer": (("2024-02-08", "2024-02-11"), "2024-02-11T00:20"),
+    "older": (("2024-02-05", "2024-02-10"), "2024-02-10T01:00"),
+    "far": (("2024-01-01", "2024-01-05"), "2024-02-10T01:00"),
+}
+ALSO = pytest.mark.parametrize(("asked", "now"), MORE.values(), ids=MORE)
+
+
+def of_days() -> tuple[Vendor, Clock]:
+    return Vendor(days("2023-12-01", "2024-03-31")), Clock("2024-02-10T00:30")
+
+
+def fail_of_the_ninth(frame: Frame) -> Frame:
+    if utc("2024-02-09") in frame.index:
+        raise OSError
+    return frame
+
+
+@ALSO
+@SPANS
+def test_bars_that_are_not_final_are_on_the_basis_of_those_that_are_fetched(
+    asked: tuple[str, str], now: str, max_span: str | None
+) -> None:
+    vendor, clock = of_days()
+    cache = cache_of(vendor, adjustment="all", clock=clock, settle="3D", max_span=max_span)
+    cache.get("A", "1D", *LATE)
+    halve(vendor)
+    clock.set(now)
+    is_given(vendor, cache, "1D", *asked)
+    vendor.asked.clear()
+    is_given(vendor, cache, "1D", *LATE)
+    is_given(vendor, cache, "1D", *asked)
+    assert vendor.spans == []
+
+
+@pytest.mark.parametrize("end", ["2024-02-10T14:00", "2024-02-10T15:00"])
+def test_hours_of_a_day_that_is_not_settled_come_with_newer_ones(end: str) -> None:
+    vendor, clock = Vendor(hours("2024-02-01", "2024-02-29")), Clock("2024-02-10T12:30")
+    options: Any = {"settle": "1D", "volatile_ttl": "6h", "clock": clock}
+    cache = cache_of(vendor, adjustment="all", **options)
+    cache.get("A", "1h", "2024-02-10", "2024-02-10T12:00")
+    halve(vendor)
+    clock.set("2024-02-10T14:30")
+    vendor.asked.clear()
+    is_given(vendor, cache, "1h", "2024-02-10", end)
+    assert vendor.spans == [("2024-02-10", end.replace("T", " "))]
+
+
+def test_bars_that_are_made_of_some_that_are_not_final_are_made_again_with_more() -> None:
+    vendor, clock = Vendor(hours("2024-02-01", "2024-02-29")), Clock("2024-02-10T12:30")
+    options: Any = {"settle": "1D", "volatile_ttl": "6h", "clock": clock, "derive": {"4h": "1h"}}
+    cache = cache_of(vendor, adjustment="all", **options)
+    cache.get("A", "4h", "2024-02-10", "2024-02-10T12:00")
+    halve(vendor)
+    clock.set("2024-02-10T17:30")
+    vendor.asked.clear()
+    found = cache.get("A", "4h", "2024-02-10", "2024-02-10T16:00")
+    assert vendor.spans == [("2024-02-10", "2024-02-10 16:00")]
+    now = vendor.between("2024-02-10", "2024-02-10T16:00")["close"]
+    assert found["close"].tolist() == now[3::4].tolist()
+
+
+@pytest.mark.parametrize(
+    ("adjustment", "spans"),
+    [("all", [("2024-02-08", "2024-02-11")]), (None, [("2024-02-10", "2024-02-11")])],
+)
+def test_only_of_an_adjusted_series_all_that_is_not_final_is_fetched_again(
+    adjustment: str | None, spans: list[tuple[str, str]]
+) -> None:
+    vendor, clock = of_days()
+    cache = cache_of(vendor, adjustment=adjustment, clock=clock, settle="3D")
+    cache.get("A", "1D", *LATE)
+    clock.set("2024-02-11T00:20")
+    vendor.asked.clear()
+    asked = "A", "1D", "2024-02-08", "2024-02-11"
+    plan = cache.plan(*asked)
+    cache.get(*asked)
+    assert vendor.spans == spans
+    assert len(plan.calls) == 1
+    assert plan.rows == len(vendor.between(*spans[0]))
+    vendor.asked.clear()
+    cache.get(*asked)
+    assert vendor.spans == []
+
+
+def test_the_last_final_session_comes_with_those_that_are_not_in_one_call() -> None:
+    vendor, clock = of_days()
+    cache = cache_of(vendor, adjustment="all", clock=clock, settle="3D")
+    asked = "2024-01-20", "2024-02-11"
+    cache.get("A", "1D", "2024-01-20", "2024-02-10")
+    clock.set("2024-02-11T00:20")
+    vendor.asked.clear()
+    cache.get("A", "1D", *asked)
+    assert vendor.spans == [("2024-02-06", "2024-02-11")]
+    halve(vendor)
+    vendor.asked.clear()
+    is_given(vendor, cache, "1D", "2024-01-15", "2024-01-22")
+    is_given(vendor, cache, "1D", *asked)
+
+
+def test_where_bars_that_are_not_final_can_not_be_fetched_nothing_is_added() -> None:
+    vendor, clock = of_days()
+    cache = cache_of(vendor, adjustment="all", clock=clock, settle="5D", max_span="1D")
+    before = cache.get("A", "1D", *LATE)
+    known = cache.coverage("A", "1D")
+    halve(vendor)
+
+    vendor.answer = fail_of_the_ninth
+    with pytest.raises(PartialCoverageError) as failed:
+        cache.get("A", "1D", "2024-02-06", "2024-02-10")
+    assert isinstance(failed.value.__cause__, OSError)
+    assert [tuple(map(str, gap)) for gap in failed.value.missing] == [("2024-02-06", "2024-02-08")]
+    assert cache.coverage("A", "1D") == known
+    same(cache.get("A", "1D", *LATE), before)
+    vendor.answer = None
+    is_given(vendor, cache, "1D", "2024-02-06", "2024-02-10")
+
+
+def test_a_request_does_not_fail_with_what_is_fetched_again_besides_and_on_its_basis() -> None:
+    vendor, clock = of_days()
+    cache = cache_of(vendor, adjustment="all", clock=clock, settle="3D", max_span="1D")
+    cache.get("A", "1D", "2024-01-20", "2024-02-10")
+
+    vendor.answer = fail_of_the_ninth
+    is_given(vendor, cache, "1D", "2024-01-15", "2024-02-10")
+
+
+@pytest.mark.parametrize("day", ["2024-01-16", "2024-01-25", "2024-02-09"])
+def test_where_a_rebuild_fails_all_that_is_missing_is_named(day: str) -> None:
+    vendor, clock = of_days()
+    cache = cache_of(vendor, adjustment="all", clock=clock, settle="3D", max_span="1D")
+    before = cache.get("A", "1D", "2024-01-20", "2024-02-10")
+    halve(vendor)
+
+    def fail(frame: Frame) -> Frame:
+        if utc(day) in frame.index:
+            raise OSError
+        return frame
+
+    vendor.answer = fail
+    with pytest.raises(PartialCoverageError) as failed:
+        cache.get("A", "1D", "2024-01-15", "2024-02-10")
+    assert [tuple(map(str, gap)) for gap in failed.value.missing] == [("2024-01-15", "2024-01-20")]
+    same(failed.value.data, before)
+    same(cache.get("A", "1D", "2024-01-20", "2024-02-10"), before)
+
+
+def test_bars_that_are_not_final_and_taken_back_are_no_loss() -> None:
+    vendor, clock = of_days()
+    cache = cache_of(vendor, adjustment="all", clock=clock, settle="3D")
+    cache.get("A", "1D", "2024-01-20", "2024-02-10")
+    vendor.bars = vendor.bars.drop(utc("2024-02-09"))
+    halve(vendor)
+    is_given(vendor, cache, "1D", "2024-01-15", "2024-02-10")
 
 
 # Final bars that are given no more

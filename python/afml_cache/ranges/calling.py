@@ -124,8 +124,8 @@ class Calls:
         return [call for gap in gaps for call in calls_of(self.series.axis, gap, options)]
 
     def _meeting(self, calls: list[Interval]) -> list[Interval]:
-        """Give those calls that fetch again what is stored."""
-        stored = self.series.final()
+        """Give those calls that fetch again what is final, or may change where nothing is."""
+        stored = self.series.final() or self.request.along
         return [call for call in calls if common([call], stored)]
 
     def _performed(self, calls: list[Interval], found: list[Found] | None = None) -> Step[Failures]:
@@ -151,8 +151,9 @@ class Calls:
         stored = [(one.first, one.stop) for one in series.pieces(*EVER) if one.segment is not None]
         found: list[Found] = []
         failed = yield from self._performed(self._calls(joined([*stored, *gaps])), found)
-        for left, error in failed:
-            self.request.fail(common(left, gaps) or gaps, error)
+        missing = without(gaps, series.final()) or gaps
+        for _, error in failed:
+            self.request.fail(missing, error)
         if not failed and self.request.holds():
             yield Call(self._refuse_loss, (found, change))
             yield Call(self.request.filler.replace, (self.request, found))
