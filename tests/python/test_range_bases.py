@@ -204,26 +204,18 @@ def test_without_the_last_bar_those_before_it_tell_the_basis(
 
 
 @WITHHELD
-def test_without_the_last_bar_another_basis_is_told_by_those_before_it(dates: list[str]) -> None:
-    vendor = of_a_year()
-    cache = adjusted(vendor)
-    withhold(vendor, *dates)
-    halve(vendor)
-    same(cache.get(*LONGER), vendor.between(*LONGER[2:]))
-
-
-@WITHHELD
+@SPANS
 def test_on_another_basis_nothing_is_appended_to_bars_that_are_given_no_more(
-    dates: list[str],
+    dates: list[str], max_span: str | None
 ) -> None:
     vendor = of_a_year()
-    cache = adjusted(vendor, max_span="1D")
+    cache = adjusted(vendor, max_span=max_span)
     before, known = cache.get(*JANUARY), cache.coverage("A", "1D")
     withhold(vendor, *dates)
     halve(vendor)
     with pytest.raises(BasisChangedError) as changed:
         cache.get(*LONGER)
-    told(changed.value, "bars A 1D", dates[0], "invalidate")
+    told(changed.value, "bars A 1D", "is now 0.5", dates[0], "invalidate")
     assert cache.coverage("A", "1D") == known
     same(cache.get(*JANUARY), before)
     cache.invalidate("A", "1D", dates[0], "2024-02-01")

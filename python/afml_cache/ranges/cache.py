@@ -97,7 +97,8 @@ class RangeCache(Inspection, Upkeep, Verification, Files):
         once: it is asked for again after an hour, a day and a week.
     settle : timedelta, float or str
         How long after its end a bar may still change, in seconds if it is a number; until then it
-        is answered, and asked for again. 0 by default.
+        is answered, and asked for again: that of an adjusted series with whatever is fetched. 0 by
+        default.
     volatile_ttl : timedelta, float or str, optional
         For how long bars that may still change are answered from what is there; by default as long
         as a bar is.

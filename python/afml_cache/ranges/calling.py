@@ -9,7 +9,6 @@ from afml_cache.exceptions import BasisChangedError, SchemaError
 from afml_cache.ranges.basis import BasisChange
 from afml_cache.ranges.effects import Call, Failed, Parallel
 from afml_cache.ranges.fetching import Fetch
-from afml_cache.ranges.filling import stored
 from afml_cache.ranges.intervals import Interval, common, joined, without
 from afml_cache.ranges.planning import beside, calls_of
 from afml_cache.ranges.states import EVER
@@ -25,6 +24,8 @@ Failures: TypeAlias = list[tuple[list[Interval], BaseException]]
 
 # How many sessions are fetched again, one call after the other, where those before tell no basis.
 _FURTHER: Final = (1, 4, 16)
+# So many parts of what is given no more are told.
+_FEW: Final = 3
 
 
 class Calls:
@@ -127,8 +128,8 @@ class Calls:
         return [call for gap in gaps for call in calls_of(self.series.axis, gap, options)]
 
     def _meeting(self, calls: list[Interval]) -> list[Interval]:
-        """Give those calls that fetch again what is stored."""
-        stored = self.series.final()
+        """Give those calls that fetch again what is final, or may change where nothing is."""
+        stored = self.series.final() or self.request.along
         return [call for call in calls if common([call], stored)]
 
     def _performed(self, calls: list[Interval], found: list[Found] | None = None) -> Step[Failures]:
@@ -154,25 +155,21 @@ class Calls:
         stored = [(one.first, one.stop) for one in series.pieces(*EVER) if one.segment is not None]
         found: list[Found] = []
         failed = yield from self._performed(self._calls(joined([*stored, *gaps])), found)
-        for left, error in failed:
-            self.request.fail(common(left, gaps) or gaps, error)
+        missing = without(gaps, series.final()) or gaps
+        for _, error in failed:
+            self.request.fail(missing, error)
         if not failed and self.request.holds():
-            self._refuse_loss(found, change)
+            yield Call(self._refuse_loss, (found, change))
             yield Call(self.request.filler.replace, (self.request, found))
 
     def _refuse_loss(self, found: list[Found], change: BasisChange) -> None:
         """Keep a series that can't be fetched again as a whole."""
-        series = self.series
-        lost = [
-            part
-            for one in found
-            if not len(one.answer.at)
-            for part in stored(series, *one.proven.kept)
-        ]
+        lost = self.request.filler.lost(self.series, found)
         if lost:
-            shown = "; ".join(series.axis.describe(*gap) for gap in joined(lost))
+            shown = "; ".join(self.series.axis.describe(*gap) for gap in lost[:_FEW])
+            more = f" and of {len(lost) - _FEW} parts more" if len(lost) > _FEW else ""
             message = (
-                f"{change}, and nothing is given any more of what is stored of {shown}; that stays "
-                "as it is: invalidate it to go on without it"
+                f"{change}, and nothing is given any more of what is stored of {shown}{more}; that "
+                "stays as it is: invalidate it to go on without it"
             )
             raise BasisChangedError(message)

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from afml_cache.ranges.basis import check_prices, evidence, prices_of
@@ -50,6 +51,10 @@ class Found(NamedTuple):
         """Tell whether there are closed bars in what is kept."""
         return self.rows(0, closed).height > 0
 
+    def labels(self) -> np.ndarray[Any, Any]:
+        """Give where those rows stand that are kept."""
+        return self.answer.at[slice(*map(int, self.answer.at.searchsorted(self.proven.kept)))]
+
     def rows(self, first: int, stop: int) -> pl.DataFrame:
         """Give those of some rows that are kept."""
         begin, end = map(int, self.answer.at.searchsorted(self.proven.kept))
@@ -81,12 +86,13 @@ class Filler:
                 compact_some(series)
 
     def replace(self, request: Request, founds: list[Found]) -> None:
-        """Keep what several answers prove in the place of all that is stored, in one step."""
+        """Keep what several answers prove in the place of all that is there, in one step."""
         series = request.series
         with series.lock:
             for found in founds:
                 self._note(request, found.answer)
             changed = [seen for found in founds for seen in self._compared(series, found)]
+            series.tail = None
             with request.outdated([EVER]):
                 self._store(request, founds, cut=[EVER])
             for seen in changed:
@@ -196,6 +202,16 @@ class Filler:
             others = without(series.final(), [found.proven.kept for found in ordered])
             earlier = [(first, min(stop, same)) for first, stop in others if first < same]
             return seen._replace(is_doubtful=any(len(series.labels(*part)) for part in earlier))
+
+    def lost(self, series: Series, founds: Sequence[Found]) -> list[Interval]:
+        """Tell where bars are stored and final that answers don't have: those in a row as one."""
+        with series.lock:
+            nothing = np.empty(0, np.int64)
+            known = np.concatenate([nothing, *(series.labels(*one) for one in series.final())])
+        given = np.concatenate([nothing, *(found.labels() for found in founds)])
+        at = np.flatnonzero(np.isin(known, given, invert=True))
+        runs = np.split(at, np.flatnonzero(np.diff(at) > 1) + 1) if len(at) else []
+        return [(int(known[run[0]]), series.axis.next(int(known[run[-1]]))) for run in runs]
 
     def _changed(self, series: Series, found: Found) -> list[Compared]:
         """Find what the vendor has restated of what was stored and final."""

@@ -16,7 +16,7 @@ from afml_cache.ranges.intervals import Interval, common, joined, without
 from afml_cache.ranges.modes import WRITING
 from afml_cache.ranges.places import times
 from afml_cache.ranges.planning import closed_pieces, listed, planned, seams
-from afml_cache.ranges.states import DERIVED, EMPTY, FETCHED, SUSPECT
+from afml_cache.ranges.states import DERIVED, EMPTY, EVER, FETCHED, SUSPECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -82,6 +82,8 @@ class Request:
     """Whether what failed a moment ago is left alone: nobody waits for it."""
     opened: int = 0
     """Where bars began that were still forming when it last had something to ask for."""
+    along: list[Interval] = field(default_factory=list)
+    """What of an adjusted series is there, and fetched again as it may still change."""
     spared: list[Interval] | None = None
     """What is due to be asked for again, and left to later requests."""
     leaves_some: bool = False
@@ -162,6 +164,7 @@ class Request:
             # A bar has shown where others begin: the same request would now be for other bars.
             self._axis = self.series.axis
             self.bounds = self._axis.whole(self.bounds)
+        self._let_go_of_forming()
         limits = self.limits()
         first, stop = self.span[0], self.end(limits)
         if first >= stop:
@@ -240,9 +243,31 @@ class Request:
         options = self.filler.options
         if options.seam and gaps:
             again = seams(self.series, gaps, options.seam, each=options.is_adjusted)
-            gaps = joined([*gaps, *again])
+            self.along = without(self._unsettled(), gaps) if options.is_adjusted else []
+            gaps = joined([*gaps, *again, *self.along])
         whole = planned(self.series, gaps, options, self.limits().opened)
         return common(whole, [self.listed])
+
+    def _unsettled(self) -> list[Interval]:
+        """Tell where there are bars that may still change; they may be on another basis by now.
+
+        A forming one is on that of what is final, of which some is fetched again: where there is
+        none, it is among them.
+        """
+        series, pieces = self.series, self.series.pieces(*EVER)
+        late = [(one.first, one.stop) for one in pieces if one.is_volatile]
+        tail, opened = series.tail, self.limits().opened
+        if tail is not None and self.clock() < tail.until and not series.final():
+            late += common([(tail.first, tail.stop)], [(opened, EVER[1])])
+        return joined(late)
+
+    def _let_go_of_forming(self) -> None:
+        """Ask for forming bars again where others may have put all else on another basis."""
+        series = self.series
+        if series.is_changed and self.filler.options.is_adjusted:
+            series.tail = None
+            self.asked = without(self.asked, [(self.limits().opened, EVER[1])])
+        series.is_changed = False
 
     def _forming(self, first: int, stop: int, limits: Limits, now: int) -> list[Interval]:
         begin = max(first, limits.opened)
@@ -292,6 +317,7 @@ class Request:
             # What only makes a day or a month whole is nothing that the caller waits for; what a
             # loader does wrong is told all the same.
             left = common(left, [(self.bounds.first, self.bounds.stop)])
+        left = without(left, self.along)
         self.failures += [Failure(*gap, error) for gap in left]
         if is_fault and not left:
             self.faults.append(error)

@@ -84,6 +84,8 @@ class Series:
         """When files that were replaced were looked for, by the clock that never goes back."""
         self.mark: int | None = None
         """What was counted of changes when it was last seen what they are."""
+        self.is_changed = False
+        """Whether others have changed what was known, since that was looked at last."""
         self.restated = Restatements()
         self.anchor: int | None = 0
         self.day_labels: Labels | None = None
@@ -132,7 +134,7 @@ class Series:
                 return
             self._revision = revision
         self._read_form()
-        self._drop_changed()
+        self.is_changed |= self._drop_changed()
 
     def catch_up(self, *, writes: bool) -> None:
         """See what other processes have changed, if they have changed anything."""
@@ -239,11 +241,13 @@ class Series:
         self.axis = anchored(self.axis, self.anchor)
         return True
 
-    def _drop_changed(self) -> None:
-        """Let go of what is in memory and was changed by another process."""
+    def _drop_changed(self) -> bool:
+        """Let go of what is in memory and was changed by another process; say if any was."""
         self.hot = None
-        for first, stop in self.native.changes():
+        changes = self.native.changes()
+        for first, stop in changes:
             self.windows.cut(first, stop)
+        return bool(changes)
 
     def pieces(self, first: int, stop: int) -> list[Piece]:
         """Tell what is known of an interval, in order."""

@@ -63,6 +63,11 @@ class Piece(NamedTuple):
         """Whether it has bars that will not be asked for again."""
         return self.state == DATA and self.segment is not None
 
+    @property
+    def is_volatile(self) -> bool:
+        """Whether it has bars that may still change."""
+        return self.state == VOLATILE and self.segment is not None
+
     def within(self, first: int, stop: int) -> Piece:
         """Give the part of it in an interval."""
         return self._replace(first=max(first, self.first), stop=min(stop, self.stop))
