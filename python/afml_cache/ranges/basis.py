@@ -128,13 +128,10 @@ def prices_of(form: Form, table: pl.DataFrame) -> list[pl.Series]:
 
 def has_prices(columns: Sequence[pl.Series]) -> np.ndarray[Any, Any]:
     """Tell which rows of some columns, of one at least, have a number that could be a price."""
-    numeric = [one for one in columns if _numbers(one) is not None]
-    kept = _prices_among([one.name for one in numeric])
+    numeric = {one.name: numbers for one in columns if (numbers := _numbers(one)) is not None}
     found: np.ndarray[Any, Any] = np.zeros(len(columns[0]), dtype=bool)
-    for one in itertools.compress(numeric, kept):
-        numbers = _numbers(one)
-        if numbers is not None:
-            found |= np.isfinite(numbers) & (numbers != 0)
+    for numbers in itertools.compress(numeric.values(), _prices_among([*numeric])):
+        found |= np.isfinite(numbers) & (numbers != 0)
     return found
 
 

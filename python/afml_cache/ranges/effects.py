@@ -18,7 +18,6 @@ from afml_cache.ranges.steps import (
     Step,
     Until,
     gives_awaitable,
-    values_of,
 )
 from afml_cache.ranges.tasks import arun
 from afml_cache.ranges.threads import run
@@ -36,5 +35,4 @@ __all__ = [
     "arun",
     "gives_awaitable",
     "run",
-    "values_of",
 ]

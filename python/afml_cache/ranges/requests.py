@@ -128,7 +128,7 @@ class Request:
         cost = functools.partial(self.filler.counts.count, self.series.name)
         try:
             yield
-        except Exception:
+        except Exception:  # whoever is cancelled or interrupted has asked for nothing in the end
             cost(self.rows, self.fetched, self.calls, self.shared, failed=True)
             raise
         cost(self.rows, self.fetched, self.calls, self.shared)

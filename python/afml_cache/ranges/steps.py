@@ -102,14 +102,6 @@ class Failed:
     exception: BaseException
 
 
-def values_of(outcomes: Sequence[Outcome]) -> list[Any]:
-    """Give what the steps of a `Parallel` gave; raise what the first of them raised that did."""
-    for outcome in outcomes:
-        if isinstance(outcome, Failed):
-            raise outcome.exception
-    return [outcome.value for outcome in outcomes if isinstance(outcome, Done)]
-
-
 Effect: TypeAlias = Call | Pause | Until | Parallel
 Outcome: TypeAlias = Done | Failed
 Step: TypeAlias = Generator[Effect, Any, T]
