@@ -4,6 +4,7 @@
 //! set aside and counts as a miss; nothing here ever returns half a value.
 
 mod changes;
+mod database;
 mod drop;
 mod dropped;
 mod export;
@@ -25,6 +26,7 @@ mod upkeep;
 mod waits;
 
 pub use changes::Mark;
+pub use database::{Database, FileIdentity, Home, Schema};
 pub use export::Exported;
 pub use files::{Cut, Grab, Lease, Seen, SeriesFiles, Watch, hex_bytes, hex_text, secret};
 pub use flight::{Flight, Flights, Lead, Outcome, Ticket};
