@@ -14,7 +14,7 @@ __all__ = [
     "Memory",
     "Method",
     "Series",
-    "SeriesLock",
+    "Lock",
     "Store",
     "Turn",
     "Waiting",
@@ -94,10 +94,10 @@ class Series:
     def shun(self, segment: int) -> None: ...
     def forget(self, segment: int, set_aside: bool) -> None: ...
     def collect(self) -> int: ...
-    def lock(self) -> SeriesLock | None: ...
+    def lock(self) -> Lock | None: ...
 
 @final
-class SeriesLock:
+class Lock:
     def release(self) -> None: ...
 
 @final

@@ -14,6 +14,7 @@ mod key;
 mod method;
 mod mode;
 mod ranges;
+mod runs;
 mod slot;
 mod store;
 mod value;
@@ -24,7 +25,7 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _native {
-    use super::{PyResult, digest, function, method, mode, ranges, store, value};
+    use super::{PyResult, digest, function, method, mode, ranges, runs, store, value};
     use pyo3::prelude::*;
 
     #[pymodule_init]
@@ -35,6 +36,7 @@ mod _native {
         mode::register(module)?;
         store::register(module)?;
         ranges::register(module)?;
+        runs::register(module)?;
         function::register(module)?;
         method::register(module)
     }

@@ -284,14 +284,8 @@ impl PySeries {
 
     /// Ask for the lock of the series among processes; `None` where another one holds it.
     fn lock(&self, py: Python<'_>) -> Option<PyLease> {
-        let lease = |held| Some(PyLease(Mutex::new(held)));
         let store = self.own(py).ok().and_then(|own| own.store.get());
-        match store.and_then(|store| py.detach(|| store.grab(self.lock_key()))) {
-            Some(Grab::Theirs(_)) => None,
-            Some(Grab::Mine(held)) => lease(Some(held)),
-            // Where there can be no lock, nobody is waited for.
-            None => lease(None),
-        }
+        lock(py, store, self.lock_key())
     }
 }
 
@@ -394,9 +388,20 @@ fn segment(
     (file, Interval::new(first, stop), rows, about)
 }
 
+/// Asks for a lock among processes; `None` where another one holds it.
+pub fn lock(py: Python<'_>, store: Option<&Arc<Store>>, key: Digest) -> Option<PyLease> {
+    let lease = |held| Some(PyLease(Mutex::new(held)));
+    match store.and_then(|store| py.detach(|| store.grab(key))) {
+        Some(Grab::Theirs(_)) => None,
+        Some(Grab::Mine(held)) => lease(Some(held)),
+        // Where there can be no lock, nobody is waited for.
+        None => lease(None),
+    }
+}
+
 /// A lock that is held until it is released, or its process ends.
-#[pyclass(frozen, name = "SeriesLock", module = "afml_cache._native")]
-struct PyLease(Mutex<Option<Lease>>);
+#[pyclass(frozen, name = "Lock", module = "afml_cache._native")]
+pub struct PyLease(Mutex<Option<Lease>>);
 
 #[pymethods]
 impl PyLease {

@@ -33,6 +33,13 @@ pub trait Home: Debug + Send + Sync {
     fn replace(&self, damaged: FileIdentity) -> Result<()>;
     /// Whether machines share the folder.
     fn is_network(&self) -> bool;
+    /// Fills a new one with what is known elsewhere.
+    ///
+    /// # Errors
+    /// That can't be entered.
+    fn fill(&self, _database: &Connection) -> rusqlite::Result<()> {
+        Ok(())
+    }
 }
 
 /// What a database holds.
@@ -230,6 +237,7 @@ impl Database {
             let undo = Undo(&connection);
             connection.execute_batch("BEGIN IMMEDIATE")?;
             connection.execute_batch(schema.tables)?;
+            self.home.fill(&connection)?;
             connection.pragma_update(None, "user_version", schema.version)?;
             connection.execute_batch("COMMIT")?;
             drop(undo);

@@ -18,6 +18,7 @@ mod memory;
 mod put;
 mod ram;
 mod rebuild;
+mod runs;
 mod series;
 mod session;
 mod tally;
@@ -28,7 +29,9 @@ mod waits;
 pub use changes::Mark;
 pub use database::{Database, FileIdentity, Home, Schema};
 pub use export::Exported;
-pub use files::{Cut, Grab, Lease, Seen, SeriesFiles, Watch, hex_bytes, hex_text, secret};
+pub use files::{
+    Cut, Grab, Lease, RunFiles, Seen, SeriesFiles, Watch, hex_bytes, hex_text, secret,
+};
 pub use flight::{Flight, Flights, Lead, Outcome, Ticket};
 pub use import::{Imported, Judge};
 pub use index::{Listed, Selection, escaped};

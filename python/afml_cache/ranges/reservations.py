@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from afml_cache._native import Series as NativeSeries
-    from afml_cache._native import SeriesLock
+    from afml_cache._native import Lock
 
 PATIENCE = 1.0
 """How many seconds the loop of another thread may stand still before its tasks are given up."""
@@ -61,7 +61,7 @@ class Reservations:
         self.place = store, native.digest
         self._held: dict[int, _Held] = {}
         self._count = 0
-        self._lease: SeriesLock | None = None
+        self._lease: Lock | None = None
         # A task that is collected lets go of what it has, wherever the collector comes.
         self._lock = threading.RLock()
         _everywhere[id(self)] = self

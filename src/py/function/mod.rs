@@ -19,7 +19,7 @@ use super::mode::Mode;
 use super::slot::Slot;
 use super::store::PyStore;
 use crate::clock;
-use crate::format::Meta;
+use crate::format::{Meta, Part};
 use crate::process::PerProcess;
 use crate::store::Selection;
 use call::Asked;
@@ -187,6 +187,19 @@ impl PyFunction {
         Ok(keyed.key.to_string())
     }
 
+    /// The key of a call with the parts that it is made of: label, digest and a short text of each.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn key_parts(
+        &self,
+        py: Python<'_>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<(String, Vec<(String, String, String)>)> {
+        let (identity, arguments, keyed) = self.keyed_or_raise(py, &Call { args, kwargs })?;
+        let parts = identity.get().parts(py, &keyed, &arguments);
+        Ok((keyed.key.to_string(), rows(&parts)))
+    }
+
     /// Whether the result of a call is stored.
     #[pyo3(signature = (*args, **kwargs))]
     fn is_cached(
@@ -303,18 +316,6 @@ impl PyFunction {
         });
         let (made, earlier): (Option<i64>, Vec<Meta>) = found.map_err(raise)?;
         let cached = made.is_some_and(|made_ns| self.policy.is_fresh(made_ns));
-        let rows = |parts: &[crate::format::Part]| -> Vec<(String, String, String)> {
-            parts
-                .iter()
-                .map(|part| {
-                    (
-                        part.label.clone(),
-                        part.digest.to_string(),
-                        part.text.clone(),
-                    )
-                })
-                .collect()
-        };
         let earlier: Vec<_> = earlier.iter().map(|meta| rows(&meta.parts)).collect();
         let ours = rows(&identity.get().parts(py, &keyed, &arguments));
         let compare = py.import("afml_cache.explanation")?.getattr("compare")?;
@@ -383,4 +384,16 @@ impl PyFunction {
         };
         Ok(self.store(py, &asked, value, seconds.unwrap_or(0.0), epoch))
     }
+}
+
+/// Label, digest and text of each part.
+fn rows(parts: &[Part]) -> Vec<(String, String, String)> {
+    let row = |part: &Part| {
+        (
+            part.label.clone(),
+            part.digest.to_string(),
+            part.text.clone(),
+        )
+    };
+    parts.iter().map(row).collect()
 }

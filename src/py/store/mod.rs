@@ -19,6 +19,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Kind};
 use crate::process::PerProcess;
 use crate::ranges::Catalog;
+use crate::runs::Runs;
 use crate::store::{Flights, Keep, Listed, MemoryTier, Selection, Store, usual_memory};
 use pyo3::prelude::*;
 use std::collections::HashSet;
@@ -102,6 +103,7 @@ struct Own {
     failed: Mutex<Option<(Kind, String, Instant)>>,
     flights: Flights,
     catalog: OnceLock<Arc<Catalog>>,
+    runs: OnceLock<Arc<Runs>>,
     told: Mutex<HashSet<String>>,
     /// Why there is no secret, once that is known.
     unsealed: Mutex<Option<String>>,
@@ -327,6 +329,23 @@ impl PyStore {
         let files = py.detach(|| store.series_files())?;
         let catalog = known.get_or_init(|| Arc::new(Catalog::of(files)));
         Ok((store.clone(), catalog.clone()))
+    }
+
+    /// The store, opened, and its runs.
+    pub fn runs(&self, py: Python<'_>) -> Result<(Arc<Store>, Arc<Runs>), Error> {
+        let store = self.open(py)?;
+        let known = &self.own.get().runs;
+        if let Some(runs) = known.get() {
+            return Ok((store.clone(), runs.clone()));
+        }
+        let files = py.detach(|| store.run_files())?;
+        let runs = known.get_or_init(|| Arc::new(Runs::of(files)));
+        Ok((store.clone(), runs.clone()))
+    }
+
+    /// Whether results that need pickle are loaded.
+    pub fn allows_pickle(&self) -> bool {
+        self.allow_pickle
     }
 
     /// Whether this process has the store open, and no parent of it.

@@ -21,6 +21,7 @@ mod ledger;
 mod lock;
 mod private;
 mod quarantine;
+mod runs;
 mod secret;
 mod segments;
 
@@ -28,6 +29,7 @@ pub use exchange::{ExportFile, ImportFile};
 pub use held::Held;
 pub use lease::{Grab, Lease, Seen, Watch, waits_of};
 pub use lock::{Shared, wait_for_users};
+pub use runs::RunFiles;
 pub use secret::{hex_bytes, hex_text, secret};
 pub use segments::{Cut, SeriesFiles};
 

@@ -8,9 +8,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use super::write_draft;
-use super::{
-    Held, Root, at, identity, is_abandoned, make_private, open_private, open_to_read, private,
-};
+use super::{Root, at, identity, is_abandoned, make_private, open_private, open_to_read, private};
 use crate::digest::{Digest, digest_bytes};
 use crate::error::{Error, Kind, Result};
 use crate::store::mapped::Bytes;
@@ -89,23 +87,8 @@ impl SeriesFiles {
     /// # Errors
     /// It can't be moved.
     pub fn set_catalog_aside(&self, damaged: Option<(u64, u64)>) -> Result<()> {
-        let _alone: Held = self.0.lock("series")?;
-        let path = self.catalog_path();
-        if identity(&path) != damaged {
-            return Ok(());
-        }
-        for suffix in ["-wal", "-shm", "-journal"] {
-            let mut beside = path.clone().into_os_string();
-            beside.push(suffix);
-            let _ = fs::remove_file(Path::new(&beside));
-        }
-        self.0.set_aside(&path);
-        if path.exists() {
-            let shown = path.display();
-            let what = format!("the catalog `{shown}` is damaged, and can't be set aside");
-            return Err(Error::new(Kind::Io, what));
-        }
-        Ok(())
+        self.0
+            .set_database_aside("series", &self.catalog_path(), damaged)
     }
 
     /// Writes a segment, whole and on the medium, and gives its name.
@@ -293,16 +276,16 @@ fn digest_of(name: &str) -> Option<Digest> {
 }
 
 /// Whether a name leads to nowhere but an entry of a folder.
-fn is_plain(name: &str) -> bool {
+pub(super) fn is_plain(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     !name.is_empty() && !name.starts_with('.') && name.bytes().all(plain)
 }
 
-fn is_something_else(path: &Path) -> bool {
+pub(super) fn is_something_else(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| !found.is_file())
 }
 
-fn nonce() -> Result<u64> {
+pub(super) fn nonce() -> Result<u64> {
     let mut own = [0; 8];
     getrandom::fill(&mut own).map_err(|error| {
         Error::caused(
@@ -315,7 +298,7 @@ fn nonce() -> Result<u64> {
 }
 
 /// Says whether the folder had to be made.
-fn make_inner(folder: &Path) -> Result<bool> {
+pub(super) fn make_inner(folder: &Path) -> Result<bool> {
     if fs::symlink_metadata(folder).is_ok_and(|found| found.is_file()) {
         // The name is ours; whatever else stands there can only be damage.
         let _ = fs::remove_file(folder);
@@ -327,11 +310,11 @@ fn make_inner(folder: &Path) -> Result<bool> {
 
 /// Has a rename outlast a loss of power.
 #[cfg(unix)]
-fn sync(folder: &Path) -> io::Result<()> {
+pub(super) fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
 #[cfg(not(unix))]
-fn sync(_: &Path) -> io::Result<()> {
+pub(super) fn sync(_: &Path) -> io::Result<()> {
     Ok(())
 }

@@ -1,0 +1,638 @@
+//! `Runs`: the backtests of a store, for `afml_cache.runs`.
+
+use super::error::raise;
+use super::ranges::{PyLease, lock};
+use super::store::{PyStore, misused};
+use super::value::{DraftSink, Failure, load};
+use crate::clock;
+use crate::digest::Digest;
+use crate::error::{Error, Kind};
+use crate::format::{Draft, Meta};
+use crate::runs::{
+    Answer, Failure as Failed, Found, Metric, Moments, Record, Role, Runs, Split, State, Wanted,
+};
+use crate::store::{Bytes, Store};
+use pyo3::IntoPyObjectExt;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use std::sync::Arc;
+
+/// Adds what this file has to the module.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<PyRuns>()?;
+    module.add_class::<PyRun>()
+}
+
+/// Payloads up to this size live in the row of their run.
+const SMALL: usize = 16 * 1024;
+
+/// The backtests of a store, and the ledger of what was tried; for `afml_cache.runs`.
+#[pyclass(frozen, name = "Runs", module = "afml_cache._native")]
+pub struct PyRuns(Py<PyStore>);
+
+/// What is known of a run.
+#[pyclass(frozen, get_all, name = "Run", module = "afml_cache._native")]
+pub struct PyRun {
+    run: String,
+    number: i64,
+    strategy: String,
+    dataset: String,
+    purpose: String,
+    trial: String,
+    code: Option<String>,
+    parameters: String,
+    data: String,
+    is_test: bool,
+    state: &'static str,
+    pinned: bool,
+    at_ns: i64,
+    seconds: f64,
+    time_range: Option<(i64, i64)>,
+    seen_ns: Option<i64>,
+    step_ns: i64,
+    /// Periods, mean, deviation, skewness, kurtosis.
+    moments: Option<(u64, f64, f64, f64, f64)>,
+    reason: String,
+    metrics: Vec<(String, Given)>,
+    about: String,
+}
+
+/// A metric, as Python has it.
+#[derive(Clone, FromPyObject, IntoPyObject)]
+enum Given {
+    Whole(i64),
+    Number(f64),
+    Text(String),
+}
+
+/// What `record` takes.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Recorded {
+    run: String,
+    strategy: String,
+    dataset: String,
+    purpose: String,
+    is_test: bool,
+    trial: String,
+    code: Option<String>,
+    parameters: String,
+    data: String,
+    at_ns: i64,
+    seconds: f64,
+    time_range: Option<(i64, i64)>,
+    seen_ns: Option<i64>,
+    step_ns: i64,
+    moments: Option<(u64, f64, f64, f64, f64)>,
+    reason: String,
+    metrics: Vec<(String, Given)>,
+    about: String,
+}
+
+/// Split, fold, version, digests of its rows to train and to test with, when (ns UTC), about.
+type SplitRow = (String, i64, i64, String, String, i64, String);
+
+#[pymethods]
+impl PyRuns {
+    #[new]
+    fn new(store: Py<PyStore>) -> Self {
+        Self(store)
+    }
+
+    /// Bytes of all runs and of the ledger.
+    #[getter]
+    fn size_bytes(&self, py: Python<'_>) -> PyResult<u64> {
+        let (_, runs) = self.opened(py)?;
+        Ok(py.detach(|| runs.files().size()))
+    }
+
+    /// The folder around all runs.
+    #[getter]
+    fn folder<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let (_, runs) = self.opened(py)?;
+        py.import("pathlib")?
+            .call_method1("Path", (runs.files().folder(),))
+    }
+
+    /// The folder of a run.
+    fn folder_of<'py>(&self, py: Python<'py>, run: &str) -> PyResult<Bound<'py, PyAny>> {
+        let (_, runs) = self.opened(py)?;
+        py.import("pathlib")?
+            .call_method1("Path", (runs.files().folder_of(digest(run)?),))
+    }
+
+    /// Record a run: `series` is sessions and returns by session, `answer` what the backtest
+    /// returned, `files` names and contents of what other tools may open.
+    fn record(
+        &self,
+        py: Python<'_>,
+        given: Recorded,
+        series: Option<(Vec<i64>, Vec<f32>)>,
+        answer: &Bound<'_, PyAny>,
+        files: Vec<(String, Vec<u8>)>,
+    ) -> PyResult<()> {
+        let record = record(given)?;
+        let (store, runs) = self.opened(py)?;
+        let payload = self.payload(py, &store, (record.run, &record.strategy), answer)?;
+        let answer = if payload.len() <= SMALL && files.is_empty() {
+            Answer::Small(payload)
+        } else {
+            let mut files = files;
+            files.push(("answer".into(), payload));
+            Answer::Files(files)
+        };
+        py.detach(|| runs.record(&record, series, answer))
+            .map_err(raise)
+    }
+
+    /// A run by its id; `None` for one that is not there, or was deleted.
+    fn find(&self, py: Python<'_>, run: &str) -> PyResult<Option<PyRun>> {
+        let (_, runs) = self.opened(py)?;
+        let run = digest(run)?;
+        let found = py.detach(|| runs.find(run)).map_err(raise)?;
+        Ok(found
+            .filter(|found| found.state != State::Deleted)
+            .map(PyRun::of))
+    }
+
+    /// What was kept as the answer of a run; `None` where nothing is there, `CacheCorruptError`
+    /// where it can't be believed.
+    fn answer<'py>(&self, py: Python<'py>, run: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let (store, runs) = self.opened(py)?;
+        let run = digest(run)?;
+        let bytes = py
+            .detach(|| match runs.find(run)? {
+                Some(mut found) if found.state != State::Deleted => runs.answer(&mut found),
+                _ => Ok(None),
+            })
+            .map_err(raise)?;
+        bytes
+            .map(|bytes| self.value(py, &store, run, bytes))
+            .transpose()
+    }
+
+    /// Runs in the order in which they were recorded first.
+    #[pyo3(signature = (*, strategy = None, data = None, parameters = None, most = None))]
+    fn select(
+        &self,
+        py: Python<'_>,
+        strategy: Option<&str>,
+        data: Option<&str>,
+        parameters: Option<&str>,
+        most: Option<usize>,
+    ) -> PyResult<Vec<PyRun>> {
+        let (_, runs) = self.opened(py)?;
+        let wanted = Wanted {
+            strategy,
+            data: data.map(digest).transpose()?,
+            parameters: parameters.map(digest).transpose()?,
+            states: &[],
+            most,
+        };
+        let found = py.detach(|| runs.select(&wanted)).map_err(raise)?;
+        Ok(found.into_iter().map(PyRun::of).collect())
+    }
+
+    /// Runs of a strategy of which all is there.
+    fn whole(&self, py: Python<'_>, strategy: &str) -> PyResult<Vec<PyRun>> {
+        let (_, runs) = self.opened(py)?;
+        let wanted = Wanted {
+            strategy: Some(strategy),
+            states: &[State::Whole],
+            ..Wanted::default()
+        };
+        let found = py.detach(|| runs.select(&wanted)).map_err(raise)?;
+        Ok(found.into_iter().map(PyRun::of).collect())
+    }
+
+    /// The ids of all runs.
+    fn ids(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        let (_, runs) = self.opened(py)?;
+        let ids = py.detach(|| runs.ids(&Wanted::default())).map_err(raise)?;
+        Ok(ids.iter().map(Digest::to_string).collect())
+    }
+
+    /// Strategies, and how many runs each has.
+    fn count(&self, py: Python<'_>) -> PyResult<Vec<(String, i64)>> {
+        let (_, runs) = self.opened(py)?;
+        py.detach(|| runs.count()).map_err(raise)
+    }
+
+    /// The best runs by a metric; how many runs have no finite number there; whether they saw
+    /// different data.
+    fn best(
+        &self,
+        py: Python<'_>,
+        strategy: &str,
+        metric: &str,
+        maximize: bool,
+        most: usize,
+        data: Option<&str>,
+    ) -> PyResult<(Vec<PyRun>, i64, bool)> {
+        let (_, runs) = self.opened(py)?;
+        let data = data.map(digest).transpose()?;
+        let found = py
+            .detach(|| runs.best((strategy, metric), maximize, most, data))
+            .map_err(raise)?;
+        let best = found.runs.into_iter().map(PyRun::of).collect();
+        Ok((best, found.unranked, found.differ))
+    }
+
+    /// Spare a run from pruning, or no longer.
+    fn pin(&self, py: Python<'_>, run: &str, pinned: bool) -> PyResult<()> {
+        let (_, runs) = self.opened(py)?;
+        let run = digest(run)?;
+        py.detach(|| runs.pin(run, pinned)).map_err(raise)
+    }
+
+    /// Leave a run nothing but `slim`.
+    fn prune(&self, py: Python<'_>, run: &str, slim: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (store, runs) = self.opened(py)?;
+        let run = digest(run)?;
+        let payload = self.payload(py, &store, (run, ""), slim)?;
+        py.detach(|| runs.prune(run, payload)).map_err(raise)
+    }
+
+    /// Remove a run; the ledger keeps what was tried.
+    fn delete(&self, py: Python<'_>, run: &str) -> PyResult<()> {
+        let (_, runs) = self.opened(py)?;
+        let run = digest(run)?;
+        py.detach(|| runs.delete(run)).map_err(raise)
+    }
+
+    /// Note that a backtest raised.
+    fn fail(
+        &self,
+        py: Python<'_>,
+        run: &str,
+        family: (String, String, String),
+        at_ns: i64,
+        about: String,
+    ) -> PyResult<()> {
+        let (_, runs) = self.opened(py)?;
+        let (strategy, dataset, purpose) = family;
+        let failure = Failed {
+            run: digest(run)?.0,
+            strategy,
+            dataset,
+            purpose,
+            at_ns,
+            about,
+        };
+        py.detach(|| runs.fail(&failure)).map_err(raise)
+    }
+
+    /// Backtests of a family that raised: run id, when (ns UTC), and about.
+    fn failures(&self, py: Python<'_>, family: i64) -> PyResult<Vec<(String, i64, String)>> {
+        let (_, runs) = self.opened(py)?;
+        let failures = py.detach(|| runs.failures(family)).map_err(raise)?;
+        let shown = |(run, at, about): (Digest, i64, String)| (run.to_string(), at, about);
+        Ok(failures.into_iter().map(shown).collect())
+    }
+
+    /// Note what the digest of a strategy's code stands for.
+    fn note_code(&self, py: Python<'_>, code: &str, parts: &str) -> PyResult<()> {
+        let (_, runs) = self.opened(py)?;
+        let code = digest(code)?;
+        py.detach(|| runs.note_code(code, parts)).map_err(raise)
+    }
+
+    /// What the digest of a strategy's code stands for.
+    fn code(&self, py: Python<'_>, code: &str) -> PyResult<Option<String>> {
+        let (_, runs) = self.opened(py)?;
+        let code = digest(code)?;
+        py.detach(|| runs.code(code)).map_err(raise)
+    }
+
+    /// Families: number, strategy, data set, purpose, trials, version.
+    #[pyo3(signature = (strategy = None))]
+    fn families(
+        &self,
+        py: Python<'_>,
+        strategy: Option<&str>,
+    ) -> PyResult<Vec<(i64, String, String, String, i64, i64)>> {
+        let (_, runs) = self.opened(py)?;
+        let families = py.detach(|| runs.families(strategy)).map_err(raise)?;
+        let shown = families.into_iter().map(|one| {
+            (
+                one.number,
+                one.strategy,
+                one.dataset,
+                one.purpose,
+                one.trials,
+                one.version,
+            )
+        });
+        Ok(shown.collect())
+    }
+
+    /// The figures of a family: number, trials, version, Sharpe ratios by step (ns, count, sum, sum
+    /// of squares), average correlation, and what is remembered of its overfitting with its version.
+    fn standing<'py>(
+        &self,
+        py: Python<'py>,
+        strategy: &str,
+        dataset: &str,
+        purpose: &str,
+    ) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let (_, runs) = self.opened(py)?;
+        let found = py
+            .detach(|| runs.standing((strategy, dataset, purpose)))
+            .map_err(raise)?;
+        let Some(standing) = found else {
+            return Ok(None);
+        };
+        let shown = PyDict::new(py);
+        let family = standing.family;
+        shown.set_item("number", family.number)?;
+        shown.set_item("trials", family.trials)?;
+        shown.set_item("version", family.version)?;
+        shown.set_item("correlation", standing.correlation)?;
+        let spreads: Vec<_> = standing
+            .spreads
+            .iter()
+            .map(|one| (one.step_ns, one.count, one.total, one.squares))
+            .collect();
+        shown.set_item("spreads", spreads)?;
+        let remembered = family
+            .overfitting
+            .map(|(found, version)| (PyBytes::new(py, &found), version));
+        shown.set_item("overfitting", remembered)?;
+        Ok(Some(shown))
+    }
+
+    /// The runs that count for the trials of a family.
+    fn trials(&self, py: Python<'_>, family: i64) -> PyResult<Vec<PyRun>> {
+        let (_, runs) = self.opened(py)?;
+        let found = py.detach(|| runs.latest(family)).map_err(raise)?;
+        Ok(found.into_iter().map(PyRun::of).collect())
+    }
+
+    /// Sessions and returns by session of a run.
+    fn returns_of(&self, py: Python<'_>, run: &str) -> PyResult<Option<(Vec<i64>, Vec<f32>)>> {
+        let (_, runs) = self.opened(py)?;
+        let run = digest(run)?;
+        py.detach(|| match runs.find(run)? {
+            Some(found) => runs.returns_of(&found),
+            None => Ok(None),
+        })
+        .map_err(raise)
+    }
+
+    /// Note a fold of a walk-forward split.
+    fn note_split(&self, py: Python<'_>, row: SplitRow) -> PyResult<()> {
+        let (split, fold, version, train, test, at_ns, about) = row;
+        let split = Split {
+            split,
+            fold,
+            version,
+            data: [digest(&train)?.0, digest(&test)?.0],
+            at_ns,
+            about,
+        };
+        let (_, runs) = self.opened(py)?;
+        py.detach(|| runs.note_split(&split)).map_err(raise)
+    }
+
+    /// The versions of a fold, or of all folds of a split.
+    #[pyo3(signature = (split, fold = None))]
+    fn splits(&self, py: Python<'_>, split: &str, fold: Option<i64>) -> PyResult<Vec<SplitRow>> {
+        let (_, runs) = self.opened(py)?;
+        let found = py.detach(|| runs.splits(split, fold)).map_err(raise)?;
+        let shown = found.into_iter().map(|one| {
+            let [train, test] = one.data.map(|data| Digest(data).to_string());
+            (
+                one.split,
+                one.fold,
+                one.version,
+                train,
+                test,
+                one.at_ns,
+                one.about,
+            )
+        });
+        Ok(shown.collect())
+    }
+
+    /// Whether some data is that of a test fold, and of no fold to train with.
+    fn is_test(&self, py: Python<'_>, data: &str) -> PyResult<bool> {
+        let (_, runs) = self.opened(py)?;
+        let data = digest(data)?;
+        py.detach(|| runs.is_test(data)).map_err(raise)
+    }
+
+    /// Keep rows that frames of splits are made of.
+    fn put_frame(
+        &self,
+        py: Python<'_>,
+        frame: &str,
+        rows: &Bound<'_, PyAny>,
+        about: &str,
+    ) -> PyResult<()> {
+        let (store, runs) = self.opened(py)?;
+        let frame = digest(frame)?;
+        let payload = self.payload(py, &store, (frame, ""), rows)?;
+        py.detach(|| runs.put_frame(frame, &payload, about))
+            .map_err(raise)
+    }
+
+    /// Rows that frames of splits are made of; `None` where they are gone.
+    fn frame<'py>(&self, py: Python<'py>, frame: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let (store, runs) = self.opened(py)?;
+        let frame = digest(frame)?;
+        let bytes = py
+            .detach(|| runs.files().open_frame(frame))
+            .map_err(raise)?;
+        bytes
+            .map(|bytes| self.value(py, &store, frame, bytes))
+            .transpose()
+    }
+
+    /// The digests of all such rows, each with what is known of it.
+    fn frames(&self, py: Python<'_>) -> PyResult<Vec<(String, String)>> {
+        let (_, runs) = self.opened(py)?;
+        let frames = py.detach(|| runs.frames()).map_err(raise)?;
+        let shown = |(frame, about): (Digest, String)| (frame.to_string(), about);
+        Ok(frames.into_iter().map(shown).collect())
+    }
+
+    /// Remove the files of runs that nobody knows; how many there were.
+    fn collect(&self, py: Python<'_>) -> PyResult<usize> {
+        let (_, runs) = self.opened(py)?;
+        py.detach(|| runs.collect()).map_err(raise)
+    }
+
+    /// Ask for the lock of a run among processes; `None` where another one holds it.
+    fn lock(&self, py: Python<'_>, run: &str) -> PyResult<Option<PyLease>> {
+        let mut text = b"lock of run".to_vec();
+        text.extend_from_slice(&digest(run)?.0);
+        let store = self.0.bind(py).get().open(py).ok();
+        Ok(lock(py, store, Digest::of(&text)))
+    }
+}
+
+impl PyRuns {
+    fn opened(&self, py: Python<'_>) -> PyResult<(Arc<Store>, Arc<Runs>)> {
+        self.0.bind(py).get().runs(py).map_err(raise)
+    }
+
+    fn payload(
+        &self,
+        py: Python<'_>,
+        store: &Store,
+        (key, function): (Digest, &str),
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<Vec<u8>> {
+        let forbidden = self.0.bind(py).get().no_pickle();
+        let drafted = DraftSink::draft(value, forbidden).map_err(|failure| match failure {
+            Failure::Python(error) => error,
+            Failure::Unhandled(unhandled) => {
+                let (path, reason) = (unhandled.path(), &unhandled.reason);
+                raise(Error::new(
+                    Kind::Io,
+                    format!("the answer{path} can't be stored: {reason}"),
+                ))
+            }
+        })?;
+        let draft = Draft {
+            key,
+            created_ns: clock::wall_ns(),
+            seconds: 0.0,
+            meta: Meta {
+                function: function.to_owned(),
+                ..Meta::default()
+            },
+            tree: drafted.tree,
+            leaves: drafted.leaves,
+            code_bearing: drafted.code_bearing,
+            pickled: drafted.pickled,
+            compression: None,
+        };
+        let payload = py.detach(|| store.payload(&draft, 0)).map_err(raise);
+        drop((draft, drafted.keep));
+        payload
+    }
+
+    fn value<'py>(
+        &self,
+        py: Python<'py>,
+        store: &Store,
+        key: Digest,
+        bytes: Bytes,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let found = py
+            .detach(|| store.open_payload(key, bytes))
+            .map_err(raise)?;
+        if found.head.pickled && !self.0.bind(py).get().allows_pickle() {
+            let what = "it is a pickle, and `allow_pickle` is false for this store";
+            return Err(raise(Error::new(Kind::Corrupt, what)));
+        }
+        load(py, &found.head, found.bytes, found.sound)
+    }
+}
+
+impl PyRun {
+    fn of(found: Found) -> Self {
+        let record = found.record;
+        let metrics = record.metrics.into_iter();
+        Self {
+            run: record.run.to_string(),
+            number: found.number,
+            strategy: record.strategy,
+            dataset: record.dataset,
+            purpose: record.purpose,
+            trial: record.trial.to_string(),
+            code: record.code.map(|code| code.to_string()),
+            parameters: record.parameters.to_string(),
+            data: record.data.to_string(),
+            is_test: record.role == Role::Test,
+            state: match found.state {
+                State::Whole => "whole",
+                State::Pruned => "pruned",
+                State::Deleted => "deleted",
+            },
+            pinned: found.pinned,
+            at_ns: record.at_ns,
+            seconds: record.seconds,
+            time_range: record.time_range,
+            seen_ns: record.seen_ns,
+            step_ns: record.step_ns,
+            moments: record.moments.map(|one| {
+                (
+                    one.periods,
+                    one.mean,
+                    one.deviation,
+                    one.skewness,
+                    one.kurtosis,
+                )
+            }),
+            reason: record.reason,
+            metrics: metrics
+                .map(|(name, value)| (name, Given::of(value)))
+                .collect(),
+            about: record.about,
+        }
+    }
+}
+
+impl Given {
+    fn of(metric: Metric) -> Self {
+        match metric {
+            Metric::Number(value) => Self::Number(value),
+            Metric::Whole(value) => Self::Whole(value),
+            Metric::Text(value) => Self::Text(value),
+        }
+    }
+
+    fn metric(self) -> Metric {
+        match self {
+            Self::Number(value) => Metric::Number(value),
+            Self::Whole(value) => Metric::Whole(value),
+            Self::Text(value) => Metric::Text(value),
+        }
+    }
+}
+
+fn record(given: Recorded) -> PyResult<Record> {
+    let moments = given.moments.map(|one| {
+        let (periods, mean, deviation, skewness, kurtosis) = one;
+        Moments {
+            periods,
+            mean,
+            deviation,
+            skewness,
+            kurtosis,
+        }
+    });
+    let metrics = given.metrics.into_iter();
+    Ok(Record {
+        run: digest(&given.run)?,
+        strategy: given.strategy,
+        dataset: given.dataset,
+        purpose: given.purpose,
+        role: if given.is_test {
+            Role::Test
+        } else {
+            Role::Trial
+        },
+        trial: digest(&given.trial)?,
+        code: given.code.as_deref().map(digest).transpose()?,
+        parameters: digest(&given.parameters)?,
+        data: digest(&given.data)?,
+        at_ns: given.at_ns,
+        seconds: given.seconds,
+        time_range: given.time_range,
+        seen_ns: given.seen_ns,
+        step_ns: given.step_ns,
+        moments,
+        reason: given.reason,
+        metrics: metrics
+            .map(|(name, value)| (name, value.metric()))
+            .collect(),
+        about: given.about,
+    })
+}
+
+fn digest(text: &str) -> PyResult<Digest> {
+    Digest::from_hex(text).ok_or_else(|| misused("an id has 32 hexadecimal digits"))
+}

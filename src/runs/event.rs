@@ -1,0 +1,297 @@
+//! What happens to runs, as the log has it.
+//!
+//! ```text
+//! 0   magic "AFMLRUN1"
+//! 8   length of the event
+//! 16  its digest, XXH3-128
+//! 32  the event: a tag, and its fields
+//! ```
+
+use super::record::{Record, Series};
+use crate::digest::Digest;
+use crate::error::{Error, Kind, Result};
+use crate::format::{Reader, Writer};
+
+const MAGIC: [u8; 8] = *b"AFMLRUN1";
+const HEAD: usize = 32;
+
+/// Something that happens to runs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A run is recorded, or recorded anew.
+    Recorded {
+        /// What is known of it.
+        record: Record,
+        /// Its returns by session.
+        series: Option<Series>,
+        /// The payload of its answer, where that is small.
+        answer: Option<Vec<u8>>,
+    },
+    /// What the digest of an axis of sessions stands for.
+    Axis(Digest, Vec<i64>),
+    /// What the digest of a strategy's code stands for, as JSON.
+    Code(Digest, String),
+    /// A run is spared from pruning, or no longer.
+    Pinned(Digest, bool),
+    /// A run has its metrics alone.
+    Pruned(Digest, Option<Vec<u8>>),
+    /// A run is gone, but for the ledger.
+    Deleted(Digest),
+    /// A backtest raised.
+    Failed(Failure),
+    /// A fold of a walk-forward split.
+    Split(Split),
+    /// Rows that frames are made of.
+    Frame(Digest, String),
+}
+
+/// A backtest that raised.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Failure {
+    /// Which run it would have been.
+    pub run: [u8; Digest::SIZE],
+    /// Its strategy.
+    pub strategy: String,
+    /// Its data set.
+    pub dataset: String,
+    /// What the data set is used for.
+    pub purpose: String,
+    /// When, ns UTC.
+    pub at_ns: i64,
+    /// Its parameters and the error, as JSON.
+    pub about: String,
+}
+
+/// One version of a fold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Split {
+    /// What the user calls the split.
+    pub split: String,
+    /// Which of its folds.
+    pub fold: i64,
+    /// Which version of that.
+    pub version: i64,
+    /// The digest of the rows to train with, and of those to test with.
+    pub data: [[u8; Digest::SIZE]; 2],
+    /// When, ns UTC.
+    pub at_ns: i64,
+    /// Ranges, and the parts of frames, as JSON.
+    pub about: String,
+}
+
+impl Event {
+    /// The bytes of its frame in the log.
+    #[must_use]
+    pub fn frame(&self) -> Vec<u8> {
+        let mut event = Writer::new();
+        self.write(&mut event);
+        let event = event.finish();
+        let mut frame = Writer::new();
+        frame.raw(&MAGIC);
+        frame.u64(event.len() as u64);
+        frame.raw(&Digest::of(&event).0);
+        frame.raw(&event);
+        frame.finish()
+    }
+
+    /// Reads the event of a frame, which begins with these bytes, and says how long the frame is.
+    ///
+    /// # Errors
+    /// `Corrupt` where there is none, or not all of it.
+    pub fn read(bytes: &[u8]) -> Result<(Self, usize)> {
+        let mut head = Reader::new(bytes);
+        if head.array()? != MAGIC {
+            return Err(corrupt("it does not begin like one"));
+        }
+        let length = head.length()?;
+        let digest = head.digest()?;
+        let event = head.raw(length)?;
+        if Digest::of(event) != digest {
+            return Err(corrupt("it is not what was written"));
+        }
+        let mut reader = Reader::new(event);
+        let read = Self::parse(&mut reader)?;
+        Ok((read, HEAD + length))
+    }
+
+    /// Every event of a log, with the place and length of its frame; what is torn or damaged is passed over.
+    pub fn all(log: &[u8]) -> impl Iterator<Item = (u64, usize, Self)> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            loop {
+                at += find(log.get(at..)?)?;
+                if let Ok((event, length)) = Self::read(&log[at..]) {
+                    let place = at as u64;
+                    at += length;
+                    return Some((place, length, event));
+                }
+                at += 1;
+            }
+        })
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        match self {
+            Self::Recorded {
+                record,
+                series,
+                answer,
+            } => {
+                writer.u8(0);
+                record.write(writer);
+                optional(writer, series.as_ref(), |writer, series| {
+                    series.write(writer);
+                });
+                optional(writer, answer.as_ref(), |writer, answer| {
+                    writer.bytes(answer);
+                });
+            }
+            Self::Axis(digest, sessions) => {
+                writer.u8(1);
+                writer.raw(&digest.0);
+                writer.u64(sessions.len() as u64);
+                sessions.iter().for_each(|session| writer.i64(*session));
+            }
+            Self::Code(digest, text) => tagged(writer, 2, *digest, text),
+            Self::Pinned(run, pinned) => {
+                writer.u8(3);
+                writer.raw(&run.0);
+                writer.u8(u8::from(*pinned));
+            }
+            Self::Pruned(run, answer) => {
+                writer.u8(4);
+                writer.raw(&run.0);
+                optional(writer, answer.as_ref(), |writer, answer| {
+                    writer.bytes(answer);
+                });
+            }
+            Self::Deleted(run) => {
+                writer.u8(5);
+                writer.raw(&run.0);
+            }
+            Self::Failed(failure) => {
+                writer.u8(6);
+                failure.write(writer);
+            }
+            Self::Split(split) => {
+                writer.u8(7);
+                split.write(writer);
+            }
+            Self::Frame(digest, text) => tagged(writer, 8, *digest, text),
+        }
+    }
+
+    fn parse(reader: &mut Reader<'_>) -> Result<Self> {
+        Ok(match reader.u8()? {
+            0 => Self::Recorded {
+                record: Record::read(reader)?,
+                series: if_there(reader, Series::read)?,
+                answer: if_there(reader, |reader| Ok(reader.bytes()?.to_vec()))?,
+            },
+            1 => {
+                let digest = reader.digest()?;
+                let count = reader.count()?;
+                let sessions = (0..count).map(|_| reader.i64()).collect::<Result<_>>()?;
+                Self::Axis(digest, sessions)
+            }
+            2 => Self::Code(reader.digest()?, reader.text()?.to_owned()),
+            3 => Self::Pinned(reader.digest()?, reader.u8()? != 0),
+            4 => {
+                let run = reader.digest()?;
+                let answer = if_there(reader, |reader| Ok(reader.bytes()?.to_vec()))?;
+                Self::Pruned(run, answer)
+            }
+            5 => Self::Deleted(reader.digest()?),
+            6 => Self::Failed(Failure::read(reader)?),
+            7 => Self::Split(Split::read(reader)?),
+            8 => Self::Frame(reader.digest()?, reader.text()?.to_owned()),
+            _ => return Err(corrupt("it is of a kind that is not known here")),
+        })
+    }
+}
+
+impl Failure {
+    fn write(&self, writer: &mut Writer) {
+        writer.raw(&self.run);
+        for text in [&self.strategy, &self.dataset, &self.purpose, &self.about] {
+            writer.bytes(text.as_bytes());
+        }
+        writer.i64(self.at_ns);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self> {
+        Ok(Self {
+            run: reader.array()?,
+            strategy: reader.text()?.to_owned(),
+            dataset: reader.text()?.to_owned(),
+            purpose: reader.text()?.to_owned(),
+            about: reader.text()?.to_owned(),
+            at_ns: reader.i64()?,
+        })
+    }
+}
+
+impl Split {
+    fn write(&self, writer: &mut Writer) {
+        writer.bytes(self.split.as_bytes());
+        writer.i64(self.fold);
+        writer.i64(self.version);
+        self.data.iter().for_each(|digest| writer.raw(digest));
+        writer.i64(self.at_ns);
+        writer.bytes(self.about.as_bytes());
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self> {
+        Ok(Self {
+            split: reader.text()?.to_owned(),
+            fold: reader.i64()?,
+            version: reader.i64()?,
+            data: [reader.array()?, reader.array()?],
+            at_ns: reader.i64()?,
+            about: reader.text()?.to_owned(),
+        })
+    }
+}
+
+/// Where the next frame may begin.
+fn find(bytes: &[u8]) -> Option<usize> {
+    bytes
+        .windows(MAGIC.len())
+        .position(|window| window == MAGIC)
+}
+
+fn tagged(writer: &mut Writer, tag: u8, digest: Digest, text: &str) {
+    writer.u8(tag);
+    writer.raw(&digest.0);
+    writer.bytes(text.as_bytes());
+}
+
+/// Writes a value behind a flag that says whether there is one.
+pub(super) fn optional<T>(
+    writer: &mut Writer,
+    value: Option<T>,
+    write: impl FnOnce(&mut Writer, T),
+) {
+    writer.u8(u8::from(value.is_some()));
+    if let Some(value) = value {
+        write(writer, value);
+    }
+}
+
+/// Reads a value that may be there.
+pub(super) fn if_there<'a, T>(
+    reader: &mut Reader<'a>,
+    read: impl FnOnce(&mut Reader<'a>) -> Result<T>,
+) -> Result<Option<T>> {
+    match reader.u8()? {
+        0 => Ok(None),
+        _ => read(reader).map(Some),
+    }
+}
+
+fn corrupt(what: &str) -> Error {
+    Error::new(
+        Kind::Corrupt,
+        format!("an event of the log of runs can't be read: {what}"),
+    )
+}
