@@ -27,8 +27,8 @@ _ROLES = ("ignore", "unordered", "files")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Options(TypedDict, total=False):
-    """Options of the decorators, all by keyword; `robust_cacheable` says what they mean."""
+class CodeOptions(TypedDict, total=False):
+    """Options that say what code is."""
 
     version: str
     ignore: str | Iterable[str]
@@ -38,6 +38,11 @@ class Options(TypedDict, total=False):
     deps: Iterable[object]
     track_code: Literal["deep", "own", False]
     track_packages: str | Iterable[str]
+
+
+class Options(CodeOptions, total=False):
+    """Options of the decorators, all by keyword; `robust_cacheable` says what they mean."""
+
     on_uncacheable: str
     store: Store | str | os.PathLike[str] | None
     ttl: Any
@@ -246,17 +251,21 @@ def time_aware_cacheable(function: Any = None, /, **options: Any) -> Any:
 
 
 def _decorate(decorator: str, function: Any, options: dict[str, Any], kind: type = Options) -> Any:
-    unknown = [f"`{name}`" for name in options if name not in kind.__annotations__]
-    if unknown:
-        known = ", ".join(f"`{name}`" for name in kind.__annotations__)
-        message = f"{decorator} has no option {', '.join(unknown)}; it has {known}"
-        raise TypeError(message)
+    _refuse_unknown(decorator, options, kind)
     settings = _settings(options)
     if kind is TimeOptions:
         settings["timing"] = make_timing(options)
     if function is None:
         return lambda function: _wrap(decorator, function, settings)
     return _wrap(decorator, function, settings)
+
+
+def _refuse_unknown(decorator: str, options: dict[str, Any], kind: type) -> None:
+    unknown = [f"`{name}`" for name in options if name not in kind.__annotations__]
+    if unknown:
+        known = ", ".join(f"`{name}`" for name in kind.__annotations__)
+        message = f"{decorator} has no option {', '.join(unknown)}; it has {known}"
+        raise TypeError(message)
 
 
 def _settings(options: dict[str, Any]) -> dict[str, Any]:
@@ -278,6 +287,21 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
         "policy": make_policy(options),
         "key": _key(options),
     }
+
+
+def code_settings(decorator: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Check options that say what code is, for a decorator that has others of its own.
+
+    Raises
+    ------
+    TypeError
+        An option is unknown.
+    CacheConfigError
+        One has a value that can't be right.
+    """
+    _refuse_unknown(decorator, options, CodeOptions)
+    settings = _settings(options)
+    return {name: settings[name] for name in ("version", "options")}
 
 
 def _code_options(options: dict[str, Any]) -> dict[str, Any]:

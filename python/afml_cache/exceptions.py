@@ -18,6 +18,9 @@ __all__ = [
     "CacheWriteWarning",
     "LoaderError",
     "PartialCoverageError",
+    "PrunedError",
+    "RunNotFoundError",
+    "RankingWarning",
     "SchemaError",
     "SpotCheckWarning",
     "TimeRangeWarning",
@@ -94,6 +97,20 @@ class BasisChangedError(CacheError, ValueError):
     """
 
 
+class PrunedError(CacheError, LookupError):
+    """What a run returned is gone, and its metrics are left: `keep_top` said so.
+
+    Calling the backtest again computes it and restores the run; `pin` spares runs.
+    """
+
+
+class RunNotFoundError(CacheError, KeyError):
+    """There is no run of that id; the message says where it was looked for."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
 class PartialCoverageError(CacheError, RuntimeError):
     """Some bars of a request could not be fetched; its cause is why.
 
@@ -144,6 +161,10 @@ class SpotCheckWarning(CacheWarning):
     The function depends on something that is not in its key, such as a random state, a file or the
     clock, or the stored bytes were damaged.
     """
+
+
+class RankingWarning(CacheWarning):
+    """A ranking or a comparison of runs leaves some out, or compares what can't be compared."""
 
 
 class TimeRangeWarning(CacheWarning):

@@ -48,7 +48,7 @@ class Timing:
 
     def range_of(self, function: str, arguments: Arguments) -> tuple[int, int] | None:
         """Give the first and the last instant that a call looks at, open ends as the extremes."""
-        found = [each for _, value in arguments for each in _spans(value)]
+        found = [each for _, value in arguments for each in spans_of(value)]
         lower = self._bound(function, arguments, self.starts)
         upper = self._bound(function, arguments, self.ends)
         if not found and lower is None and upper is None:
@@ -113,12 +113,12 @@ def _named(option: str, name: object, usual: tuple[str, ...]) -> tuple[str, ...]
     return (name,)
 
 
-def _spans(value: object, *, inside: bool = True) -> Iterator[Span]:
+def spans_of(value: object, *, inside: bool = True) -> Iterator[Span]:
     """Give the spans of a time-indexed value, or of those in a list, tuple or dictionary."""
     if inside and type(value) in {list, tuple, dict}:
         parts: Any = value.values() if isinstance(value, dict) else value
         for part in parts:
-            yield from _spans(part, inside=False)
+            yield from spans_of(part, inside=False)
     elif _is_table(value):
         whole = _of_pandas(value) or _of_polars(value)
         if whole is not None:

@@ -1,0 +1,1 @@
+"""Backtests: runs, what was tried, and walk-forward folds."""

@@ -1,0 +1,87 @@
+"""What a backtest returns: metrics, trades, equity, positions and diagnostics, in any shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from afml_cache.exceptions import CacheConfigError
+from afml_cache.runs.result import BacktestResult
+
+SLOTS = ("metrics", "trades", "equity_curve", "positions", "diagnostics")
+_NAMES = {"equity": "equity_curve"}
+
+
+class Parts(NamedTuple):
+    """The parts of an answer."""
+
+    metrics: Mapping[Any, Any]
+    trades: Any = None
+    equity_curve: Any = None
+    positions: Any = None
+    diagnostics: Any = None
+
+
+def taken_apart(answer: Any) -> Parts:
+    """Tell the parts of what a backtest returned.
+
+    A tuple or list is metrics, trades, equity, positions and diagnostics, in this order, as far as
+    it goes. A mapping is the metrics, unless its item "metrics" is one: then its items are parts,
+    by these names.
+
+    Raises
+    ------
+    CacheConfigError
+        There are no metrics in it.
+    """
+    if isinstance(answer, BacktestResult):
+        return Parts(**{name: getattr(answer, name) for name in SLOTS})
+    if isinstance(answer, Mapping):
+        if not isinstance(answer.get("metrics"), Mapping):
+            return Parts(answer)
+        named = {_NAMES.get(name, name): part for name, part in answer.items()}
+        return Parts(**{name: named.get(name) for name in SLOTS})
+    if isinstance(answer, tuple | list) and answer and isinstance(answer[0], Mapping):
+        return Parts(*answer[: len(SLOTS) - 1], *_rest(answer))
+    message = (
+        "a backtest returns its metrics, a mapping of names to numbers, alone or first: "
+        f"(metrics, trades, equity); this one returned {_shown(answer)}"
+    )
+    raise CacheConfigError(message)
+
+
+def _rest(answer: tuple[Any, ...] | list[Any]) -> tuple[Any, ...]:
+    """Give what stands behind the positions, as one."""
+    rest = answer[len(SLOTS) - 1 :]
+    if not rest:
+        return ()
+    return (rest[0] if len(rest) == 1 else list(rest),)
+
+
+def _shown(answer: Any) -> str:
+    if isinstance(answer, tuple | list):
+        inside = ", ".join(type(part).__name__ for part in answer)
+        return f"a {type(answer).__name__} of ({inside})"
+    return f"a {type(answer).__name__}"
+
+
+def without_trades(answer: Any) -> Any:
+    """Give an answer of the same type and length that has no trades."""
+    return with_trades(answer, None)
+
+
+def with_trades(answer: Any, trades: Any) -> Any:
+    """Give an answer of the same type and length with these trades, where it has a place for them."""
+    if isinstance(answer, BacktestResult):
+        parts = {name: getattr(answer, name) for name in SLOTS}
+        return BacktestResult(answer.metadata, **{**parts, "trades": trades})
+    if isinstance(answer, Mapping):
+        has_trades = isinstance(answer.get("metrics"), Mapping) and "trades" in answer
+        return {**answer, "trades": trades} if has_trades else answer
+    if not isinstance(answer, tuple | list) or len(answer) <= SLOTS.index("trades"):
+        return answer
+    parts = [trades if place == 1 else part for place, part in enumerate(answer)]
+    if type(answer) in {tuple, list}:
+        return type(answer)(parts)
+    make = getattr(type(answer), "_make", None)
+    return tuple(parts) if make is None else make(parts)

@@ -1,0 +1,215 @@
+"""The life of a call of a backtest: look up, and only then compute and record."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from afml_cache.exceptions import CacheError, CacheMissError, UncacheableArgumentError
+from afml_cache.runs import answers, flights, lookup
+from afml_cache.runs.index import note_latest
+from afml_cache.runs.reading import payload_of, tell_once
+from afml_cache.runs.recording import Recording, shown
+
+if TYPE_CHECKING:
+    from afml_cache.runs.decorator import CachedBacktest
+    from afml_cache.runs.identity import Call, Identity
+
+
+class Hit:
+    """A run that is there."""
+
+    def __init__(self, payload: dict[str, Any]) -> None:
+        self.seconds: float = payload.get("seconds", 0.0)
+        self.answer = payload["answer"] if "answer" in payload else _usual(payload)
+
+
+def _usual(payload: dict[str, Any]) -> tuple[Any, ...]:
+    """Give the answer of a run that was recorded by hand: metrics, trades, equity, and the rest."""
+    parts = [payload.get(name) for name in answers.SLOTS]
+    while len(parts) > 3 and parts[-1] is None:  # noqa: PLR2004 - metrics, trades, equity
+        parts.pop()
+    return tuple(parts)
+
+
+class Task:
+    """One call."""
+
+    def __init__(
+        self,
+        backtest: CachedBacktest,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        mode: str,
+    ) -> None:
+        self._backtest = backtest
+        self._function = backtest.strategy.function
+        self._given = args, kwargs
+        self._mode = mode
+        self._call: Call | None = None
+        self._seconds = 0.0
+
+    def answered(self) -> Any:
+        """Give the answer."""
+        identity = self._identified()
+        if identity is None:
+            args, kwargs = self._given
+            return self._function(*args, **kwargs)
+        found = self._looked_up(identity)
+        if found is None and self._mode == "normal":
+            found = flights.awaited(self._waiting(identity))
+        if isinstance(found, Hit):
+            return self._given_back(found, identity)
+        with found or flights.Turn(identity.run):
+            return self._kept(self._computed(identity), identity)
+
+    async def awaited(self) -> Any:
+        """Give the answer of a coroutine function."""
+        identity = self._identified()
+        if identity is None:
+            args, kwargs = self._given
+            return await self._function(*args, **kwargs)
+        found = self._looked_up(identity)
+        if found is None and self._mode == "normal":
+            found = await flights.aawaited(self._waiting(identity))
+        if isinstance(found, Hit):
+            return self._given_back(found, identity)
+        with found or flights.Turn(identity.run):
+            return self._kept(await self._acomputed(identity), identity)
+
+    def _identified(self) -> Identity | None:
+        """Tell which run it is; `None` where it goes past the cache."""
+        args, kwargs = self._given
+        if self._mode == "off":
+            self._backtest.counts.add(bypasses=1)
+            return None
+        start = time.perf_counter()
+        try:
+            self._call = self._backtest.strategy.bind(args, kwargs)
+        except TypeError:  # the function itself says it best
+            return None
+        try:
+            return self._backtest.strategy.identity(self._call)
+        except UncacheableArgumentError as error:
+            self._backtest.counts.add(bypasses=1)
+            if self._mode == "frozen":
+                raise self._missing(str(error)) from error
+            name = self._backtest.strategy.name
+            tell_once(
+                "UncacheableArgumentWarning",
+                f"the backtest {name!r} runs without the cache: {error}; leave the argument out "
+                "with ignore=, or pass plain values",
+            )
+            return None
+        finally:
+            self._backtest.counts.add(seconds_keyed=time.perf_counter() - start)
+
+    def _looked_up(self, identity: Identity) -> Hit | None:
+        if self._mode == "fresh":
+            return None
+        found = self._found(identity)
+        if found is None and self._mode == "frozen":
+            raise self._missing(f"there is no run {identity.run}")
+        return found
+
+    def _missing(self, reason: str) -> CacheMissError:
+        return CacheMissError(
+            f"the backtest {self._backtest.strategy.name!r} has no run for this call ({reason}), "
+            'and nothing is computed in mode "frozen"'
+        )
+
+    def _found(self, identity: Identity) -> Hit | None:
+        payload = payload_of(self._backtest.cache.native, identity.run)
+        return None if payload is None or payload.get("pruned") else Hit(payload)
+
+    def _waiting(self, identity: Identity) -> flights.Waiting:
+        runs = self._backtest.cache.native
+        return flights.Waiting(runs, identity.run, lambda: self._found(identity))
+
+    def _given_back(self, hit: Hit, identity: Identity) -> Any:
+        self._backtest.counts.add(hits=1, disk_hits=1, seconds_saved=hit.seconds)
+        note_latest(self._backtest.cache.native, identity.run)
+        return hit.answer
+
+    def _computed(self, identity: Identity) -> Any:
+        bound = self._bound()
+        start = time.perf_counter()
+        try:
+            answer = self._function(*bound.args, **bound.kwargs)
+        except Exception as error:
+            self._failed(error, identity)
+            raise
+        self._took(time.perf_counter() - start)
+        return answer
+
+    async def _acomputed(self, identity: Identity) -> Any:
+        bound = self._bound()
+        start = time.perf_counter()
+        try:
+            answer = await self._function(*bound.args, **bound.kwargs)
+        except Exception as error:
+            self._failed(error, identity)
+            raise
+        self._took(time.perf_counter() - start)
+        return answer
+
+    def _bound(self) -> Any:
+        assert self._call is not None  # noqa: S101 - it has an identity
+        return self._call.bound
+
+    def _took(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._backtest.counts.add(misses=1, seconds_computed=seconds)
+
+    def _kept(self, answer: Any, identity: Identity) -> Any:
+        """Record what was computed; whatever fails there costs a warning."""
+        answer = answer if self._backtest.save_trades else answers.without_trades(answer)
+        if self._mode == "readonly":
+            return answer
+        try:
+            self._record(answer, identity)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller has the answer
+            self._backtest.counts.add(errors=1)
+            tell_once(
+                "CacheWriteWarning",
+                f"a run of {self._backtest.strategy.name!r} was not recorded: {error}",
+            )
+        return answer
+
+    def _record(self, answer: Any, identity: Identity) -> None:
+        backtest, call = self._backtest, self._call
+        parts = answers.taken_apart(answer)
+        assert call is not None  # noqa: S101 - it has an identity
+        if backtest.strategy.identity(call) != identity:
+            message = "it changed its own arguments, or its code was changed while it ran"
+            raise CacheError(message)
+        recording = Recording(
+            identity,
+            backtest.strategy.name,
+            call.parameters,
+            call.data,
+            parts,
+            lookup.code_of(backtest.strategy, call),
+            backtest.about,
+            seconds=self._seconds,
+            answer=answer,
+            has_answer=True,
+        )
+        backtest.cache.record(recording)
+
+    def _failed(self, error: Exception, identity: Identity) -> None:
+        """Note in the ledger that it raised."""
+        self._backtest.counts.add(misses=1)
+        if self._mode == "readonly":
+            return
+        call, strategy = self._call, self._backtest.strategy
+        assert call is not None  # noqa: S101 - it has an identity
+        told = {"parameters": call.parameters, "error": f"{type(error).__name__}: {error}"}
+        runs = self._backtest.cache.native
+        try:
+            family = self._backtest.about.family(call.data)
+            about = json.dumps(told, default=shown)
+            runs.fail(identity.run, (strategy.name, *family), time.time_ns(), about)
+        except Exception as failure:  # noqa: BLE001 - the caller is to have the backtest's own
+            tell_once("CacheWriteWarning", f"a failed backtest was not noted: {failure}")

@@ -1,0 +1,53 @@
+"""Parameters in the form that they are told apart by."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from afml_cache._native import digest
+
+# Their `item()` is no equal of theirs: whole numbers instead of times, or themselves.
+_KEPT = "mMGV"
+
+
+def canonical(value: Any) -> Any:
+    """Give parameters with NumPy scalars as their Python equals, and mappings in one order.
+
+    So a grid of `np.arange` and its copy from JSON have one digest.
+    """
+    if isinstance(value, Mapping):
+        items = [(plain(name), canonical(each)) for name, each in value.items()]
+        return dict(sorted(items, key=lambda item: digest(item[0])))
+    if type(value) is list:
+        return [canonical(each) for each in value]
+    if type(value) is tuple:
+        return tuple(canonical(each) for each in value)
+    return plain(value)
+
+
+def plain(value: Any) -> Any:
+    """Give a scalar of NumPy as its equal of Python, and anything else as it is."""
+    numpy: Any = sys.modules.get("numpy")
+    if numpy is None:
+        return value
+    scalar = isinstance(value, numpy.generic) or (
+        type(value) is numpy.ndarray and value.ndim == 0
+    )
+    if not scalar or value.dtype.kind in _KEPT or value.dtype == numpy.longdouble:
+        return value
+    return value.item()
+
+
+def typed(parameters: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Give parameters as they are kept: in their order, NumPy scalars as their Python equals."""
+    return {plain(name): _kept(value) for name, value in parameters.items()}
+
+
+def _kept(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return typed(value)
+    if type(value) in {list, tuple}:
+        return type(value)(_kept(each) for each in value)
+    return plain(value)

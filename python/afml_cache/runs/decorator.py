@@ -1,0 +1,195 @@
+"""`cached_backtest`: a function of which each backtest runs once."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from afml_cache._native import current_mode
+from afml_cache.decorators import code_settings
+from afml_cache.exceptions import CacheConfigError
+from afml_cache.runs import index, lookup
+from afml_cache.runs.cache import BacktestCache, get_backtest_cache
+from afml_cache.runs.calls import Task
+from afml_cache.runs.counts import Counts, mark_coroutine_function
+from afml_cache.runs.curves import checked_kind
+from afml_cache.runs.identity import Strategy
+from afml_cache.runs.recording import About
+
+if TYPE_CHECKING:
+    from afml_cache.info import CacheInfo
+
+__all__ = ["CachedBacktest", "cached_backtest"]
+
+
+def cached_backtest(
+    strategy_name: str,
+    save_trades: bool = True,  # noqa: FBT001, FBT002 - scripts pass it by place
+    *,
+    data: str | tuple[str, ...] | None = None,
+    params: str | None = None,
+    dataset: str | None = None,
+    purpose: str = "",
+    equity_kind: str = "price",
+    notes: str = "",
+    tags: dict[str, str] | None = None,
+    costs: dict[str, Any] | None = None,
+    cache: BacktestCache | None = None,
+    **options: Any,
+) -> Callable[[Callable[..., Any]], CachedBacktest]:
+    """Run each backtest of a strategy once, and keep what it returned as a run.
+
+    A run is told by the strategy's name, its code with all that it reaches, its parameters, the
+    content of its data, and every other argument. The order of parameters does not count, and
+    NumPy's scalars count as Python's.
+
+    Parameters
+    ----------
+    strategy_name : str
+        The strategy; rankings and the ledger go by it.
+    save_trades : bool, default True
+        Whether trades are kept. If not, the first answer has none either.
+    data, params : str or tuple of str, optional
+        Names of the arguments that are the data, and of the one that has the parameters. By
+        default those are `data` and `params`, else the first frame and the first mapping.
+    dataset : str, optional
+        What the data set is called in the ledger; by default its source, symbol and timeframe, as
+        far as its frames have such attributes.
+    purpose : str, default ""
+        What the data set is used for: trials for another purpose are another family.
+    equity_kind : {"price", "pnl", "returns"}, default "price"
+        What the equity curve is: levels, cumulative profit in currency, or returns by period.
+    notes : str, default ""
+        Kept with each run.
+    tags, costs : dict, optional
+        Kept with each run; `costs` are named costs, such as commission and slippage.
+    cache : BacktestCache, optional
+        Where runs go; `get_backtest_cache()` by default.
+    **options
+        Those of `robust_cacheable` that say what code is: `version`, `ignore`, `unordered`,
+        `files`, `deps`, `ignore_deps`, `track_code`, `track_packages`.
+
+    Returns
+    -------
+    callable
+        A decorator. The function that it gives is called as before, and has `last_run_id`,
+        `cache_info()`, `refresh(...)`, `run_id(...)`, `is_cached(...)` and `__wrapped__`.
+
+    Raises
+    ------
+    CacheConfigError
+        An option has a value that can't be right.
+
+    Notes
+    -----
+    A backtest returns its metrics, alone or first: (metrics, trades, equity, positions,
+    diagnostics), as far as it goes, or a dictionary of these. A hit has the type and the length of
+    the first answer. What is raised is noted in the ledger as a failure, which is no trial, and
+    goes to the caller. Where the cache fails the function runs, and a `CacheWarning` says why.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from afml_cache import cached_backtest
+    >>> @cached_backtest("hold")
+    ... def hold(data, params):
+    ...     equity = data["close"] * params["units"]
+    ...     return {"total_return": float(equity.iloc[-1] / equity.iloc[0] - 1)}, None, equity
+    >>> bars = pd.DataFrame({"close": [100.0, 101.0, 103.0]})
+    >>> hold(bars, {"units": 2})[0], hold(bars.copy(), {"units": 2})[0]
+    ({'total_return': 0.03}, {'total_return': 0.03})
+    >>> hold.cache_info().hits
+    1
+    """
+    if not isinstance(strategy_name, str) or not strategy_name:
+        message = (
+            f"cached_backtest takes the strategy's name, not {strategy_name!r}: "
+            '@cached_backtest("momentum")'
+        )
+        raise CacheConfigError(message)
+    about = About(
+        dataset, purpose, checked_kind(equity_kind), notes, dict(tags or {}), dict(costs or {})
+    )
+    settings = code_settings("cached_backtest", options)
+
+    def decorate(function: Callable[..., Any]) -> CachedBacktest:
+        strategy = Strategy(strategy_name, function, data=data, params=params, settings=settings)
+        return CachedBacktest(strategy, about, save_trades=save_trades, cache=cache)
+
+    return decorate
+
+
+class CachedBacktest:
+    """A backtest function whose runs are kept; `cached_backtest` makes it."""
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        about: About,
+        *,
+        save_trades: bool,
+        cache: BacktestCache | None,
+    ) -> None:
+        self.strategy = strategy
+        self.about = about
+        self.save_trades = save_trades
+        self.counts = Counts()
+        self._cache = cache
+        self._is_async = inspect.iscoroutinefunction(strategy.function)
+        functools.update_wrapper(self, strategy.function)
+        if self._is_async:
+            mark_coroutine_function(self)
+        lookup.register(strategy)
+
+    @property
+    def cache(self) -> BacktestCache:
+        """Where the runs go."""
+        return self._cache or get_backtest_cache()
+
+    @property
+    def last_run_id(self) -> str | None:
+        """The id of the run that this thread recorded or hit last, of any backtest."""
+        return index.latest(self.cache.native)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<cached backtest {self.strategy.name!r} of {self.strategy.function!r}>"
+
+    def __cache_key__(self) -> Any:
+        return self.strategy.name, self.strategy.function
+
+    def cache_info(self) -> CacheInfo:
+        """Give what this function has done in this process."""
+        return self.counts.info()
+
+    def run_id(self, *args: Any, **kwargs: Any) -> str:
+        """Give the id of the run of a call, whether it is there or not.
+
+        Raises
+        ------
+        UncacheableArgumentError
+            An argument can't be keyed.
+        """
+        return self.strategy.identity(self.strategy.bind(args, kwargs)).run
+
+    def is_cached(self, *args: Any, **kwargs: Any) -> bool:
+        """Whether the run of a call is there, with what it returned."""
+        run = self.cache.native.find(self.run_id(*args, **kwargs))
+        return run is not None and run.state == "whole"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Give the answer of a backtest: kept, or computed and then kept."""
+        return self._called(args, kwargs, current_mode())
+
+    def refresh(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute a backtest whatever is kept, and keep what it returns."""
+        return self._called(args, kwargs, "fresh")
+
+    def _called(self, args: tuple[Any, ...], kwargs: dict[str, Any], mode: str) -> Any:
+        task = Task(self, args, kwargs, mode)
+        return task.awaited() if self._is_async else task.answered()

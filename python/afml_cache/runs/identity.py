@@ -1,0 +1,277 @@
+"""What a run is: strategy, code, parameters, the content of its data, and all other arguments."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from afml_cache._native import Function, digest
+from afml_cache.exceptions import CacheConfigError
+from afml_cache.policy import make_policy
+from afml_cache.runs import rankings
+from afml_cache.runs.canonical import canonical, typed
+
+Part = tuple[str, str, str]
+
+_DATA: Final = "data"
+_PARAMETERS: Final = ("params", "parameters")
+_FRAMES: Final = frozenset({"pandas", "polars", "pyarrow", "numpy"})
+_PLAIN: Final = (bool, int, float, str, type(None))
+_ARGUMENT: Final = "argument `"
+_INSTALLED: Final = "installed "
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What tells a run from all others.
+
+    Attributes
+    ----------
+    run : str
+        The id of the run.
+    trial : str
+        The same, whatever the data.
+    parameters, data : str
+        Digests of these.
+    """
+
+    run: str
+    trial: str
+    parameters: str
+    data: str
+
+
+def data_digest(data: Any) -> str:
+    """Digest the data of a backtest: one frame, several, or a dictionary of them by symbol."""
+    if isinstance(data, Mapping):
+        return digest(sorted((str(symbol), digest(frame)) for symbol, frame in data.items()))
+    return digest(data)
+
+
+def identify(strategy: str, trial: str, parameters: Any, data: Any) -> Identity:
+    """Tell the run of a trial on some data."""
+    content = data_digest(data)
+    run = digest(("afml-cache run", strategy, trial, content))
+    return Identity(run, trial, digest(canonical(parameters)), content)
+
+
+def trial_of(strategy: str, code: str | None, parameters: Any) -> str:
+    """Tell the trial of parameters, and of code that is told in words or not at all."""
+    return digest(("afml-cache trial", strategy, code, canonical(parameters)))
+
+
+def code_of_text(code: str | None) -> str | None:
+    """Digest code that is told in words."""
+    return None if code is None else digest(("code in words", code))
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a backtest.
+
+    Attributes
+    ----------
+    bound : inspect.BoundArguments
+        The arguments, defaults filled in; a ranking in the place of parameters is its best ones.
+    data_names : tuple of str
+        Of which arguments the data is.
+    parameters_name : str or None
+        Of which argument the parameters are.
+    """
+
+    bound: inspect.BoundArguments
+    data_names: tuple[str, ...]
+    parameters_name: str | None
+
+    @property
+    def data(self) -> Any:
+        """The data: one argument, or a tuple of several."""
+        given = [self.bound.arguments.get(name) for name in self.data_names]
+        return given[0] if len(given) == 1 else tuple(given) or None
+
+    @cached_property
+    def parameters(self) -> dict[Any, Any]:
+        """The parameters; where no argument is a mapping of them, all plain arguments are."""
+        arguments = self.bound.arguments
+        if self.parameters_name is not None:
+            return typed(arguments[self.parameters_name] or {})
+        plain = {name: value for name, value in arguments.items() if name not in self.data_names}
+        return {
+            name: value for name, value in typed(plain).items() if isinstance(value, _PLAIN)
+        }
+
+
+class Strategy:
+    """A backtest function under the name of its strategy.
+
+    Parameters
+    ----------
+    name : str
+        The strategy's name.
+    function : callable
+        What computes a backtest.
+    data, params : str or iterable of str, optional
+        Names of the parameters that are the data, and of the one that has the parameters.
+    settings : dict, optional
+        Options of code, as the native function takes them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        *,
+        data: str | tuple[str, ...] | None = None,
+        params: str | None = None,
+        settings: dict[str, Any] | None = None,
+    ) -> None:
+        self.name = name
+        self.function = function
+        self.signature = inspect.signature(function, follow_wrapped=False)
+        self._data = self._named("data", (data,) if isinstance(data, str) else data)
+        self._params = next(iter(self._named("params", params and (params,)) or ()), None)
+        self._settings = settings or {}
+        self._keys: dict[tuple[str, ...], Function] = {}
+
+    def _named(self, option: str, names: Any) -> tuple[str, ...] | None:
+        for name in names or ():
+            if name not in self.signature.parameters:
+                message = (
+                    f"`{option}` names `{name}`, and the backtest of {self.name!r} has no such "
+                    "parameter"
+                )
+                raise CacheConfigError(message)
+        return tuple(names) if names else None
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+        """Tell what the arguments of a call are.
+
+        Raises
+        ------
+        TypeError
+            They do not fit the signature.
+        """
+        bound = self.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        arguments = bound.arguments
+        data = self._data or self._data_of(arguments)
+        params = self._params or self._params_of(arguments, data)
+        if params is not None:
+            arguments[params] = rankings.best_parameters(arguments[params])
+        return Call(bound, data, params)
+
+    def _data_of(self, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+        if _DATA in self.signature.parameters:
+            return (_DATA,)
+        frames = (name for name, value in arguments.items() if is_data(value))
+        return tuple(frames)[:1]
+
+    def _params_of(self, arguments: Mapping[str, Any], data: tuple[str, ...]) -> str | None:
+        for name, value in arguments.items():
+            named = name in _PARAMETERS and value is not None
+            if named and (isinstance(value, Mapping) or rankings.is_ranking(value)):
+                return name
+        others = (name for name in arguments if name not in data)
+        return next(
+            (name for name in others if isinstance(arguments[name], Mapping) and not self._is_rest(name)),
+            None,
+        )
+
+    def _is_rest(self, name: str) -> bool:
+        kind = self.signature.parameters[name].kind
+        return kind is inspect.Parameter.VAR_KEYWORD
+
+    def arguments(self, parameters: Any, data: Any) -> dict[str, Any]:
+        """Put parameters and data into the places of the function's arguments."""
+        names = list(self.signature.parameters)
+        of_data = self._data or ((_DATA,) if _DATA in names else ())
+        named = self._params or next((name for name in _PARAMETERS if name in names), None)
+        rest = [name for name in names if name not in of_data and name != named]
+        if not of_data:
+            of_data, rest = tuple(rest[:1]), rest[1:]
+        given = dict(zip(of_data, [data] if len(of_data) == 1 else data, strict=False))
+        if named is not None:
+            return {**given, named: parameters}
+        if isinstance(parameters, Mapping) and all(name in rest for name in parameters):
+            return {**given, **parameters}
+        return {**given, **dict.fromkeys(rest[:1], parameters)}
+
+    def identity(self, call: Call) -> Identity:
+        """Tell which run a call is.
+
+        Raises
+        ------
+        UncacheableArgumentError
+            Something in it can't be keyed.
+        """
+        bound = self._canonical(call)
+        trial = self._key(call.data_names).cache_key(*bound.args, **bound.kwargs)
+        return identify(self.name, trial, call.parameters, call.data)
+
+    def parts(self, call: Call) -> tuple[str, list[Part], list[Part], dict[str, str]]:
+        """Give the digest of the code, its parts, those of other arguments, and packages."""
+        bound = self._canonical(call)
+        _, parts = self._key(call.data_names).key_parts(*bound.args, **bound.kwargs)
+        code = [part for part in parts if not part[0].startswith((_ARGUMENT, _INSTALLED))]
+        named = f"{_ARGUMENT}{call.parameters_name}`"
+        others = [part for part in parts if part[0].startswith(_ARGUMENT) and part[0] != named]
+        packages = {
+            label.removeprefix(_INSTALLED): text
+            for label, _, text in parts
+            if label.startswith(_INSTALLED)
+        }
+        return digest([part[:2] for part in code]), code, others, packages
+
+    def _canonical(self, call: Call) -> inspect.BoundArguments:
+        bound, name = call.bound, call.parameters_name
+        if name is None:
+            arguments = {key: canonical(value) for key, value in bound.arguments.items()}
+        else:
+            arguments = {**bound.arguments, name: canonical(bound.arguments[name])}
+        arguments.update(dict.fromkeys(call.data_names))
+        return inspect.BoundArguments(self.signature, arguments)  # type: ignore[arg-type]
+
+    def _key(self, data: tuple[str, ...]) -> Function:
+        """Give what keys all but the data; the strategy's name is the function's there."""
+        key = self._keys.get(data)
+        if key is None:
+            options = {**self._settings.get("options", {})}
+            options["ignore"] = (*options.get("ignore", ()), *data)
+            key = self._keys[data] = Function(
+                self.function,
+                f"backtest {self.name}",
+                version=self._settings.get("version", ""),
+                options=options,
+                raises=True,
+                timing=None,
+                store=None,
+                policy=make_policy({}),
+                key=None,
+            )
+        return key
+
+
+def is_data(value: Any) -> bool:
+    """Whether a value is a frame, or several: in a list, a tuple, or a dictionary by symbol."""
+    if isinstance(value, Mapping):
+        return bool(value) and all(map(_is_frame, value.values()))
+    if type(value) in {list, tuple}:
+        return bool(value) and all(map(_is_frame, value))
+    return _is_frame(value)
+
+
+def _is_frame(value: Any) -> bool:
+    """Whether a value has rows: of pandas, polars or pyarrow, or an array."""
+    root = type(value).__module__.partition(".")[0]
+    if root not in _FRAMES and not any(
+        base.__module__.partition(".")[0] in _FRAMES for base in type(value).__mro__
+    ):
+        return False
+    if rankings.is_ranking(value):
+        return False
+    if root == "numpy":
+        return bool(getattr(value, "shape", ()))
+    return any(hasattr(value, name) for name in ("columns", "index", "dtype"))

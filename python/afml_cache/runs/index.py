@@ -1,0 +1,94 @@
+"""The runs of a store as a mapping, which is always what is there now."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from afml_cache.exceptions import RunNotFoundError
+from afml_cache.runs.reading import numbers, parameters_of, timestamp
+
+if TYPE_CHECKING:
+    from types import EllipsisType
+
+    from afml_cache._native import Run, Runs
+
+_latest = threading.local()
+
+
+def note_latest(runs: Runs, run_id: str) -> None:
+    """Remember which run this thread recorded or hit last."""
+    vars(_latest)[str(runs.folder)] = run_id
+
+
+def latest(runs: Runs) -> str | None:
+    """Give the run that this thread recorded or hit last."""
+    found: str | None = vars(_latest).get(str(runs.folder))
+    return found
+
+
+def found(runs: Runs, run_id: Any) -> Run:
+    """Find a run.
+
+    Raises
+    ------
+    RunNotFoundError
+        There is none of that id.
+    """
+    run = runs.find(run_id) if _is_id(run_id) else None
+    if run is None:
+        message = (
+            f"there is no run {run_id!r} in `{runs.folder}`; a run's id has 32 hexadecimal digits, "
+            "and `runs()` lists those that there are"
+        )
+        raise RunNotFoundError(message)
+    return run
+
+
+def find(runs: Runs, run_id: Any) -> Run | None:
+    """Find a run; `None` where there is none of that id."""
+    return runs.find(run_id) if _is_id(run_id) else None
+
+
+def _is_id(run_id: Any) -> bool:
+    digits = "0123456789abcdefABCDEF"
+    return isinstance(run_id, str) and len(run_id) == 32 and all(one in digits for one in run_id)  # noqa: PLR2004
+
+
+class RunIndex(Mapping[Any, Any]):
+    """Runs by their ids: strategy, parameters, data hash, timestamp and metrics of each.
+
+    `index[...]` is the id of the run that this thread recorded or hit last.
+    """
+
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
+
+    def __getitem__(self, run_id: str | EllipsisType) -> Any:
+        if run_id is ...:
+            last = latest(self._runs)
+            if last is None:
+                message = "no run was recorded or hit in this thread so far"
+                raise RunNotFoundError(message)
+            return last
+        run = found(self._runs, run_id)
+        return {
+            "strategy": run.strategy,
+            "parameters": parameters_of(self._runs, run),
+            "data_hash": run.data,
+            "timestamp": timestamp(run),
+            "metrics": numbers(run),
+        }
+
+    def __contains__(self, run_id: object) -> bool:
+        return find(self._runs, run_id) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._runs.ids())
+
+    def __len__(self) -> int:
+        return sum(count for _, count in self._runs.count())
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} runs in {self._runs.folder}>"

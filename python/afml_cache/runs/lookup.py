@@ -1,0 +1,102 @@
+"""Which run is asked for, where a strategy is named and its code may be told or not."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from afml_cache.exceptions import CacheConfigError
+from afml_cache.runs.identity import (
+    Call,
+    Identity,
+    Strategy,
+    code_of_text,
+    identify,
+    trial_of,
+)
+from afml_cache.runs.provenance import folder_of
+from afml_cache.runs.recording import Code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The function that each strategy's name stands for in this process, the last that was decorated.
+_registered: dict[str, Strategy] = {}
+_others: weakref.WeakKeyDictionary[Any, dict[str, Strategy]] = weakref.WeakKeyDictionary()
+
+
+def register(strategy: Strategy) -> None:
+    """Have the name of a strategy stand for this function."""
+    _registered[strategy.name] = strategy
+
+
+def with_code(name: str, code: Any, parameters: Any, data: Any) -> tuple[Identity, Code]:
+    """Tell the run of parameters and data, and the code that computed it.
+
+    Parameters
+    ----------
+    code : callable, str or None
+        The backtest function, words that tell its code from other code, or nothing.
+
+    Raises
+    ------
+    CacheConfigError
+        The function takes other arguments, or `code` is nothing of the kind.
+    UncacheableArgumentError
+        Parameters or data can't be keyed.
+    """
+    if code is None or isinstance(code, str):
+        identity = identify(name, trial_of(name, code, parameters), parameters, data)
+        return identity, Code(code_of_text(code))
+    strategy = _strategy_of(name, code)
+    call = _call(strategy, parameters, data)
+    return strategy.identity(call), code_of(strategy, call)
+
+
+def code_of(strategy: Strategy, call: Call) -> Code:
+    """Give the code of a call."""
+    digest, parts, others, packages = strategy.parts(call)
+    return Code(digest, parts, others, packages, folder_of(strategy.function))
+
+
+def candidates(name: str, code: Any, parameters: Any, data: Any) -> Iterator[Identity]:
+    """Give the runs that are meant: with this code, or with none and with the registered one."""
+    if code is not None:
+        yield with_code(name, code, parameters, data)[0]
+        return
+    yield with_code(name, None, parameters, data)[0]
+    registered = _registered.get(name)
+    if registered is not None:
+        try:
+            call = _call(registered, parameters, data)
+        except CacheConfigError:
+            return
+        yield registered.identity(call)
+
+
+def _strategy_of(name: str, code: Any) -> Strategy:
+    own = getattr(code, "strategy", None)
+    if isinstance(own, Strategy):
+        return own
+    if not callable(code):
+        message = (
+            f"`code` is the backtest's function, a text that tells its code from other code, or "
+            f"None; not {code!r}"
+        )
+        raise CacheConfigError(message)
+    known = _others.setdefault(code, {})
+    if name not in known:
+        known[name] = Strategy(name, code)
+    return known[name]
+
+
+def _call(strategy: Strategy, parameters: Any, data: Any) -> Call:
+    """Put parameters and data into the places of a function's arguments."""
+    try:
+        return strategy.bind((), strategy.arguments(parameters, data))
+    except TypeError as error:
+        message = (
+            f"the backtest of {strategy.name!r} takes ({', '.join(strategy.signature.parameters)}), which parameters and "
+            f"data alone do not fill: {error}"
+        )
+        raise CacheConfigError(message) from error

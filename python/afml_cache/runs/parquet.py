@@ -1,0 +1,79 @@
+"""Trades, equity and positions as Parquet, for other tools."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from typing import Any, Final
+
+_FILES: Final = {
+    "trades": "trades.parquet",
+    "equity_curve": "equity.parquet",
+    "positions": "positions.parquet",
+}
+
+
+def written(parts: dict[str, Any]) -> tuple[list[tuple[str, bytes]], dict[str, str]]:
+    """Write the parts of an answer that are tables.
+
+    Parameters
+    ----------
+    parts : dict
+        By the name of the part.
+
+    Returns
+    -------
+    tuple of (list of (str, bytes), dict of str to str)
+        Names and contents of files; and why a part has none, by its name.
+    """
+    files, reasons = [], {}
+    for name, file in _FILES.items():
+        value = parts.get(name)
+        if value is None:
+            continue
+        try:
+            content = _content(value, name)
+        except ImportError as error:
+            reasons[name] = f"{error.name} is not installed: pip install 'afml-cache[runs]'"
+        except Exception as error:  # noqa: BLE001 - of pyarrow and polars, over a value of any kind
+            reasons[name] = f"Parquet can't hold it: {error}"
+        else:
+            files.append((file, content))
+    return files, reasons
+
+
+def _content(value: Any, name: str) -> bytes:
+    polars: Any = sys.modules.get("polars")
+    if polars is not None and isinstance(value, polars.DataFrame | polars.Series):
+        frame = value.to_frame() if isinstance(value, polars.Series) else value
+        io = importlib.import_module("io")
+        held = io.BytesIO()
+        frame.write_parquet(held)
+        content: bytes = held.getvalue()
+        return content
+    pyarrow = importlib.import_module("pyarrow")
+    parquet = importlib.import_module("pyarrow.parquet")
+    sink = pyarrow.BufferOutputStream()
+    parquet.write_table(_table(value, name, pyarrow), sink)
+    content = sink.getvalue().to_pybytes()
+    return content
+
+
+def _table(value: Any, name: str, pyarrow: Any) -> Any:
+    pandas: Any = sys.modules.get("pandas")
+    numpy: Any = sys.modules.get("numpy")
+    if isinstance(value, pyarrow.Table):
+        return value
+    if pandas is not None and isinstance(value, pandas.Series):
+        value = value.to_frame(name if value.name is None else value.name)
+    if pandas is not None and isinstance(value, pandas.DataFrame):
+        return pyarrow.Table.from_pandas(value)
+    if numpy is not None and isinstance(value, numpy.ndarray) and value.ndim == 1:
+        return pyarrow.table({name: value})
+    if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
+        return pyarrow.Table.from_pylist(value)
+    if isinstance(value, list | tuple):
+        return pyarrow.table({name: list(value)})
+    message = f"it is of type {type(value).__name__}"
+    raise TypeError(message)

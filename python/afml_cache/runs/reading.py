@@ -1,0 +1,92 @@
+"""From what is kept of a run to what users see of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from afml_cache.exceptions import CacheError, warn
+from afml_cache.instants import as_datetime
+from afml_cache.runs.answers import SLOTS
+from afml_cache.runs.result import BacktestMetadata, BacktestResult, PrunedResult
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from afml_cache._native import Run, Runs
+
+_told: set[str] = set()
+
+
+def payload_of(runs: Runs, run_id: str) -> dict[str, Any] | None:
+    """Read what was kept of a run; one that can't be believed is told, and counts as none."""
+    try:
+        payload = runs.answer(run_id)
+    except CacheError as error:
+        tell_once("CacheReadWarning", f"the run {run_id} can't be read, and is computed again: {error}")
+        return None
+    return payload if isinstance(payload, dict) else None
+
+
+def tell_once(category: str, message: str) -> None:
+    """Warn, unless the same was told before."""
+    if message not in _told:
+        _told.add(message)
+        warn(category, message)
+
+
+def about_of(run: Run) -> dict[str, Any]:
+    """Give what is kept of a run as JSON."""
+    about: dict[str, Any] = json.loads(run.about)
+    return about
+
+
+def timestamp(run: Run) -> dt.datetime:
+    """Give when a run was computed first, in UTC."""
+    return as_datetime(run.at_ns)
+
+
+def numbers(run: Run) -> dict[str, float]:
+    """Give the metrics of a run that are numbers."""
+    return {name: value for name, value in run.metrics if not isinstance(value, str)}
+
+
+def parameters_of(runs: Runs, run: Run, payload: dict[str, Any] | None = None) -> dict[Any, Any]:
+    """Give the parameters of a run, typed; as far as JSON has them where its payload is gone."""
+    held = payload if payload is not None else payload_of(runs, run.run)
+    if held is not None and isinstance(held.get("parameters"), dict):
+        return dict(held["parameters"])
+    return dict(about_of(run).get("parameters", {}))
+
+
+def metadata_of(runs: Runs, run: Run, payload: dict[str, Any] | None = None) -> BacktestMetadata:
+    """Give what is known of a run beside what it returned."""
+    about = about_of(run)
+    start, end = run.time_range or (None, None)
+    commit, dirty = about.get("git", (None, None))
+    return BacktestMetadata(
+        strategy_name=run.strategy,
+        parameters=parameters_of(runs, run, payload),
+        data_hash=run.data,
+        start_date=None if start is None else as_datetime(start),
+        end_date=None if end is None else as_datetime(end),
+        timestamp=timestamp(run),
+        run_id=run.run,
+        splits=about.get("splits"),
+        performance_summary=numbers(run),
+        seconds=run.seconds,
+        git_commit=commit,
+        git_dirty=dirty,
+        host=about.get("host", ""),
+        notes=about.get("notes", ""),
+        tags=about.get("tags", {}),
+        costs=about.get("costs", {}),
+    )
+
+
+def result_of(runs: Runs, run: Run, payload: dict[str, Any]) -> BacktestResult:
+    """Give a run as it is read: of a pruned one, its metrics."""
+    metadata = metadata_of(runs, run, payload)
+    if run.state == "pruned":
+        return PrunedResult(metadata, payload["metrics"])
+    return BacktestResult(metadata, **{name: payload.get(name) for name in SLOTS})

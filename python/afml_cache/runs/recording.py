@@ -1,0 +1,168 @@
+"""From what a backtest returned to what is kept of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from afml_cache.runs import parquet, provenance
+from afml_cache.runs.canonical import plain, typed
+from afml_cache.runs.curves import curve_of
+from afml_cache.runs.datasets import dataset_of
+from afml_cache.time_ranges import spans_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from afml_cache._native import Runs
+    from afml_cache.runs.answers import Parts
+    from afml_cache.runs.identity import Identity, Part
+
+_MOST: int = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The code of a run: its digest, its parts, those of other arguments, packages and a folder."""
+
+    digest: str | None = None
+    parts: list[Part] = field(default_factory=list)
+    others: list[Part] = field(default_factory=list)
+    packages: dict[str, str] = field(default_factory=dict)
+    folder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the user says of runs.
+
+    Attributes
+    ----------
+    dataset, purpose : str or None, str
+        To which family a run belongs beside its strategy.
+    equity_kind : str
+        What an equity curve is.
+    notes, tags, costs, splits
+        To be shown.
+    """
+
+    dataset: str | None = None
+    purpose: str = ""
+    equity_kind: str = "price"
+    notes: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    costs: dict[str, Any] = field(default_factory=dict)
+    splits: int | None = None
+
+    def family(self, data: Any) -> tuple[str, str]:
+        """Give the data set and the purpose that a family is told by, beside its strategy."""
+        return dataset_of(data) if self.dataset is None else self.dataset, self.purpose
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A run that is to be recorded."""
+
+    identity: Identity
+    strategy: str
+    parameters: Mapping[Any, Any]
+    data: Any
+    parts: Parts
+    code: Code
+    about: About
+    seconds: float = 0.0
+    seen_ns: int | None = None
+    answer: Any = None
+    has_answer: bool = False
+
+    def save(self, runs: Runs) -> None:
+        """Record it.
+
+        Raises
+        ------
+        CacheStoreError
+            It can't be written, or what it holds can't be stored.
+        """
+        curve, step, reason = curve_of(self.parts.equity_curve, self.data, self.about.equity_kind)
+        spans = list(spans_of(self.data))
+        files, unwritten = parquet.written(self.parts._asdict())
+        if self.code.digest is not None and self.code.parts:
+            runs.note_code(self.code.digest, json.dumps(self.code.parts))
+        dataset, purpose = self.about.family(self.data)
+        given = {
+            "run": self.identity.run,
+            "strategy": self.strategy,
+            "dataset": dataset,
+            "purpose": purpose,
+            "is_test": runs.is_test(self.identity.data),
+            "trial": self.identity.trial,
+            "code": self.code.digest,
+            "parameters": self.identity.parameters,
+            "data": self.identity.data,
+            "at_ns": time.time_ns(),
+            "seconds": self.seconds,
+            "time_range": (min(one.first for one in spans), max(one.last for one in spans))
+            if spans
+            else None,
+            "seen_ns": self.seen_ns,
+            "step_ns": step,
+            "reason": reason,
+            "metrics": [(str(name), metric(value)) for name, value in self.parts.metrics.items()],
+            "about": json.dumps(self._shown(unwritten), default=shown),
+        }
+        runs.record(given, curve, self._payload(), files)
+
+    def _payload(self) -> dict[str, Any]:
+        payload = {
+            **self.parts._asdict(),
+            "metrics": dict(self.parts.metrics),
+            "parameters": typed(self.parameters),
+            "seconds": self.seconds,
+            "seen_ns": self.seen_ns,
+        }
+        return {**payload, "answer": self.answer} if self.has_answer else payload
+
+    def _shown(self, unwritten: dict[str, str]) -> dict[str, Any]:
+        commit = None if self.code.folder is None else provenance.checked_out(self.code.folder)
+        about = {
+            "parameters": {str(name): value for name, value in typed(self.parameters).items()},
+            "git": commit,
+            "host": provenance.host(),
+            "notes": self.about.notes,
+            "tags": self.about.tags,
+            "costs": self.about.costs,
+            "splits": self.about.splits,
+            "packages": self.code.packages,
+            "others": self.code.others,
+            "no_parquet": unwritten,
+        }
+        return {name: value for name, value in about.items() if value}
+
+
+def metric(value: Any) -> float | int | str:
+    """Give a metric as it is ranked: a number, or else as text."""
+    value = plain(value)
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int):
+        return value if -_MOST <= value <= _MOST else float(value)
+    if isinstance(value, float):
+        return value
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return str(shown(value))
+    return number if not isinstance(value, str) else value
+
+
+def shown(value: Any) -> Any:
+    """Give a value as JSON can have it."""
+    value = plain(value)
+    if isinstance(value, bool | int | str | float) or value is None:
+        return value if not isinstance(value, float) or math.isfinite(value) else repr(value)
+    text = str(value)
+    most = 200
+    return text if len(text) <= most else f"{text[:most]}..."
