@@ -9,6 +9,7 @@ pub mod error;
 pub mod format;
 pub mod process;
 pub mod ranges;
+pub mod runs;
 pub mod store;
 
 #[cfg(feature = "python")]
