@@ -15,6 +15,7 @@ mod method;
 mod mode;
 mod ranges;
 mod slot;
+mod statistics;
 mod store;
 mod value;
 mod volatile;
@@ -24,7 +25,7 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _native {
-    use super::{PyResult, digest, function, method, mode, ranges, store, value};
+    use super::{PyResult, digest, function, method, mode, ranges, statistics, store, value};
     use pyo3::prelude::*;
 
     #[pymodule_init]
@@ -35,6 +36,7 @@ mod _native {
         mode::register(module)?;
         store::register(module)?;
         ranges::register(module)?;
+        statistics::register(module)?;
         function::register(module)?;
         method::register(module)
     }
