@@ -35,9 +35,17 @@ from afml_cache.ranges.simulation import as_of
 from afml_cache.upkeep import Collection, Problem, Verification, gc, pin, unpin, verify
 
 if TYPE_CHECKING:
+    from afml_cache.overfitting import (
+        probability_of_backtest_overfitting as probability_of_backtest_overfitting,
+    )
     from afml_cache.ranges.cache import RangeCache as RangeCache
     from afml_cache.ranges.decorator import range_cached as range_cached
     from afml_cache.ranges.engine import CachedDataEngine as CachedDataEngine
+    from afml_cache.sharpe import deflated_sharpe_ratio as deflated_sharpe_ratio
+    from afml_cache.sharpe import expected_maximum_sharpe as expected_maximum_sharpe
+    from afml_cache.sharpe import independent_trials as independent_trials
+    from afml_cache.sharpe import probabilistic_sharpe_ratio as probabilistic_sharpe_ratio
+    from afml_cache.sharpe import sharpe_ratio as sharpe_ratio
 
 __all__ = [
     "CACHE_DIRS",
@@ -95,7 +103,13 @@ __all__ = [
 _LATE = {
     "CachedDataEngine": "afml_cache.ranges.engine",
     "RangeCache": "afml_cache.ranges.cache",
+    "deflated_sharpe_ratio": "afml_cache.sharpe",
+    "expected_maximum_sharpe": "afml_cache.sharpe",
+    "independent_trials": "afml_cache.sharpe",
+    "probabilistic_sharpe_ratio": "afml_cache.sharpe",
+    "probability_of_backtest_overfitting": "afml_cache.overfitting",
     "range_cached": "afml_cache.ranges.decorator",
+    "sharpe_ratio": "afml_cache.sharpe",
 }
 
 

@@ -4,6 +4,9 @@ from contextvars import Token
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, final, overload
 
+import numpy as np
+from numpy.typing import NDArray
+
 from afml_cache.explanation import Explanation
 from afml_cache.info import CacheInfo
 from afml_cache.policy import Policy
@@ -22,15 +25,21 @@ __all__ = [
     "check_parquet",
     "current_mode",
     "default_store",
+    "deflated_sharpe",
     "digest",
+    "effective_trials",
     "enter_mode",
+    "expected_maximum",
     "export_entries",
     "import_entries",
     "joined",
     "leave_mode",
+    "overfitting",
+    "probabilistic_sharpe",
     "series_of",
     "set_default_store",
     "set_process_mode",
+    "sharpe_estimate",
     "usual_memory",
     "without",
 ]
@@ -49,6 +58,20 @@ def export_entries(
     store: Store, path: str, function: str | None, /
 ) -> tuple[int, int, int, int]: ...
 def import_entries(store: Store, path: str, /) -> tuple[list[int], str | None]: ...
+
+_Figure: TypeAlias = tuple[float, str | None]
+_Estimate: TypeAlias = tuple[float, int, float, float]
+
+def sharpe_estimate(
+    values: NDArray[np.float64], /
+) -> tuple[_Estimate, None] | tuple[None, str]: ...
+def probabilistic_sharpe(parts: _Estimate, benchmark: float, /) -> _Figure: ...
+def deflated_sharpe(parts: _Estimate, variance: float, trials: float, /) -> _Figure: ...
+def expected_maximum(variance: float, trials: float, /) -> _Figure: ...
+def effective_trials(returns: NDArray[np.float64], /) -> float: ...
+def overfitting(
+    returns: NDArray[np.float32] | NDArray[np.float64], blocks: int, /
+) -> tuple[float, str | None, int, int]: ...
 
 _Interval: TypeAlias = tuple[int, int]
 _Piece: TypeAlias = tuple[int, int, int, int, int | None, int, int, int]

@@ -18,6 +18,7 @@ pub use cells::{BLOCK, Block, Text, digest_cells};
 pub use encode::Encoder;
 pub use leaves::{View, Write, digest_all, digest_bytes, digest_views, digest_while};
 pub use pieces::Pieces;
+pub use pool::cores;
 pub use strided::Strided;
 
 use std::fmt;

@@ -16,6 +16,7 @@ mod mode;
 mod ranges;
 mod runs;
 mod slot;
+mod statistics;
 mod store;
 mod value;
 mod volatile;
@@ -25,7 +26,7 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _native {
-    use super::{PyResult, digest, function, method, mode, ranges, runs, store, value};
+    use super::{PyResult, digest, function, method, mode, ranges, runs, statistics, store, value};
     use pyo3::prelude::*;
 
     #[pymodule_init]
@@ -37,6 +38,7 @@ mod _native {
         store::register(module)?;
         ranges::register(module)?;
         runs::register(module)?;
+        statistics::register(module)?;
         function::register(module)?;
         method::register(module)
     }

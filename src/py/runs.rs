@@ -2,17 +2,18 @@
 
 use super::error::raise;
 use super::ranges::{PyLease, lock};
+use super::statistics::{Overfitting, probability};
 use super::store::{PyStore, misused};
 use super::value::{DraftSink, Failure, load};
 use crate::clock;
 use crate::digest::Digest;
 use crate::error::{Error, Kind};
 use crate::format::{Draft, Meta};
+use crate::runs::returns::{EquityKind, Kept, Series};
 use crate::runs::{
-    Answer, Failure as Failed, Found, Metric, Moments, Record, Role, Runs, Split, State, Wanted,
+    Answer, Failure as Failed, Found, Metric, Record, Role, Runs, Split, State, Wanted,
 };
 use crate::store::{Bytes, Store};
-use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use std::sync::Arc;
@@ -51,7 +52,7 @@ pub struct PyRun {
     seen_ns: Option<i64>,
     step_ns: i64,
     /// Periods, mean, deviation, skewness, kurtosis.
-    moments: Option<(u64, f64, f64, f64, f64)>,
+    moments: Option<(usize, f64, f64, f64, f64)>,
     reason: String,
     metrics: Vec<(String, Given)>,
     about: String,
@@ -83,12 +84,13 @@ struct Recorded {
     time_range: Option<(i64, i64)>,
     seen_ns: Option<i64>,
     step_ns: i64,
-    moments: Option<(u64, f64, f64, f64, f64)>,
     reason: String,
     metrics: Vec<(String, Given)>,
     about: String,
 }
 
+/// Values (float64) and day numbers (int64) of an equity curve, and what it is.
+type Curve = (Vec<u8>, Option<Vec<u8>>, String);
 /// Split, fold, version, digests of its rows to train and to test with, when (ns UTC), about.
 type SplitRow = (String, i64, i64, String, String, i64, String);
 
@@ -121,28 +123,42 @@ impl PyRuns {
             .call_method1("Path", (runs.files().folder_of(digest(run)?),))
     }
 
-    /// Record a run: `series` is sessions and returns by session, `answer` what the backtest
-    /// returned, `files` names and contents of what other tools may open.
+    /// Record a run: `answer` is what the backtest returned, `files` names and contents of what
+    /// other tools may open.
     fn record(
         &self,
         py: Python<'_>,
         given: Recorded,
-        series: Option<(Vec<i64>, Vec<f32>)>,
+        curve: Option<Curve>,
         answer: &Bound<'_, PyAny>,
         files: Vec<(String, Vec<u8>)>,
     ) -> PyResult<()> {
-        let record = record(given)?;
+        let mut record = record(given)?;
         let (store, runs) = self.opened(py)?;
         let payload = self.payload(py, &store, (record.run, &record.strategy), answer)?;
-        let answer = if payload.len() <= SMALL && files.is_empty() {
-            Answer::Small(payload)
-        } else {
-            let mut files = files;
-            files.push(("answer".into(), payload));
-            Answer::Files(files)
-        };
-        py.detach(|| runs.record(&record, series, answer))
-            .map_err(raise)
+        py.detach(|| {
+            let kept = curve.and_then(|curve| returns(curve, &mut record));
+            runs.record(&record, kept, files_of(payload, files))
+        })
+        .map_err(raise)
+    }
+
+    /// Give a run another answer, and other files.
+    fn replace(
+        &self,
+        py: Python<'_>,
+        run: &str,
+        answer: &Bound<'_, PyAny>,
+        files: Vec<(String, Vec<u8>)>,
+    ) -> PyResult<()> {
+        let (store, runs) = self.opened(py)?;
+        let run = digest(run)?;
+        let payload = self.payload(py, &store, (run, ""), answer)?;
+        py.detach(|| match runs.find(run)? {
+            Some(found) => runs.replace(&found, files_of(payload, files)),
+            None => Ok(()),
+        })
+        .map_err(raise)
     }
 
     /// A run by its id; `None` for one that is not there, or was deleted.
@@ -368,15 +384,39 @@ impl PyRuns {
         Ok(found.into_iter().map(PyRun::of).collect())
     }
 
-    /// Sessions and returns by session of a run.
-    fn returns_of(&self, py: Python<'_>, run: &str) -> PyResult<Option<(Vec<i64>, Vec<f32>)>> {
+    /// How many sessions there are to a bin, bins, and returns of a run.
+    fn returns_of(&self, py: Python<'_>, run: &str) -> PyResult<Option<(i64, Vec<i64>, Vec<f32>)>> {
         let (_, runs) = self.opened(py)?;
         let run = digest(run)?;
-        py.detach(|| match runs.find(run)? {
-            Some(found) => runs.returns_of(&found),
+        let kept = py.detach(|| match runs.find(run)? {
+            Some(found) => runs.kept(&found),
             None => Ok(None),
-        })
-        .map_err(raise)
+        });
+        let shown = |(kept, _): (Kept, EquityKind)| (kept.width, kept.bins, kept.returns);
+        Ok(kept.map_err(raise)?.map(shown))
+    }
+
+    /// The probability of backtest overfitting of a family, or why there is none; trials and periods
+    /// that it is of. Ctrl-C stops it.
+    fn overfitting(&self, py: Python<'_>, family: i64) -> PyResult<Overfitting> {
+        let (_, runs) = self.opened(py)?;
+        match py.detach(|| runs.joined(family)).map_err(raise)? {
+            Ok(trials) => probability(py, &trials),
+            Err(reason) => Ok((f64::NAN, Some(reason.text()), 0, 0)),
+        }
+    }
+
+    /// Remember what was found of the overfitting of a version of a family.
+    fn remember_overfitting(
+        &self,
+        py: Python<'_>,
+        family: i64,
+        version: i64,
+        found: Vec<u8>,
+    ) -> PyResult<()> {
+        let (_, runs) = self.opened(py)?;
+        py.detach(|| runs.remember_overfitting(family, version, &found))
+            .map_err(raise)
     }
 
     /// Note a fold of a walk-forward split.
@@ -594,16 +634,6 @@ impl Given {
 }
 
 fn record(given: Recorded) -> PyResult<Record> {
-    let moments = given.moments.map(|one| {
-        let (periods, mean, deviation, skewness, kurtosis) = one;
-        Moments {
-            periods,
-            mean,
-            deviation,
-            skewness,
-            kurtosis,
-        }
-    });
     let metrics = given.metrics.into_iter();
     Ok(Record {
         run: digest(&given.run)?,
@@ -624,7 +654,7 @@ fn record(given: Recorded) -> PyResult<Record> {
         time_range: given.time_range,
         seen_ns: given.seen_ns,
         step_ns: given.step_ns,
-        moments,
+        moments: None,
         reason: given.reason,
         metrics: metrics
             .map(|(name, value)| (name, value.metric()))
@@ -635,4 +665,34 @@ fn record(given: Recorded) -> PyResult<Record> {
 
 fn digest(text: &str) -> PyResult<Digest> {
     Digest::from_hex(text).ok_or_else(|| misused("an id has 32 hexadecimal digits"))
+}
+
+/// The returns of an equity curve by session; a record is told what they come to, or why there are none.
+fn returns((values, sessions, kind): Curve, record: &mut Record) -> Option<(Kept, EquityKind)> {
+    let values: Vec<f64> = numbers(&values, f64::from_le_bytes);
+    let sessions = sessions.map(|bytes| numbers(&bytes, i64::from_le_bytes));
+    let kind = EquityKind::named(&kind)?;
+    match Series::of(&values, sessions.as_deref(), kind) {
+        Ok(series) => {
+            record.moments = Some(series.moments);
+            Some((series.kept, kind))
+        }
+        Err(reason) => {
+            reason.text().clone_into(&mut record.reason);
+            None
+        }
+    }
+}
+
+fn numbers<T>(bytes: &[u8], number: impl Fn([u8; 8]) -> T) -> Vec<T> {
+    let (chunks, _) = bytes.as_chunks();
+    chunks.iter().map(|chunk| number(*chunk)).collect()
+}
+
+fn files_of(payload: Vec<u8>, mut files: Vec<(String, Vec<u8>)>) -> Answer {
+    if payload.len() <= SMALL && files.is_empty() {
+        return Answer::Small(payload);
+    }
+    files.push(("answer".into(), payload));
+    Answer::Files(files)
 }

@@ -2,9 +2,13 @@
 //!
 //! Files of a run are there before its frame, and the frame before its row: a run is whole or absent.
 
+use super::axes;
+use super::cscv::{BLOCKS, Trials};
 use super::event::{Event, Failure, Split};
 use super::rankings::{self, Ranking, Wanted};
-use super::record::{Record, Series};
+use super::record::{OnAxis, Record};
+use super::returns::{EquityKind, Kept, common};
+use super::statistics::Reason;
 use super::tables::{self, Found, State};
 use super::trials::{self, Family, Spread};
 use crate::digest::Digest;
@@ -19,8 +23,6 @@ const SCHEMA: Schema = Schema {
     version: 1,
     main_table: "runs",
 };
-/// Axes that most trials of a family share are looked at for what its trials have in common.
-const AXES: i64 = 32;
 
 /// The runs of a store; one connection a process.
 #[derive(Debug)]
@@ -72,7 +74,7 @@ impl Runs {
     pub fn record(
         &self,
         record: &Record,
-        series: Option<(Vec<i64>, Vec<f32>)>,
+        kept: Option<(Kept, EquityKind)>,
         answer: Answer,
     ) -> Result<()> {
         let answer = match answer {
@@ -85,13 +87,9 @@ impl Runs {
                 None
             }
         };
-        let (axis, series) = series.map(axis_of).unzip();
         self.index.change(|index| {
-            if let Some((axis, sessions)) = &axis
-                && trials::sessions(index, axis.0)?.is_none()
-            {
-                self.happen(index, &Event::Axis(*axis, sessions.clone()))?;
-            }
+            let series = kept.as_ref().map(|kept| self.on_axis(index, kept));
+            let series = series.transpose()?;
             let before = tables::find(index, record.run)?;
             let record = Record {
                 at_ns: before.map_or(record.at_ns, |before| before.record.at_ns),
@@ -99,11 +97,37 @@ impl Runs {
             };
             let event = Event::Recorded {
                 record,
-                series: series.clone(),
+                series,
                 answer: answer.clone(),
             };
             self.happen(index, &event)
         })
+    }
+
+    /// Returns on an axis that the log knows.
+    fn on_axis(
+        &self,
+        index: &Connection,
+        (kept, kind): &(Kept, EquityKind),
+    ) -> rusqlite::Result<OnAxis> {
+        let axis = axes::digest(kept.width, &kept.bins);
+        if axes::find(index, axis.0)?.is_none() {
+            self.happen(index, &Event::Axis(axis, kept.width, kept.bins.clone()))?;
+        }
+        Ok(OnAxis {
+            axis: axis.0,
+            kind: *kind,
+            returns: kept.returns.clone(),
+        })
+    }
+
+    /// Gives a run another answer.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn replace(&self, found: &Found, answer: Answer) -> Result<()> {
+        let kept = self.kept(found)?;
+        self.record(&found.record, kept, answer)
     }
 
     /// Enters what is new, in the log and then in the index.
@@ -122,7 +146,7 @@ impl Runs {
     }
 
     /// The returns in the frame at a place of the log; `None` where it can't be read.
-    fn series_at(&self, (place, length): (u64, usize)) -> Option<Series> {
+    fn series_at(&self, (place, length): (u64, usize)) -> Option<OnAxis> {
         let frame = self.files.log_part(place, length).ok()?;
         match Event::read(frame.slice()).ok()?.0 {
             Event::Recorded { series, .. } => series,
@@ -282,10 +306,9 @@ impl Runs {
                 return Ok(None);
             };
             let spreads = trials::spreads(index, family.number)?;
-            let grids = trials::grids(index, family.number, AXES)?;
             Ok(Some(Standing {
                 spreads,
-                correlation: super::statistics::average_correlation(&grids),
+                correlation: trials::correlation(index, family.number)?,
                 family,
             }))
         })
@@ -309,35 +332,29 @@ impl Runs {
         })
     }
 
-    /// The returns of the trials of a family, each with its sessions.
+    /// The returns of a run by session.
     ///
     /// # Errors
     /// The index can't be asked.
-    pub fn returns(&self, family: i64) -> Result<Vec<(Vec<i64>, Vec<f32>)>> {
-        let places = self.index.ask(|index| trials::places(index, family))?;
-        let mut returns = Vec::with_capacity(places.len());
-        for series in places.into_iter().filter_map(|place| self.series_at(place)) {
-            if let Some(sessions) = self.sessions(Digest(series.axis))? {
-                returns.push((sessions, series.returns));
-            }
+    pub fn kept(&self, found: &Found) -> Result<Option<(Kept, EquityKind)>> {
+        match self.series_at(found.place) {
+            Some(series) => self.index.peek(|index| axes::kept(index, series.clone())),
+            None => Ok(None),
         }
-        Ok(returns)
     }
 
-    /// The returns of a run, with its sessions.
+    /// The returns of the trials of a family, joined on the bins that all of them have, for CSCV; or
+    /// why there is nothing to look at.
     ///
     /// # Errors
     /// The index can't be asked.
-    pub fn returns_of(&self, found: &Found) -> Result<Option<(Vec<i64>, Vec<f32>)>> {
-        let Some(series) = self.series_at(found.place) else {
-            return Ok(None);
-        };
-        let sessions = self.sessions(Digest(series.axis))?;
-        Ok(sessions.map(|sessions| (sessions, series.returns)))
-    }
-
-    fn sessions(&self, axis: Digest) -> Result<Option<Vec<i64>>> {
-        self.index.peek(|index| trials::sessions(index, axis.0))
+    pub fn joined(&self, family: i64) -> Result<std::result::Result<Trials, Reason>> {
+        let places = self.index.ask(|index| trials::places(index, family))?;
+        let mut all = Vec::with_capacity(places.len());
+        for series in places.into_iter().filter_map(|place| self.series_at(place)) {
+            all.extend(self.index.peek(|index| axes::kept(index, series.clone()))?);
+        }
+        Ok(joined(all))
     }
 
     /// Remembers what was found of the overfitting of a version of a family.
@@ -482,15 +499,23 @@ impl Home for RunFiles {
     }
 }
 
-/// The axis of sessions, with its digest, and the returns on it.
-fn axis_of((sessions, returns): (Vec<i64>, Vec<f32>)) -> ((Digest, Vec<i64>), Series) {
-    let bytes: Vec<u8> = sessions.iter().flat_map(|one| one.to_le_bytes()).collect();
-    let axis = Digest::of(&bytes);
-    let series = Series {
-        axis: axis.0,
-        returns,
-    };
-    ((axis, sessions), series)
+/// Trials whose returns do not vary have no Sharpe ratio, and are left out.
+fn joined(all: Vec<(Kept, EquityKind)>) -> std::result::Result<Trials, Reason> {
+    let width = all.iter().map(|(kept, _)| kept.width).max();
+    let width = width.ok_or(Reason::NoReturns)?;
+    let coarse: Vec<Kept> = all
+        .into_iter()
+        .map(|(kept, kind)| kept.coarser(width, kind))
+        .collect::<std::result::Result<_, _>>()?;
+    let bins = common(coarse.iter().map(|kept| kept.bins.as_slice()));
+    let mut trials = Trials::new(bins.len(), BLOCKS)?;
+    for kept in coarse {
+        match trials.push(&kept.at(&bins)) {
+            Ok(()) | Err(Reason::Constant) => {}
+            Err(reason) => return Err(reason),
+        }
+    }
+    Ok(trials)
 }
 
 /// An error of ours within a question to the index.

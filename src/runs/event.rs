@@ -7,7 +7,7 @@
 //! 32  the event: a tag, and its fields
 //! ```
 
-use super::record::{Record, Series};
+use super::record::{OnAxis, Record};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::format::{Reader, Writer};
@@ -23,12 +23,12 @@ pub enum Event {
         /// What is known of it.
         record: Record,
         /// Its returns by session.
-        series: Option<Series>,
+        series: Option<OnAxis>,
         /// The payload of its answer, where that is small.
         answer: Option<Vec<u8>>,
     },
-    /// What the digest of an axis of sessions stands for.
-    Axis(Digest, Vec<i64>),
+    /// What the digest of an axis stands for: bins of so many sessions.
+    Axis(Digest, i64, Vec<i64>),
     /// What the digest of a strategy's code stands for, as JSON.
     Code(Digest, String),
     /// A run is spared from pruning, or no longer.
@@ -146,11 +146,12 @@ impl Event {
                     writer.bytes(answer);
                 });
             }
-            Self::Axis(digest, sessions) => {
+            Self::Axis(digest, width, bins) => {
                 writer.u8(1);
                 writer.raw(&digest.0);
-                writer.u64(sessions.len() as u64);
-                sessions.iter().for_each(|session| writer.i64(*session));
+                writer.i64(*width);
+                writer.u64(bins.len() as u64);
+                bins.iter().for_each(|bin| writer.i64(*bin));
             }
             Self::Code(digest, text) => tagged(writer, 2, *digest, text),
             Self::Pinned(run, pinned) => {
@@ -185,14 +186,14 @@ impl Event {
         Ok(match reader.u8()? {
             0 => Self::Recorded {
                 record: Record::read(reader)?,
-                series: if_there(reader, Series::read)?,
+                series: if_there(reader, OnAxis::read)?,
                 answer: if_there(reader, |reader| Ok(reader.bytes()?.to_vec()))?,
             },
             1 => {
-                let digest = reader.digest()?;
+                let (digest, width) = (reader.digest()?, reader.i64()?);
                 let count = reader.count()?;
-                let sessions = (0..count).map(|_| reader.i64()).collect::<Result<_>>()?;
-                Self::Axis(digest, sessions)
+                let bins = (0..count).map(|_| reader.i64()).collect::<Result<_>>()?;
+                Self::Axis(digest, width, bins)
             }
             2 => Self::Code(reader.digest()?, reader.text()?.to_owned()),
             3 => Self::Pinned(reader.digest()?, reader.u8()? != 0),

@@ -1,6 +1,7 @@
 //! A run: what is known of a backtest, but for what it returned.
 
 use super::event::{if_there, optional};
+use super::returns::EquityKind;
 use super::statistics::Moments;
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
@@ -69,18 +70,21 @@ pub struct Record {
     pub about: String,
 }
 
-/// The returns of a run by session.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Series {
-    /// The digest of its sessions.
+/// The returns of a run by session, without the bins of sessions that they are in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OnAxis {
+    /// The digest of its bins.
     pub axis: [u8; Digest::SIZE],
+    /// How they are put together to coarser ones.
+    pub kind: EquityKind,
     /// One for each.
     pub returns: Vec<f32>,
 }
 
-impl Series {
+impl OnAxis {
     pub(super) fn write(&self, writer: &mut Writer) {
         writer.raw(&self.axis);
+        writer.bytes(self.kind.name().as_bytes());
         writer.u64(self.returns.len() as u64);
         for value in &self.returns {
             writer.u32(value.to_bits());
@@ -89,10 +93,16 @@ impl Series {
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self> {
         let axis = reader.array()?;
+        let kind = EquityKind::named(reader.text()?)
+            .ok_or_else(|| Error::new(Kind::Corrupt, "returns of a kind that is not known here"))?;
         let count = reader.count()?;
         let value = |_| reader.u32().map(f32::from_bits);
         let returns = (0..count).map(value).collect::<Result<_>>()?;
-        Ok(Self { axis, returns })
+        Ok(Self {
+            axis,
+            kind,
+            returns,
+        })
     }
 }
 
@@ -217,7 +227,7 @@ impl Metric {
 }
 
 fn write_moments(writer: &mut Writer, moments: &Moments) {
-    writer.u64(moments.periods);
+    writer.u64(moments.periods as u64);
     for value in [
         moments.mean,
         moments.deviation,
@@ -230,7 +240,7 @@ fn write_moments(writer: &mut Writer, moments: &Moments) {
 
 fn read_moments(reader: &mut Reader<'_>) -> Result<Moments> {
     Ok(Moments {
-        periods: reader.u64()?,
+        periods: reader.length()?,
         mean: reader.f64()?,
         deviation: reader.f64()?,
         skewness: reader.f64()?,

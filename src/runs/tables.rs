@@ -3,8 +3,8 @@
 //! All of it is made of the log's events, in order, so that a damaged index is made anew.
 
 use super::event::{Event, Failure, Split};
-use super::record::{Record, Role, Series};
-use super::trials;
+use super::record::{OnAxis, Record, Role};
+use super::{axes, trials};
 use crate::digest::Digest;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
@@ -72,17 +72,18 @@ CREATE TABLE IF NOT EXISTS spreads (
     squares REAL NOT NULL,
     PRIMARY KEY (family, step)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS grids (
-    number INTEGER PRIMARY KEY,
+CREATE TABLE IF NOT EXISTS correlations (
     family INTEGER NOT NULL,
-    axis BLOB NOT NULL,
-    count INTEGER NOT NULL,
-    total BLOB NOT NULL,
-    UNIQUE (family, axis)
-) STRICT;
+    width INTEGER NOT NULL,
+    bins BLOB NOT NULL,
+    sums BLOB NOT NULL,
+    trials BLOB NOT NULL,
+    PRIMARY KEY (family, width)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS axes (
     axis BLOB PRIMARY KEY,
-    sessions BLOB NOT NULL
+    width INTEGER NOT NULL,
+    bins BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS codes (
     code BLOB PRIMARY KEY,
@@ -223,13 +224,7 @@ pub(super) fn apply(
             place,
             series,
         ),
-        Event::Axis(digest, sessions) => {
-            let bytes: Vec<u8> = sessions.iter().flat_map(|one| one.to_le_bytes()).collect();
-            index
-                .prepare_cached("INSERT OR REPLACE INTO axes VALUES (?, ?)")?
-                .execute(params![digest.0, bytes])
-                .map(drop)
-        }
+        Event::Axis(digest, width, bins) => axes::enter(index, *digest, *width, bins),
         Event::Code(digest, parts) => index
             .prepare_cached("INSERT OR REPLACE INTO codes VALUES (?, ?)")?
             .execute(params![digest.0, parts])
@@ -260,7 +255,7 @@ pub(super) fn apply(
 fn record_run(
     index: &Connection,
     record: &Record,
-    (own, answer): (Option<&Series>, Option<&[u8]>),
+    (own, answer): (Option<&OnAxis>, Option<&[u8]>),
     place: (u64, usize),
     series: trials::Reader<'_>,
 ) -> Result<()> {

@@ -1,14 +1,15 @@
 //! What was tried in a family of backtests, kept so that its figures cost nothing to look at: counts,
 //! sums of Sharpe ratios by the length of their periods, and sums of standardised returns by sessions.
 
-use super::record::{Record, Role, Series};
-use super::statistics::{Grid, standardised};
+use super::axes;
+use super::correlation::standardised;
+use super::record::{OnAxis, Record, Role};
 use super::tables::{self, Found};
 use crate::digest::Digest;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 /// Gives the returns of the run whose frame lies at a place of the log.
-pub(super) type Reader<'a> = &'a dyn Fn((u64, usize)) -> Option<Series>;
+pub(super) type Reader<'a> = &'a dyn Fn((u64, usize)) -> Option<OnAxis>;
 
 /// Sharpe ratios of one frequency.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -86,7 +87,7 @@ pub(super) fn leave(
 pub(super) fn enter(
     index: &Connection,
     family: i64,
-    (number, record, own): (i64, &Record, Option<&Series>),
+    (number, record, own): (i64, &Record, Option<&OnAxis>),
     is_latest: bool,
     series: Reader<'_>,
 ) -> Result<()> {
@@ -127,15 +128,14 @@ fn moved_on(index: &Connection, family: i64, trials: i64) -> Result<()> {
 fn count(
     index: &Connection,
     family: i64,
-    (record, series): (&Record, Option<&Series>),
+    (record, series): (&Record, Option<&OnAxis>),
     sign: Sign,
 ) -> Result<()> {
     if let Some(sharpe) = record.moments.and_then(|moments| moments.sharpe().ok()) {
         spread(index, family, record.step_ns, sharpe, sign)?;
     }
-    let returns = series.and_then(|series| Some((series.axis, standardised(&series.returns)?)));
-    match returns {
-        Some((axis, standard)) => add(index, family, axis, &standard, sign),
+    match series {
+        Some(series) => correlate(index, family, series, sign),
         None => Ok(()),
     }
 }
@@ -159,41 +159,25 @@ fn spread(index: &Connection, family: i64, step: i64, sharpe: f64, sign: Sign) -
         .map(drop)
 }
 
-fn add(
-    index: &Connection,
-    family: i64,
-    axis: [u8; Digest::SIZE],
-    standard: &[f64],
-    sign: Sign,
-) -> Result<()> {
-    let known = index
-        .prepare_cached("SELECT number, count, total FROM grids WHERE family = ? AND axis = ?")?
-        .query_row(params![family, axis], |row| {
-            let total: Vec<u8> = row.get(2)?;
-            Ok((
-                Some(row.get::<_, i64>(0)?),
-                row.get::<_, i64>(1)?,
-                floats(&total),
-            ))
-        })
-        .optional()?;
-    let (number, count, mut total) = known.unwrap_or_default();
-    total.resize(standard.len(), 0.0);
-    for (sum, value) in total.iter_mut().zip(standard) {
-        *sum += sign.of(*value);
+fn correlate(index: &Connection, family: i64, series: &OnAxis, sign: Sign) -> Result<()> {
+    let Some((width, bins)) = axes::find(index, series.axis)? else {
+        return Ok(());
+    };
+    let Some(scores) = standardised(&series.returns).filter(|some| some.len() == bins.len()) else {
+        return Ok(());
+    };
+    let mut known = axes::correlations(index, family, width)?.unwrap_or_default();
+    if sign == Sign::More {
+        known.add(&bins, &scores);
+    } else {
+        let place = |bin: &i64| known.bins.binary_search(bin).ok();
+        let is_in = |bin: &i64| place(bin).is_some_and(|place| known.trials[place] > 0);
+        if !bins.iter().all(is_in) {
+            return Ok(());
+        }
+        known.remove(&bins, &scores);
     }
-    let count: i64 = count + i64::from(sign as i8);
-    if count <= 0 {
-        return index
-            .prepare_cached("DELETE FROM grids WHERE number = ?")?
-            .execute([number])
-            .map(drop);
-    }
-    let total: Vec<u8> = total.iter().flat_map(|sum| sum.to_le_bytes()).collect();
-    index
-        .prepare_cached("INSERT OR REPLACE INTO grids VALUES (?, ?, ?, ?, ?)")?
-        .execute(params![number, family, axis, count, total])
-        .map(drop)
+    axes::set_correlations(index, (family, width), &known)
 }
 
 /// A family by its names.
@@ -247,21 +231,18 @@ pub(super) fn spreads(index: &Connection, family: i64) -> Result<Vec<Spread>> {
     rows.collect()
 }
 
-/// The sums of standardised returns of a family, of the axes that most trials share.
-pub(super) fn grids(index: &Connection, family: i64, most: i64) -> Result<Vec<Grid>> {
-    let mut query = index.prepare_cached(
-        "SELECT count, total, sessions FROM grids JOIN axes ON axes.axis = grids.axis
-         WHERE family = ? ORDER BY count DESC, grids.number LIMIT ?",
-    )?;
-    let rows = query.query_map([family, most], |row| {
-        let (total, sessions): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?);
-        Ok(Grid {
-            count: row.get::<_, i64>(0)?.cast_unsigned(),
-            total: floats(&total),
-            sessions: numbers(&sessions),
-        })
-    })?;
-    rows.collect()
+/// The average correlation of the returns of a family's trials; where these are kept in bins of
+/// several widths, in those that most of them have. `None` where no two can be compared.
+pub(super) fn correlation(index: &Connection, family: i64) -> Result<Option<f64>> {
+    let mut most = None;
+    for width in axes::widths(index, family)? {
+        let known = axes::correlations(index, family, width)?.unwrap_or_default();
+        let trials = known.trials.iter().copied().max();
+        if most.as_ref().is_none_or(|(before, _)| trials > *before) {
+            most = Some((trials, known.mean()));
+        }
+    }
+    Ok(most.and_then(|(_, mean)| mean))
 }
 
 /// Where the frames of the runs lie that count for the trials of a family.
@@ -278,22 +259,4 @@ pub(super) fn places(index: &Connection, family: i64) -> Result<Vec<(u64, usize)
         ))
     })?;
     rows.collect()
-}
-
-/// The sessions of an axis.
-pub(super) fn sessions(index: &Connection, axis: [u8; Digest::SIZE]) -> Result<Option<Vec<i64>>> {
-    index
-        .prepare_cached("SELECT sessions FROM axes WHERE axis = ?")?
-        .query_row([axis], |row| Ok(numbers(&row.get::<_, Vec<u8>>(0)?)))
-        .optional()
-}
-
-fn floats(bytes: &[u8]) -> Vec<f64> {
-    let (chunks, _) = bytes.as_chunks();
-    chunks.iter().map(|one| f64::from_le_bytes(*one)).collect()
-}
-
-fn numbers(bytes: &[u8]) -> Vec<i64> {
-    let (chunks, _) = bytes.as_chunks();
-    chunks.iter().map(|one| i64::from_le_bytes(*one)).collect()
 }
