@@ -17,6 +17,7 @@ from afml_cache.exceptions import (
     CacheStoreError,
     CacheWarning,
     CacheWriteWarning,
+    LeakageError,
     LoaderError,
     PartialCoverageError,
     SchemaError,
@@ -32,12 +33,22 @@ from afml_cache.hashers import register_hasher
 from afml_cache.info import CacheInfo, cache_status, clear_afml_cache, get_cache_stats
 from afml_cache.modes import add_cache_arguments, mode
 from afml_cache.ranges.simulation import as_of
+from afml_cache.tracker import (
+    DataAccessTracker,
+    get_data_tracker,
+    log_data_access,
+    print_contamination_report,
+    save_access_log,
+)
+from afml_cache.tracking import data_tracking_cacheable, time_aware_data_tracking_cacheable
 from afml_cache.upkeep import Collection, Problem, Verification, gc, pin, unpin, verify
 
 if TYPE_CHECKING:
     from afml_cache.ranges.cache import RangeCache as RangeCache
     from afml_cache.ranges.decorator import range_cached as range_cached
     from afml_cache.ranges.engine import CachedDataEngine as CachedDataEngine
+    from afml_cache.runs.fold import Fold as Fold
+    from afml_cache.runs.folds import walk_forward as walk_forward
 
 __all__ = [
     "CACHE_DIRS",
@@ -52,10 +63,12 @@ __all__ = [
     "CacheWarning",
     "CacheWriteWarning",
     "Collection",
+    "DataAccessTracker",
     "EntryInfo",
     "Exported",
     "File",
     "Imported",
+    "LeakageError",
     "LoaderError",
     "PartialCoverageError",
     "Problem",
@@ -74,19 +87,25 @@ __all__ = [
     "cacheable",
     "clear_afml_cache",
     "configure",
+    "data_tracking_cacheable",
     "digest",
     "entries",
     "export_entries",
     "gc",
     "get_cache_stats",
+    "get_data_tracker",
     "import_entries",
     "initialize_cache_system",
     "invalidate",
+    "log_data_access",
     "mode",
     "pin",
+    "print_contamination_report",
     "register_hasher",
     "robust_cacheable",
+    "save_access_log",
     "time_aware_cacheable",
+    "time_aware_data_tracking_cacheable",
     "unpin",
     "verify",
 ]
@@ -94,8 +113,10 @@ __all__ = [
 # They need NumPy and polars, which take longest to import, and need not be installed.
 _LATE = {
     "CachedDataEngine": "afml_cache.ranges.engine",
+    "Fold": "afml_cache.runs.fold",
     "RangeCache": "afml_cache.ranges.cache",
     "range_cached": "afml_cache.ranges.decorator",
+    "walk_forward": "afml_cache.runs.folds",
 }
 
 

@@ -1,0 +1,1 @@
+"""Backtests: their runs, their trials, and the folds that they walk through."""
