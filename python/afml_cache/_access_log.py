@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from afml_cache._looks import Record
+    from afml_cache._native import Store
 
 NAME: Final = "data_access_log.csv"
 
@@ -54,11 +55,18 @@ class AccessLog:
     def __init__(self, chosen: Path | None) -> None:
         self.chosen = chosen
         self._unwritten: deque[Record] = deque()
+        # Making a path takes longer than writing a line.
+        self._beside: tuple[Store, Path] | None = None
 
     @property
     def path(self) -> Path:
         """The file; that of the default store moves with `configure`."""
-        return self.chosen or default_store().path / NAME
+        if self.chosen is not None:
+            return self.chosen
+        store = default_store()
+        if self._beside is None or self._beside[0] is not store:
+            self._beside = store, store.path / NAME
+        return self._beside[1]
 
     def add(self, record: Record) -> None:
         """Write a record, with those that could not be written before.

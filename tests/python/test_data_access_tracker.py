@@ -1,14 +1,8 @@
-"""Looks at data are counted in a file that outlives every process and takes any number of them."""
+"""Looks at data are counted by dataset, and judged by the moment that was looked at most."""
 
-import csv
 import importlib
 import json
-import os
-import signal
 import stat
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +12,11 @@ import pytest
 import afml_cache
 from afml_cache import (
     CacheConfigError,
-    CacheStoreError,
-    CacheWriteWarning,
     DataAccessTracker,
     configure,
     get_data_tracker,
     log_data_access,
     print_contamination_report,
-    save_access_log,
     walk_forward,
 )
 
@@ -47,9 +38,7 @@ def look(
     tracker.log_access(dataset, start, end, purpose, (100, 5))
 
 
-def test_the_log_is_in_the_folder_of_the_default_store(
-    default_cache: Path, tmp_path: Path
-) -> None:
+def test_the_log_is_in_the_folder_of_the_default_store(default_cache: Path, tmp_path: Path) -> None:
     log_data_access("eurusd", None, None, "test")
     assert get_data_tracker().log_file == default_cache / "data_access_log.csv"
     assert stat.S_IMODE(get_data_tracker().log_file.stat().st_mode) == 0o600
@@ -74,92 +63,14 @@ def test_an_access_has_all_that_was_told(tracker: DataAccessTracker) -> None:
     assert list(first) == COLUMNS
     assert first["start_date"] == "2024-01-01 00:00:00+00:00"
     assert first["end_date"] == "2024-01-03 00:00:00+00:00"
-    assert (first["dataset"], first["purpose"], first["data_shape"]) == ("eurusd", "train", "(3, 2)")
+    assert (first["dataset"], first["purpose"], first["data_shape"]) == (
+        "eurusd",
+        "train",
+        "(3, 2)",
+    )
     assert first["caller"].startswith("test_data_access_tracker.py:test_an_access_has_all_that")
     assert pd.Timestamp(first["timestamp"]).tz is not None
     assert (second["start_date"], second["end_date"], second["data_shape"]) == (None, None, None)
-
-
-def test_an_access_is_in_the_file_at_once(tracker: DataAccessTracker) -> None:
-    look(tracker)
-    assert len(DataAccessTracker(tracker.log_file).access_log) == 1
-    look(DataAccessTracker(tracker.log_file))
-    assert len(tracker.access_log) == 2
-    with tracker.log_file.open(newline="") as file:
-        assert [list(row) for row in csv.DictReader(file)] == [COLUMNS] * 2
-
-
-def test_nothing_is_lost_when_a_process_is_killed(tmp_path: Path) -> None:
-    script = f"""
-import os, signal
-from afml_cache import DataAccessTracker
-tracker = DataAccessTracker({str(tmp_path / "log.csv")!r})
-for number in range(50):
-    tracker.log_access("eurusd", "2024", "2024", "test")
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-    ended = subprocess.run([sys.executable, "-c", script], check=False)
-    assert ended.returncode == -signal.SIGKILL
-    assert DataAccessTracker(tmp_path / "log.csv").analyze_contamination("eurusd")[0] == 50
-
-
-def test_processes_append_to_one_file(tmp_path: Path) -> None:
-    script = f"""
-import sys
-from afml_cache import DataAccessTracker
-tracker = DataAccessTracker({str(tmp_path / "log.csv")!r})
-for number in range(300):
-    tracker.log_access(sys.argv[1], "2024", "2024", "x" * (number * 7 % 500 + 1), (number, 1))
-"""
-    started = [
-        subprocess.Popen([sys.executable, "-c", script, name]) for name in ("one", "two", "three")
-    ]
-    assert [process.wait() for process in started] == [0, 0, 0]
-    tracker = DataAccessTracker(tmp_path / "log.csv")
-    for name in ("one", "two", "three"):
-        accesses = [one for one in tracker.access_log if one["dataset"] == name]
-        assert [one["data_shape"] for one in accesses] == [f"({n}, 1)" for n in range(300)]
-    assert tracker.bad_lines == 0
-
-
-def test_a_torn_last_line_is_left_alone_and_mended(tracker: DataAccessTracker) -> None:
-    look(tracker)
-    with tracker.log_file.open("ab") as file:
-        file.write(b"2024-05-03T12:00:00+00:00,eur")
-    assert len(tracker.access_log) == 1
-    assert tracker.bad_lines == 0
-    look(tracker)
-    assert len(tracker.access_log) == 2
-    assert tracker.bad_lines == 1
-
-
-def test_lines_that_are_no_accesses_are_counted(
-    tracker: DataAccessTracker, capsys: pytest.CaptureFixture[str]
-) -> None:
-    look(tracker)
-    with tracker.log_file.open("ab") as file:
-        file.write(b'\xff\xfe,,,,,,\na,b\n"open,2,3,4,5,6,7\n\n,,,,,,\n\0\n')
-    look(tracker)
-    assert len(tracker.access_log) == 2
-    assert tracker.bad_lines == 5
-    tracker.print_contamination_report()
-    assert "5 lines of the log can't be read" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["=1+1", "+1", "-1", "@sum", "'=1", "'quoted'", "a,b", 'say "so"', "a;b", "é→日", "  a "],
-)
-def test_names_come_back_as_they_were_and_no_cell_begins_a_formula(
-    tracker: DataAccessTracker, name: str
-) -> None:
-    tracker.log_access(name, name, name, name)
-    (access,) = tracker.access_log
-    assert [access[key] for key in ("dataset", "start_date", "end_date", "purpose")] == [name] * 4
-    with tracker.log_file.open(newline="", encoding="utf-8") as file:
-        cells = [cell for row in csv.reader(file) for cell in row]
-    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
-    assert tracker.analyze_contamination(name)[0] == 1
 
 
 @pytest.mark.parametrize("name", ["", "  ", "two\nlines", "nul\0", "\ud800", 5, None, b"bytes"])
@@ -169,22 +80,6 @@ def test_names_are_texts_of_one_line(tracker: DataAccessTracker, name: Any) -> N
     with pytest.raises(CacheConfigError, match="`purpose` takes a text of one line"):
         tracker.log_access("eurusd", None, None, name)
     assert tracker.access_log == []
-
-
-def test_dates_of_several_lines_stay_in_one(tracker: DataAccessTracker) -> None:
-    look(tracker, start="2024\n2025", end="\ud800")
-    (access,) = DataAccessTracker(tracker.log_file).access_log
-    assert (access["start_date"], access["end_date"]) == ("2024?2025", "?")
-
-
-def test_a_log_of_existing_scripts_is_gone_on_with(tracker: DataAccessTracker) -> None:
-    rows = [("2024-05-03T12:00:00", "eurusd", "2024-01-01", "2024-02-01", "test", "(3, 2)", "a:b:1")]
-    frame = pd.DataFrame([*rows, (*rows[0][:5], None, "a:b:2")], columns=COLUMNS)
-    tracker.log_file.write_bytes(frame.to_csv(index=False, lineterminator="\r\n").encode())
-    look(tracker, start="2024-01-15", end="2024-01-16")
-    count, level, accesses = tracker.analyze_contamination("eurusd")
-    assert (count, level) == (3, "WARNING")
-    assert [access["data_shape"] for access in accesses] == ["(3, 2)", None, "(100, 5)"]
 
 
 @pytest.mark.parametrize(
@@ -303,57 +198,6 @@ def test_clearing_forgets_every_access(
     assert len(tracker.access_log) == 1
 
 
-def test_what_can_not_be_written_is_told_of_kept_and_written_later(
-    tracker: DataAccessTracker,
-) -> None:
-    tracker.log_file.mkdir()
-    with pytest.warns(CacheWriteWarning, match="can't be written"):
-        look(tracker)
-    with pytest.raises(CacheStoreError, match=r"log\.csv` can't be written"):
-        tracker.save_log()
-    with pytest.raises(CacheStoreError, match=r"log\.csv` can't be read"):
-        _ = tracker.access_log
-    tracker.log_file.rmdir()
-    assert len(tracker.access_log) == 1
-    look(tracker, dataset="second")
-    again = DataAccessTracker(tracker.log_file)
-    assert [access["dataset"] for access in again.access_log] == ["eurusd", "second"]
-    tracker.save_log()
-
-
-def test_a_link_in_the_place_of_the_log_is_not_followed(
-    tracker: DataAccessTracker, tmp_path: Path
-) -> None:
-    (tmp_path / "theirs").write_text("")
-    tracker.log_file.symlink_to(tmp_path / "theirs")
-    with pytest.warns(CacheWriteWarning):
-        look(tracker)
-    assert (tmp_path / "theirs").read_text() == ""
-
-
-def test_a_log_in_a_folder_that_is_not_there_yet_is_made(tmp_path: Path) -> None:
-    tracker = DataAccessTracker(str(tmp_path / "a" / "b.csv"))
-    look(tracker)
-    assert len(tracker.access_log) == 1
-    save_access_log()  # of the default log, in which there is nothing yet
-
-
-def test_a_forked_child_counts_in_the_same_file(tracker: DataAccessTracker) -> None:
-    look(tracker)
-    script = """
-import os, sys, warnings
-from afml_cache import DataAccessTracker
-tracker = DataAccessTracker(sys.argv[1])
-tracker.log_access("eurusd", None, None, "test")
-if os.fork() == 0:
-    tracker.log_access("eurusd", None, None, "test")
-    os._exit(0)
-os.wait()
-"""
-    subprocess.run([sys.executable, "-c", script, tracker.log_file], check=True)
-    assert len(tracker.access_log) == 3
-
-
 def test_existing_scripts_find_the_tracker_where_it_was() -> None:
     module = importlib.import_module("afml.cache.data_access_tracker")
     for name in module.__all__:
@@ -395,19 +239,3 @@ def test_tests_of_rows_without_times_are_told_apart_by_their_places() -> None:
         assert len(fold.test) == 5
     count, level, accesses = get_data_tracker().analyze_contamination("ticks")
     assert (count, level, accesses[0]["start_date"]) == (4, "ACCEPTABLE", "row 20")
-
-
-def test_the_folder_is_made_as_a_store_makes_it(run_python: Callable, tmp_path: Path) -> None:
-    script = """
-import afml_cache, os
-os.umask(0)
-afml_cache.log_data_access("eurusd", None, None, "test")
-"""
-    run_python(script, env={"AFML_CACHE": str(tmp_path / "new")})
-    assert sorted(os.listdir(tmp_path / "new")) == [
-        ".gitignore",
-        "CACHEDIR.TAG",
-        "data_access_log.csv",
-        "v1",
-    ]
-    assert stat.S_IMODE((tmp_path / "new" / "data_access_log.csv").stat().st_mode) == 0o600

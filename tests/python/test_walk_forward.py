@@ -1,9 +1,6 @@
 """Folds of a walk: lengths of rows and of time, purging, embargo, symbols, and what keys see."""
 
-import copy
 import datetime as dt
-import pickle
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +8,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from afml_cache import Fold, digest, robust_cacheable, walk_forward
+from afml_cache import Fold, walk_forward
 
 DAYS = pd.date_range("2024-01-01", periods=60, tz="UTC")
 
@@ -72,6 +69,15 @@ def test_windows_of_time_have_the_rows_that_there_are(bars: pd.DataFrame) -> Non
     assert [fold.test_range[1].day_name() for fold in folds] == ["Friday"] * 4
 
 
+def test_a_window_of_time_ends_where_the_test_begins_though_no_row_does(
+    bars: pd.DataFrame,
+) -> None:
+    trading = bars[bars.index.day_of_week < 5]
+    fold = walk_forward(trading, train="26D", test="7D")[0]  # the test begins on a Saturday
+    assert fold.train_range == (DAYS[0], DAYS[25])
+    assert fold.test_range == (DAYS[28], DAYS[32])
+
+
 def test_tests_without_rows_are_passed_over(bars: pd.DataFrame) -> None:
     trading = bars[bars.index.day_of_week < 5]
     folds = walk_forward(trading, train="28D", test="1D")
@@ -130,6 +136,16 @@ def test_an_embargo_keeps_rows_after_a_test_out_of_later_training(bars: pd.DataF
         assert [fold.embargoed for fold in folds] == [0, 0, 4]
 
 
+def test_an_embargo_reaches_into_either_end_of_a_window(bars: pd.DataFrame) -> None:
+    folds = walk_forward(bars, train=10, test=5, embargo=2)
+    assert folds[2].train_rows.tolist() == [*span(10, 15), *span(17, 20)]
+    assert folds[3].train_rows.tolist() == [*span(17, 20), *span(22, 25)]
+    shorter = walk_forward(bars, train=7, test=5, step=6, embargo=3)
+    assert shorter[1].train_rows.tolist() == span(6, 12)
+    assert shorter[2].train_rows.tolist() == [*span(15, 18)]
+    assert shorter[2].train_range == (DAYS[15], DAYS[17])
+
+
 def test_a_row_that_is_purged_does_not_count_as_embargoed(bars: pd.DataFrame) -> None:
     ends = pd.Series(DAYS, DAYS)
     ends.iloc[41] = DAYS[55]
@@ -158,7 +174,9 @@ def test_units_of_an_index_do_not_count(bars: pd.DataFrame, unit: str) -> None:
 
 
 def test_frames_of_polars_go_by_their_first_column_of_times() -> None:
-    data = pl.DataFrame({"close": range(60), "at": list(DAYS.to_pydatetime()), "end": list(DAYS.to_pydatetime())})
+    data = pl.DataFrame(
+        {"close": range(60), "at": list(DAYS.to_pydatetime()), "end": list(DAYS.to_pydatetime())}
+    )
     fold = walk_forward(data, train="30D", test=10, purge=2)[1]
     assert isinstance(fold.train, pl.DataFrame)
     assert fold.train["close"].to_list() == span(10, 38)
@@ -224,6 +242,13 @@ def test_symbols_are_walked_through_together(bars: pd.DataFrame) -> None:
     assert (first.purged, first.embargoed) == (2, 0)
 
 
+def test_a_symbol_of_which_nothing_is_left_has_an_empty_frame(bars: pd.DataFrame) -> None:
+    folds = walk_forward({"A": bars, "B": bars.iloc[[40]]}, train=20, test=10, embargo=1)
+    assert [len(fold.train["B"]) for fold in folds] == [0, 0, 0, 0]
+    assert [fold.embargoed for fold in folds] == [0, 0, 1, 3]
+    assert len(folds[2].test["B"]) == 1
+
+
 def test_a_fold_says_what_it_is(bars: pd.DataFrame) -> None:
     fold = walk_forward(bars, train=30, test=10, purge=2)[0]
     assert str(fold) == (
@@ -242,66 +267,3 @@ def test_a_walk_is_a_sequence(bars: pd.DataFrame) -> None:
     assert [fold.number for fold in folds[1:]] == [1, 2]
     with pytest.raises(IndexError):
         folds[3]
-
-
-def test_nothing_is_copied_where_rows_are_neighbours() -> None:
-    count = 200_000
-    index = pd.date_range("2020", periods=count, freq="min", tz="UTC")
-    bars = pd.DataFrame(np.zeros((count, 3)), index=index)
-    t1 = pd.Series(index + pd.Timedelta("30min"), index=index)
-    folds = walk_forward(bars, train="50D", test="12h", anchored=True, t1=t1, gap=5)
-    assert len(folds) > 100
-    for fold in folds:
-        assert np.shares_memory(fold.train.to_numpy(), bars.to_numpy())
-        assert fold.purged == 25
-
-
-def test_digests_of_a_fold_stay_as_rows_are_appended(bars: pd.DataFrame) -> None:
-    later = pd.DataFrame(
-        {"close": 1.0, "volume": 2.0}, pd.date_range("2024-03-01", periods=40, tz="UTC")
-    )
-    for longer, data in (
-        (pd.concat([bars, later]), bars),
-        (pl.concat([polars_of(bars), polars_of(later)]), polars_of(bars)),
-    ):
-        options = {"train": 20, "test": 10, "anchored": True, "purge": 1, "embargo": 1}
-        before, after = walk_forward(data, **options), walk_forward(longer, **options)
-        assert len(after) == len(before) + 4
-        for old, new in zip(before, after[: len(before)], strict=True):
-            assert digest(old.train) == digest(new.train) == old.train_hash == new.train_hash
-            assert old.test_hash == new.test_hash
-            assert old.key == new.key
-        assert len({fold.key for fold in after}) == len(after)
-
-
-def test_an_expanding_window_computes_only_what_is_new(bars: pd.DataFrame) -> None:
-    @robust_cacheable
-    def score(train: pd.DataFrame, test: pd.DataFrame) -> float:
-        return float(test["close"].mean() - train["close"].mean())
-
-    for data in (bars.iloc[:50], bars, bars):
-        for fold in walk_forward(data, train=20, test=10, anchored=True):
-            score(fold.train, fold.test)
-    assert score.cache_info().misses == 4
-    assert score.cache_info().hits == 7
-
-
-def test_a_fold_as_an_argument_counts_with_all_that_a_function_sees(bars: pd.DataFrame) -> None:
-    first, second, *_ = folds = walk_forward(bars, train=20, test=10)
-    assert digest(first) == digest(folds[0])
-    assert digest(first) != digest(second)
-    assert digest(first) != digest(walk_forward(bars.iloc[:40], train=20, test=10)[0])
-
-
-@pytest.mark.parametrize("again", [lambda fold: pickle.loads(pickle.dumps(fold)), copy.deepcopy])
-def test_a_pickled_fold_has_its_own_rows_alone(
-    bars: pd.DataFrame, again: Callable[[Fold], Fold]
-) -> None:
-    wide = bars.iloc[np.zeros(60, int)].set_axis(DAYS)
-    for data in (wide, {"A": wide, "B": polars_of(wide)}):
-        fold = walk_forward(data, train=10, test=2, embargo=1)[5]
-        back = again(fold)
-        assert digest(back) == digest(fold)
-        assert (back.key, str(back)) == (fold.key, str(fold))
-    long = pd.DataFrame({"close": np.zeros(100_000)})
-    assert len(pickle.dumps(walk_forward(long, train=10, test=2)[0])) < 10_000

@@ -1,4 +1,4 @@
-"""Folds are what the definition says row by row, whatever the lengths, the labels and the library."""
+"""Folds are what the definition says row by row, whatever lengths, labels and library there are."""
 
 from typing import Any
 
@@ -26,11 +26,12 @@ def walks(draw: Any) -> Walk:
     lengths = {
         "train": draw(LENGTHS),
         "test": draw(LENGTHS),
-        "step": draw(LENGTHS),
+        "step": ("rows", 0),
         "gap": draw(SHORT),
         "purge": draw(SHORT) if labels is None else ("rows", 0),
         "embargo": draw(SHORT),
     }
+    lengths["step"] = draw(st.just(lengths["test"]) | LENGTHS)
     return Walk(
         times=times,
         ends=labels and [at + HOUR * label for at, label in zip(times, labels, strict=True)],
@@ -49,9 +50,7 @@ def walked(walk: Walk, data: Any, t1: Any) -> list[dict[str, Any]] | None:
     names = ("train", "test", "step", "gap", "purge", "embargo")
     lengths = {name: asked(getattr(walk, name)) for name in names}
     try:
-        folds = walk_forward(
-            data, **lengths, anchored=walk.anchored, partial=walk.partial, t1=t1
-        )
+        folds = walk_forward(data, **lengths, anchored=walk.anchored, partial=walk.partial, t1=t1)
         return [
             {
                 "train": fold.train_rows.tolist(),
@@ -167,3 +166,28 @@ def test_a_purge_that_is_too_short_for_the_labels_is_refused_and_else_leaves_no_
     else:
         assert not leaks
         assert found == wanted
+
+
+@settings(max_examples=50)
+@given(walks(), st.data())
+def test_symbols_have_those_rows_of_a_fold_whose_times_are_in_it(walk: Walk, data: Any) -> None:
+    walk.purge = walk.embargo = ("time", 2 * HOUR)
+    walk.ends = None
+    whole = pd.Series(range(len(walk.times)), pd.DatetimeIndex(walk.times, tz="UTC"))
+    chosen = data.draw(st.lists(st.sampled_from(range(len(whole))), min_size=1, unique=True))
+    left = [row for row in range(len(whole)) if row not in chosen[1:]]
+    parts = {"A": whole.iloc[sorted(chosen)], "B": whole.iloc[left]}
+    names = ("train", "test", "step", "gap", "purge", "embargo")
+    lengths = {name: asked(getattr(walk, name)) for name in names}
+    try:
+        folds = walk_forward(parts, **lengths, anchored=walk.anchored, partial=walk.partial)
+    except CacheConfigError:
+        assert expected(walk) is None
+        return
+    for fold, wanted in zip(folds, expected(walk) or [], strict=True):
+        for symbol, part in parts.items():
+            kept = [row for row in wanted["train"] if row in set(part)]
+            assert fold.train[symbol].tolist() == kept
+            assert fold.test[symbol].tolist() == [row for row in wanted["test"] if row in set(part)]
+        assert fold.train_range[0] == whole.index[wanted["train"][0]]
+        assert fold.test_range[1] == whole.index[wanted["test"][-1]]

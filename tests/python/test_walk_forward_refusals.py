@@ -60,7 +60,7 @@ DATA = {
     ),
     "a zone and none": ({"A": BARS, "B": NAIVE}, "one of .* with a time zone"),
     "too far in the future": (
-        pl.DataFrame({"at": [dt.datetime(2900, 1, 1), dt.datetime(2900, 1, 2)]}),
+        pl.DataFrame({"at": [dt.date(2900, 1, 1), dt.date(2900, 1, 2)]}),
         "1677 to 2262",
     ),
 }
@@ -130,7 +130,11 @@ def test_ends_that_do_not_fit_the_rows_are_refused(case: str) -> None:
     [
         (POLARS, LABELS, "takes a series of polars"),
         (POLARS, pl.Series(range(30)), "can't be compared"),
-        (POLARS, pl.Series(list(NAIVE.index.to_pydatetime())), "with a time zone, and `t1` values with no"),
+        (
+            POLARS,
+            pl.Series(list(NAIVE.index.to_pydatetime())),
+            "with a time zone, and `t1` values with no",
+        ),
         (POLARS, POLARS["at"][:20], "20 values"),
         (NUMBERED, LABELS.reset_index(drop=True), "are times or numbers"),
         (NUMBERED.set_axis(list(map(str, range(100, 130)))), "close", "are times or numbers"),
@@ -192,9 +196,7 @@ def test_a_leak_in_one_symbol_is_named() -> None:
     far = LABELS.copy()
     far.iloc[5] = DAYS[12]
     with pytest.raises(LeakageError, match=r"row 5 of `data\['B'\]`"):
-        walk_forward(
-            {"A": BARS, "B": BARS}, train=10, test=5, purge=1, t1={"A": LABELS, "B": far}
-        )
+        walk_forward({"A": BARS, "B": BARS}, train=10, test=5, purge=1, t1={"A": LABELS, "B": far})
 
 
 @pytest.mark.parametrize("name", ["", " ", "two\nlines", 5])

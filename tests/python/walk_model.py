@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 
@@ -30,6 +31,8 @@ def position(times, instant):
 def ahead(times, point, length):
     unit, amount = length
     row, instant = point
+    if not amount:
+        return point
     if unit == "time":
         return position(times, instant + amount), instant + amount
     row += amount
@@ -39,14 +42,16 @@ def ahead(times, point, length):
 def back(times, point, length):
     unit, amount = length
     row, instant = point
+    if not amount:
+        return point
     if unit == "time":
         return position(times, instant - amount), instant - amount
     row = max(row - amount, 0)
-    return row, times[row] if amount else instant
+    return row, times[row]
 
 
 def reach(times):
-    distances = sorted(b - a for a, b in zip(times, times[1:], strict=False) if b > a)
+    distances = sorted(b - a for a, b in pairwise(times) if b > a)
     if not distances:
         return times[-1]
     half = len(distances) // 2
@@ -103,6 +108,11 @@ def is_embargoed(walk, row):
         last = fold["test"][-1]
         if unit == "rows" and last < row <= last + amount:
             return True
-        if unit == "time" and amount and last < row and walk.times[row] <= walk.times[last] + amount:
+        if (
+            unit == "time"
+            and amount
+            and last < row
+            and walk.times[row] <= walk.times[last] + amount
+        ):
             return True
     return False

@@ -93,9 +93,9 @@ def _first(times: Positions, lengths: Lengths) -> tuple[int, int]:
             position = len(times)
             if instant <= times[-1]:
                 position = int(np.searchsorted(times, instant))
-        else:
+        elif length.amount:
             position += length.amount
-            instant = int(times[position]) if position < len(times) else int(times[-1])
+            instant = int(times[min(position, len(times) - 1)])
         if position >= len(times):
             return len(times), instant
     return position, instant

@@ -61,11 +61,9 @@ class Cut:
         """Give how many rows there are, over all symbols."""
         return sum(part.rows.count for part in self.parts.values())
 
-    def shape(self) -> tuple[int, ...]:
-        """Give rows and columns; of several frames, the rows of all."""
-        if self.symbols:
-            return (self.count(),)
-        shape: tuple[int, ...] = self.frames().shape
+    def shape(self, frames: Any) -> tuple[int, ...]:
+        """Give rows and columns of what `frames` gave; of several frames, the rows of all."""
+        shape: tuple[int, ...] = (self.count(),) if self.symbols else frames.shape
         return shape
 
     def _each(self, give: Any) -> Any:

@@ -69,9 +69,10 @@ class Fold:
     @property
     def test(self) -> Any:
         """The rows to test on; asking for them is counted as a look."""
-        name = self.dataset or f"test {self.test_hash[:12]}"
-        log_data_access(name, *self._looked_at, "test", self._test.shape())
-        return self._test.frames()
+        frames = self._test.frames()
+        name = self.dataset or f"test {digest(frames)[:12]}"
+        log_data_access(name, *self._looked_at, "test", self._test.shape(frames))
+        return frames
 
     @property
     def train_rows(self) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, overload
 
 import numpy as np
@@ -178,6 +178,9 @@ class Folds(Sequence[Fold]):
         if isinstance(index, slice):
             return [self._fold(number) for number in range(len(self))[index]]
         return self._fold(range(len(self))[index])
+
+    def __iter__(self) -> Iterator[Fold]:
+        return map(self._fold, range(len(self)))
 
     def __repr__(self) -> str:
         return f"<{len(self)} folds: {self[0]} ... {self[-1]}>"
