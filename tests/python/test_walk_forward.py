@@ -173,6 +173,14 @@ def test_units_of_an_index_do_not_count(bars: pd.DataFrame, unit: str) -> None:
     )
 
 
+def test_timestamps_of_pyarrow_are_times(bars: pd.DataFrame) -> None:
+    arrow = bars.set_axis(bars.index.astype("timestamp[us, tz=UTC][pyarrow]"))
+    ends = pd.Series(arrow.index, arrow.index)
+    folds = walk_forward(arrow, train="30D", test="10D", t1=ends)
+    assert all_rows(folds) == all_rows(walk_forward(bars, train=30, test=10))
+    assert folds[0].train_range == (DAYS[0], DAYS[29])
+
+
 def test_frames_of_polars_go_by_their_first_column_of_times() -> None:
     data = pl.DataFrame(
         {"close": range(60), "at": list(DAYS.to_pydatetime()), "end": list(DAYS.to_pydatetime())}

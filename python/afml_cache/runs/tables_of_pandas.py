@@ -113,7 +113,8 @@ def _instants(index: Any) -> Any:
     """Give an index as instants, if it is one of times."""
     if isinstance(index, pd.PeriodIndex):
         return index.to_timestamp()
-    return index if isinstance(index, pd.DatetimeIndex) else None
+    # timestamps of pyarrow are no DatetimeIndex by themselves
+    return pd.DatetimeIndex(index) if index.dtype.kind == "M" else None
 
 
 def _counted(where: str, instants: Any) -> npt.NDArray[np.int64]:
