@@ -17,6 +17,7 @@ from afml_cache.exceptions import (
     CacheStoreError,
     CacheWarning,
     CacheWriteWarning,
+    LeakageError,
     LoaderError,
     PartialCoverageError,
     SchemaError,
@@ -32,6 +33,14 @@ from afml_cache.hashers import register_hasher
 from afml_cache.info import CacheInfo, cache_status, clear_afml_cache, get_cache_stats
 from afml_cache.modes import add_cache_arguments, mode
 from afml_cache.ranges.simulation import as_of
+from afml_cache.tracker import (
+    DataAccessTracker,
+    get_data_tracker,
+    log_data_access,
+    print_contamination_report,
+    save_access_log,
+)
+from afml_cache.tracking import data_tracking_cacheable, time_aware_data_tracking_cacheable
 from afml_cache.upkeep import Collection, Problem, Verification, gc, pin, unpin, verify
 
 if TYPE_CHECKING:
@@ -41,6 +50,8 @@ if TYPE_CHECKING:
     from afml_cache.ranges.cache import RangeCache as RangeCache
     from afml_cache.ranges.decorator import range_cached as range_cached
     from afml_cache.ranges.engine import CachedDataEngine as CachedDataEngine
+    from afml_cache.runs.fold import Fold as Fold
+    from afml_cache.runs.folds import walk_forward as walk_forward
     from afml_cache.sharpe import deflated_sharpe_ratio as deflated_sharpe_ratio
     from afml_cache.sharpe import expected_maximum_sharpe as expected_maximum_sharpe
     from afml_cache.sharpe import independent_trials as independent_trials
@@ -60,10 +71,12 @@ __all__ = [
     "CacheWarning",
     "CacheWriteWarning",
     "Collection",
+    "DataAccessTracker",
     "EntryInfo",
     "Exported",
     "File",
     "Imported",
+    "LeakageError",
     "LoaderError",
     "PartialCoverageError",
     "Problem",
@@ -82,19 +95,25 @@ __all__ = [
     "cacheable",
     "clear_afml_cache",
     "configure",
+    "data_tracking_cacheable",
     "digest",
     "entries",
     "export_entries",
     "gc",
     "get_cache_stats",
+    "get_data_tracker",
     "import_entries",
     "initialize_cache_system",
     "invalidate",
+    "log_data_access",
     "mode",
     "pin",
+    "print_contamination_report",
     "register_hasher",
     "robust_cacheable",
+    "save_access_log",
     "time_aware_cacheable",
+    "time_aware_data_tracking_cacheable",
     "unpin",
     "verify",
 ]
@@ -102,6 +121,7 @@ __all__ = [
 # They need NumPy and polars, which take longest to import, and need not be installed.
 _LATE = {
     "CachedDataEngine": "afml_cache.ranges.engine",
+    "Fold": "afml_cache.runs.fold",
     "RangeCache": "afml_cache.ranges.cache",
     "deflated_sharpe_ratio": "afml_cache.sharpe",
     "expected_maximum_sharpe": "afml_cache.sharpe",
@@ -110,6 +130,7 @@ _LATE = {
     "probability_of_backtest_overfitting": "afml_cache.overfitting",
     "range_cached": "afml_cache.ranges.decorator",
     "sharpe_ratio": "afml_cache.sharpe",
+    "walk_forward": "afml_cache.runs.folds",
 }
 
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 Reduced = str | tuple[Any, ...]
 
-# From `__reduce_ex__` the pickler's own frame is the next; subclasses add one or two.
-_FRAMES = 4
+# Behind the frames that ask here is the pickler's own; subclasses of it add one or two.
+_FRAMES = 5
 
 
 def reduce(function: Function) -> Reduced:
@@ -22,10 +22,15 @@ def reduce(function: Function) -> Reduced:
     By value it takes along what its code's digest was made from: where the source can't be read,
     the digest would be another one, and so the key of every call.
     """
-    if not _by_value() or _importable(function):
+    if is_by_name(function):
         return function.__qualname__
     wrapped = function.__wrapped__
     return rebuild, (wrapped, function.settings(), code.sources_of(wrapped))
+
+
+def is_by_name(function: Any) -> bool:
+    """Whether the pickler that is at work is to name a function, and no more."""
+    return not _by_value() or _importable(function)
 
 
 def rebuild(function: Any, settings: dict[str, Any], sources: dict[bytes, Any]) -> Function:
@@ -49,7 +54,7 @@ def _by_value() -> bool:
     return False
 
 
-def _importable(function: Function) -> bool:
+def _importable(function: Any) -> bool:
     """Whether another process finds the function by importing its module."""
     name = getattr(function, "__module__", None)
     if not isinstance(name, str) or name in {"__main__", "__mp_main__"} | _shipped():

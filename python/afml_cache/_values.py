@@ -55,6 +55,7 @@ _DESCRIPTORS: Final = (
     *(types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType),
 )
 _LRU: Final = type(functools.lru_cache(int))
+_CACHED: Final = frozenset({("afml_cache._native", "Function"), ("afml_cache.tracking", "Tracked")})
 _TUPLE_FIELD: Final = "_tuplegetter"
 
 
@@ -125,7 +126,7 @@ def unwrap(value: object) -> object:
     """Give the function behind a cached one: its store and its counters are no part of it."""
     while True:
         kind = type(value)
-        ours = kind.__module__ == "afml_cache._native" and kind.__name__ == "Function"
+        ours = (kind.__module__, kind.__name__) in _CACHED
         if kind is types.FunctionType:
             module = cast("types.FunctionType", value).__globals__.get("__name__")
             ours = type(module) is str and module.startswith("afml_cache.")

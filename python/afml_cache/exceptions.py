@@ -16,6 +16,7 @@ __all__ = [
     "CacheStoreError",
     "CacheWarning",
     "CacheWriteWarning",
+    "LeakageError",
     "LoaderError",
     "PartialCoverageError",
     "PrunedError",
@@ -75,6 +76,10 @@ class CacheMissError(CacheError, LookupError):
 
     `f.explain(...)` says what differs from earlier calls.
     """
+
+
+class LeakageError(CacheError, ValueError):
+    """A fold of `walk_forward` would train on what it tests; the message names the row."""
 
 
 class LoaderError(CacheError, ValueError):

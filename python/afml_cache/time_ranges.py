@@ -16,7 +16,7 @@ _DAY: Final = 86_400 * 10**9
 _SEVERAL: Final = 2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 Arguments = list[tuple[str, object]]
 
@@ -180,3 +180,24 @@ def _bar(value: object) -> int | None:
     counted = instants.as_unit("ns").asi8
     distance = int(sorted(abs(counted[1:] - counted[:-1]))[(len(counted) - 1) // 2])
     return distance or None
+
+
+def first_table(values: Iterable[object]) -> tuple[Span, tuple[int, ...] | None] | None:
+    """Give the span of the first time-indexed of some values, and its shape."""
+    for value in values:
+        found = list(_spans(value))
+        if found:
+            shape: Any = getattr(value, "shape", None)
+            whole = Span(min(each.first for each in found), max(each.last for each in found))
+            return whole, shape
+    return None
+
+
+def bounds_of(arguments: Mapping[str, object]) -> Span | None:
+    """Give what arguments with the usual names bound, open ends as the extremes."""
+    lower = next((arguments[name] for name in _STARTS if arguments.get(name) is not None), None)
+    upper = next((arguments[name] for name in _ENDS if arguments.get(name) is not None), None)
+    first, last = span(lower), span(upper)
+    if first is None and last is None:
+        return None
+    return Span(first.first if first else EARLIEST, last.last if last else LATEST)

@@ -1,1 +1,1 @@
-"""Backtests: runs, what was tried, and walk-forward folds."""
+"""Backtests: their runs, their trials, and the folds that they walk through."""

@@ -234,15 +234,18 @@ class Ledger:
         self._runs.remember_overfitting(
             standing.number, standing.version, json.dumps(found).encode()
         )
-        return Overfitting(value, reason, trials=trials, periods=periods)
+        return _told(found)
 
 
 def _known(standing: Standing) -> Overfitting | None:
     remembered = standing._overfitting  # noqa: SLF001 - of this module
     if remembered is None or remembered[1] != standing.version:
         return None
-    told = json.loads(remembered[0])
-    value = math.nan if told["value"] is None else told["value"]
-    return Overfitting(
-        value, told["reason"] or None, trials=told["trials"], periods=told["periods"]
-    )
+    return _told(json.loads(remembered[0]))
+
+
+def _told(found: dict[str, Any]) -> Overfitting:
+    value = math.nan if found["value"] is None else found["value"]
+    told = Overfitting(value, found["reason"] or None)
+    told.trials, told.periods = found["trials"], found["periods"]
+    return told
