@@ -20,6 +20,9 @@ from afml_cache.exceptions import (
     LeakageError,
     LoaderError,
     PartialCoverageError,
+    PrunedError,
+    RankingWarning,
+    RunNotFoundError,
     SchemaError,
     SpotCheckWarning,
     TimeRangeWarning,
@@ -50,8 +53,13 @@ if TYPE_CHECKING:
     from afml_cache.ranges.cache import RangeCache as RangeCache
     from afml_cache.ranges.decorator import range_cached as range_cached
     from afml_cache.ranges.engine import CachedDataEngine as CachedDataEngine
+    from afml_cache.runs.cache import BacktestCache as BacktestCache
+    from afml_cache.runs.cache import get_backtest_cache as get_backtest_cache
+    from afml_cache.runs.decorator import cached_backtest as cached_backtest
     from afml_cache.runs.fold import Fold as Fold
     from afml_cache.runs.folds import walk_forward as walk_forward
+    from afml_cache.runs.result import BacktestMetadata as BacktestMetadata
+    from afml_cache.runs.result import BacktestResult as BacktestResult
     from afml_cache.sharpe import deflated_sharpe_ratio as deflated_sharpe_ratio
     from afml_cache.sharpe import expected_maximum_sharpe as expected_maximum_sharpe
     from afml_cache.sharpe import independent_trials as independent_trials
@@ -80,6 +88,9 @@ __all__ = [
     "LoaderError",
     "PartialCoverageError",
     "Problem",
+    "PrunedError",
+    "RankingWarning",
+    "RunNotFoundError",
     "SchemaError",
     "SpotCheckWarning",
     "Store",
@@ -120,11 +131,16 @@ __all__ = [
 
 # They need NumPy and polars, which take longest to import, and need not be installed.
 _LATE = {
+    "BacktestCache": "afml_cache.runs.cache",
+    "BacktestMetadata": "afml_cache.runs.result",
+    "BacktestResult": "afml_cache.runs.result",
     "CachedDataEngine": "afml_cache.ranges.engine",
     "Fold": "afml_cache.runs.fold",
     "RangeCache": "afml_cache.ranges.cache",
+    "cached_backtest": "afml_cache.runs.decorator",
     "deflated_sharpe_ratio": "afml_cache.sharpe",
     "expected_maximum_sharpe": "afml_cache.sharpe",
+    "get_backtest_cache": "afml_cache.runs.cache",
     "independent_trials": "afml_cache.sharpe",
     "probabilistic_sharpe_ratio": "afml_cache.sharpe",
     "probability_of_backtest_overfitting": "afml_cache.overfitting",

@@ -55,7 +55,13 @@ _DESCRIPTORS: Final = (
     *(types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType),
 )
 _LRU: Final = type(functools.lru_cache(int))
-_CACHED: Final = frozenset({("afml_cache._native", "Function"), ("afml_cache.tracking", "Tracked")})
+_CACHED: Final = frozenset(
+    {
+        ("afml_cache._native", "Function"),
+        ("afml_cache.runs.decorator", "CachedBacktest"),
+        ("afml_cache.tracking", "Tracked"),
+    }
+)
 _TUPLE_FIELD: Final = "_tuplegetter"
 
 

@@ -47,7 +47,7 @@ def compare(
     function: str, key: str, cached: bool, parts: list[Part], earlier: list[list[Part]]
 ) -> Explanation:
     """Compare a call with the nearest of the earlier ones, the latest first among equals."""
-    differences = [_differences(parts, other) for other in earlier]
+    differences = [differences(parts, other) for other in earlier]
     reasons = min(differences, key=len, default=["never called before"])
     nearest = earlier[differences.index(reasons)] if earlier else parts
     if cached:
@@ -75,7 +75,7 @@ def _is_told(label: str) -> bool:
     return label.startswith(_INSTALLED)
 
 
-def _differences(parts: list[Part], other: list[Part]) -> list[str]:
+def differences(parts: list[Part], other: list[Part]) -> list[str]:
     """Say what differs; parts of one label are compared in their order."""
     ours, theirs = _by_label(parts), _by_label(other)
     reasons = []

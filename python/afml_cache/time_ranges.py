@@ -185,7 +185,7 @@ def _bar(value: object) -> int | None:
 def first_table(values: Iterable[object]) -> tuple[Span, tuple[int, ...] | None] | None:
     """Give the span of the first time-indexed of some values, and its shape."""
     for value in values:
-        found = list(_spans(value))
+        found = list(spans_of(value))
         if found:
             shape: Any = getattr(value, "shape", None)
             whole = Span(min(each.first for each in found), max(each.last for each in found))

@@ -16,8 +16,8 @@ from afml_cache.ranges.intervals import Interval, common, joined, without
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
-    from afml_cache._native import Series as NativeSeries
     from afml_cache._native import Lock
+    from afml_cache._native import Series as NativeSeries
 
 PATIENCE = 1.0
 """How many seconds the loop of another thread may stand still before its tasks are given up."""

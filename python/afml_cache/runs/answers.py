@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -40,7 +41,7 @@ def taken_apart(answer: Any) -> Parts:
         if not isinstance(answer.get("metrics"), Mapping):
             return Parts(answer)
         named = {_NAMES.get(name, name): part for name, part in answer.items()}
-        return Parts(**{name: named.get(name) for name in SLOTS})
+        return Parts(answer["metrics"], *(named.get(name) for name in SLOTS[1:]))
     if isinstance(answer, tuple | list) and answer and isinstance(answer[0], Mapping):
         return Parts(*answer[: len(SLOTS) - 1], *_rest(answer))
     message = (
@@ -71,10 +72,9 @@ def without_trades(answer: Any) -> Any:
 
 
 def with_trades(answer: Any, trades: Any) -> Any:
-    """Give an answer of the same type and length with these trades, where it has a place for them."""
+    """Give an answer of the same type and length with these trades, where it has a place."""
     if isinstance(answer, BacktestResult):
-        parts = {name: getattr(answer, name) for name in SLOTS}
-        return BacktestResult(answer.metadata, **{**parts, "trades": trades})
+        return dataclasses.replace(answer, trades=trades)
     if isinstance(answer, Mapping):
         has_trades = isinstance(answer.get("metrics"), Mapping) and "trades" in answer
         return {**answer, "trades": trades} if has_trades else answer

@@ -71,9 +71,7 @@ class BacktestCache(Keeping, Asking, Splitting):
             message = "a BacktestCache takes `cache_dir` or `store`, not both"
             raise CacheConfigError(message)
         super().__init__(cache_dir if store is None else store)
-        self._retention = retention.retention_of(
-            keep_top, keep_metric, maximize=keep_maximize
-        )
+        self._retention = retention.retention_of(keep_top, keep_metric, maximize=keep_maximize)
 
     def cache_backtest(
         self,

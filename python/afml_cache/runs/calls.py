@@ -110,7 +110,8 @@ class Task:
             return None
         found = self._found(identity)
         if found is None and self._mode == "frozen":
-            raise self._missing(f"there is no run {identity.run}")
+            msg = f"there is no run {identity.run}"
+            raise self._missing(msg)
         return found
 
     def _missing(self, reason: str) -> CacheMissError:

@@ -32,9 +32,7 @@ def plain(value: Any) -> Any:
     numpy: Any = sys.modules.get("numpy")
     if numpy is None:
         return value
-    scalar = isinstance(value, numpy.generic) or (
-        type(value) is numpy.ndarray and value.ndim == 0
-    )
+    scalar = isinstance(value, numpy.generic) or (type(value) is numpy.ndarray and value.ndim == 0)
     if not scalar or value.dtype.kind in _KEPT or value.dtype == numpy.longdouble:
         return value
     return value.item()
@@ -51,3 +49,10 @@ def _kept(value: Any) -> Any:
     if type(value) in {list, tuple}:
         return type(value)(_kept(each) for each in value)
     return plain(value)
+
+
+def data_digest(data: Any) -> str:
+    """Digest the data of a backtest: one frame, several, or a dictionary of them by symbol."""
+    if isinstance(data, Mapping):
+        return digest(sorted((str(symbol), digest(frame)) for symbol, frame in data.items()))
+    return digest(data)

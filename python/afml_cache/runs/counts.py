@@ -28,7 +28,9 @@ class Counts:
         with self._lock:
             counts = dict(self._counts)
         whole = {name: int(counts.get(name, 0)) for name in CacheInfo._fields}
-        seconds = {name: float(counts.get(name, 0)) for name in CacheInfo._fields if "seconds" in name}
+        seconds = {
+            name: float(counts.get(name, 0)) for name in CacheInfo._fields if "seconds" in name
+        }
         return CacheInfo(**{**whole, **seconds})  # type: ignore[arg-type]
 
 

@@ -62,7 +62,7 @@ def curve_of(equity: Any, data: Any, kind: str) -> tuple[Curve | None, int, str]
     """
     if equity is None:
         return None, 0, "the backtest gave no equity curve"
-    import numpy as np  # noqa: ICN001 - loaded by then
+    import numpy as np
 
     try:
         values = np.ascontiguousarray(_values(equity, np), dtype="<f8")
@@ -123,3 +123,15 @@ def _times(value: Any, np: Any) -> Any:
             column = column.dt.replace_time_zone(None)
         return column.cast(polars.Datetime("ns")).to_physical().to_numpy().astype(np.int64)
     return None
+
+
+def returns_frame(kept: dict[str, tuple[int, list[int], list[float]]]) -> Any:
+    """Put returns by session into a frame: bins of sessions are named by their first one."""
+    import numpy as np
+    import pandas as pd
+
+    columns = {}
+    for name, (width, bins, returns) in kept.items():
+        sessions = np.asarray(bins, dtype="int64") * width
+        columns[name] = pd.Series(returns, index=sessions, dtype="float32")
+    return pd.DataFrame(columns)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import types
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from afml_cache._native import current_mode
@@ -20,6 +19,8 @@ from afml_cache.runs.identity import Strategy
 from afml_cache.runs.recording import About
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from afml_cache.info import CacheInfo
 
 __all__ = ["CachedBacktest", "cached_backtest"]
@@ -27,7 +28,7 @@ __all__ = ["CachedBacktest", "cached_backtest"]
 
 def cached_backtest(
     strategy_name: str,
-    save_trades: bool = True,  # noqa: FBT001, FBT002 - scripts pass it by place
+    save_trades: bool = True,
     *,
     data: str | tuple[str, ...] | None = None,
     params: str | None = None,

@@ -64,12 +64,12 @@ class Standing:
         self.trials: int = known["trials"]
         self.version: int = known["version"]
         self.independent = _independent(known["correlation"], self.trials)
-        self._spreads = {step: rest for step, *rest in known["spreads"]}
+        self._spreads: dict[int, list[float]] = {step: rest for step, *rest in known["spreads"]}
         self._overfitting = known["overfitting"]
 
     def variance(self, step_ns: int) -> float:
         """Give the sample variance of the Sharpe ratios of one frequency; NaN for fewer than two."""
-        count, total, squares = self._spreads.get(step_ns, (0, 0.0, 0.0))
+        count, total, squares = self._spreads.get(step_ns, [0, 0.0, 0.0])
         if count < _TWO:
             return math.nan
         return max(0.0, (squares - total * total / count) / (count - 1))
@@ -170,7 +170,9 @@ class Ledger:
 
         return trials_frame(self._runs, self.family(strategy, dataset, purpose))
 
-    def family(self, strategy: str, dataset: str | None = None, purpose: str | None = None) -> Family:
+    def family(
+        self, strategy: str, dataset: str | None = None, purpose: str | None = None
+    ) -> Family:
         """Tell which family is meant.
 
         Raises
@@ -200,7 +202,7 @@ class Ledger:
     def overfitting(
         self, strategy: str, dataset: str | None = None, purpose: str | None = None
     ) -> Overfitting:
-        """Compute the probability of backtest overfitting of a family; known until a trial changes.
+        """Compute the probability of overfitting of a family; it is known until a trial changes.
 
         By CSCV (Bailey, Borwein, López de Prado & Zhu 2017) in 16 blocks, of the returns by session
         that all trials have.

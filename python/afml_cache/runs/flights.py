@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 # How long another's computation is first left alone, and how long at most, in seconds.
 _FIRST: Final = 0.0005
 _LAST: Final = 0.02
-
-T = TypeVar("T")
 
 _computing: ContextVar[tuple[str, ...]] = ContextVar("afml_cache.runs", default=())
 
@@ -79,6 +77,7 @@ class Turn:
         self._board = _board
 
     def release(self) -> None:
+        """Let others compute it."""
         if self._lease is not None:
             self._board.leave(self._run)
             self._lease.release()
@@ -94,14 +93,14 @@ class Turn:
 class Waiting:
     """A call that waits for its turn, or for what another one has computed meanwhile."""
 
-    def __init__(self, runs: Runs, run: str, find: Callable[[], T | None]) -> None:
+    def __init__(self, runs: Runs, run: str, find: Callable[[], Any]) -> None:
         self._runs = runs
         self._run = run
         self._find = find
         self._held = _computing.get()
         self._pause = _FIRST
 
-    def look(self) -> T | Turn | None:
+    def look(self) -> Any:
         """Give what is found, or a turn; `None` where another one still computes."""
         run = self._run
         if _board.closes_a_circle(run, self._held):
@@ -138,6 +137,6 @@ def awaited(waiting: Waiting) -> Any:
 
 async def aawaited(waiting: Waiting) -> Any:
     """Wait in this task for what is found, or for a `Turn`."""
-    while (found := waiting.look()) is None:
+    while (found := waiting.look()) is None:  # noqa: ASYNC110 - of other processes too
         await asyncio.sleep(waiting.next_pause())
     return found

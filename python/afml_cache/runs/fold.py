@@ -6,12 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from afml_cache._native import digest
+from afml_cache.runs.canonical import data_digest
 from afml_cache.tracker import log_data_access
 
 if TYPE_CHECKING:
     from afml_cache.runs.cuts import Cut
 
 __all__ = ["Fold"]
+
+# The content of tests that were looked at in this process: a run on one of them is no trial.
+_tests: set[str] = set()
+
+
+def was_looked_at(content: str) -> bool:
+    """Whether data of this digest is a test that this process looked at."""
+    return content in _tests
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,6 +79,7 @@ class Fold:
     def test(self) -> Any:
         """The rows to test on; asking for them is counted as a look."""
         frames = self._test.frames()
+        _tests.add(data_digest(frames))
         name = self.dataset or f"test {digest(frames)[:12]}"
         log_data_access(name, *self._looked_at, "test", self._test.shape(frames))
         return frames

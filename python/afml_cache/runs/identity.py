@@ -12,7 +12,7 @@ from afml_cache._native import Function, digest
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.policy import make_policy
 from afml_cache.runs import rankings
-from afml_cache.runs.canonical import canonical, typed
+from afml_cache.runs.canonical import canonical, data_digest, typed
 
 Part = tuple[str, str, str]
 
@@ -42,13 +42,6 @@ class Identity:
     trial: str
     parameters: str
     data: str
-
-
-def data_digest(data: Any) -> str:
-    """Digest the data of a backtest: one frame, several, or a dictionary of them by symbol."""
-    if isinstance(data, Mapping):
-        return digest(sorted((str(symbol), digest(frame)) for symbol, frame in data.items()))
-    return digest(data)
 
 
 def identify(strategy: str, trial: str, parameters: Any, data: Any) -> Identity:
@@ -99,9 +92,7 @@ class Call:
         if self.parameters_name is not None:
             return typed(arguments[self.parameters_name] or {})
         plain = {name: value for name, value in arguments.items() if name not in self.data_names}
-        return {
-            name: value for name, value in typed(plain).items() if isinstance(value, _PLAIN)
-        }
+        return {name: value for name, value in typed(plain).items() if isinstance(value, _PLAIN)}
 
 
 class Strategy:
@@ -176,7 +167,11 @@ class Strategy:
                 return name
         others = (name for name in arguments if name not in data)
         return next(
-            (name for name in others if isinstance(arguments[name], Mapping) and not self._is_rest(name)),
+            (
+                name
+                for name in others
+                if isinstance(arguments[name], Mapping) and not self._is_rest(name)
+            ),
             None,
         )
 
@@ -232,7 +227,7 @@ class Strategy:
         else:
             arguments = {**bound.arguments, name: canonical(bound.arguments[name])}
         arguments.update(dict.fromkeys(call.data_names))
-        return inspect.BoundArguments(self.signature, arguments)  # type: ignore[arg-type]
+        return inspect.BoundArguments(self.signature, arguments)
 
     def _key(self, data: tuple[str, ...]) -> Function:
         """Give what keys all but the data; the strategy's name is the function's there."""

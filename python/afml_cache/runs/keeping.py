@@ -15,7 +15,7 @@ from afml_cache.runs import retention
 from afml_cache.runs.answers import Parts
 from afml_cache.runs.identity import Identity, trial_of
 from afml_cache.runs.index import found
-from afml_cache.runs.reading import metadata_of, payload_of, tell_once
+from afml_cache.runs.reading import metadata_of, payload_of
 from afml_cache.runs.recording import About, Code, Recording, shown
 from afml_cache.runs.view import View
 
@@ -216,7 +216,8 @@ class Keeping(View):
             at_ns=entry.at_ns,
         )
         recording.save(self.native)
-        return entry.run
+        run_id: str = entry.run
+        return run_id
 
 
 def _limit(days: float | None, before: Any) -> int:
@@ -226,7 +227,9 @@ def _limit(days: float | None, before: Any) -> int:
     if before is not None:
         instant = span(before)
         if instant is None:
-            message = f"`before` is a date, a datetime or a text such as '2024-05-03', not {before!r}"
+            message = (
+                f"`before` is a date, a datetime or a text such as '2024-05-03', not {before!r}"
+            )
             raise CacheConfigError(message)
         return instant.first
     if isinstance(days, bool) or not isinstance(days, int | float) or not days >= 0:
@@ -238,7 +241,9 @@ def _limit(days: float | None, before: Any) -> int:
 def _as_json(view: View, run: Run) -> dict[str, Any]:
     metadata = vars(metadata_of(view.native, run))
     times = {
-        name: value.isoformat() for name, value in metadata.items() if isinstance(value, dt.datetime)
+        name: value.isoformat()
+        for name, value in metadata.items()
+        if isinstance(value, dt.datetime)
     }
     payload = payload_of(view.native, run.run) or {}
     return {**metadata, **times, "metrics": dict(run.metrics), "state": run.state} | (

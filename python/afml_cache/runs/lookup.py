@@ -96,7 +96,7 @@ def _call(strategy: Strategy, parameters: Any, data: Any) -> Call:
         return strategy.bind((), strategy.arguments(parameters, data))
     except TypeError as error:
         message = (
-            f"the backtest of {strategy.name!r} takes ({', '.join(strategy.signature.parameters)}), which parameters and "
-            f"data alone do not fill: {error}"
+            f"the backtest of {strategy.name!r} takes ({', '.join(strategy.signature.parameters)}), "
+            f"which parameters and data alone do not fill: {error}"
         )
         raise CacheConfigError(message) from error

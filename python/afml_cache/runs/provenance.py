@@ -43,7 +43,7 @@ def checked_out(folder: str) -> Commit | None:
 
 
 def folder_of(function: Any) -> str:
-    """Give the folder that a function's code lies in; the working directory for what has no file."""
+    """Give the folder of a function's code; the working directory for what has no file."""
     code = getattr(function, "__code__", None)
     file = getattr(code, "co_filename", "")
     folder = os.path.dirname(file)  # noqa: PTH120 - of notebooks too, whose files are no paths

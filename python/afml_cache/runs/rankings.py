@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.exceptions import CacheConfigError
-from afml_cache.runs.reading import about_of, numbers, parameters_of, timestamp
 from afml_cache.instants import as_datetime
+from afml_cache.runs.reading import about_of, parameters_of, timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from afml_cache._native import Run, Runs
 
@@ -23,8 +24,8 @@ _STORE: Final = "afml_cache"
 _sources: dict[str, Runs] = {}
 
 
-def row_of(run: Run) -> dict[str, Any]:
-    """Give a run as a row: its id, what it is of, its parameters and metrics."""
+def row_of(run: Run, metrics: list[str] | None = None) -> dict[str, Any]:
+    """Give a run as a row: its id, what it is of, its parameters, and these metrics or all."""
     start, end = run.time_range or (None, None)
     parameters = about_of(run).get("parameters", {})
     return {
@@ -34,26 +35,80 @@ def row_of(run: Run) -> dict[str, Any]:
         "start_date": None if start is None else as_datetime(start),
         "end_date": None if end is None else as_datetime(end),
         **{f"{_PARAMETER}{name}": value for name, value in parameters.items()},
-        **dict(run.metrics),
+        **{name: value for name, value in run.metrics if metrics is None or name in metrics},
     }
 
 
-def frame_of(rows: list[dict[str, Any]], columns: Iterable[str] = ()) -> Any:
+def state_of(run: Run) -> dict[str, Any]:
+    """Give what else is known of a run."""
+    return {
+        "dataset": run.dataset,
+        "purpose": run.purpose,
+        "kind": "test" if run.is_test else "trial",
+        "state": run.state,
+        "pinned": run.pinned,
+        "seconds": run.seconds,
+        "data_hash": run.data,
+    }
+
+
+def is_wanted(
+    row: Mapping[str, Any],
+    where: Any,
+) -> bool:
+    """Whether a row has these values, or a function says so.
+
+    Raises
+    ------
+    CacheConfigError
+        `where` is neither.
+    """
+    if where is None:
+        return True
+    if callable(where):
+        return bool(where(row))
+    if not isinstance(where, Mapping):
+        message = (
+            f"`where` is a mapping of columns to values, or a function of a row, not {where!r}"
+        )
+        raise CacheConfigError(message)
+    return all(name in row and row[name] == value for name, value in where.items())
+
+
+def parameters_shown(run: Run) -> str:
+    """Give the parameters of a run in a few words."""
+    parameters = about_of(run).get("parameters", {})
+    return ", ".join(f"{name}={value}" for name, value in parameters.items())
+
+
+def frame_of(
+    rows: list[dict[str, Any]], columns: Iterable[str] = (), behind: Iterable[str] = ()
+) -> Any:
     """Put rows into a pandas frame, indexed by run id, with these columns whatever there is."""
     import pandas as pd
 
-    wanted = list(dict.fromkeys((*_COLUMNS, *_parameters(rows), *columns)))
+    last = list(behind)
+    wanted = dict.fromkeys((*_COLUMNS, *_parameters(rows), *columns))
     extra = dict.fromkeys(name for row in rows for name in row if name != _ID)
-    names = wanted + [name for name in extra if name not in wanted]
+    names = [name for name in {**wanted, **extra} if name not in last] + last
     index = pd.Index([row[_ID] for row in rows], name=_ID, dtype=object)
     made = {name: _column([row.get(name) for row in rows], name, pd) for name in names}
     return pd.DataFrame(made, index=index, columns=names)
 
 
-def _parameters(rows: list[dict[str, Any]]) -> Iterable[str]:
-    return dict.fromkeys(
-        name for row in rows for name in row if name.startswith(_PARAMETER)
+def polars_frame_of(rows: list[dict[str, Any]]) -> Any:
+    """Put rows into a polars frame."""
+    import polars as pl
+
+    names = dict.fromkeys(
+        (_ID, *_COLUMNS, *_parameters(rows), *(name for row in rows for name in row))
     )
+    columns = {name: [row.get(name) for row in rows] for name in names}
+    return pl.DataFrame(columns, strict=False)
+
+
+def _parameters(rows: list[dict[str, Any]]) -> Iterable[str]:
+    return dict.fromkeys(name for row in rows for name in row if name.startswith(_PARAMETER))
 
 
 def _column(values: list[Any], name: str, pd: Any) -> Any:
@@ -87,7 +142,9 @@ def best_parameters(value: Any) -> Any:
     first = value.iloc[0]
     shown = {name: first[name] for name in value.columns if name.startswith(_PARAMETER)}
     return {
-        name.removeprefix(_PARAMETER): each for name, each in shown.items() if each == each  # noqa: PLR0124
+        name.removeprefix(_PARAMETER): each
+        for name, each in shown.items()
+        if each == each  # noqa: PLR0124
     }
 
 

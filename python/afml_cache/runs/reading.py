@@ -23,7 +23,9 @@ def payload_of(runs: Runs, run_id: str) -> dict[str, Any] | None:
     try:
         payload = runs.answer(run_id)
     except CacheError as error:
-        tell_once("CacheReadWarning", f"the run {run_id} can't be read, and is computed again: {error}")
+        tell_once(
+            "CacheReadWarning", f"the run {run_id} can't be read, and is computed again: {error}"
+        )
         return None
     return payload if isinstance(payload, dict) else None
 
@@ -89,4 +91,5 @@ def result_of(runs: Runs, run: Run, payload: dict[str, Any]) -> BacktestResult:
     metadata = metadata_of(runs, run, payload)
     if run.state == "pruned":
         return PrunedResult(metadata, payload["metrics"])
-    return BacktestResult(metadata, **{name: payload.get(name) for name in SLOTS})
+    rest = (payload.get(name) for name in SLOTS[1:])
+    return BacktestResult(metadata, payload["metrics"], *rest)

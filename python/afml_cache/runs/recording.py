@@ -12,6 +12,7 @@ from afml_cache.runs import parquet, provenance
 from afml_cache.runs.canonical import plain, typed
 from afml_cache.runs.curves import curve_of
 from afml_cache.runs.datasets import dataset_of
+from afml_cache.runs.fold import was_looked_at
 from afml_cache.time_ranges import spans_of
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Recording:
     seen_ns: int | None = None
     answer: Any = None
     has_answer: bool = False
+    at_ns: int | None = None
 
     def save(self, runs: Runs) -> None:
         """Record it.
@@ -97,12 +99,12 @@ class Recording:
             "strategy": self.strategy,
             "dataset": dataset,
             "purpose": purpose,
-            "is_test": runs.is_test(self.identity.data),
+            "is_test": was_looked_at(self.identity.data) or runs.is_test(self.identity.data),
             "trial": self.identity.trial,
             "code": self.code.digest,
             "parameters": self.identity.parameters,
             "data": self.identity.data,
-            "at_ns": time.time_ns(),
+            "at_ns": time.time_ns() if self.at_ns is None else self.at_ns,
             "seconds": self.seconds,
             "time_range": (min(one.first for one in spans), max(one.last for one in spans))
             if spans

@@ -37,7 +37,9 @@ def retention_of(keep_top: int | None, metric: str, *, maximize: bool) -> Retent
     if keep_top is None:
         return None
     if isinstance(keep_top, bool) or not isinstance(keep_top, int) or keep_top < 0:
-        message = f"`keep_top` is how many runs of each strategy keep their trades, not {keep_top!r}"
+        message = (
+            f"`keep_top` is how many runs of each strategy keep their trades, not {keep_top!r}"
+        )
         raise CacheConfigError(message)
     return Retention(keep_top, metric, maximize)
 

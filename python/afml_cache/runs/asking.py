@@ -1,0 +1,278 @@
+"""Questions to the runs: which are the best, how they compare, and how they differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from afml_cache.exceptions import CacheConfigError, warn
+from afml_cache.runs import rankings
+from afml_cache.runs.canonical import data_digest
+from afml_cache.runs.curves import returns_frame
+from afml_cache.runs.differences import RunDifference, difference_of
+from afml_cache.runs.families import Figures, Standing, family_of, standing_of
+from afml_cache.runs.index import find, found
+from afml_cache.runs.reading import parameters_of
+from afml_cache.runs.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from afml_cache._native import Run
+    from afml_cache.overfitting import Overfitting
+    from afml_cache.runs.families import Family
+
+
+class Asking(View):
+    """A view that answers questions."""
+
+    def compare_runs(self, run_ids: Iterable[str], metrics: Iterable[str] | None = None) -> Any:
+        """Put runs side by side.
+
+        Parameters
+        ----------
+        run_ids : iterable of str
+            One that is not there is left out, with a `RankingWarning`.
+        metrics : iterable of str, optional
+            Which metrics, each of which is a column whatever the runs have; by default all.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by `run_id`: `strategy`, `timestamp`, `start_date`, `end_date` (UTC),
+            `param_<name>` for each parameter, and the metrics.
+        """
+        ids = [run_ids] if isinstance(run_ids, str) else list(run_ids)
+        known = [(run_id, find(self.native, run_id)) for run_id in ids]
+        missing = [str(run_id) for run_id, run in known if run is None]
+        if missing:
+            warn(
+                "RankingWarning",
+                f"{len(missing)} of {len(ids)} runs are not in `{self.native.folder}` and are left "
+                f"out: {', '.join(missing[:5])}",
+            )
+        wanted = None if metrics is None else list(metrics)
+        rows = [rankings.row_of(run, wanted) for _, run in known if run is not None]
+        return rankings.comes_from(rankings.frame_of(rows, wanted or ()), self.native)
+
+    def find_best_parameters(
+        self,
+        strategy_name: str,
+        metric: str = "sharpe_ratio",
+        maximize: bool = True,
+        top_n: int = 5,
+        data: Any = None,
+    ) -> Any:
+        """Rank the runs of a strategy by a metric, and say how much of it may be luck.
+
+        Looks at test folds are not ranked, unless `data` is theirs. The frame can be passed on as
+        parameters: then its first row's are meant.
+
+        Parameters
+        ----------
+        strategy_name : str
+        metric : str, default "sharpe_ratio"
+            Runs without it, or where it is no finite number, are not ranked.
+        maximize : bool, default True
+            Whether more of it is better.
+        top_n : int, default 5
+        data : frame, list of frames, or dict of frames by symbol, optional
+            Only runs on this data.
+
+        Returns
+        -------
+        DataFrame
+            As of `compare_runs`, best first, and beside that
+
+            - `n_trials`: how many sets of code and parameters were tried in the run's family, and
+              `n_independent`, how many of these are independent: r + (1 - r)M for M trials whose
+              returns have the average correlation r;
+            - `psr`: the probabilistic Sharpe ratio against 0, and `deflated_sharpe`: the
+              probability that the true Sharpe ratio is above what luck gives the best of so many
+              (Bailey & López de Prado 2014), both of the kept returns, and never of the metric;
+            - `pbo`: the probability of backtest overfitting of the family, as `overfitting` found
+              it last; a ranking does not wait for it;
+            - `overfit_note`: why one of these is NaN.
+
+        Raises
+        ------
+        CacheConfigError
+            `top_n` is no number of runs.
+        """
+        if isinstance(top_n, bool) or not isinstance(top_n, int) or top_n < 1:
+            message = f"`top_n` is how many runs to give, not {top_n!r}"
+            raise CacheConfigError(message)
+        content = None if data is None else data_digest(data)
+        best, unranked, differ = self.native.best(strategy_name, metric, maximize, top_n, content)
+        if unranked:
+            warn(
+                "RankingWarning",
+                f"{unranked} runs of {strategy_name!r} are not ranked: their `{metric}` is NaN, "
+                "infinite, or no number",
+            )
+        if differ and best:
+            warn(
+                "RankingWarning",
+                f"the runs of {strategy_name!r} that are ranked saw different data, and may not be "
+                "compared; pass data= to rank those on one",
+            )
+        return rankings.comes_from(self._ranked(best, metric), self.native)
+
+    def _ranked(self, best: list[Run], metric: str) -> Any:
+        figures = self._figures(best)
+        rows = [
+            {**rankings.row_of(run), **shown._asdict()}
+            for run, shown in zip(best, figures, strict=True)
+        ]
+        return rankings.frame_of(rows, (metric,), behind=Figures._fields)
+
+    def _figures(self, runs: list[Run]) -> list[Figures]:
+        standings: dict[Family, Standing | None] = {}
+        figures = []
+        for run in runs:
+            family = family_of(run)
+            if family not in standings:
+                standings[family] = standing_of(self.native, family)
+            standing = standings[family]
+            assert standing is not None  # noqa: S101 - a run has a family
+            figures.append(standing.of(run))
+        return figures
+
+    def runs(
+        self,
+        strategy: str | None = None,
+        *,
+        where: Mapping[str, Any] | Callable[[Mapping[str, Any]], bool] | None = None,
+        data: Any = None,
+        output: str = "pandas",
+    ) -> Any:
+        """List runs.
+
+        Parameters
+        ----------
+        strategy : str, optional
+            Of this one only.
+        where : mapping or callable, optional
+            Values that columns have, such as ``{"param_lookback": 20}``; or a function that says of
+            a row, a mapping, whether it is wanted.
+        data : frame, list of frames, or dict of frames by symbol, optional
+            Only runs on this data.
+        output : {"pandas", "polars"}, default "pandas"
+
+        Returns
+        -------
+        DataFrame
+            As of `compare_runs`, in the order in which runs were recorded first, with `dataset`,
+            `purpose`, `kind` ("trial" or "test"), `state` ("whole" or "pruned"), `pinned`,
+            `seconds` and `data_hash`. In polars, `run_id` is a column.
+
+        Raises
+        ------
+        CacheConfigError
+            `output` or `where` can't be right.
+        """
+        if output not in {"pandas", "polars"}:
+            message = f'`output` is "pandas" or "polars", not {output!r}'
+            raise CacheConfigError(message)
+        content = None if data is None else data_digest(data)
+        rows = [
+            {**rankings.row_of(run), **rankings.state_of(run)}
+            for run in self.native.select(strategy=strategy, data=content)
+        ]
+        rows = [row for row in rows if rankings.is_wanted(row, where)]
+        if output == "polars":
+            return rankings.polars_frame_of(rows)
+        return rankings.frame_of(rows)
+
+    def leaderboard(
+        self,
+        metric: str = "sharpe_ratio",
+        maximize: bool = True,
+    ) -> Any:
+        """Give the best run of each strategy, best first.
+
+        Returns
+        -------
+        DataFrame
+            As of `find_best_parameters`.
+        """
+        tops = [
+            run
+            for strategy, _ in self.native.count()
+            for run in self.native.best(strategy, metric, maximize, 1, None)[0]
+        ]
+        tops.sort(key=lambda run: dict(run.metrics)[metric], reverse=maximize)
+        return rankings.comes_from(self._ranked(tops, metric), self.native)
+
+    def overfitting(
+        self, strategy: str, dataset: str | None = None, purpose: str | None = None
+    ) -> Overfitting:
+        """Compute the probability of backtest overfitting of a family, as `ledger.overfitting`."""
+        return self.ledger.overfitting(strategy, dataset, purpose)
+
+    def explain(self, first: str, second: str) -> RunDifference:
+        """Say what differs between two runs: data, code, parameters, packages.
+
+        Raises
+        ------
+        RunNotFoundError
+            There is no such run.
+        """
+        pair = found(self.native, first), found(self.native, second)
+        return difference_of(self.native, *pair)
+
+    def best_parameters(self, strategy_name: str, metric: str = "sharpe_ratio") -> dict[Any, Any]:
+        """Give the parameters of the best run of a strategy, typed.
+
+        Raises
+        ------
+        CacheConfigError
+            No run of it has that metric as a finite number.
+        """
+        best, _, _ = self.native.best(strategy_name, metric, True, 1, None)
+        if not best:
+            message = f"no run of {strategy_name!r} has `{metric}` as a finite number"
+            raise CacheConfigError(message)
+        return parameters_of(self.native, best[0])
+
+    def returns(self, run_ids: Iterable[str]) -> Any:
+        """Give the returns by session that are kept of runs, also of those that were pruned.
+
+        Returns
+        -------
+        DataFrame of float32
+            A column for each run that has returns; indexed by the day of the session, or by the
+            number of the row where the equity had no times.
+
+        Raises
+        ------
+        RunNotFoundError
+            There is no such run.
+        """
+        ids = [run_ids] if isinstance(run_ids, str) else list(run_ids)
+        kept = {one: self.native.returns_of(found(self.native, one).run) for one in ids}
+        return returns_frame({one: each for one, each in kept.items() if each is not None})
+
+    def plot_equity(self, run_ids: Iterable[str] | str, *, ax: Any = None) -> Any:
+        """Draw the equity of runs, each from 1, by its returns by session.
+
+        Parameters
+        ----------
+        run_ids : iterable of str
+        ax : matplotlib Axes, optional
+            Where to draw.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        RunNotFoundError
+            There is no such run.
+        ImportError
+            matplotlib is not installed.
+        """
+        from afml_cache.runs.plotting import plot
+
+        ids = [run_ids] if isinstance(run_ids, str) else list(run_ids)
+        return plot([found(self.native, one) for one in ids], self.returns(ids), ax)

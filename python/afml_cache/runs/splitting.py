@@ -1,0 +1,194 @@
+"""Walk-forward splits: their folds, and what each of them was made of."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from afml_cache._native import digest
+from afml_cache.exceptions import CacheConfigError, warn
+from afml_cache.instants import as_datetime
+from afml_cache.runs import row_store
+from afml_cache.runs.canonical import data_digest
+from afml_cache.runs.folds import walk_forward
+from afml_cache.runs.view import View
+from afml_cache.time_ranges import spans_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from afml_cache.runs.fold import Fold
+
+_ABOUT = ("total_folds", "train_range", "test_range")
+
+
+class Splitting(View):
+    """A view that keeps walk-forward splits."""
+
+    def cache_walk_forward_split(
+        self,
+        split_id: str,
+        train_data: Any,
+        test_data: Any,
+        fold_number: int,
+        total_folds: int,
+    ) -> int:
+        """Keep a fold of a split: its ranges, its digests, and its rows.
+
+        Rows that another fold has are kept once. Runs on the data of a test are listed in the
+        ledger, and are no trials.
+
+        Parameters
+        ----------
+        split_id : str
+        train_data, test_data : frame, or dict of frames by symbol
+        fold_number, total_folds : int
+
+        Returns
+        -------
+        int
+            Which version of the fold this is, from 1. A fold of other rows than before is a new
+            version, with a `RankingWarning`.
+
+        Raises
+        ------
+        CacheConfigError
+            A number can't be right.
+        CacheStoreError
+            It can't be written.
+        """
+        _check(split_id, fold_number, total_folds)
+        digests = data_digest(train_data), data_digest(test_data)
+        versions = self.native.splits(split_id, fold_number)
+        for row in versions[-1:]:
+            if (row[3], row[4]) == digests:
+                return row[2]
+            warn(
+                "RankingWarning",
+                f"fold {fold_number} of the split {split_id!r} has other rows than before, and is "
+                f"kept as version {row[2] + 1}; runs on its earlier rows stay as they are",
+            )
+        about = {
+            "total_folds": total_folds,
+            "train_range": _range(train_data),
+            "test_range": _range(test_data),
+            "train": row_store.keep(self.native, train_data),
+            "test": row_store.keep(self.native, test_data),
+        }
+        version = len(versions) + 1
+        row = (split_id, fold_number, version, *digests, time.time_ns(), json.dumps(about))
+        self.native.note_split(row)
+        return version
+
+    def get_walk_forward_split(
+        self,
+        split_id: str,
+        fold_number: int,
+        *,
+        version: int | None = None,
+        frames: bool = False,
+    ) -> dict[str, Any] | None:
+        """Give a fold of a split.
+
+        Parameters
+        ----------
+        split_id : str
+        fold_number : int
+        version : int, optional
+            The latest by default.
+        frames : bool, default False
+            Whether to give its rows too, as `train_data` and `test_data`.
+
+        Returns
+        -------
+        dict or None
+            `split_id`, `fold`, `total_folds`, `train_range` and `test_range` (first and last
+            instant, aware, in UTC; `None` without times), `train_hash`, `test_hash`, `version`.
+            `None` where there is no such fold.
+        """
+        rows = self.native.splits(split_id, fold_number)
+        row = next((one for one in reversed(rows) if version in {None, one[2]}), None)
+        if row is None:
+            return None
+        about = json.loads(row[6])
+        fold = {
+            "split_id": split_id,
+            "fold": row[1],
+            "total_folds": about["total_folds"],
+            "train_range": _instants(about["train_range"]),
+            "test_range": _instants(about["test_range"]),
+            "train_hash": row[3],
+            "test_hash": row[4],
+            "version": row[2],
+        }
+        if frames:
+            fold["train_data"] = self._rows(about.get("train"), row[3])
+            fold["test_data"] = self._rows(about.get("test"), row[4])
+        return fold
+
+    def _rows(self, pieces: Any, content: str) -> Any:
+        frame = None if pieces is None else row_store.take(self.native, pieces)
+        if frame is None or data_digest(frame) == content:
+            return frame
+        warn("CacheReadWarning", "rows of a walk-forward split are not what was kept of it")
+        return None
+
+    def walk_forward(
+        self, data: Any, train: Any, test: Any, *, split_id: str | None = None, **options: Any
+    ) -> Iterator[Fold]:
+        """Walk through folds, and note each, so that runs on its test are no trials.
+
+        Parameters
+        ----------
+        data, train, test, **options
+            As for `afml_cache.walk_forward`.
+        split_id : str, optional
+            What the split is called; by default it is named by its options. Rows are not kept:
+            they are those of `data`.
+
+        Yields
+        ------
+        Fold
+        """
+        named = {name: str(value) for name, value in options.items()}
+        split = split_id or f"walk {digest((str(train), str(test), sorted(named.items())))[:12]}"
+        folds = walk_forward(data, train, test, **options)
+        for fold in folds:
+            self._note(split, fold)
+            yield fold
+
+    def _note(self, split: str, fold: Fold) -> None:
+        digests = data_digest(fold._train.frames()), data_digest(fold._test.frames())  # noqa: SLF001 - no look
+        known = self.native.splits(split, fold.number)
+        if any((row[3], row[4]) == digests for row in known):
+            return
+        about = {
+            "total_folds": fold.total,
+            "train_range": _range(fold._train.frames()),  # noqa: SLF001
+            "test_range": _range(fold._test.frames()),  # noqa: SLF001
+        }
+        version = len(known) + 1
+        row = (split, fold.number, version, *digests, time.time_ns(), json.dumps(about))
+        self.native.note_split(row)
+
+
+def _check(split_id: Any, fold_number: Any, total_folds: Any) -> None:
+    if not isinstance(split_id, str) or not split_id:
+        message = f"`split_id` is what the split is called, not {split_id!r}"
+        raise CacheConfigError(message)
+    for name, number, least in (("fold_number", fold_number, 0), ("total_folds", total_folds, 1)):
+        if isinstance(number, bool) or not isinstance(number, int) or number < least:
+            message = f"`{name}` is a whole number from {least} on, not {number!r}"
+            raise CacheConfigError(message)
+
+
+def _range(data: Any) -> tuple[int, int] | None:
+    spans = list(spans_of(data))
+    if not spans:
+        return None
+    return min(one.first for one in spans), max(one.last for one in spans)
+
+
+def _instants(ends: Any) -> Any:
+    return None if ends is None else tuple(as_datetime(end) for end in ends)
