@@ -68,7 +68,7 @@ class Standing:
         self._overfitting = known["overfitting"]
 
     def variance(self, step_ns: int) -> float:
-        """Give the sample variance of the Sharpe ratios of one frequency; NaN for fewer than two."""
+        """Give the sample variance of Sharpe ratios of one frequency; NaN for fewer than two."""
         count, total, squares = self._spreads.get(step_ns, [0, 0.0, 0.0])
         if count < _TWO:
             return math.nan

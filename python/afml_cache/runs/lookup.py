@@ -96,7 +96,7 @@ def _call(strategy: Strategy, parameters: Any, data: Any) -> Call:
         return strategy.bind((), strategy.arguments(parameters, data))
     except TypeError as error:
         message = (
-            f"the backtest of {strategy.name!r} takes ({', '.join(strategy.signature.parameters)}), "
-            f"which parameters and data alone do not fill: {error}"
+            f"parameters and data alone do not fill the arguments of the backtest of "
+            f"{strategy.name!r}, {', '.join(strategy.signature.parameters)}: {error}"
         )
         raise CacheConfigError(message) from error

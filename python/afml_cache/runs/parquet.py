@@ -56,7 +56,7 @@ def _content(value: Any, name: str) -> bytes:
     parquet = importlib.import_module("pyarrow.parquet")
     sink = pyarrow.BufferOutputStream()
     parquet.write_table(_table(value, name, pyarrow), sink)
-    content: bytes = sink.getvalue().to_pybytes()
+    content = bytes(sink.getvalue())
     return content
 
 

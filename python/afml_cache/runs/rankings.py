@@ -11,7 +11,7 @@ from afml_cache.instants import as_datetime
 from afml_cache.runs.reading import about_of, parameters_of, timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from afml_cache._native import Run, Runs
 
