@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
+import io
 import sys
 from typing import Any, Final
 
@@ -47,17 +47,14 @@ def _content(value: Any, name: str) -> bytes:
     polars: Any = sys.modules.get("polars")
     if polars is not None and isinstance(value, polars.DataFrame | polars.Series):
         frame = value.to_frame() if isinstance(value, polars.Series) else value
-        io = importlib.import_module("io")
         held = io.BytesIO()
         frame.write_parquet(held)
-        content: bytes = held.getvalue()
-        return content
+        return held.getvalue()
     pyarrow = importlib.import_module("pyarrow")
     parquet = importlib.import_module("pyarrow.parquet")
     sink = pyarrow.BufferOutputStream()
     parquet.write_table(_table(value, name, pyarrow), sink)
-    content = bytes(sink.getvalue())
-    return content
+    return bytes(sink.getvalue())
 
 
 def _table(value: Any, name: str, pyarrow: Any) -> Any:
