@@ -54,7 +54,7 @@ check-format: $(STAMPS)/lint
 	$(PY) -m ruff check python tests $(SCRIPTS)
 
 check-python: $(STAMPS)/test
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n auto --dist worksteal $(ARGS)
 
 check-lints: $(STAMPS)/python
 	$(LINT) --no-default-features -- -D warnings
