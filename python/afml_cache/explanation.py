@@ -47,9 +47,9 @@ def compare(
     function: str, key: str, cached: bool, parts: list[Part], earlier: list[list[Part]]
 ) -> Explanation:
     """Compare a call with the nearest of the earlier ones, the latest first among equals."""
-    differences = [differences(parts, other) for other in earlier]
-    reasons = min(differences, key=len, default=["never called before"])
-    nearest = earlier[differences.index(reasons)] if earlier else parts
+    found = [differences(parts, other) for other in earlier]
+    reasons = min(found, key=len, default=["never called before"])
+    nearest = earlier[found.index(reasons)] if earlier else parts
     if cached:
         reasons = []
     elif not reasons:
@@ -76,7 +76,7 @@ def _is_told(label: str) -> bool:
 
 
 def differences(parts: list[Part], other: list[Part]) -> list[str]:
-    """Say what differs; parts of one label are compared in their order."""
+    """Say what differs from other parts; parts of one label are compared in their order."""
     ours, theirs = _by_label(parts), _by_label(other)
     reasons = []
     for label, values in ours.items():

@@ -98,10 +98,10 @@ def cached_backtest(
     >>> @cached_backtest("hold")
     ... def hold(data, params):
     ...     equity = data["close"] * params["units"]
-    ...     return {"total_return": float(equity.iloc[-1] / equity.iloc[0] - 1)}, None, equity
+    ...     return {"profit": float(equity.iloc[-1] - equity.iloc[0])}, None, equity
     >>> bars = pd.DataFrame({"close": [100.0, 101.0, 103.0]})
     >>> hold(bars, {"units": 2})[0], hold(bars.copy(), {"units": 2})[0]
-    ({'total_return': 0.03}, {'total_return': 0.03})
+    ({'profit': 6.0}, {'profit': 6.0})
     >>> hold.cache_info().hits
     1
     """
