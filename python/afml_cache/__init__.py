@@ -36,14 +36,6 @@ from afml_cache.hashers import register_hasher
 from afml_cache.info import CacheInfo, cache_status, clear_afml_cache, get_cache_stats
 from afml_cache.modes import add_cache_arguments, mode
 from afml_cache.ranges.simulation import as_of
-from afml_cache.tracker import (
-    DataAccessTracker,
-    get_data_tracker,
-    log_data_access,
-    print_contamination_report,
-    save_access_log,
-)
-from afml_cache.tracking import data_tracking_cacheable, time_aware_data_tracking_cacheable
 from afml_cache.upkeep import Collection, Problem, Verification, gc, pin, unpin, verify
 
 if TYPE_CHECKING:
@@ -65,6 +57,15 @@ if TYPE_CHECKING:
     from afml_cache.sharpe import independent_trials as independent_trials
     from afml_cache.sharpe import probabilistic_sharpe_ratio as probabilistic_sharpe_ratio
     from afml_cache.sharpe import sharpe_ratio as sharpe_ratio
+    from afml_cache.tracker import DataAccessTracker as DataAccessTracker
+    from afml_cache.tracker import get_data_tracker as get_data_tracker
+    from afml_cache.tracker import log_data_access as log_data_access
+    from afml_cache.tracker import print_contamination_report as print_contamination_report
+    from afml_cache.tracker import save_access_log as save_access_log
+    from afml_cache.tracking import data_tracking_cacheable as data_tracking_cacheable
+    from afml_cache.tracking import (
+        time_aware_data_tracking_cacheable as time_aware_data_tracking_cacheable,
+    )
 
 __all__ = [
     "CACHE_DIRS",
@@ -79,7 +80,6 @@ __all__ = [
     "CacheWarning",
     "CacheWriteWarning",
     "Collection",
-    "DataAccessTracker",
     "EntryInfo",
     "Exported",
     "File",
@@ -106,46 +106,47 @@ __all__ = [
     "cacheable",
     "clear_afml_cache",
     "configure",
-    "data_tracking_cacheable",
     "digest",
     "entries",
     "export_entries",
     "gc",
     "get_cache_stats",
-    "get_data_tracker",
     "import_entries",
     "initialize_cache_system",
     "invalidate",
-    "log_data_access",
     "mode",
     "pin",
-    "print_contamination_report",
     "register_hasher",
     "robust_cacheable",
-    "save_access_log",
     "time_aware_cacheable",
-    "time_aware_data_tracking_cacheable",
     "unpin",
     "verify",
 ]
 
-# They need NumPy and polars, which take longest to import, and need not be installed.
+# They take longest to import, and some need NumPy or polars, which need not be installed.
 _LATE = {
     "BacktestCache": "afml_cache.runs.cache",
     "BacktestMetadata": "afml_cache.runs.result",
     "BacktestResult": "afml_cache.runs.result",
     "CachedDataEngine": "afml_cache.ranges.engine",
+    "DataAccessTracker": "afml_cache.tracker",
     "Fold": "afml_cache.runs.fold",
     "RangeCache": "afml_cache.ranges.cache",
     "cached_backtest": "afml_cache.runs.decorator",
+    "data_tracking_cacheable": "afml_cache.tracking",
     "deflated_sharpe_ratio": "afml_cache.sharpe",
     "expected_maximum_sharpe": "afml_cache.sharpe",
     "get_backtest_cache": "afml_cache.runs.cache",
+    "get_data_tracker": "afml_cache.tracker",
     "independent_trials": "afml_cache.sharpe",
+    "log_data_access": "afml_cache.tracker",
+    "print_contamination_report": "afml_cache.tracker",
     "probabilistic_sharpe_ratio": "afml_cache.sharpe",
     "probability_of_backtest_overfitting": "afml_cache.overfitting",
     "range_cached": "afml_cache.ranges.decorator",
+    "save_access_log": "afml_cache.tracker",
     "sharpe_ratio": "afml_cache.sharpe",
+    "time_aware_data_tracking_cacheable": "afml_cache.tracking",
     "walk_forward": "afml_cache.runs.folds",
 }
 
