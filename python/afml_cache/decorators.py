@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from afml_cache.observers import Observer
+
 __all__ = ["cacheable", "robust_cacheable", "time_aware_cacheable"]
 
 # Options that name parameters, and say how these take part in the key.
 _ROLES = ("ignore", "unordered", "files")
 
 F = TypeVar("F", bound=Callable[..., Any])
+Observe = Callable[[Any, str, dict[str, Any]], "Observer"]
 
 
 class Options(TypedDict, total=False):
@@ -157,7 +160,7 @@ def robust_cacheable(function: Any = None, /, **options: Any) -> Any:
     >>> scaled(2), scaled(2, verbose=True), scaled.cache_info().hits
     (20, 20, 1)
     """
-    return _decorate("robust_cacheable", function, options)
+    return decorate("robust_cacheable", function, options)
 
 
 @overload
@@ -179,7 +182,7 @@ def cacheable(function: Any = None, /, **options: Any) -> Any:
     >>> quick(1), quick.is_cached(1)
     (2, False)
     """
-    return _decorate("cacheable", function, options)
+    return decorate("cacheable", function, options)
 
 
 @overload
@@ -242,10 +245,20 @@ def time_aware_cacheable(function: Any = None, /, **options: Any) -> Any:
     >>> len(entries(("2024", "2024"), function=volume))
     1
     """
-    return _decorate("time_aware_cacheable", function, options, TimeOptions)
+    return decorate("time_aware_cacheable", function, options, TimeOptions)
 
 
-def _decorate(decorator: str, function: Any, options: dict[str, Any], kind: type = Options) -> Any:
+def decorate(
+    decorator: str,
+    function: Any,
+    options: dict[str, Any],
+    kind: type = Options,
+    observe: Observe | None = None,
+) -> Any:
+    """Do a decorator's work: check its options, those that `kind` names, and wrap the function.
+
+    `observe` makes the observer of a function of the function, its name and its settings.
+    """
     unknown = [f"`{name}`" for name in options if name not in kind.__annotations__]
     if unknown:
         known = ", ".join(f"`{name}`" for name in kind.__annotations__)
@@ -255,8 +268,8 @@ def _decorate(decorator: str, function: Any, options: dict[str, Any], kind: type
     if kind is TimeOptions:
         settings["timing"] = make_timing(options)
     if function is None:
-        return lambda function: _wrap(decorator, function, settings)
-    return _wrap(decorator, function, settings)
+        return lambda function: _wrap(decorator, function, settings, observe)
+    return _wrap(decorator, function, settings, observe)
 
 
 def _settings(options: dict[str, Any]) -> dict[str, Any]:
@@ -277,6 +290,7 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
         "store": checked_store(options.get("store")),
         "policy": make_policy(options),
         "key": _key(options),
+        "observer": None,
     }
 
 
@@ -316,9 +330,9 @@ def _names(option: str, names: Any) -> tuple[str, ...]:
     return given
 
 
-def _wrap(decorator: str, function: Any, settings: dict[str, Any]) -> Any:
+def _wrap(decorator: str, function: Any, settings: dict[str, Any], observe: Observe | None) -> Any:
     if isinstance(function, staticmethod | classmethod):
-        return type(function)(_wrap(decorator, function.__func__, settings))
+        return type(function)(_wrap(decorator, function.__func__, settings, observe))
     _check(decorator, function)
     parameters = inspect.signature(function, follow_wrapped=False).parameters
     named = {role: settings["options"][role] for role in _ROLES}
@@ -329,12 +343,13 @@ def _wrap(decorator: str, function: Any, settings: dict[str, Any]) -> Any:
             if name not in parameters:
                 message = f"`{role}` names `{name}`, and `{_name(function)}` has no such parameter"
                 raise CacheConfigError(message)
-    native = assemble(function, settings)
+    observer = None if observe is None else observe(function, _name(function), settings)
+    native = assemble(function, {**settings, "observer": observer})
     if inspect.iscoroutinefunction(function):
         # asyncio takes longer to import than all of this package.
         from afml_cache.coroutines import awaitable
 
-        return awaitable(native, function)
+        return awaitable(native, function, observer)
     return native
 
 
