@@ -22,6 +22,8 @@ from afml_cache.exceptions import (
     SchemaError,
     SpotCheckWarning,
     TimeRangeWarning,
+    TrackingError,
+    TrackingWarning,
     UncacheableArgumentError,
     UncacheableArgumentWarning,
     UndeclaredFileWarning,
@@ -35,6 +37,11 @@ from afml_cache.ranges.simulation import as_of
 from afml_cache.upkeep import Collection, Problem, Verification, gc, pin, unpin, verify
 
 if TYPE_CHECKING:
+    from afml_cache.mlflow import MLFLOW_AVAILABLE as MLFLOW_AVAILABLE
+    from afml_cache.mlflow import MLFLOW_INTEGRATION_AVAILABLE as MLFLOW_INTEGRATION_AVAILABLE
+    from afml_cache.mlflow import get_mlflow_cache as get_mlflow_cache
+    from afml_cache.mlflow import mlflow_cached as mlflow_cached
+    from afml_cache.mlflow import setup_mlflow_cache as setup_mlflow_cache
     from afml_cache.ranges.cache import RangeCache as RangeCache
     from afml_cache.ranges.decorator import range_cached as range_cached
     from afml_cache.ranges.engine import CachedDataEngine as CachedDataEngine
@@ -63,6 +70,8 @@ __all__ = [
     "SpotCheckWarning",
     "Store",
     "TimeRangeWarning",
+    "TrackingError",
+    "TrackingWarning",
     "UncacheableArgumentError",
     "UncacheableArgumentWarning",
     "UndeclaredFileWarning",
@@ -91,8 +100,18 @@ __all__ = [
     "verify",
 ]
 
-# They need NumPy and polars, which take longest to import, and need not be installed.
+# They take longest to import, or need what need not be installed: NumPy and polars.
 _LATE = {
+    **dict.fromkeys(
+        (
+            "MLFLOW_AVAILABLE",
+            "MLFLOW_INTEGRATION_AVAILABLE",
+            "get_mlflow_cache",
+            "mlflow_cached",
+            "setup_mlflow_cache",
+        ),
+        "afml_cache.mlflow",
+    ),
     "CachedDataEngine": "afml_cache.ranges.engine",
     "RangeCache": "afml_cache.ranges.cache",
     "range_cached": "afml_cache.ranges.decorator",
