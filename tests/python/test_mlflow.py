@@ -268,16 +268,33 @@ def test_the_methods_of_a_cached_function_are_there(tracker, logged):
     assert add.cache_clear() == 1
 
 
-def test_an_ignored_parameter_of_a_hit_is_that_of_the_hit(tracker, logged):
-    @mlflow_cached(integration=tracker, ignore=("verbose", "log"))
-    def add(a, verbose=False, log=None):
+def test_parameters_that_are_no_part_of_the_key_are_those_of_the_hit(tracker, logged):
+    @mlflow_cached(integration=tracker, ignore=("verbose", "log", "others"))
+    def add(a, verbose=False, log=None, **others):
         return a
 
-    add(1)
-    add(1, verbose=True, log=threading.Lock())
+    add(1, log=bars(), extra=1)
+    add(1, verbose=True, log=threading.Lock(), more=[2])
+    assert set(logged.computed()[0].data.params) == {"a", "verbose", "log", "extra"}
     (hit,) = logged.hits()
-    assert hit.data.params["verbose"] == "True"
-    assert hit.data.params["a"] == "1"
+    assert hit.data.params == {"a": "1", "verbose": "True", "more": "[2]"}
+
+    @mlflow_cached(integration=tracker, key=lambda given: given["name"])
+    def named(given):
+        return len(given)
+
+    assert [named({"name": "a", "noise": noise}) for noise in (1, 2)] == [2, 2]
+    assert logged.hits()[-1].data.params == {"given.name": "a", "given.noise": "2"}
+
+
+def test_a_result_that_was_put_is_not_said_to_be_of_a_run(tracker, logged):
+    measure = mlflow_cached(integration=tracker)(measured)
+    measure([1.0], {})
+    measure.put({"mean": 7.0}, [1.0], {})
+    assert measure([1.0], {}) == {"mean": 7.0}
+    (hit,) = logged.hits()
+    assert hit.data.metrics == {"mean": 7.0}
+    assert "computed_by" not in hit.data.tags
 
 
 def test_methods_and_coroutine_functions_are_tracked(tracker, logged):

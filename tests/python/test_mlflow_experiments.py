@@ -35,7 +35,7 @@ def fluent(tracker, mlflow, monkeypatch, tmp_path):
 
 
 def test_a_run_of_ones_own_has_metrics_parameters_tags_and_children(tracker, logged):
-    with tracker.experiment_run("sweep", tags={"kind": "grid"}) as run:
+    with tracker.experiment_run("sweep 1.2", tags={"kind": "grid"}) as run:
         run.log_metric("loss", 0.5)
         run.log_metric("loss", 0.25, step=1)
         run.log_metrics({"best": np.float64(1.5), "n": 3})
@@ -46,7 +46,7 @@ def test_a_run_of_ones_own_has_metrics_parameters_tags_and_children(tracker, log
     (child,) = logged.runs(cache_function="test_mlflow_experiments.scored")
     found = logged.client.get_run(run_id)
     assert found.info.status == "FINISHED"
-    assert found.info.run_name == "sweep"
+    assert found.info.run_name == "sweep 1.2"
     assert found.data.tags["kind"] == "grid"
     assert found.data.metrics == {"loss": 0.25, "best": 1.5, "n": 3.0}
     assert found.data.params["grid.window"] == "[5, 10]"
@@ -56,6 +56,15 @@ def test_a_run_of_ones_own_has_metrics_parameters_tags_and_children(tracker, log
     assert child.data.tags["mlflow.parentRunId"] == run_id
     with tracker.experiment_run("another") as run, pytest.raises(TypeError, match="`loss`"):
         run.log_metric("loss", "low")
+
+
+def test_a_long_loop_of_metrics_is_logged_whole(tracker, logged):
+    with tracker.experiment_run("training") as run:
+        for step in range(1100):
+            run.log_metric("loss", 1.0 / (step + 1), step=step)
+    assert tracker.flush()
+    history = logged.client.get_metric_history(run.run_id, "loss")
+    assert len(history) == 1100
 
 
 def test_an_exception_fails_the_run_and_goes_on(tracker, logged):

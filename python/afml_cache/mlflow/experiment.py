@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from afml_cache.mlflow.backend import Backend, RunInfo
     from afml_cache.mlflow.runs import Call
     from afml_cache.mlflow.server import Server
+
+Point = tuple[str, float, int, int]
 
 _current: ContextVar[OpenRun | None] = ContextVar("afml_cache.mlflow.run", default=None)
 
@@ -50,6 +53,9 @@ class OpenRun:
         self.server = call.server
         self._created = Job(lambda backend: call.create(backend, {"cache_hit": "false"}))
         self._call = call
+        self._lock = threading.Lock()
+        self._logging = self._created
+        self._batches: list[tuple[list[Point], dict[str, str]]] = []
 
     @property
     def run_id(self) -> str | None:
@@ -74,26 +80,38 @@ class OpenRun:
         self.server.notices.speak()
 
     def _end(self, backend: Backend, status: str, ended: int) -> None:
+        self._log(backend)
         if self.run_id is not None:
             backend.finish(self.run_id, status, ended)
             self.server.count("runs")
 
-    def log(self, metrics: list[tuple[str, float, int, int]], described: dict[str, str]) -> None:
+    def log(self, metrics: list[Point], described: dict[str, str]) -> None:
         """Have metrics and parameters logged; nobody waits for that."""
-        self.server.put(Job(lambda backend: self._log(backend, metrics, described)))
+        with self._lock:
+            is_due = not self._batches or self._logging.is_over
+            if not self._batches or self._batches[-1][1].keys() & described.keys():
+                self._batches.append(([], {}))  # each value of a parameter is one of its own
+            self._batches[-1][0].extend(metrics)
+            self._batches[-1][1].update(described)
+            if is_due:
+                self._logging = Job(self._log)
+        if is_due and not self.server.put(self._logging):
+            self._taken()
         self.server.notices.speak()
 
-    def _log(
-        self,
-        backend: Backend,
-        metrics: list[tuple[str, float, int, int]],
-        described: dict[str, str],
-    ) -> None:
-        run_id = self.run_id
+    def _taken(self) -> list[tuple[list[Point], dict[str, str]]]:
+        with self._lock:
+            batches, self._batches = self._batches, []
+        return batches
+
+    def _log(self, backend: Backend) -> None:
+        """Log all that has come in the meantime."""
+        batches, run_id = self._taken(), self.run_id
         if run_id is None:
-            self.server.count("dropped")
+            self.server.count("dropped", len(batches))
             return
-        self._call.refused(backend.log(run_id, metrics=metrics, parameters=described))
+        for metrics, described in batches:
+            self._call.refused(backend.log(run_id, metrics=metrics, parameters=described))
 
     def log_in_full(self, texts: dict[str, str]) -> None:
         """Have texts logged as a file that are too long for parameters."""

@@ -43,6 +43,11 @@ class Snapshot:
         return bool(self.models or self._names)
 
     @property
+    def size(self) -> int:
+        """How many bytes of memory it takes."""
+        return sum(len(model.pickled) for model in self.models.values())
+
+    @property
     def files(self) -> Path | None:
         """The folder with the files that are no models."""
         return self._folder

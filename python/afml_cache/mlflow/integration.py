@@ -110,7 +110,7 @@ class MLflowCacheIntegration:
         """
         parent = current_run(self.server) or parent_run(self.server.uri)
         made = {legal(str(key)): str(value)[:LONGEST_TAG] for key, value in (tags or {}).items()}
-        call = Call(name, made, self.experiment_name, self.server, now_ms(), parent)
+        call = Call(name, None, made, self.experiment_name, self.server, now_ms(), parent)
         run = OpenRun(call)
         token = run.begin()
         status = "KILLED"

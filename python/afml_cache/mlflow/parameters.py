@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -12,7 +13,6 @@ from afml_cache.mlflow.names import free
 from afml_cache.mlflow.texts import content, inline, plain
 
 if TYPE_CHECKING:
-    import inspect
     from collections.abc import Iterable, Iterator
 
 # What MLflow takes of a value since 2.8.
@@ -111,22 +111,26 @@ def _key(key: Any) -> str:
     return content(key) if text is None else text
 
 
+class Argument(NamedTuple):
+    """An argument, the parameter that takes it, and its own name, which `**kwargs` leave to it."""
+
+    parameter: str
+    name: str
+    value: Any
+
+
 def bound(
     signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any] | None
-) -> list[tuple[str, Any]] | None:
-    """Give the arguments of a call by the names of its parameters, defaults filled in.
-
-    Those of `**kwargs` have their own names; `None` if the call does not fit.
-    """
+) -> list[Argument]:
+    """Give the arguments of a call, defaults filled in; none if the call does not fit."""
     try:
         arguments = signature.bind(*args, **(kwargs or {}))
     except TypeError:
-        return None
+        return []
     arguments.apply_defaults()
-    named = []
-    for name, value in arguments.arguments.items():
-        if signature.parameters[name].kind is signature.parameters[name].VAR_KEYWORD:
-            named.extend(value.items())
-        else:
-            named.append((name, value))
-    return named
+    found: list[Argument] = []
+    for parameter, value in arguments.arguments.items():
+        kind = signature.parameters[parameter].kind
+        named = value if kind is inspect.Parameter.VAR_KEYWORD else {parameter: value}
+        found.extend(Argument(parameter, name, part) for name, part in named.items())
+    return found

@@ -116,7 +116,7 @@ def _as_float(value: Any) -> float | None:
 def _numbers(part: Any, prefix: str = "", depth: int = 0) -> list[tuple[str, float]]:
     if not isinstance(part, Mapping) or depth > _DEPTH:
         return []
-    found = []
+    found: list[tuple[str, float]] = []
     for key, value in part.items():
         name = f"{prefix}{_key(key)}"
         as_number = number(value)

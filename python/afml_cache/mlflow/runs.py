@@ -32,6 +32,21 @@ _IN_FULL: Final = "parameters_in_full.json"
 LONGEST_TAG: Final = 5000
 
 
+class Described(NamedTuple):
+    """The arguments of a call.
+
+    Attributes
+    ----------
+    every : Parameters
+        All of them.
+    keyed : dict
+        Those that are part of its key, and so the same for each hit: names to texts.
+    """
+
+    every: Parameters
+    keyed: dict[str, str]
+
+
 class Keeping(NamedTuple):
     """What becomes of the knowledge which run computed a result.
 
@@ -57,12 +72,14 @@ def now_ms() -> int:
 
 @dataclasses.dataclass(slots=True)
 class Call:
-    """One call of a tracked function.
+    """What is to be a run: one call of a tracked function, or a run of the user's own.
 
     Attributes
     ----------
-    function : str
-        `module.qualname`.
+    name : str
+        The run's name.
+    function : str or None
+        `module.qualname`; `None` where there is no function.
     tags : dict
         The user's tags.
     experiment : str
@@ -79,7 +96,8 @@ class Call:
         Milliseconds since 1970.
     """
 
-    function: str
+    name: str
+    function: str | None
     tags: dict[str, str]
     experiment: str
     server: Server
@@ -90,13 +108,15 @@ class Call:
 
     def create(self, backend: Backend, tags: Mapping[str, str]) -> RunInfo:
         """Create its run."""
-        every = {**self.tags, FUNCTION: self.function, **tags}
+        every = {**self.tags, **tags}
+        if self.function is not None:
+            every[FUNCTION] = self.function
         parent = self.parent if isinstance(self.parent, str | None) else self.parent.run_id
         if parent is not None:
             every[PARENT] = parent
         if self.key is not None:
             every[KEY] = self.key
-        name = every.pop("mlflow.runName", self.function.rpartition(".")[2])
+        name = every.pop("mlflow.runName", self.name)
         return backend.create_run(self.experiment, name, self.started, every)
 
     def refused(self, what: list[str]) -> None:
@@ -104,8 +124,8 @@ class Call:
         if what:
             self.server.count("refused", len(what))
             self.server.notices.tell(
-                f"refused {self.function}",
-                f"not all of `{self.function}` was logged to `{self.server.shown}`: "
+                f"refused {self.function or self.name}",
+                f"not all of `{self.function or self.name}` was logged to `{self.server.shown}`: "
                 f"{', '.join(what[:3])}{', ...' if len(what) > 3 else ''}; "  # noqa: PLR2004
                 "the result is cached, and the rest of the run is there",
             )
@@ -114,17 +134,17 @@ class Call:
 def log_computed(
     backend: Backend,
     call: Call,
-    described: Parameters,
+    described: Described,
     findings: Findings,
     keeping: Keeping,
 ) -> None:
     """Log a computation."""
     run = call.create(backend, {IS_HIT: "false", **_not_finite(findings.metrics)})
     if call.key is not None:
-        record = Record(run.run_id, described.values, findings.metrics)
+        record = Record(run.run_id, described.keyed, findings.metrics)
         place = call.server.place_of(call.experiment)
         keeping.records.keep(call.key, place, record, keeping.how)
-    refused = [*findings.left_out, *_log_numbers(backend, call, run, described, findings)]
+    refused = [*findings.left_out, *_log_numbers(backend, call, run, described.every, findings)]
     if findings.snapshot is not None:
         snapshot = findings.snapshot
         refused += _tried("files", lambda: backend.log_files(run, snapshot))

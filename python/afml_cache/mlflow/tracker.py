@@ -11,11 +11,19 @@ from afml_cache.mlflow import integration as integrations
 from afml_cache.mlflow.experiment import current_run, parent_run
 from afml_cache.mlflow.failures import in_words
 from afml_cache.mlflow.notices import warn
-from afml_cache.mlflow.parameters import Parameters, bound, parameters
+from afml_cache.mlflow.parameters import Argument, bound, parameters
 from afml_cache.mlflow.records import Record, Records
 from afml_cache.mlflow.results import examine
-from afml_cache.mlflow.runs import Call, Keeping, log_computed, log_failed, log_hit, now_ms
-from afml_cache.mlflow.texts import plain
+from afml_cache.mlflow.runs import (
+    Call,
+    Described,
+    Keeping,
+    log_computed,
+    log_failed,
+    log_hit,
+    now_ms,
+)
+from afml_cache.mlflow.texts import inline
 from afml_cache.mlflow.worker import Job
 
 if TYPE_CHECKING:
@@ -42,7 +50,7 @@ class Begun(NamedTuple):
     """A body that runs: its call, and what it was given when it began."""
 
     call: Call
-    described: Parameters
+    described: Described
     how: str
 
 
@@ -95,11 +103,21 @@ class Tracker:
             if not call.server.is_tried:
                 call.server.count("dropped")
                 return None
-            named = bound(self._signature, args, kwargs) or []
-            return Begun(call, parameters(named), current_mode())
+            return Begun(call, self._described(args, kwargs), current_mode())
         except Exception as error:  # noqa: BLE001 - no call fails for what is logged of it
             self._trouble(error)
             return None
+
+    def _described(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Described:
+        arguments = bound(self._signature, args, kwargs)
+        every = parameters((argument.name, argument.value) for argument in arguments)
+        if self._ignored == ():
+            return Described(every, every.values)
+        keyed = [one for one in arguments if not self._is_ignored(one)]
+        return Described(every, parameters((one.name, one.value) for one in keyed).values)
+
+    def _is_ignored(self, argument: Argument) -> bool:
+        return self._ignored is None or argument.parameter in self._ignored
 
     def computed(self, key: str | None, begun: Begun | None, value: Any, /) -> None:
         """Have a computation logged, and wait for that as long as a call may."""
@@ -136,7 +154,10 @@ class Tracker:
             keeping = Keeping(self._records, how, functools.partial(self._learn, ""))
             if key is not None:
                 self._known.pop((key, call.server.place_of(call.experiment)), None)
-            job = Job(lambda backend: log_computed(backend, call, described, findings, keeping))
+            size = 0 if findings.snapshot is None else findings.snapshot.size
+            job = Job(
+                lambda backend: log_computed(backend, call, described, findings, keeping), size=size
+            )
             return job if call.server.put(job) else None
         except Exception as error:  # noqa: BLE001 - no call fails for what is logged of it
             self._trouble(error)
@@ -150,7 +171,7 @@ class Tracker:
             call, described, _ = begun
             status = "FAILED" if isinstance(error, Exception) else "KILLED"
             said, call.ended = in_words(error), now_ms()
-            job = Job(lambda backend: log_failed(backend, call, described, status, said))
+            job = Job(lambda backend: log_failed(backend, call, described.every, status, said))
             call.server.put(job)
         except Exception as trouble:  # noqa: BLE001 - no call fails for what is logged of it
             self._trouble(trouble)
@@ -179,13 +200,15 @@ class Tracker:
         record = self._known.get((key, place))
         if record is not None and self._options.log_hits == "first":
             return
+        metrics = examine(value, files=False, rest=False).metrics
         if record is None:
             record = self._records.find(key, place)
             if record is None:
-                named = bound(self._signature, args, kwargs) or []
-                metrics = examine(value, files=False, rest=False).metrics
-                record = Record(None, parameters(named).values, metrics)
+                record = Record(None, self._described(args, kwargs).keyed, metrics)
             self._remember((key, place), record)
+        if repr(record.metrics) != repr(metrics):
+            # Another result than the one that was logged: one that was put, say.
+            record = record._replace(run_id="", metrics=metrics)
         keeping = Keeping(self._records, current_mode(), functools.partial(self._learn, place))
         record = self._as_called(record, args, kwargs)
         server.put(Job(lambda backend: log_hit(backend, call, record, keeping)), can_wait=True)
@@ -204,14 +227,13 @@ class Tracker:
     def _as_called(
         self, record: Record, args: tuple[Any, ...], kwargs: dict[str, Any] | None
     ) -> Record:
-        """Put in what this call was given for parameters that are no part of the key."""
+        """Add what this call was given for parameters that are no part of the key."""
         if self._ignored == ():
             return record
-        named = bound(self._signature, args, kwargs) or []
         ours = [
-            (name, value)
-            for name, value in named
-            if (self._ignored is None or name in self._ignored) and plain(value) is not None
+            (argument.name, argument.value)
+            for argument in bound(self._signature, args, kwargs)
+            if self._is_ignored(argument) and inline(argument.value) is not None
         ]
         return record._replace(parameters={**record.parameters, **parameters(ours).values})
 
@@ -219,6 +241,7 @@ class Tracker:
         chosen = self._options.integration or integrations.get_mlflow_cache()
         server = chosen.server
         return Call(
+            name=self._name.rpartition(".")[2],
             function=self._name,
             tags=self._options.tags,
             experiment=self._options.experiment or chosen.experiment_name,

@@ -20,6 +20,7 @@ _LONGEST_LINGER: Final = 1.0
 # A thread with nothing to do ends: a process with threads is not one to fork.
 _IDLE: Final = 1.0
 _ROOM: Final = 10_000
+_ROOM_IN_BYTES: Final = 1 << 30
 
 
 class Job:
@@ -27,14 +28,19 @@ class Job:
 
     Attributes
     ----------
+    size : int
+        Bytes that it holds meanwhile.
     value
         What came of it.
     error : Exception or None
         What stood against it.
     """
 
-    def __init__(self, work: Callable[[Any], Any], *, is_question: bool = False) -> None:
+    def __init__(
+        self, work: Callable[[Any], Any], *, is_question: bool = False, size: int = 0
+    ) -> None:
         self.work = work
+        self.size = size
         self.is_question = is_question
         self.value: Any = None
         self.error: Exception | None = None
@@ -84,6 +90,7 @@ class Worker:
         self._later: deque[Job] = deque()
         self._first_later = self._last_later = 0.0
         self._hurried = 0
+        self._size = 0
         self._thread: threading.Thread | None = None
         self._busy_since: float | None = None
 
@@ -91,8 +98,9 @@ class Worker:
         """Queue a job; says whether there was room."""
         with self._changed:
             queue = self._later if can_wait else self._soon
-            if len(queue) >= _ROOM:
+            if len(queue) >= _ROOM or (self._size and self._size + job.size > _ROOM_IN_BYTES):
                 return False
+            self._size += job.size
             if can_wait:
                 self._last_later = time.monotonic()
                 if not queue:
@@ -146,6 +154,7 @@ class Worker:
             jobs = [*self._soon, *self._later]
             self._soon.clear()
             self._later.clear()
+            self._size -= sum(job.size for job in jobs)
             self._changed.notify_all()
         for job in jobs:
             job.end()
@@ -173,6 +182,7 @@ class Worker:
             finally:
                 job.end()
                 with self._changed:
+                    self._size -= job.size
                     if self._thread is mine:
                         self._busy_since = None
                     self._changed.notify_all()
