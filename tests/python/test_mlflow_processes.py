@@ -41,9 +41,7 @@ print(tracker.tracking_uri, time.time())
 """
 
 
-def test_a_process_logs_what_it_can_before_it_ends_and_the_next_one_knows_the_run(
-    default_cache, run_python, mlflow
-):
+def test_a_process_logs_what_it_can_before_it_ends(default_cache, run_python, mlflow):
     script = COMPUTES_AND_ENDS
     with mute() as uri:
         uri_of, ended = run_python(script.replace("sys.argv[1]", repr(uri))).split()

@@ -1,4 +1,4 @@
-"""The store behind a tracking URI: the one place that knows MLflow's own classes.
+"""The store behind a tracking URI, and what is logged to it and read from it.
 
 Everything goes through MLflow's tracking stores and artifact repositories with the URI given, never
 through `mlflow.set_tracking_uri`, `mlflow.start_run` and the like, whose state is the user's.
@@ -6,24 +6,19 @@ through `mlflow.set_tracking_uri`, `mlflow.start_run` and the like, whose state 
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
-import os
 import pathlib
 import tempfile
-import warnings
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import urlsplit
 
 from afml_cache.mlflow.failures import is_away
+from afml_cache.mlflow.opening import folder_of, open_store, quietly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from afml_cache.mlflow.files import Snapshot
 
-_SQLITE: Final = "sqlite:///"
 _SEARCH_SECONDS: Final = 10.0
 _METRICS_AT_ONCE: Final = 1000
 _PARAMETERS_AT_ONCE: Final = 100
@@ -49,32 +44,13 @@ class Backend:
 
     def __init__(self, uri: str, seconds: float) -> None:
         self._uri = uri
-        self._folder = _folder_of(uri)
+        self._folder = folder_of(uri)
         self.seconds = seconds
         """How long a server may take for one answer."""
-        with _quietly():
-            self.store = self._open()
+        with quietly():
+            self.store = open_store(uri, lambda: self.seconds)
         self._experiments: dict[str, str] = {}
         self._context: dict[str, str] | None = None
-
-    def _open(self) -> Any:
-        scheme = urlsplit(self._uri).scheme
-        if scheme in {"http", "https"}:
-            from afml_cache.mlflow.rest import bounded_store
-
-            return bounded_store(self._uri, lambda: self.seconds)
-        if self._folder is not None:
-            from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-            with _alone(self._folder.parent):
-                store = SqlAlchemyStore(self._uri, str(self._folder))
-            if _Process.forked:
-                # Connections that came along belong to the parent, which goes on using them.
-                store.engine.dispose(close=False)
-            return store
-        from mlflow.tracking._tracking_service.utils import _get_store
-
-        return _get_store(self._uri)
 
     def experiment(self, name: str, *, make: bool = True) -> str | None:
         """Give the id of an experiment, which is made if there is none."""
@@ -117,20 +93,21 @@ class Backend:
         from mlflow.entities import RunTag
 
         every = {**self._tags_of_context(), **tags}
-        run = self.store.create_run(
-            self.experiment(experiment),
-            every.get("mlflow.user", "unknown"),
-            start_ms,
-            [RunTag(key, value) for key, value in every.items()],
-            name,
-        )
+        labels = [RunTag(key, value) for key, value in every.items()]
+        user = every.get("mlflow.user", "unknown")
+        try:
+            identifier = self.experiment(experiment)
+            run = self.store.create_run(identifier, user, start_ms, labels, name)
+        except Exception:
+            self._experiments.pop(experiment, None)  # somebody may have deleted it
+            raise
         return RunInfo(run.info.run_id, run.info.artifact_uri)
 
     def _tags_of_context(self) -> dict[str, str]:
         """Give user, script and commit, as MLflow notes them; they stay the same in a process."""
         if self._context is None:
             try:
-                with _quietly():
+                with quietly():
                     from mlflow.tracking.context.registry import resolve_tags
 
                     self._context = dict(resolve_tags())
@@ -199,14 +176,14 @@ class Backend:
         from afml_cache.mlflow.models import write_model
 
         with tempfile.TemporaryDirectory(prefix="afml-cache-") as scratch:
-            repository = self.repository(run.artifact_uri)
+            place = self.repository(run.artifact_uri)
             for name, model in snapshot.models.items():
                 folder = pathlib.Path(scratch) / name
-                with _quietly():
+                with quietly():
                     write_model(model, folder)
-                repository.log_artifacts(str(folder), name)
+                place.log_artifacts(str(folder), name)
             if snapshot.files is not None:
-                repository.log_artifacts(str(snapshot.files), "results")
+                place.log_artifacts(str(snapshot.files), "results")
 
     def log_json(self, run: RunInfo, name: str, value: object) -> None:
         """Log a value as a JSON file."""
@@ -217,9 +194,7 @@ class Backend:
 
     def repository(self, artifact_uri: str) -> Any:
         """Give the repository of artifacts at a place."""
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-        return get_artifact_repository(artifact_uri, tracking_uri=self._uri)
+        return repository(artifact_uri, self._uri)
 
     def finish(self, run_id: str, status: str, end_ms: int) -> None:
         """End a run: FINISHED, FAILED or KILLED."""
@@ -252,46 +227,15 @@ class Backend:
                 return
 
 
-class _Process:
-    """What is known of this process."""
+def repository(artifact_uri: str, tracking_uri: str) -> Any:
+    """Give the repository of artifacts at a place that a server may stand before."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    forked = False
-
-
-def forked() -> None:
-    """Note that this process is a child that was forked."""
-    _Process.forked = True
-
-
-def _folder_of(uri: str) -> pathlib.Path | None:
-    """Give the folder for the files of runs in a local database: `mlartifacts` beside it."""
-    path = uri[len(_SQLITE) :].partition("?")[0] if uri.startswith(_SQLITE) else ""
-    if not path or path == ":memory:":
-        return None
-    return pathlib.Path(path).absolute().parent / "mlartifacts"
-
-
-@contextlib.contextmanager
-def _alone(folder: pathlib.Path) -> Iterator[None]:
-    """Keep others from making tables in a folder meanwhile, which MLflow does not expect."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+        return get_artifact_repository(artifact_uri, tracking_uri=tracking_uri)
+    except TypeError:  # the first versions of MLflow 3 ask the process for its tracking URI
+        from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
 
-
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep warnings of MLflow's own imports from being errors, where warnings are.
-
-    Where they are none, nothing is done: filters are the whole process's.
-    """
-    if not any(action == "error" for action, *_ in warnings.filters):
-        yield
-        return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+        if artifact_uri.startswith("mlflow-artifacts:"):
+            artifact_uri = MlflowArtifactsRepository.resolve_uri(artifact_uri, tracking_uri)
+        return get_artifact_repository(artifact_uri)

@@ -7,6 +7,7 @@ import tempfile
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.exceptions import TrackingError
+from afml_cache.mlflow.backend import repository
 from afml_cache.mlflow.failures import is_away
 from afml_cache.mlflow.files import MODEL
 from afml_cache.mlflow.names import legal
@@ -60,12 +61,9 @@ def load_model(server: Server, run_id: str) -> Any:
     """Give the model of a run, or of the run that computed what it found."""
     artifact_uri, path = server.ask(lambda backend: _place_of_model(backend, run_id))
     with tempfile.TemporaryDirectory(prefix="afml-cache-") as scratch:
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
         from afml_cache.mlflow.models import load_model as load
 
-        repository = get_artifact_repository(artifact_uri, tracking_uri=server.uri)
-        return load(repository.download_artifacts(path, scratch))
+        return load(repository(artifact_uri, server.uri).download_artifacts(path, scratch))
 
 
 def _place_of_model(backend: Backend, run_id: str) -> tuple[str, str]:
@@ -74,8 +72,8 @@ def _place_of_model(backend: Backend, run_id: str) -> tuple[str, str]:
     if computed_by is not None:
         run = _run(backend, computed_by)
     backend.takes_longer()
-    repository = backend.repository(run.info.artifact_uri)
-    if any(info.path == MODEL and info.is_dir for info in repository.list_artifacts()):
+    files = backend.repository(run.info.artifact_uri).list_artifacts()
+    if any(info.path == MODEL and info.is_dir for info in files):
         return run.info.artifact_uri, MODEL
     # What MLflow 3 logs itself lies beside the run, and the run names it.
     for model in getattr(run.outputs, "model_outputs", None) or []:

@@ -10,10 +10,16 @@ import functools
 import json
 from typing import TYPE_CHECKING, Any
 
+from mlflow.protos.service_pb2 import MlflowService
 from mlflow.store.tracking.rest_store import RestStore
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.proto_json_utils import parse_dict
-from mlflow.utils.rest_utils import http_request, verify_rest_response
+from mlflow.utils.rest_utils import (
+    _REST_API_PATH_PREFIX,
+    extract_api_info_for_service,
+    http_request,
+    verify_rest_response,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +35,7 @@ def bounded_store(uri: str, seconds: Callable[[], float]) -> RestStore:
     seconds : callable
         Gives how long a request may wait for a connection, and then for an answer.
     """
+    calls = extract_api_info_for_service(MlflowService, _REST_API_PATH_PREFIX)
 
     class Bounded(RestStore):  # type: ignore[misc]
         def _call_endpoint(
@@ -39,7 +46,7 @@ def bounded_store(uri: str, seconds: Callable[[], float]) -> RestStore:
             retry_timeout_seconds: float | None = None,  # noqa: ARG002 - there is no second try
             response_proto: Any = None,
         ) -> Any:
-            usual, method = self._METHOD_TO_INFO[api]
+            usual, method = calls[api]
             place = endpoint or usual
             body = None if json_body is None else json.loads(json_body)
             how = {"params" if method == "GET" else "json": body}

@@ -273,9 +273,9 @@ def _flush_all() -> None:
 
 
 def _after_fork() -> None:
-    from afml_cache.mlflow import backend
+    from afml_cache.mlflow import opening
 
-    backend.forked()
+    opening.forked()
     for server in list(_servers):
         server.after_fork()
 
