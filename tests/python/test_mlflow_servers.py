@@ -64,6 +64,16 @@ def test_a_mute_server_is_waited_for_once_and_not_long():
         assert time.perf_counter() - start < 2
 
 
+def test_a_question_behind_a_failure_is_not_answered_with_nothing():
+    with mute() as uri:
+        tracker = MLflowCacheIntegration("tests", uri, timeout=0.3)
+        with told("can't be used"):
+            mlflow_cached(integration=tracker, log_hits=False)(scored)(1.0)
+            with pytest.raises(TrackingError, match="gives no answer"):
+                tracker.get_best_run("sharpe_ratio")
+            tracker.flush()
+
+
 def test_a_mute_server_does_not_hold_up_an_event_loop():
     ticks = []
 

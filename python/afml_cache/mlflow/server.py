@@ -215,7 +215,7 @@ class Server:
             if not job.is_question or self._backend is None or is_away(error):
                 self.count("dropped", 0 if job.is_question else 1)
                 self._fails(error)
-                return
+            return
         self._breaker.succeeded()
         self.notices.forget(_AWAY)
 
@@ -233,7 +233,7 @@ class Server:
     def _fails(self, error: Exception) -> None:
         """Leave the server alone for a while, and say so once."""
         self._breaker.failed()
-        self.count("dropped", self._worker.drop())
+        self.count("dropped", self._worker.drop(error))
         self.notices.tell(
             _AWAY,
             f"the tracking server `{self.shown}` can't be used ({in_words(error)}): results are "

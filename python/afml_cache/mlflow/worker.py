@@ -148,8 +148,8 @@ class Worker:
             finally:
                 self._hurried -= 1
 
-    def drop(self) -> int:
-        """Give up what is queued; says how much that was."""
+    def drop(self, error: Exception) -> int:
+        """Give up what is queued, for a reason; says how much that was."""
         with self._changed:
             jobs = [*self._soon, *self._later]
             self._soon.clear()
@@ -157,8 +157,9 @@ class Worker:
             self._size -= sum(job.size for job in jobs)
             self._changed.notify_all()
         for job in jobs:
+            job.error = error
             job.end()
-        return len(jobs)
+        return sum(not job.is_question for job in jobs)
 
     def abandon(self) -> None:
         """Leave the thread to the job that it is stuck in; another one begins with the next."""
