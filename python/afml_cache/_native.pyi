@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from afml_cache.explanation import Explanation
 from afml_cache.info import CacheInfo
+from afml_cache.observers import Observer
 from afml_cache.policy import Policy
 from afml_cache.time_ranges import Timing
 
@@ -285,6 +286,7 @@ class Function:
         store: Store | None,
         policy: Policy,
         key: Callable[..., object] | None,
+        observer: Observer | None,
     ) -> Function: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
     def __get__(self, instance: Any, _owner: Any = None, /) -> Any: ...
@@ -305,7 +307,7 @@ class Function:
     def settings(self) -> dict[str, Any]: ...
     def begin(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, alone: bool = False
-    ) -> tuple[Literal["hit", "turn", "wait"], Any]: ...
+    ) -> tuple[Literal["hit", "turn", "wait"], Any, str | None]: ...
     def fill(
         self,
         value: Any,

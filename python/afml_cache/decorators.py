@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from afml_cache.observers import Observer
+
 __all__ = ["cacheable", "robust_cacheable", "time_aware_cacheable"]
 
 # Options that name parameters, and say how these take part in the key.
 _ROLES = ("ignore", "unordered", "files")
 
 F = TypeVar("F", bound=Callable[..., Any])
+Observe = Callable[[Any, str, dict[str, Any]], "Observer"]
 
 
 class CodeOptions(TypedDict, total=False):
@@ -162,7 +165,7 @@ def robust_cacheable(function: Any = None, /, **options: Any) -> Any:
     >>> scaled(2), scaled(2, verbose=True), scaled.cache_info().hits
     (20, 20, 1)
     """
-    return _decorate("robust_cacheable", function, options)
+    return decorate("robust_cacheable", function, options)
 
 
 @overload
@@ -184,7 +187,7 @@ def cacheable(function: Any = None, /, **options: Any) -> Any:
     >>> quick(1), quick.is_cached(1)
     (2, False)
     """
-    return _decorate("cacheable", function, options)
+    return decorate("cacheable", function, options)
 
 
 @overload
@@ -247,17 +250,27 @@ def time_aware_cacheable(function: Any = None, /, **options: Any) -> Any:
     >>> len(entries(("2024", "2024"), function=volume))
     1
     """
-    return _decorate("time_aware_cacheable", function, options, TimeOptions)
+    return decorate("time_aware_cacheable", function, options, TimeOptions)
 
 
-def _decorate(decorator: str, function: Any, options: dict[str, Any], kind: type = Options) -> Any:
+def decorate(
+    decorator: str,
+    function: Any,
+    options: dict[str, Any],
+    kind: type = Options,
+    observe: Observe | None = None,
+) -> Any:
+    """Do a decorator's work: check its options, those that `kind` names, and wrap the function.
+
+    `observe` makes the observer of a function of the function, its name and its settings.
+    """
     _refuse_unknown(decorator, options, kind)
     settings = _settings(options)
     if kind is TimeOptions:
         settings["timing"] = make_timing(options)
     if function is None:
-        return lambda function: _wrap(decorator, function, settings)
-    return _wrap(decorator, function, settings)
+        return lambda function: _wrap(decorator, function, settings, observe)
+    return _wrap(decorator, function, settings, observe)
 
 
 def _refuse_unknown(decorator: str, options: dict[str, Any], kind: type) -> None:
@@ -286,6 +299,7 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
         "store": checked_store(options.get("store")),
         "policy": make_policy(options),
         "key": _key(options),
+        "observer": None,
     }
 
 
@@ -340,9 +354,9 @@ def _names(option: str, names: Any) -> tuple[str, ...]:
     return given
 
 
-def _wrap(decorator: str, function: Any, settings: dict[str, Any]) -> Any:
+def _wrap(decorator: str, function: Any, settings: dict[str, Any], observe: Observe | None) -> Any:
     if isinstance(function, staticmethod | classmethod):
-        return type(function)(_wrap(decorator, function.__func__, settings))
+        return type(function)(_wrap(decorator, function.__func__, settings, observe))
     _check(decorator, function)
     parameters = inspect.signature(function, follow_wrapped=False).parameters
     named = {role: settings["options"][role] for role in _ROLES}
@@ -353,12 +367,13 @@ def _wrap(decorator: str, function: Any, settings: dict[str, Any]) -> Any:
             if name not in parameters:
                 message = f"`{role}` names `{name}`, and `{_name(function)}` has no such parameter"
                 raise CacheConfigError(message)
-    native = assemble(function, settings)
+    observer = None if observe is None else observe(function, _name(function), settings)
+    native = assemble(function, {**settings, "observer": observer})
     if inspect.iscoroutinefunction(function):
         # asyncio takes longer to import than all of this package.
         from afml_cache.coroutines import awaitable
 
-        return awaitable(native, function)
+        return awaitable(native, function, observer)
     return native
 
 

@@ -25,6 +25,8 @@ __all__ = [
     "SchemaError",
     "SpotCheckWarning",
     "TimeRangeWarning",
+    "TrackingError",
+    "TrackingWarning",
     "UncacheableArgumentError",
     "UncacheableArgumentWarning",
     "UndeclaredFileWarning",
@@ -137,6 +139,14 @@ class PartialCoverageError(CacheError, RuntimeError):
         self.missing = missing or []
 
 
+class TrackingError(CacheError, RuntimeError):
+    """A question to the tracking server has no answer: nobody is there, or there is no such run.
+
+    Raised by `get_best_run`, `load_model_from_run` and `compare_runs`. Calls of tracked functions
+    run and are cached instead, and warn.
+    """
+
+
 class CacheWarning(UserWarning):
     """Base of every warning of this package: the result is right, and the cache is not in order.
 
@@ -176,6 +186,13 @@ class TimeRangeWarning(CacheWarning):
     """The time range that a call looks at can't be told; its result has none.
 
     `invalidate` does not find such a result by the time that it looked at.
+    """
+
+
+class TrackingWarning(CacheWarning):
+    """Not all of a call was logged: the tracking server is away, or refused something.
+
+    The call has its result, and the cache as well.
     """
 
 

@@ -8,6 +8,7 @@ use crate::digest::{Digest, Encoder};
 use crate::format::{KEY_VERSION, Part};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
+use std::cell::{Cell, OnceCell};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -285,8 +286,23 @@ fn short(value: &Bound<'_, PyAny>) -> String {
     )
 }
 
-/// The call's arguments as they were given.
+/// The call's arguments as they were given, and what its observer is told of it.
 pub struct Call<'a, 'py> {
     pub args: &'a Bound<'py, PyTuple>,
     pub kwargs: Option<&'a Bound<'py, PyDict>>,
+    /// The key, once it is known.
+    pub key: Cell<Option<Digest>>,
+    /// What the observer gave when the body began to run.
+    pub begun: OnceCell<Py<PyAny>>,
+}
+
+impl<'a, 'py> Call<'a, 'py> {
+    pub fn new(args: &'a Bound<'py, PyTuple>, kwargs: Option<&'a Bound<'py, PyDict>>) -> Self {
+        Self {
+            args,
+            kwargs,
+            key: Cell::new(None),
+            begun: OnceCell::new(),
+        }
+    }
 }

@@ -48,7 +48,9 @@ impl PyFunction {
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.answer(py, &Call { args, kwargs }, Mode::now(py)?)
+        let call = Call::new(args, kwargs);
+        let answered = self.answer(py, &call, Mode::now(py)?);
+        self.observed(py, &call, answered)
     }
 
     pub(super) fn answer<'py>(
@@ -68,6 +70,7 @@ impl PyFunction {
                 _ => self.run(py, call),
             };
         };
+        call.key.set(Some(ready.keyed.key));
         let asked = Asked {
             ready: &ready,
             arguments: &arguments,
@@ -237,6 +240,7 @@ impl PyFunction {
         py: Python<'py>,
         call: &Call<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        self.begins(py, call)?;
         self.function.bind(py).call(call.args, call.kwargs)
     }
 
@@ -246,8 +250,9 @@ impl PyFunction {
         py: Python<'py>,
         call: &Call<'_, 'py>,
     ) -> PyResult<(Bound<'py, PyAny>, Duration)> {
+        self.begins(py, call)?;
         let start = clock::monotonic();
-        let value = self.run(py, call)?;
+        let value = self.function.bind(py).call(call.args, call.kwargs)?;
         let taken = clock::monotonic() - start;
         count_computed(self.tally(py), taken);
         Ok((value, taken))

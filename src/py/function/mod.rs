@@ -5,6 +5,7 @@ mod compute;
 mod counted;
 mod guard;
 mod notices;
+mod observed;
 mod policy;
 mod ready;
 mod spot;
@@ -61,6 +62,8 @@ pub struct PyFunction {
     policy: Policy,
     /// What `policy` was read from, and what `key=` names.
     given: (Py<PyAny>, Option<Py<PyAny>>),
+    /// An `afml_cache.observers.Observer`, which is told of calls.
+    observer: Option<Py<PyAny>>,
     identity: Slot<Identity>,
     counters: PerProcess<Counters>,
     told: Mutex<HashSet<String>>,
@@ -70,7 +73,7 @@ pub struct PyFunction {
 impl PyFunction {
     #[new]
     #[allow(clippy::too_many_arguments)] // each by its name, from Python
-    #[pyo3(signature = (function, name, *, version, options, raises, timing, store, policy, key))]
+    #[pyo3(signature = (function, name, *, version, options, raises, timing, store, policy, key, observer))]
     fn new(
         py: Python<'_>,
         function: Py<PyAny>,
@@ -82,6 +85,7 @@ impl PyFunction {
         store: Option<Py<PyStore>>,
         policy: Py<PyAny>,
         key: Option<Py<PyAny>>,
+        observer: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let counted = name.clone();
         let counters = PerProcess::new(move || Counters::new(&counted));
@@ -95,6 +99,7 @@ impl PyFunction {
             store,
             policy: policy.extract(py)?,
             given: (policy, key),
+            observer,
             identity: Slot::default(),
             counters,
             told: Mutex::default(),
@@ -138,6 +143,7 @@ impl PyFunction {
         settings.set_item("store", &self.store)?;
         settings.set_item("policy", &self.given.0)?;
         settings.set_item("key", &self.given.1)?;
+        settings.set_item("observer", &self.observer)?;
         Ok(settings)
     }
 
@@ -183,7 +189,7 @@ impl PyFunction {
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<String> {
-        let (_, _, keyed) = self.keyed_or_raise(py, &Call { args, kwargs })?;
+        let (_, _, keyed) = self.keyed_or_raise(py, &Call::new(args, kwargs))?;
         Ok(keyed.key.to_string())
     }
 
@@ -208,7 +214,7 @@ impl PyFunction {
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<bool> {
-        let (_, _, keyed) = self.keyed_or_raise(py, &Call { args, kwargs })?;
+        let (_, _, keyed) = self.keyed_or_raise(py, &Call::new(args, kwargs))?;
         let place = self.place(py)?;
         let place = place.get();
         let store = place.open(py).map_err(raise)?;
@@ -254,12 +260,13 @@ impl PyFunction {
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let call = Call { args, kwargs };
-        match Mode::now(py)? {
+        let call = Call::new(args, kwargs);
+        let anew = match Mode::now(py)? {
             Mode::Normal | Mode::Fresh => self.answer(py, &call, Mode::Fresh),
             Mode::Frozen => Err(self.missing("a refresh computes it anew")),
             Mode::ReadOnly | Mode::Off => self.timed_run(py, &call).map(|(value, _)| value),
-        }
+        };
+        self.observed(py, &call, anew)
     }
 
     /// Store a value as the result of a call, without computing it; says whether it is in, which it
@@ -275,7 +282,7 @@ impl PyFunction {
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<bool> {
-        self.put_value(py, &Call { args, kwargs }, value)
+        self.put_value(py, &Call::new(args, kwargs), value)
     }
 
     /// Remove the result of a call; says whether there was one.
@@ -286,7 +293,7 @@ impl PyFunction {
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<bool> {
-        let (_, _, keyed) = self.keyed_or_raise(py, &Call { args, kwargs })?;
+        let (_, _, keyed) = self.keyed_or_raise(py, &Call::new(args, kwargs))?;
         let selection = Selection {
             function: Some(&self.name),
             key: Some(keyed.key),
@@ -305,7 +312,7 @@ impl PyFunction {
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (identity, arguments, keyed) = self.keyed_or_raise(py, &Call { args, kwargs })?;
+        let (identity, arguments, keyed) = self.keyed_or_raise(py, &Call::new(args, kwargs))?;
         let place = self.place(py)?;
         let store = place.get().open(py).map_err(raise)?;
         let found = py.detach(|| {
@@ -323,7 +330,7 @@ impl PyFunction {
     }
 
     /// What a coroutine does next for a call: ("hit", value), ("turn", `Turn` or nothing), or
-    /// ("wait", `Waiting`).
+    /// ("wait", `Waiting`), each with the key where there is one.
     #[pyo3(signature = (args, kwargs, *, alone = false))]
     fn begin<'py>(
         &self,
@@ -331,12 +338,10 @@ impl PyFunction {
         args: &Bound<'py, PyTuple>,
         kwargs: &Bound<'py, PyDict>,
         alone: bool,
-    ) -> PyResult<(&'static str, Bound<'py, PyAny>)> {
-        let call = Call {
-            args,
-            kwargs: Some(kwargs),
-        };
-        self.next_step(py, &call, alone)
+    ) -> PyResult<(&'static str, Bound<'py, PyAny>, Option<String>)> {
+        let call = Call::new(args, Some(kwargs));
+        let (step, given) = self.next_step(py, &call, alone)?;
+        Ok((step, given, call.key.get().map(|key| key.to_string())))
     }
 
     /// Stores what a call gave, under the turn that `begin` gave.

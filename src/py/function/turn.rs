@@ -155,6 +155,7 @@ impl PyFunction {
                 _ => uncached(),
             };
         };
+        call.key.set(Some(ready.keyed.key));
         if mode != Mode::Fresh
             && !alone
             && let Some(value) = self.hit(py, &ready, mode)?
@@ -242,10 +243,7 @@ impl PyFunction {
     ) -> PyResult<()> {
         let taken = Duration::try_from_secs_f64(seconds).unwrap_or_default();
         count_computed(self.tally(py), taken);
-        let call = Call {
-            args,
-            kwargs: Some(kwargs),
-        };
+        let call = Call::new(args, Some(kwargs));
         let Some((key, epoch)) = turn.ticket() else {
             turn.ends(false);
             return Ok(());
