@@ -201,7 +201,7 @@ impl PyFunction {
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<(String, Vec<(String, String, String)>)> {
-        let (identity, arguments, keyed) = self.keyed_or_raise(py, &Call { args, kwargs })?;
+        let (identity, arguments, keyed) = self.keyed_or_raise(py, &Call::new(args, kwargs))?;
         let parts = identity.get().parts(py, &keyed, &arguments);
         Ok((keyed.key.to_string(), rows(&parts)))
     }
