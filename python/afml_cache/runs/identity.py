@@ -245,6 +245,7 @@ class Strategy:
                 store=None,
                 policy=make_policy({}),
                 key=None,
+                observer=None,
             )
         return key
 
