@@ -240,8 +240,9 @@ class Asking(View):
         Returns
         -------
         DataFrame of float32
-            A column for each run that has returns; indexed by the day of the session, or by the
-            number of the row where the equity had no times.
+            A column for each run that has returns; indexed by the day of the session, without a
+            zone, or by numbers (of days from 1970 on, of rows where the equity has no times) if the
+            equity of any run has no times.
 
         Raises
         ------
@@ -249,8 +250,10 @@ class Asking(View):
             There is no such run.
         """
         ids = [run_ids] if isinstance(run_ids, str) else list(run_ids)
-        kept = {one: self.native.returns_of(found(self.native, one).run) for one in ids}
-        return returns_frame({one: each for one, each in kept.items() if each is not None})
+        runs = {one: found(self.native, one) for one in ids}
+        kept = {one: self.native.returns_of(run.run) for one, run in runs.items()}
+        known = {one: each for one, each in kept.items() if each is not None}
+        return returns_frame(known, by_day=all(runs[one].step_ns for one in known))
 
     def plot_equity(self, run_ids: Iterable[str] | str, *, ax: Any = None) -> Any:
         """Draw the equity of runs, each from 1, by its returns by session.

@@ -125,13 +125,15 @@ def _times(value: Any, np: Any) -> Any:
     return None
 
 
-def returns_frame(kept: dict[str, tuple[int, list[int], list[float]]]) -> Any:
+def returns_frame(kept: dict[str, tuple[int, list[int], list[float]]], *, by_day: bool) -> Any:
     """Put returns by session into a frame: bins of sessions are named by their first one."""
     import numpy as np
     import pandas as pd
 
     columns = {}
     for name, (width, bins, returns) in kept.items():
-        sessions = np.asarray(bins, dtype="int64") * width
+        sessions: Any = np.asarray(bins, dtype="int64") * width
+        if by_day:
+            sessions = pd.DatetimeIndex(sessions.astype("datetime64[D]").astype("datetime64[ns]"))
         columns[name] = pd.Series(returns, index=sessions, dtype="float32")
     return pd.DataFrame(columns)
