@@ -83,7 +83,15 @@ def test_a_forked_child_logs_by_itself_and_not_what_its_parent_has_queued(tracke
     }
 
 
-def test_ctrl_c_ends_the_wait_for_a_server():
+@pytest.fixture
+def interruptible():
+    """Ctrl-C raises here, also in a process that runs tests for another one."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_the_wait_for_a_server(interruptible):
     with mute() as uri:
         tracker = MLflowCacheIntegration("tests", uri, timeout=20.0)
         tracked = mlflow_cached(integration=tracker)(measured)
