@@ -11,8 +11,10 @@ mod held;
 mod hot;
 mod identity;
 mod key;
+mod look_ahead;
 mod method;
 mod mode;
+mod packages;
 mod ranges;
 mod slot;
 mod store;
@@ -24,7 +26,7 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _native {
-    use super::{PyResult, digest, function, method, mode, ranges, store, value};
+    use super::{PyResult, digest, function, look_ahead, method, mode, ranges, store, value};
     use pyo3::prelude::*;
 
     #[pymodule_init]
@@ -33,6 +35,7 @@ mod _native {
         module.add_class::<value::Memory>()?;
         digest::register(module)?;
         mode::register(module)?;
+        look_ahead::register(module)?;
         store::register(module)?;
         ranges::register(module)?;
         function::register(module)?;

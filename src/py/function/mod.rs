@@ -1,5 +1,6 @@
 //! A cached function, as Python sees it.
 
+mod about;
 mod call;
 mod compute;
 mod counted;
@@ -7,6 +8,7 @@ mod guard;
 mod notices;
 mod policy;
 mod ready;
+mod seen;
 mod spot;
 mod timed;
 mod turn;
@@ -19,19 +21,14 @@ use super::mode::Mode;
 use super::slot::Slot;
 use super::store::PyStore;
 use crate::clock;
-use crate::format::Meta;
 use crate::process::PerProcess;
-use crate::store::Selection;
-use call::Asked;
 pub use policy::Policy;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::collections::HashSet;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 use turn::PyTurn;
-
-/// With how many earlier calls `explain` compares.
-const NEIGHBOURS: usize = 200;
 
 /// Adds what this file has to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -57,6 +54,10 @@ pub struct PyFunction {
     raises: bool,
     /// An `afml_cache.time_ranges.Timing`, for functions that keep their time range.
     timing: Option<Py<PyAny>>,
+    /// An `afml_cache.bar_ends.Bars`: how long the bars of arguments are.
+    bars: Py<PyAny>,
+    /// Whether a result has depended on the time of a simulation.
+    depends: AtomicBool,
     store: Option<Py<PyStore>>,
     policy: Policy,
     /// What `policy` was read from, and what `key=` names.
@@ -70,7 +71,7 @@ pub struct PyFunction {
 impl PyFunction {
     #[new]
     #[allow(clippy::too_many_arguments)] // each by its name, from Python
-    #[pyo3(signature = (function, name, *, version, options, raises, timing, store, policy, key))]
+    #[pyo3(signature = (function, name, *, version, options, raises, timing, bars, store, policy, key))]
     fn new(
         py: Python<'_>,
         function: Py<PyAny>,
@@ -79,6 +80,7 @@ impl PyFunction {
         options: Py<PyDict>,
         raises: bool,
         timing: Option<Py<PyAny>>,
+        bars: Py<PyAny>,
         store: Option<Py<PyStore>>,
         policy: Py<PyAny>,
         key: Option<Py<PyAny>>,
@@ -92,6 +94,8 @@ impl PyFunction {
             options,
             raises,
             timing,
+            bars,
+            depends: AtomicBool::new(false),
             store,
             policy: policy.extract(py)?,
             given: (policy, key),
@@ -135,6 +139,7 @@ impl PyFunction {
         settings.set_item("options", &self.options)?;
         settings.set_item("raises", self.raises)?;
         settings.set_item("timing", &self.timing)?;
+        settings.set_item("bars", &self.bars)?;
         settings.set_item("store", &self.store)?;
         settings.set_item("policy", &self.given.0)?;
         settings.set_item("key", &self.given.1)?;
@@ -195,13 +200,7 @@ impl PyFunction {
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<bool> {
-        let (_, _, keyed) = self.keyed_or_raise(py, &Call { args, kwargs })?;
-        let place = self.place(py)?;
-        let place = place.get();
-        let store = place.open(py).map_err(raise)?;
-        let made = py.detach(|| store.created(keyed.key)).map_err(raise)?;
-        Ok(made.is_some_and(|made_ns| self.policy.is_fresh(made_ns))
-            || self.timing.is_some() && place.is_volatile(py, store, keyed.key))
+        self.is_stored(py, &Call { args, kwargs })
     }
 
     /// As `is_cached`, under the name that joblib has for it.
@@ -273,15 +272,7 @@ impl PyFunction {
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<bool> {
-        let (_, _, keyed) = self.keyed_or_raise(py, &Call { args, kwargs })?;
-        let selection = Selection {
-            function: Some(&self.name),
-            key: Some(keyed.key),
-            ..Selection::default()
-        };
-        let place = self.place(py)?;
-        let dropped = place.bind(py).get().drop_selected(py, selection);
-        Ok(!dropped.map_err(raise)?.is_empty())
+        self.drop_stored(py, &Call { args, kwargs })
     }
 
     /// Say why a call hits or misses, as an `Explanation`.
@@ -292,33 +283,7 @@ impl PyFunction {
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (identity, arguments, keyed) = self.keyed_or_raise(py, &Call { args, kwargs })?;
-        let place = self.place(py)?;
-        let store = place.get().open(py).map_err(raise)?;
-        let found = py.detach(|| {
-            Ok((
-                store.created(keyed.key)?,
-                store.latest(&self.name, NEIGHBOURS)?,
-            ))
-        });
-        let (made, earlier): (Option<i64>, Vec<Meta>) = found.map_err(raise)?;
-        let cached = made.is_some_and(|made_ns| self.policy.is_fresh(made_ns));
-        let rows = |parts: &[crate::format::Part]| -> Vec<(String, String, String)> {
-            parts
-                .iter()
-                .map(|part| {
-                    (
-                        part.label.clone(),
-                        part.digest.to_string(),
-                        part.text.clone(),
-                    )
-                })
-                .collect()
-        };
-        let earlier: Vec<_> = earlier.iter().map(|meta| rows(&meta.parts)).collect();
-        let ours = rows(&identity.get().parts(py, &keyed, &arguments));
-        let compare = py.import("afml_cache.explanation")?.getattr("compare")?;
-        compare.call1((&self.name, keyed.key.to_string(), cached, ours, earlier))
+        self.explained(py, &Call { args, kwargs })
     }
 
     /// What a coroutine does next for a call: ("hit", value), ("turn", `Turn` or nothing), or
@@ -350,37 +315,5 @@ impl PyFunction {
         kwargs: &Bound<'py, PyDict>,
     ) -> PyResult<()> {
         self.fill_turn(py, value, seconds, turn.get(), (args, kwargs))
-    }
-}
-
-impl PyFunction {
-    fn put_value<'py>(
-        &self,
-        py: Python<'py>,
-        call: &Call<'_, 'py>,
-        value: &Bound<'py, PyAny>,
-    ) -> PyResult<bool> {
-        let (identity, arguments, keyed) = self.keyed_or_raise(py, call)?;
-        if !Mode::now(py)?.writes() {
-            return Ok(false);
-        }
-        let place = self.place(py)?;
-        let store = place.get();
-        let opened = self.opened(py, store).map_err(raise)?;
-        let (epoch, seconds) =
-            py.detach(|| (opened.epoch(&self.name), opened.mean_seconds(&self.name)));
-        let epoch = epoch.map_err(raise)?;
-        let ready = ready::Ready {
-            identity,
-            keyed,
-            store,
-            opened,
-        };
-        let asked = Asked {
-            ready: &ready,
-            arguments: &arguments,
-            call,
-        };
-        Ok(self.store(py, &asked, value, seconds.unwrap_or(0.0), epoch))
     }
 }
