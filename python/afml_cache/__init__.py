@@ -36,6 +36,8 @@ from afml_cache.ranges.simulation import as_of
 from afml_cache.upkeep import Collection, Problem, Verification, gc, pin, unpin, verify
 
 if TYPE_CHECKING:
+    from afml_cache.causality import Causality as Causality
+    from afml_cache.causality import check_causality as check_causality
     from afml_cache.ranges.cache import RangeCache as RangeCache
     from afml_cache.ranges.decorator import range_cached as range_cached
     from afml_cache.ranges.engine import CachedDataEngine as CachedDataEngine
@@ -95,8 +97,10 @@ __all__ = [
 
 # They need NumPy and polars, which take longest to import, and need not be installed.
 _LATE = {
+    "Causality": "afml_cache.causality",
     "CachedDataEngine": "afml_cache.ranges.engine",
     "RangeCache": "afml_cache.ranges.cache",
+    "check_causality": "afml_cache.causality",
     "range_cached": "afml_cache.ranges.decorator",
 }
 
