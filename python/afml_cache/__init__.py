@@ -19,6 +19,7 @@ from afml_cache.exceptions import (
     CacheWriteWarning,
     LeakageError,
     LoaderError,
+    LookAheadError,
     PartialCoverageError,
     PrunedError,
     RankingWarning,
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from afml_cache.overfitting import (
         probability_of_backtest_overfitting as probability_of_backtest_overfitting,
     )
+    from afml_cache.causality import Causality as Causality
+    from afml_cache.causality import check_causality as check_causality
     from afml_cache.ranges.cache import RangeCache as RangeCache
     from afml_cache.ranges.decorator import range_cached as range_cached
     from afml_cache.ranges.engine import CachedDataEngine as CachedDataEngine
@@ -93,6 +96,7 @@ __all__ = [
     "Imported",
     "LeakageError",
     "LoaderError",
+    "LookAheadError",
     "PartialCoverageError",
     "Problem",
     "PrunedError",
@@ -138,12 +142,14 @@ _LATE = {
     "BacktestMetadata": "afml_cache.runs.result",
     "BacktestResult": "afml_cache.runs.result",
     "CachedDataEngine": "afml_cache.ranges.engine",
+    "Causality": "afml_cache.causality",
     "DataAccessTracker": "afml_cache.tracker",
     "Fold": "afml_cache.runs.fold",
     "MLFLOW_AVAILABLE": "afml_cache.mlflow",
     "MLFLOW_INTEGRATION_AVAILABLE": "afml_cache.mlflow",
     "RangeCache": "afml_cache.ranges.cache",
     "cached_backtest": "afml_cache.runs.decorator",
+    "check_causality": "afml_cache.causality",
     "data_tracking_cacheable": "afml_cache.tracking",
     "deflated_sharpe_ratio": "afml_cache.sharpe",
     "expected_maximum_sharpe": "afml_cache.sharpe",

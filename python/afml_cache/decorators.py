@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, overload
 
 from afml_cache import _packages, info
 from afml_cache._native import Function, Store
+from afml_cache.bar_ends import make_bars
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.policy import make_policy
 from afml_cache.store import checked_store
@@ -25,6 +26,8 @@ __all__ = ["cacheable", "robust_cacheable", "time_aware_cacheable"]
 
 # Options that name parameters, and say how these take part in the key.
 _ROLES = ("ignore", "unordered", "files")
+# Options that say how bars are labelled.
+_BARS = ("label", "timeframe", "calendar")
 
 F = TypeVar("F", bound=Callable[..., Any])
 Observe = Callable[[Any, str, dict[str, Any]], "Observer"]
@@ -54,6 +57,9 @@ class Options(CodeOptions, total=False):
     compress: Literal["lz4", "zstd"] | None
     min_seconds: float
     spot_check: float
+    label: Literal["left", "right"]
+    timeframe: Any
+    calendar: Any
 
 
 class TimeOptions(Options, total=False):
@@ -113,6 +119,14 @@ def robust_cacheable(function: Any = None, /, **options: Any) -> Any:
     spot_check : float, default 0
         The share of hits, from 0 to 1, that are computed again and compared. A difference is told
         (`SpotCheckWarning`) and counted, and what was computed is stored and returned.
+    label : {"left", "right"}, default "left"
+        Which edge of a bar its label is, in frames and series among the arguments: up to when these
+        have seen is kept with the result, for `as_of`. It is no part of the key, nor are the next
+        two.
+    timeframe : str, timedelta or offset, optional
+        How long a bar is; by default as its index says, or the median distance of labels.
+    calendar : str or exchange_calendars.ExchangeCalendar, optional
+        By whose closes daily and longer bars end, such as "XNYS"; by default they end at midnight.
     on_uncacheable : {"warn", "raise"}, default "warn"
         What to do with an argument that can't be keyed: run without the cache and say so once, or
         raise `UncacheableArgumentError`.
@@ -144,7 +158,8 @@ def robust_cacheable(function: Any = None, /, **options: Any) -> Any:
     Notes
     -----
     What the function raises is not stored, and goes to the caller. A call raises nothing of the
-    cache's own but `CacheMissError` in mode "frozen", and `UncacheableArgumentError` with
+    cache's own but `CacheMissError` in mode "frozen", `LookAheadError` inside of `as_of` for a
+    stored result that has seen beyond it, and `UncacheableArgumentError` with
     `on_uncacheable="raise"`: where the cache fails, the function runs and a `CacheWarning` says
     what is wrong.
 
@@ -296,6 +311,7 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
         "options": _code_options(options),
         "raises": reaction == "raise",
         "timing": None,
+        "bars": make_bars(**{name: options[name] for name in _BARS if name in options}),
         "store": checked_store(options.get("store")),
         "policy": make_policy(options),
         "key": _key(options),

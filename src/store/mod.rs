@@ -174,6 +174,16 @@ impl Store {
         Ok(place.map(|place| place.created_ns))
     }
 
+    /// When the answer to a key was computed, ns UTC, and what it says of itself.
+    ///
+    /// # Errors
+    /// The index can't be asked.
+    pub fn described(&self, key: Digest) -> Result<Option<(i64, Meta)>> {
+        let place = self.find(key, false)?;
+        let described = place.map(|place| (place.created_ns, self.meta(key, &place)));
+        Ok(described.map(|(created_ns, meta)| (created_ns, meta.unwrap_or_default())))
+    }
+
     fn load(&self, key: Digest, place: &Place, writes: bool) -> Result<Option<Found>> {
         let nonce = place.nonce;
         let (bytes, trust, record) = match &place.payload {

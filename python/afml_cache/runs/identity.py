@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from afml_cache._native import Function, digest
+from afml_cache.bar_ends import make_bars
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.policy import make_policy
 from afml_cache.runs import rankings
@@ -242,6 +243,7 @@ class Strategy:
                 options=options,
                 raises=True,
                 timing=None,
+                bars=make_bars(),
                 store=None,
                 policy=make_policy({}),
                 key=None,

@@ -1,5 +1,6 @@
 //! A cached function, as Python sees it.
 
+mod about;
 mod call;
 mod compute;
 mod counted;
@@ -8,6 +9,7 @@ mod notices;
 mod observed;
 mod policy;
 mod ready;
+mod seen;
 mod spot;
 mod timed;
 mod turn;
@@ -20,19 +22,14 @@ use super::mode::Mode;
 use super::slot::Slot;
 use super::store::PyStore;
 use crate::clock;
-use crate::format::{Meta, Part};
 use crate::process::PerProcess;
-use crate::store::Selection;
-use call::Asked;
 pub use policy::Policy;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::collections::HashSet;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 use turn::PyTurn;
-
-/// With how many earlier calls `explain` compares.
-const NEIGHBOURS: usize = 200;
 
 /// Adds what this file has to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -58,6 +55,10 @@ pub struct PyFunction {
     raises: bool,
     /// An `afml_cache.time_ranges.Timing`, for functions that keep their time range.
     timing: Option<Py<PyAny>>,
+    /// An `afml_cache.bar_ends.Bars`: how long the bars of arguments are.
+    bars: Py<PyAny>,
+    /// Whether a result has depended on the time of a simulation.
+    depends: AtomicBool,
     store: Option<Py<PyStore>>,
     policy: Policy,
     /// What `policy` was read from, and what `key=` names.
@@ -73,7 +74,7 @@ pub struct PyFunction {
 impl PyFunction {
     #[new]
     #[allow(clippy::too_many_arguments)] // each by its name, from Python
-    #[pyo3(signature = (function, name, *, version, options, raises, timing, store, policy, key, observer))]
+    #[pyo3(signature = (function, name, *, version, options, raises, timing, bars, store, policy, key, observer))]
     fn new(
         py: Python<'_>,
         function: Py<PyAny>,
@@ -82,6 +83,7 @@ impl PyFunction {
         options: Py<PyDict>,
         raises: bool,
         timing: Option<Py<PyAny>>,
+        bars: Py<PyAny>,
         store: Option<Py<PyStore>>,
         policy: Py<PyAny>,
         key: Option<Py<PyAny>>,
@@ -96,6 +98,8 @@ impl PyFunction {
             options,
             raises,
             timing,
+            bars,
+            depends: AtomicBool::new(false),
             store,
             policy: policy.extract(py)?,
             given: (policy, key),
@@ -140,6 +144,7 @@ impl PyFunction {
         settings.set_item("options", &self.options)?;
         settings.set_item("raises", self.raises)?;
         settings.set_item("timing", &self.timing)?;
+        settings.set_item("bars", &self.bars)?;
         settings.set_item("store", &self.store)?;
         settings.set_item("policy", &self.given.0)?;
         settings.set_item("key", &self.given.1)?;
@@ -203,7 +208,7 @@ impl PyFunction {
     ) -> PyResult<(String, Vec<(String, String, String)>)> {
         let (identity, arguments, keyed) = self.keyed_or_raise(py, &Call::new(args, kwargs))?;
         let parts = identity.get().parts(py, &keyed, &arguments);
-        Ok((keyed.key.to_string(), rows(&parts)))
+        Ok((keyed.key.to_string(), about::rows(&parts)))
     }
 
     /// Whether the result of a call is stored.
@@ -214,13 +219,7 @@ impl PyFunction {
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<bool> {
-        let (_, _, keyed) = self.keyed_or_raise(py, &Call::new(args, kwargs))?;
-        let place = self.place(py)?;
-        let place = place.get();
-        let store = place.open(py).map_err(raise)?;
-        let made = py.detach(|| store.created(keyed.key)).map_err(raise)?;
-        Ok(made.is_some_and(|made_ns| self.policy.is_fresh(made_ns))
-            || self.timing.is_some() && place.is_volatile(py, store, keyed.key))
+        self.is_stored(py, &Call::new(args, kwargs))
     }
 
     /// As `is_cached`, under the name that joblib has for it.
@@ -293,15 +292,7 @@ impl PyFunction {
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<bool> {
-        let (_, _, keyed) = self.keyed_or_raise(py, &Call::new(args, kwargs))?;
-        let selection = Selection {
-            function: Some(&self.name),
-            key: Some(keyed.key),
-            ..Selection::default()
-        };
-        let place = self.place(py)?;
-        let dropped = place.bind(py).get().drop_selected(py, selection);
-        Ok(!dropped.map_err(raise)?.is_empty())
+        self.drop_stored(py, &Call::new(args, kwargs))
     }
 
     /// Say why a call hits or misses, as an `Explanation`.
@@ -312,21 +303,7 @@ impl PyFunction {
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (identity, arguments, keyed) = self.keyed_or_raise(py, &Call::new(args, kwargs))?;
-        let place = self.place(py)?;
-        let store = place.get().open(py).map_err(raise)?;
-        let found = py.detach(|| {
-            Ok((
-                store.created(keyed.key)?,
-                store.latest(&self.name, NEIGHBOURS)?,
-            ))
-        });
-        let (made, earlier): (Option<i64>, Vec<Meta>) = found.map_err(raise)?;
-        let cached = made.is_some_and(|made_ns| self.policy.is_fresh(made_ns));
-        let earlier: Vec<_> = earlier.iter().map(|meta| rows(&meta.parts)).collect();
-        let ours = rows(&identity.get().parts(py, &keyed, &arguments));
-        let compare = py.import("afml_cache.explanation")?.getattr("compare")?;
-        compare.call1((&self.name, keyed.key.to_string(), cached, ours, earlier))
+        self.explained(py, &Call::new(args, kwargs))
     }
 
     /// What a coroutine does next for a call: ("hit", value), ("turn", `Turn` or nothing), or
@@ -357,48 +334,4 @@ impl PyFunction {
     ) -> PyResult<()> {
         self.fill_turn(py, value, seconds, turn.get(), (args, kwargs))
     }
-}
-
-impl PyFunction {
-    fn put_value<'py>(
-        &self,
-        py: Python<'py>,
-        call: &Call<'_, 'py>,
-        value: &Bound<'py, PyAny>,
-    ) -> PyResult<bool> {
-        let (identity, arguments, keyed) = self.keyed_or_raise(py, call)?;
-        if !Mode::now(py)?.writes() {
-            return Ok(false);
-        }
-        let place = self.place(py)?;
-        let store = place.get();
-        let opened = self.opened(py, store).map_err(raise)?;
-        let (epoch, seconds) =
-            py.detach(|| (opened.epoch(&self.name), opened.mean_seconds(&self.name)));
-        let epoch = epoch.map_err(raise)?;
-        let ready = ready::Ready {
-            identity,
-            keyed,
-            store,
-            opened,
-        };
-        let asked = Asked {
-            ready: &ready,
-            arguments: &arguments,
-            call,
-        };
-        Ok(self.store(py, &asked, value, seconds.unwrap_or(0.0), epoch))
-    }
-}
-
-/// Label, digest and text of each part.
-fn rows(parts: &[Part]) -> Vec<(String, String, String)> {
-    let row = |part: &Part| {
-        (
-            part.label.clone(),
-            part.digest.to_string(),
-            part.text.clone(),
-        )
-    };
-    parts.iter().map(row).collect()
 }
