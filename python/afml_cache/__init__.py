@@ -42,6 +42,8 @@ from afml_cache.ranges.simulation import as_of
 from afml_cache.upkeep import Collection, Problem, Verification, gc, pin, unpin, verify
 
 if TYPE_CHECKING:
+    from afml_cache.causality import Causality as Causality
+    from afml_cache.causality import check_causality as check_causality
     from afml_cache.mlflow import MLFLOW_AVAILABLE as MLFLOW_AVAILABLE
     from afml_cache.mlflow import MLFLOW_INTEGRATION_AVAILABLE as MLFLOW_INTEGRATION_AVAILABLE
     from afml_cache.mlflow import get_mlflow_cache as get_mlflow_cache
@@ -50,8 +52,6 @@ if TYPE_CHECKING:
     from afml_cache.overfitting import (
         probability_of_backtest_overfitting as probability_of_backtest_overfitting,
     )
-    from afml_cache.causality import Causality as Causality
-    from afml_cache.causality import check_causality as check_causality
     from afml_cache.ranges.cache import RangeCache as RangeCache
     from afml_cache.ranges.decorator import range_cached as range_cached
     from afml_cache.ranges.engine import CachedDataEngine as CachedDataEngine

@@ -71,11 +71,11 @@ def compare(
     `depends` says of each earlier one whether it depends on what "now" was, and `seen` up to when
     the inputs of this one have seen, in nanoseconds UTC.
     """
-    differences = [_differences(parts, other) for other in earlier]
+    found = [differences(parts, other) for other in earlier]
     for place, is_open in enumerate(depends):
-        differences[place] = differences[place] or [_OTHER_NOW] * is_open
-    reasons = min(differences, key=len, default=["never called before"])
-    nearest = earlier[differences.index(reasons)] if earlier else parts
+        found[place] = found[place] or [_OTHER_NOW] * is_open
+    reasons = min(found, key=len, default=["never called before"])
+    nearest = earlier[found.index(reasons)] if earlier else parts
     if cached:
         reasons = []
     elif not reasons:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from afml_cache._native import Function
+from afml_cache.bar_ends import make_bars
 from afml_cache.exceptions import CacheError
 from afml_cache.modes import mode
 from afml_cache.policy import make_policy
@@ -50,6 +51,7 @@ def internal(function: Callable[..., Any], store: Store | None) -> Function:
         options=options,
         raises=True,
         timing=None,
+        bars=make_bars(),
         store=store,
         policy=make_policy({}),
         key=None,
