@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from afml_cache.exceptions import CacheError, warn
+from afml_cache.exceptions import CacheCorruptError, CacheStoreError, warn
 from afml_cache.instants import as_datetime
 from afml_cache.runs.answers import SLOTS
 from afml_cache.runs.result import BacktestMetadata, BacktestResult, PrunedResult
@@ -22,18 +22,22 @@ def payload_of(runs: Runs, run_id: str) -> dict[str, Any] | None:
     """Read what was kept of a run; one that can't be believed is told, and counts as none."""
     try:
         payload = runs.answer(run_id)
-    except CacheError as error:
-        tell_once(
-            "CacheReadWarning", f"the run {run_id} can't be read, and is computed again: {error}"
-        )
+    except CacheCorruptError as error:
+        message = f"what the run {run_id} returned can't be read, and calling it computes it again"
+        tell_once("CacheReadWarning", f"{message}: {error}")
+        return None
+    except CacheStoreError as error:
+        message = f"runs can't be read, and backtests are computed again: {error}"
+        tell_once("CacheReadWarning", message, key=str(error))
         return None
     return payload if isinstance(payload, dict) else None
 
 
-def tell_once(category: str, message: str) -> None:
-    """Warn, unless the same was told before."""
-    if message not in _told:
-        _told.add(message)
+def tell_once(category: str, message: str, *, key: str = "") -> None:
+    """Warn, unless the same was told before: the same message, or the same `key`."""
+    key = key or message
+    if key not in _told:
+        _told.add(key)
         warn(category, message)
 
 
@@ -83,6 +87,7 @@ def metadata_of(runs: Runs, run: Run, payload: dict[str, Any] | None = None) -> 
         notes=about.get("notes", ""),
         tags=about.get("tags", {}),
         costs=about.get("costs", {}),
+        no_parquet=about.get("no_parquet", {}),
     )
 
 
