@@ -190,6 +190,7 @@ class Task:
             tell_once(
                 "CacheWriteWarning",
                 f"a run of {self._strategy.name!r} was not recorded: {error}",
+                cause=str(error),
             )
         else:
             flights.note(identity.run, kept=True)
@@ -229,4 +230,5 @@ class Task:
             about = json.dumps(as_json(told))
             self._backtest.cache.native.fail(identity.run, family, time.time_ns(), about)
         except Exception as failure:  # noqa: BLE001 - the caller is to have the backtest's own
-            tell_once("CacheWriteWarning", f"a failed backtest was not noted: {failure}")
+            message = f"a failed backtest was not noted: {failure}"
+            tell_once("CacheWriteWarning", message, cause=str(failure))

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from afml_cache._native import digest
+from afml_cache.exceptions import CacheCorruptError
 from afml_cache.runs.canonical import data_digest
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def take(runs: Runs, pieces: Any) -> Any:
 def _pieces(runs: Runs, frame: Any, labels: Any, schema: str) -> list[Piece]:
     """Find the longest stretch that is there, and go on with what lies before and behind it."""
     for stored in _overlapping(runs, labels, schema):
-        other = runs.frame(stored.frame)
+        other = _read(runs, stored.frame)
         found = None if other is None else _shared(frame, labels, other)
         if found is None:
             continue
@@ -106,8 +107,16 @@ def _put(runs: Runs, value: Any, schema: str = "", labels: Any = None) -> Piece:
 
 
 def _stretch(runs: Runs, content: str, start: int, stop: int) -> Any:
-    whole = runs.frame(content)
+    whole = _read(runs, content)
     return whole if whole is None or stop < 0 else _cut(whole, start, stop)
+
+
+def _read(runs: Runs, content: str) -> Any:
+    """Give stored rows; `None` for those that are gone, or not what was written."""
+    try:
+        return runs.frame(content)
+    except CacheCorruptError:
+        return None
 
 
 def _cut(frame: Any, start: int, stop: int) -> Any:

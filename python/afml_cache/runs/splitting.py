@@ -140,10 +140,15 @@ class Splitting(View):
         return fold
 
     def _rows(self, pieces: Any, content: str) -> Any:
-        frame = None if pieces is None else row_store.take(self.native, pieces)
-        if frame is None or data_digest(frame) == content:
+        if pieces is None:
+            return None
+        frame = row_store.take(self.native, pieces)
+        if frame is not None and data_digest(frame) == content:
             return frame
-        warn("CacheReadWarning", "rows of a walk-forward split are not what was kept of it")
+        warn(
+            "CacheReadWarning",
+            f"rows of a walk-forward split in `{self.native.folder}` are gone or not what was kept",
+        )
         return None
 
     def walk_forward(
