@@ -22,6 +22,11 @@ def polars_bars(rows=250, **options):
     return pl.from_pandas(bars(rows, **options).reset_index())
 
 
+def nothing(data, params):
+    """A backtest that has nothing to say."""
+    return {}
+
+
 def momentum_of(name="momentum", **options):
     """A cached backtest of its own: metrics, trades and equity, and its body is counted."""
 

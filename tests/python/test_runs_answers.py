@@ -1,7 +1,7 @@
 """A hit returns what the backtest returned: its type, its length, its dtypes, its own copy."""
 
 import collections
-import dataclasses
+import functools
 import threading
 from typing import NamedTuple
 
@@ -40,28 +40,35 @@ def hit_of(answer, **options):
 
 def assert_same(one, other):
     assert type(one) is type(other)
-    if isinstance(one, pd.DataFrame):
-        pd.testing.assert_frame_equal(one, other, check_freq=True)
-    elif isinstance(one, pd.Series):
-        pd.testing.assert_series_equal(one, other, check_freq=True)
-    elif isinstance(one, pl.DataFrame):
-        polars.testing.assert_frame_equal(one, other)
-    elif isinstance(one, pl.Series):
-        polars.testing.assert_series_equal(one, other)
-    elif isinstance(one, np.ndarray):
-        np.testing.assert_array_equal(one, other)
-    elif isinstance(one, dict):
-        assert list(one) == list(other)
-        for name in one:
-            assert_same(one[name], other[name])
-    elif isinstance(one, tuple | list):
-        assert len(one) == len(other)
-        for each, its in zip(one, other, strict=True):
-            assert_same(each, its)
-    elif dataclasses.is_dataclass(one):
-        assert_same(vars(one), vars(other))
-    else:
-        assert one == other
+    for kind, check in CHECKS.items():
+        if isinstance(one, kind):
+            check(one, other)
+            return
+    assert one == other
+
+
+def assert_same_items(one, other):
+    assert list(one) == list(other)
+    for name in one:
+        assert_same(one[name], other[name])
+
+
+def assert_same_parts(one, other):
+    assert len(one) == len(other)
+    for each, its in zip(one, other, strict=True):
+        assert_same(each, its)
+
+
+CHECKS = {
+    pd.DataFrame: functools.partial(pd.testing.assert_frame_equal, check_freq=True),
+    pd.Series: functools.partial(pd.testing.assert_series_equal, check_freq=True),
+    pl.DataFrame: polars.testing.assert_frame_equal,
+    pl.Series: polars.testing.assert_series_equal,
+    np.ndarray: np.testing.assert_array_equal,
+    dict: assert_same_items,
+    (tuple, list): assert_same_parts,
+    BacktestResult: lambda one, other: assert_same(vars(one), vars(other)),
+}
 
 
 @pytest.mark.parametrize(

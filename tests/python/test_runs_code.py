@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pandas as pd
 import pytest
-from backtests import bars
+from backtests import bars, nothing
 
 from afml_cache import CacheConfigError, _packages, cached_backtest
 
@@ -179,26 +179,26 @@ class Strategy:
 
     @cached_backtest("method")
     def run(self, data, params):
-        return {"sharpe_ratio": float(self.lookback)}
+        return {"sharpe_ratio": float(self.lookback), "rows": len(data), **params}
 
     @classmethod
     @cached_backtest("class method")
     def of_class(cls, data, params):
-        return {"sharpe_ratio": 1.0}
+        return {"sharpe_ratio": float(len(data)), **params}
 
     @cached_backtest("static method")
     @staticmethod
     def static(data, params):
-        return {"sharpe_ratio": 2.0}
+        return {"sharpe_ratio": float(len(data)), **params}
 
 
 def test_a_method_counts_its_instance():
-    assert Strategy(20).run(DATA, {}) == {"sharpe_ratio": 20.0}
-    assert Strategy(30).run(DATA, {}) == {"sharpe_ratio": 30.0}
+    assert Strategy(20).run(DATA, {})["sharpe_ratio"] == 20.0
+    assert Strategy(30).run(DATA, {})["sharpe_ratio"] == 30.0
     bound = Strategy(20).run
     assert bound.is_cached(DATA, {})
     assert bound.run_id(DATA, {}) == Strategy.run.run_id(Strategy(20), DATA, {})
-    assert bound.refresh(DATA, {}) == {"sharpe_ratio": 20.0}
+    assert bound.refresh(DATA, {})["sharpe_ratio"] == 20.0
     assert bound.last_run_id == bound.run_id(DATA, {})
     assert (bound.cache_info().misses, bound.__name__) == (3, "run")
 
@@ -236,7 +236,7 @@ def test_a_cached_function_is_not_cached_again(load):
             cached_backtest("again")(cached)
 
 
-@pytest.mark.parametrize("name", ["", None, lambda data, params: {}])
+@pytest.mark.parametrize("name", ["", None, nothing])
 def test_a_strategy_has_a_name(name):
     with pytest.raises(CacheConfigError, match="takes the strategy's name"):
         cached_backtest(name)
@@ -247,7 +247,7 @@ def test_two_backtests_in_one_process_and_another_have_one_id(load, run_python, 
     code = f"""
 import sys
 sys.path[:0] = [{str(tmp_path / "modules")!r}, {str(__file__).rpartition("/")[0]!r}]
-from backtests import bars
+from backtests import bars, nothing
 import strategy
 print(strategy.backtest.run_id(bars(40), {{"lookback": 20}}))
 """

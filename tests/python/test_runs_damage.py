@@ -1,4 +1,4 @@
-"""Whatever happens to a store, the backtest's answer comes, nothing forged is served, and once told."""
+"""Whatever happens to a store, the answer comes, nothing forged is served, and it is told once."""
 
 import json
 import sys
@@ -43,7 +43,7 @@ def assert_right(backtest, data=DATA):
     pd.testing.assert_series_equal(equity, expected[2])
 
 
-@pytest.mark.parametrize("share", np.linspace(0, 0.999, 12))
+@pytest.mark.parametrize("share", np.linspace(0, 0.999, 8))
 def test_a_flipped_byte_of_an_answer_is_never_served(backtest, cache, share, recwarn):
     backtest(DATA, PARAMS)
     flip(cache.native.folder_of(backtest.last_run_id) / "answer", share)
@@ -93,7 +93,7 @@ def test_an_index_that_is_lost_is_made_again(backtest, cache, data, content, rec
     assert not recwarn.list
 
 
-@pytest.mark.parametrize("share", np.linspace(0, 0.999, 12))
+@pytest.mark.parametrize("share", np.linspace(0, 0.999, 8))
 def test_a_flipped_byte_of_the_log_costs_no_answer(backtest, cache, share, recwarn):
     backtest(SHORT, PARAMS)
     backtest(SHORT, {"lookback": 6})
@@ -109,7 +109,7 @@ def test_a_flipped_byte_of_the_log_costs_no_answer(backtest, cache, share, recwa
 
 
 @pytest.mark.parametrize("kind", ["a file", "others may write", "newer"])
-def test_a_store_that_can_not_be_used_costs_one_warning(tmp_path, kind):
+def test_a_store_that_can_not_be_used_costs_one_warning(tmp_path, kind, recwarn):
     backtest = momentum_of(f"no store, {kind}")
     folder = tmp_path / "unusable"
     if kind == "a file":
@@ -118,11 +118,10 @@ def test_a_store_that_can_not_be_used_costs_one_warning(tmp_path, kind):
         (folder / "v9").mkdir(parents=True) if kind == "newer" else folder.mkdir()
         folder.chmod(0o777 if kind == "others may write" else 0o700)
     afml_cache.configure(cache_dir=folder)
-    with pytest.warns(afml_cache.CacheWarning) as told:
-        for _ in range(2):
-            assert_right(backtest)
-    assert len(told) == 1
-    assert str(folder) in str(told[0].message)
+    for _ in range(2):
+        assert_right(backtest)
+    (told,) = recwarn
+    assert str(folder) in str(told.message)
     with pytest.raises(afml_cache.CacheStoreError):
         BacktestCache().runs()
 

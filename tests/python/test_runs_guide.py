@@ -125,9 +125,13 @@ def test_a_ranking_passed_as_parameters_is_its_first_row(names):
 
 def test_the_model_of_the_complete_example_is_part_of_the_run(names):
     heading = "Complete Example: MT5 Strategy Development"
+
+    def execute_strategy(data, model, params):
+        return pd.DataFrame({"pnl": [0.1, -0.1, 0.2]})
+
     names |= {
         "cached_backtest": cached_backtest,
-        "execute_strategy": lambda data, model, params: pd.DataFrame({"pnl": [0.1, -0.1, 0.2]}),
+        "execute_strategy": execute_strategy,
         "calculate_equity_curve": lambda trades: trades["pnl"].cumsum() + 1.0,
     }
     run(heading, names)

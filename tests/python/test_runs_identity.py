@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from backtests import bars, polars_bars
+from backtests import bars, nothing, polars_bars
 
 from afml_cache import BacktestCache, CacheConfigError, cached_backtest
 
@@ -35,7 +35,7 @@ def run_of(parameters, data=DATA):
         (np.uint8(20), 20),
         (np.float64(0.02), 0.02),
         (np.float32(0.5), 0.5),
-        (np.bool_(True), True),  # noqa: FBT003
+        (np.bool_(True), True),
         (np.str_("long"), "long"),
         (np.array(20), 20),
         (np.array(0.02), 0.02),
@@ -211,7 +211,7 @@ def test_data_and_params_name_their_arguments():
 @pytest.mark.parametrize("option", [{"data": "bars"}, {"params": "settings"}, {"ignore": "x"}])
 def test_options_that_name_no_argument_are_refused(option):
     with pytest.raises(CacheConfigError, match="has no such parameter"):
-        cached_backtest("wrong", **option)(lambda data, params: {})
+        cached_backtest("wrong", **option)(nothing)
 
 
 def test_without_a_mapping_all_plain_arguments_are_the_parameters():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from backtests import bars
+from backtests import bars, nothing
 
 from afml_cache import (
     BacktestCache,
@@ -64,7 +64,7 @@ def test_a_function_is_meant_decorated_wrapped_or_plain(cache):
     backtest(DATA, {})
     for code in (backtest, backtest.__wrapped__, plain):
         assert sharpe(cache.get_cached_backtest("function", {}, DATA, code=code)) == 1.0
-    assert cache.get_cached_backtest("function", {}, DATA, code=lambda data, params: {}) is None
+    assert cache.get_cached_backtest("function", {}, DATA, code=nothing) is None
     assert cache.get_cached_backtest("another", {}, DATA, code=backtest) is None
 
 
@@ -126,7 +126,7 @@ def test_a_function_that_needs_more_is_told_to_need_more(cache):
     def backtest(data, model, params):
         return {"sharpe_ratio": 1.0}
 
-    with pytest.raises(CacheConfigError, match="do not fill the arguments .* data, model, params"):
+    with pytest.raises(CacheConfigError, match=r"do not fill the arguments .* data, model, params"):
         cache.get_cached_backtest("more", {}, DATA, code=backtest)
     cached_backtest("more")(backtest)
     assert cache.get_cached_backtest("more", {}, DATA) is None
@@ -162,7 +162,7 @@ def test_what_can_not_be_looked_up_is_refused(cache, wrong, said):
 def test_metrics_that_are_no_mapping_are_refused(cache):
     with pytest.raises(CacheConfigError, match="`metrics` is a mapping of names to numbers"):
         cache.cache_backtest("wrong", {}, DATA, [1.0])
-    with pytest.raises(CacheConfigError, match='"price" .* "pnl" .* "returns"'):
+    with pytest.raises(CacheConfigError, match=r'"price" .* "pnl" .* "returns"'):
         cache.cache_backtest("wrong", {}, DATA, {}, equity_kind="levels")
 
 
