@@ -1,6 +1,7 @@
 """Modes, failures and interrupts of backtests; counters, and what clearing leaves alone."""
 
 import asyncio
+import concurrent.futures
 import inspect
 
 import pytest
@@ -201,3 +202,14 @@ def test_clearing_and_collecting_entries_never_touches_runs(cache, bodies):
     backtest(DATA, PARAMS)
     assert len(bodies) == 1
     assert cache.get_cache_stats()["total_runs"] == 1
+
+
+def test_the_last_run_is_that_of_the_thread(cache):
+    def recorded(a):
+        return cache.cache_backtest("threads", {"a": a}, DATA, {})
+
+    run = recorded(1)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        other = pool.submit(recorded, 2).result()
+        assert pool.submit(lambda: cache.index[...]).result() == other
+    assert cache.index[...] == run != other

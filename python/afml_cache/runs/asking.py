@@ -180,7 +180,7 @@ class Asking(View):
         rows = [row for row in rows if rankings.is_wanted(row, where)]
         if output == "polars":
             return rankings.polars_frame_of(rows)
-        return rankings.frame_of(rows)
+        return rankings.frame_of(rows, behind=rankings.STATE)
 
     def leaderboard(
         self,

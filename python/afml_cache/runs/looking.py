@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from afml_cache.exceptions import CacheConfigError
 from afml_cache.runs.curves import returns_frame
 from afml_cache.runs.differences import RunDifference, difference_of
 from afml_cache.runs.index import found, ids_of
-from afml_cache.runs.reading import parameters_of
 from afml_cache.runs.view import View
 
 if TYPE_CHECKING:
@@ -36,20 +34,6 @@ class Looking(View):
         """
         pair = found(self.native, first), found(self.native, second)
         return difference_of(self.native, *pair)
-
-    def best_parameters(self, strategy_name: str, metric: str = "sharpe_ratio") -> dict[Any, Any]:
-        """Give the parameters of the best run of a strategy, typed.
-
-        Raises
-        ------
-        CacheConfigError
-            No run of it has that metric as a finite number.
-        """
-        best, _, _ = self.native.best(strategy_name, metric, True, 1, None)
-        if not best:
-            message = f"no run of {strategy_name!r} has `{metric}` as a finite number"
-            raise CacheConfigError(message)
-        return parameters_of(self.native, best[0])
 
     def returns(self, run_ids: Iterable[str]) -> Any:
         """Give the returns by session that are kept of runs, also of those that were pruned.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from afml_cache._native import digest
 from afml_cache.exceptions import CacheConfigError
-from afml_cache.instants import LATEST, nanoseconds, span
+from afml_cache.instants import LATEST, span
 from afml_cache.runs.canonical import canonical
 from afml_cache.runs.index import is_id
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NAME = "backtest_index.json"
+_SECOND = 10**9
 
 
 class Entry(NamedTuple):
@@ -87,8 +88,10 @@ def _instant(timestamp: Any) -> int:
     told = span(timestamp)
     if told is not None:
         return told.first
-    since = nanoseconds(timestamp) if isinstance(timestamp, int | float) else None
-    return since if since is not None and 0 <= since <= LATEST else 0
+    if not isinstance(timestamp, int | float) or not 0 <= timestamp < LATEST / _SECOND:
+        return 0
+    whole, rest = divmod(timestamp, 1)
+    return int(whole) * _SECOND + round(rest * _SECOND)
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ _ID: Final = "run_id"
 _PARAMETER: Final = "param_"
 _COLUMNS: Final = ("strategy", "timestamp", "start_date", "end_date")
 _STORE: Final = "afml_cache"
-_STATE: Final = ("dataset", "purpose", "kind", "state", "pinned", "seconds", "data_hash")
+STATE: Final = ("dataset", "purpose", "kind", "state", "pinned", "seconds", "data_hash")
 _TIMES: Final = frozenset({"timestamp", "start_date", "end_date"})
 _DTYPES: Final[dict[str, type]] = {
     **dict.fromkeys(("strategy", "dataset", "purpose", "kind", "state", "data_hash"), str),
@@ -116,7 +116,7 @@ def polars_frame_of(rows: list[dict[str, Any]]) -> Any:
     """Put rows into a polars frame; a column of values that have no dtype in common is text."""
     import polars as pl
 
-    names = (_ID, *_names(rows, _STATE))
+    names = (_ID, *_names(rows, (), STATE))
     return pl.DataFrame(
         [_polars_column(name, [row.get(name) for row in rows], pl) for name in names]
     )
