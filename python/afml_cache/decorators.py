@@ -373,16 +373,8 @@ def _names(option: str, names: Any) -> tuple[str, ...]:
 def _wrap(decorator: str, function: Any, settings: dict[str, Any], observe: Observe | None) -> Any:
     if isinstance(function, staticmethod | classmethod):
         return type(function)(_wrap(decorator, function.__func__, settings, observe))
-    _check(decorator, function)
-    parameters = inspect.signature(function, follow_wrapped=False).parameters
-    named = {role: settings["options"][role] for role in _ROLES}
-    if settings["timing"] is not None:
-        named |= settings["timing"].chosen
-    for role, names in named.items():
-        for name in names:
-            if name not in parameters:
-                message = f"`{role}` names `{name}`, and `{_name(function)}` has no such parameter"
-                raise CacheConfigError(message)
+    chosen = {} if settings["timing"] is None else settings["timing"].chosen
+    check_function(decorator, function, {**settings["options"], **chosen}, (*_ROLES, *chosen))
     observer = None if observe is None else observe(function, _name(function), settings)
     native = assemble(function, {**settings, "observer": observer})
     if inspect.iscoroutinefunction(function):
@@ -395,10 +387,33 @@ def _wrap(decorator: str, function: Any, settings: dict[str, Any], observe: Obse
 
 def assemble(function: Any, settings: dict[str, Any]) -> Function:
     """Make the cached function, with the manners of the one that it wraps."""
-    native = Function(function, _name(function), **settings)
+    native = Function(function, name_of(function), **settings)
     functools.update_wrapper(native, function)
     info.track(native)
     return native
+
+
+def check_function(
+    decorator: str, function: Any, options: dict[str, Any], roles: Iterable[str] = _ROLES
+) -> None:
+    """Refuse what can't be decorated, and options that name parameters that it has not.
+
+    Raises
+    ------
+    TypeError
+        It is no function that returns a result.
+    CacheConfigError
+        An option names a parameter that is not there.
+    """
+    _check(decorator, function)
+    parameters = inspect.signature(function, follow_wrapped=False).parameters
+    for role in roles:
+        for name in options[role]:
+            if name not in parameters:
+                message = (
+                    f"`{role}` names `{name}`, and `{name_of(function)}` has no such parameter"
+                )
+                raise CacheConfigError(message)
 
 
 def _check(decorator: str, function: Any) -> None:
@@ -418,7 +433,7 @@ def _check(decorator: str, function: Any) -> None:
         raise TypeError(message)
 
 
-def _name(function: Any) -> str:
+def name_of(function: Any) -> str:
     """Give `module.qualname`; the main module is one, whatever a worker process calls it."""
     module = getattr(function, "__module__", None) or "builtins"
     name = getattr(function, "__qualname__", None) or type(function).__qualname__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -247,7 +248,14 @@ def warn(category: str, message: str) -> None:
         What happened, where, why, and what to do.
     """
     try:
-        # The caller of the extension module's function is one frame up.
-        warnings.warn(message, globals()[category], stacklevel=2)
+        warnings.warn(message, globals()[category], stacklevel=_outside())
     except Warning:
         _log.warning(message)
+
+
+def _outside() -> int:
+    """Count the frames up to the nearest one that is not of this package, for `stacklevel`."""
+    level, frame = 2, sys._getframe(2)  # noqa: SLF001 - warnings count frames, and name no package
+    while frame.f_back and str(frame.f_globals.get("__name__")).startswith("afml_cache."):
+        level, frame = level + 1, frame.f_back
+    return level

@@ -11,12 +11,13 @@ from afml_cache._native import default_store
 
 if TYPE_CHECKING:
     from afml_cache._native import Function
+    from afml_cache.runs.decorator import CachedBacktest
 
 __all__ = ["CacheInfo", "cache_status", "clear_afml_cache", "get_cache_stats"]
 
 _log = logging.getLogger("afml_cache")
 _HEAVY = ("mlflow", "numba", "pandas", "polars", "pyarrow", "sklearn", "torch")
-_functions: weakref.WeakSet[Function] = weakref.WeakSet()
+_functions: weakref.WeakSet[Function | CachedBacktest] = weakref.WeakSet()
 
 
 class CacheInfo(NamedTuple):
@@ -84,7 +85,7 @@ class CacheInfo(NamedTuple):
         return cls._make([*most, *seconds, expired, checks, differences])
 
 
-def track(function: Function) -> None:
+def track(function: Function | CachedBacktest) -> None:
     """Count this function in the statistics for as long as it lives."""
     _functions.add(function)
 

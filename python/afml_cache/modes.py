@@ -53,6 +53,16 @@ def mode(name: str) -> Iterator[None]:
         _native.leave_mode(token)
 
 
+def looks_up() -> bool:
+    """Whether what is stored may be used here."""
+    return _native.current_mode() not in {"fresh", "off"}
+
+
+def writes() -> bool:
+    """Whether anything may be stored here."""
+    return _native.current_mode() in {"fresh", "normal"}
+
+
 def add_cache_arguments(parser: argparse.ArgumentParser) -> None:
     """Give a script the cache's arguments; they take effect when the parser meets them.
 

@@ -91,6 +91,8 @@ struct Recorded {
 
 /// Values (float64) and day numbers (int64) of an equity curve, and what it is.
 type Curve = (Vec<u8>, Option<Vec<u8>>, String);
+/// Sessions to a bin, bins, returns, and what the equity curve was.
+type ReturnsOf = (i64, Vec<i64>, Vec<f32>, &'static str);
 /// Split, fold, version, digests of its rows to train and to test with, when (ns UTC), about.
 type SplitRow = (String, i64, i64, String, String, i64, String);
 
@@ -384,15 +386,17 @@ impl PyRuns {
         Ok(found.into_iter().map(PyRun::of).collect())
     }
 
-    /// How many sessions there are to a bin, bins, and returns of a run.
-    fn returns_of(&self, py: Python<'_>, run: &str) -> PyResult<Option<(i64, Vec<i64>, Vec<f32>)>> {
+    /// How many sessions there are to a bin, bins, and returns of a run, and what its equity was.
+    fn returns_of(&self, py: Python<'_>, run: &str) -> PyResult<Option<ReturnsOf>> {
         let (_, runs) = self.opened(py)?;
         let run = digest(run)?;
         let kept = py.detach(|| match runs.find(run)? {
             Some(found) => runs.kept(&found),
             None => Ok(None),
         });
-        let shown = |(kept, _): (Kept, EquityKind)| (kept.width, kept.bins, kept.returns);
+        let shown = |(kept, kind): (Kept, EquityKind)| {
+            (kept.width, kept.bins, kept.returns, kind.name())
+        };
         Ok(kept.map_err(raise)?.map(shown))
     }
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, NamedTuple
 
 from afml_cache.exceptions import CacheConfigError
@@ -76,8 +77,7 @@ def with_trades(answer: Any, trades: Any) -> Any:
     if isinstance(answer, BacktestResult):
         return dataclasses.replace(answer, trades=trades)
     if isinstance(answer, Mapping):
-        has_trades = isinstance(answer.get("metrics"), Mapping) and "trades" in answer
-        return {**answer, "trades": trades} if has_trades else answer
+        return _with_named_trades(answer, trades)
     if not isinstance(answer, tuple | list) or len(answer) <= SLOTS.index("trades"):
         return answer
     parts = [trades if place == 1 else part for place, part in enumerate(answer)]
@@ -85,3 +85,13 @@ def with_trades(answer: Any, trades: Any) -> Any:
         return type(answer)(parts)
     make = getattr(type(answer), "_make", None)
     return tuple(parts) if make is None else make(parts)
+
+
+def _with_named_trades(answer: Mapping[Any, Any], trades: Any) -> Any:
+    if not isinstance(answer.get("metrics"), Mapping) or "trades" not in answer:
+        return answer
+    if not isinstance(answer, MutableMapping):
+        return {**answer, "trades": trades}
+    changed = copy.copy(answer)
+    changed["trades"] = trades
+    return changed

@@ -1,4 +1,4 @@
-"""Questions to the runs: which are the best, how they compare, and how they differ."""
+"""Frames of runs: compared, ranked and listed."""
 
 from __future__ import annotations
 
@@ -7,18 +7,14 @@ from typing import TYPE_CHECKING, Any
 from afml_cache.exceptions import CacheConfigError, warn
 from afml_cache.runs import rankings
 from afml_cache.runs.canonical import data_digest
-from afml_cache.runs.curves import returns_frame
-from afml_cache.runs.differences import RunDifference, difference_of
 from afml_cache.runs.families import Figures, Standing, family_of, standing_of
-from afml_cache.runs.index import find, found
-from afml_cache.runs.reading import parameters_of
+from afml_cache.runs.index import find, ids_of
 from afml_cache.runs.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from afml_cache._native import Run
-    from afml_cache.overfitting import Overfitting
     from afml_cache.runs.families import Family
 
 
@@ -41,18 +37,17 @@ class Asking(View):
             Indexed by `run_id`: `strategy`, `timestamp`, `start_date`, `end_date` (UTC),
             `param_<name>` for each parameter, and the metrics.
         """
-        ids = [run_ids] if isinstance(run_ids, str) else list(run_ids)
-        known = [(run_id, find(self.native, run_id)) for run_id in ids]
+        known = [(run_id, find(self.native, run_id)) for run_id in ids_of(run_ids)]
         missing = [str(run_id) for run_id, run in known if run is None]
         if missing:
             warn(
                 "RankingWarning",
-                f"{len(missing)} of {len(ids)} runs are not in `{self.native.folder}` and are left "
-                f"out: {', '.join(missing[:5])}",
+                f"{len(missing)} of {len(known)} runs are not in `{self.native.folder}` and are "
+                f"left out: {', '.join(missing[:5])}",
             )
         wanted = None if metrics is None else list(metrics)
         rows = [rankings.row_of(run, wanted) for _, run in known if run is not None]
-        return rankings.comes_from(rankings.frame_of(rows, wanted or ()), self.native)
+        return rankings.comes_from(rankings.frame_of(rows, wanted or ()), self.store)
 
     def find_best_parameters(
         self,
@@ -81,7 +76,8 @@ class Asking(View):
         Returns
         -------
         DataFrame
-            As of `compare_runs`, best first, and beside that
+            As of `compare_runs`, best first, of equals the one that was recorded first, and beside
+            that
 
             - `n_trials`: how many sets of code and parameters were tried in the run's family, and
               `n_independent`, how many of these are independent: r + (1 - r)M for M trials whose
@@ -97,25 +93,28 @@ class Asking(View):
         ------
         CacheConfigError
             `top_n` is no number of runs.
+
+        Warns
+        -----
+        RankingWarning
+            Runs are left out, or nothing is ranked; or those that are saw different data.
         """
         if isinstance(top_n, bool) or not isinstance(top_n, int) or top_n < 1:
             message = f"`top_n` is how many runs to give, not {top_n!r}"
             raise CacheConfigError(message)
         content = None if data is None else data_digest(data)
         best, unranked, differ = self.native.best(strategy_name, metric, maximize, top_n, content)
+        runs = f"runs of {strategy_name!r}"
         if unranked:
-            warn(
-                "RankingWarning",
-                f"{unranked} runs of {strategy_name!r} are not ranked: their `{metric}` is NaN, "
-                "infinite, or no number",
-            )
+            reason = f"their `{metric}` is NaN, infinite, or no number"
+            warn("RankingWarning", f"{unranked} {runs} are not ranked: {reason}")
+        elif not best:
+            where = "" if data is None else " on this data"
+            warn("RankingWarning", f"there are no {runs}{where} that have `{metric}`")
         if differ and best:
-            warn(
-                "RankingWarning",
-                f"the runs of {strategy_name!r} that are ranked saw different data, and may not be "
-                "compared; pass data= to rank those on one",
-            )
-        return rankings.comes_from(self._ranked(best, metric), self.native)
+            message = f"the {runs} that are ranked saw different data, and may not be compared"
+            warn("RankingWarning", f"{message}; pass data= to rank those on one")
+        return rankings.comes_from(self._ranked(best, metric), self.store)
 
     def _ranked(self, best: list[Run], metric: str) -> Any:
         figures = self._figures(best)
@@ -181,7 +180,7 @@ class Asking(View):
         rows = [row for row in rows if rankings.is_wanted(row, where)]
         if output == "polars":
             return rankings.polars_frame_of(rows)
-        return rankings.frame_of(rows)
+        return rankings.frame_of(rows, behind=rankings.STATE)
 
     def leaderboard(
         self,
@@ -201,81 +200,4 @@ class Asking(View):
             for run in self.native.best(strategy, metric, maximize, 1, None)[0]
         ]
         tops.sort(key=lambda run: dict(run.metrics)[metric], reverse=maximize)
-        return rankings.comes_from(self._ranked(tops, metric), self.native)
-
-    def overfitting(
-        self, strategy: str, dataset: str | None = None, purpose: str | None = None
-    ) -> Overfitting:
-        """Compute the probability of backtest overfitting of a family, as `ledger.overfitting`."""
-        return self.ledger.overfitting(strategy, dataset, purpose)
-
-    def explain(self, first: str, second: str) -> RunDifference:
-        """Say what differs between two runs: data, code, parameters, packages.
-
-        Raises
-        ------
-        RunNotFoundError
-            There is no such run.
-        """
-        pair = found(self.native, first), found(self.native, second)
-        return difference_of(self.native, *pair)
-
-    def best_parameters(self, strategy_name: str, metric: str = "sharpe_ratio") -> dict[Any, Any]:
-        """Give the parameters of the best run of a strategy, typed.
-
-        Raises
-        ------
-        CacheConfigError
-            No run of it has that metric as a finite number.
-        """
-        best, _, _ = self.native.best(strategy_name, metric, True, 1, None)
-        if not best:
-            message = f"no run of {strategy_name!r} has `{metric}` as a finite number"
-            raise CacheConfigError(message)
-        return parameters_of(self.native, best[0])
-
-    def returns(self, run_ids: Iterable[str]) -> Any:
-        """Give the returns by session that are kept of runs, also of those that were pruned.
-
-        Returns
-        -------
-        DataFrame of float32
-            A column for each run that has returns; indexed by the day of the session, without a
-            zone, or by numbers (of days from 1970 on, of rows where the equity has no times) if the
-            equity of any run has no times.
-
-        Raises
-        ------
-        RunNotFoundError
-            There is no such run.
-        """
-        ids = [run_ids] if isinstance(run_ids, str) else list(run_ids)
-        runs = {one: found(self.native, one) for one in ids}
-        kept = {one: self.native.returns_of(run.run) for one, run in runs.items()}
-        known = {one: each for one, each in kept.items() if each is not None}
-        return returns_frame(known, by_day=all(runs[one].step_ns for one in known))
-
-    def plot_equity(self, run_ids: Iterable[str] | str, *, ax: Any = None) -> Any:
-        """Draw the equity of runs, each from 1, by its returns by session.
-
-        Parameters
-        ----------
-        run_ids : iterable of str
-        ax : matplotlib Axes, optional
-            Where to draw.
-
-        Returns
-        -------
-        matplotlib Axes
-
-        Raises
-        ------
-        RunNotFoundError
-            There is no such run.
-        ImportError
-            matplotlib is not installed.
-        """
-        from afml_cache.runs.plotting import plot
-
-        ids = [run_ids] if isinstance(run_ids, str) else list(run_ids)
-        return plot([found(self.native, one) for one in ids], self.returns(ids), ax)
+        return rankings.comes_from(self._ranked(tops, metric), self.store)

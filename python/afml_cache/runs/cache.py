@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from afml_cache.exceptions import CacheConfigError
+from afml_cache.exceptions import CacheConfigError, CacheCorruptError
+from afml_cache.modes import looks_up, writes
 from afml_cache.runs import lookup, parquet, rankings, retention
 from afml_cache.runs.answers import Parts, with_trades
 from afml_cache.runs.asking import Asking
 from afml_cache.runs.curves import checked_kind
 from afml_cache.runs.index import find, found, note_latest
 from afml_cache.runs.keeping import Keeping
+from afml_cache.runs.looking import Looking
+from afml_cache.runs.passing import Passing
 from afml_cache.runs.reading import metadata_of, payload_of, result_of, tell_once
 from afml_cache.runs.recording import About, Recording
 from afml_cache.runs.result import raise_pruned
@@ -18,7 +22,7 @@ from afml_cache.runs.splitting import Splitting
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from pathlib import Path
 
     from afml_cache._native import Store
     from afml_cache.runs.result import BacktestMetadata, BacktestResult
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["BacktestCache", "get_backtest_cache"]
 
 
-class BacktestCache(Keeping, Asking, Splitting):
+class BacktestCache(Asking, Looking, Keeping, Passing, Splitting):
     """The backtests of a store.
 
     Every `BacktestCache` on one folder is the same live view, in whichever process.
@@ -121,21 +125,22 @@ class BacktestCache(Keeping, Asking, Splitting):
         Returns
         -------
         str
-            The run's id. One that is there already is recorded anew, and keeps its date.
+            The run's id. One that is there already is recorded anew, and keeps its date. In modes
+            that write nothing it is not recorded.
 
         Raises
         ------
         UncacheableArgumentError
             Parameters or data can't be keyed by their content.
         CacheConfigError
-            Metrics are no mapping, or an option can't be right.
+            Parameters or metrics are no mapping, or an option can't be right.
         CacheStoreError
             It can't be written.
         """
         if not hasattr(metrics, "items"):
             message = f"`metrics` is a mapping of names to numbers, not {type(metrics).__name__}"
             raise CacheConfigError(message)
-        parameters = rankings.best_parameters(parameters)
+        parameters = _checked(parameters)
         identity, told = lookup.with_code(strategy_name, code, parameters, data)
         parts = Parts(metrics, trades, equity_curve, positions, diagnostics)
         kind = checked_kind(equity_kind)
@@ -143,16 +148,22 @@ class BacktestCache(Keeping, Asking, Splitting):
         recording = Recording(
             identity, strategy_name, parameters, data, parts, told, about, seconds=seconds
         )
-        return self.record(recording)
+        if writes():
+            self.record(recording)
+            note_latest(self.native, identity.run)
+        return identity.run
 
-    def record(self, recording: Recording) -> str:
+    def record(self, recording: Recording) -> None:
         """Record what a backtest gave, for `cached_backtest`."""
-        recording.save(self.native)
-        run_id = recording.identity.run
-        note_latest(self.native, run_id)
-        if self._retention is not None:
-            retention.prune(self.native, recording.strategy, self._retention)
-        return run_id
+        runs, run_id = self.native, recording.identity.run
+        if self._retention is None:
+            recording.save(runs)
+            return
+        before = runs.find(run_id)
+        recording.save(runs)
+        # What was called again is to be there for once, whatever its rank.
+        restored = run_id if before is not None and before.state == "pruned" else None
+        retention.prune(runs, recording.strategy, self._retention, spared=restored)
 
     def get_cached_backtest(
         self,
@@ -175,15 +186,20 @@ class BacktestCache(Keeping, Asking, Splitting):
         Returns
         -------
         BacktestResult or None
-            Of a run that was pruned, all but its metrics raise `PrunedError`.
+            Of a run that was pruned, all but its metrics raise `PrunedError`. Nothing is found in
+            the modes "off" and "fresh".
 
         Raises
         ------
         UncacheableArgumentError
             Parameters or data can't be keyed by their content.
+        CacheConfigError
+            Parameters are no mapping, or do not fit the function.
         """
+        parameters = _checked(parameters)
+        if not looks_up():
+            return None
         runs = self.native
-        parameters = rankings.best_parameters(parameters)
         for identity in lookup.candidates(strategy_name, code, parameters, data):
             run = runs.find(identity.run)
             payload = None if run is None else payload_of(runs, identity.run)
@@ -225,8 +241,13 @@ class BacktestCache(Keeping, Asking, Splitting):
         payload = payload_of(self.native, run_id)
         return None if payload is None else payload.get("trades")
 
-    def cache_trades(self, run_id: str, trades: Any) -> None:
+    def cache_trades(self, run_id: str, trades: Any) -> Path | None:
         """Give a run its trades, in the place of those that it has.
+
+        Returns
+        -------
+        Path or None
+            Their Parquet file for other tools; `None` where they have none.
 
         Raises
         ------
@@ -234,16 +255,33 @@ class BacktestCache(Keeping, Asking, Splitting):
             There is no such run.
         PrunedError
             What it returned was pruned.
+        CacheCorruptError
+            What it returned can't be read.
         """
         run = found(self.native, run_id)
         if run.state == "pruned":
             raise_pruned(run_id, "trades")
-        payload = payload_of(self.native, run_id) or {}
+        payload = self.native.answer(run_id)
+        if payload is None:
+            message = f"what the run {run_id} returned is gone; call the backtest again"
+            raise CacheCorruptError(message)
         payload = {**payload, "trades": trades}
         if "answer" in payload:
             payload["answer"] = with_trades(payload["answer"], trades)
         files, _ = parquet.written(payload)
-        self.native.replace(run_id, payload, files)
+        if writes():
+            self.native.replace(run_id, payload, files)
+        place = self.native.folder_of(run_id) / parquet.FILES["trades"]
+        return place if place.exists() else None
+
+
+def _checked(parameters: Any) -> Mapping[str, Any]:
+    """Give parameters, those of the best run for a ranking."""
+    parameters = rankings.best_parameters(parameters)
+    if isinstance(parameters, Mapping):
+        return parameters
+    message = f"`parameters` is a mapping of names to values, not {type(parameters).__name__}"
+    raise CacheConfigError(message)
 
 
 _default: list[BacktestCache] = []

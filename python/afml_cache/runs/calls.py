@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,8 @@ from afml_cache.exceptions import CacheError, CacheMissError, UncacheableArgumen
 from afml_cache.runs import answers, flights, lookup
 from afml_cache.runs.index import note_latest
 from afml_cache.runs.reading import payload_of, tell_once
-from afml_cache.runs.recording import Recording, shown
+from afml_cache.runs.recording import Recording
+from afml_cache.runs.shown import as_json, as_text
 
 if TYPE_CHECKING:
     from afml_cache.runs.decorator import CachedBacktest
@@ -44,7 +46,7 @@ class Task:
         mode: str,
     ) -> None:
         self._backtest = backtest
-        self._function = backtest.strategy.function
+        self._strategy = backtest.strategy
         self._given = args, kwargs
         self._mode = mode
         self._call: Call | None = None
@@ -55,7 +57,7 @@ class Task:
         identity = self._identified()
         if identity is None:
             args, kwargs = self._given
-            return self._function(*args, **kwargs)
+            return self._strategy.function(*args, **kwargs)
         found = self._looked_up(identity)
         if found is None and self._mode == "normal":
             found = flights.awaited(self._waiting(identity))
@@ -69,7 +71,7 @@ class Task:
         identity = self._identified()
         if identity is None:
             args, kwargs = self._given
-            return await self._function(*args, **kwargs)
+            return await self._strategy.function(*args, **kwargs)
         found = self._looked_up(identity)
         if found is None and self._mode == "normal":
             found = await flights.aawaited(self._waiting(identity))
@@ -82,42 +84,51 @@ class Task:
         """Tell which run it is; `None` where it goes past the cache."""
         args, kwargs = self._given
         if self._mode == "off":
-            self._backtest.counts.add(bypasses=1)
+            self._passed_by()
             return None
         start = time.perf_counter()
         try:
-            self._call = self._backtest.strategy.bind(args, kwargs)
+            self._call = self._strategy.bind(args, kwargs)
         except TypeError:  # the function itself says it best
             return None
         try:
-            return self._backtest.strategy.identity(self._call)
+            return self._strategy.identity(self._call)
         except UncacheableArgumentError as error:
-            self._backtest.counts.add(bypasses=1)
             if self._mode == "frozen":
                 raise self._missing(str(error)) from error
-            name = self._backtest.strategy.name
             tell_once(
                 "UncacheableArgumentWarning",
-                f"the backtest {name!r} runs without the cache: {error}; leave the argument out "
-                "with ignore=, or pass plain values",
+                f"the backtest {self._strategy.name!r} runs without the cache: {error}; leave the "
+                "argument out with ignore=, or pass plain values",
             )
+            self._passed_by()
             return None
         finally:
             self._backtest.counts.add(seconds_keyed=time.perf_counter() - start)
+
+    def _passed_by(self) -> None:
+        self._backtest.counts.add(bypasses=1)
+        self._note(None)
+
+    def _note(self, run_id: str | None) -> None:
+        """Note which run this thread's last one is."""
+        self._backtest.note_latest(run_id)
+        with contextlib.suppress(CacheError):  # the store can't be opened: nothing is noted there
+            note_latest(self._backtest.cache.native, run_id)
 
     def _looked_up(self, identity: Identity) -> Hit | None:
         if self._mode == "fresh":
             return None
         found = self._found(identity)
         if found is None and self._mode == "frozen":
-            msg = f"there is no run {identity.run}"
+            msg = f"there is no run {identity.run}, or it was pruned"
             raise self._missing(msg)
         return found
 
     def _missing(self, reason: str) -> CacheMissError:
         return CacheMissError(
-            f"the backtest {self._backtest.strategy.name!r} has no run for this call ({reason}), "
-            'and nothing is computed in mode "frozen"'
+            f"the backtest {self._strategy.name!r} has no run for this call ({reason}), and "
+            'nothing is computed in mode "frozen"'
         )
 
     def _found(self, identity: Identity) -> Hit | None:
@@ -130,14 +141,14 @@ class Task:
 
     def _given_back(self, hit: Hit, identity: Identity) -> Any:
         self._backtest.counts.add(hits=1, disk_hits=1, seconds_saved=hit.seconds)
-        note_latest(self._backtest.cache.native, identity.run)
+        self._note(identity.run)
         return hit.answer
 
     def _computed(self, identity: Identity) -> Any:
-        bound = self._bound()
+        bound = self._known.bound
         start = time.perf_counter()
         try:
-            answer = self._function(*bound.args, **bound.kwargs)
+            answer = self._strategy.function(*bound.args, **bound.kwargs)
         except Exception as error:
             self._failed(error, identity)
             raise
@@ -145,19 +156,20 @@ class Task:
         return answer
 
     async def _acomputed(self, identity: Identity) -> Any:
-        bound = self._bound()
+        bound = self._known.bound
         start = time.perf_counter()
         try:
-            answer = await self._function(*bound.args, **bound.kwargs)
+            answer = await self._strategy.function(*bound.args, **bound.kwargs)
         except Exception as error:
             self._failed(error, identity)
             raise
         self._took(time.perf_counter() - start)
         return answer
 
-    def _bound(self) -> Any:
+    @property
+    def _known(self) -> Call:
         assert self._call is not None  # noqa: S101 - it has an identity
-        return self._call.bound
+        return self._call
 
     def _took(self, seconds: float) -> None:
         self._seconds = seconds
@@ -167,31 +179,37 @@ class Task:
         """Record what was computed; whatever fails there costs a warning."""
         answer = answer if self._backtest.save_trades else answers.without_trades(answer)
         if self._mode == "readonly":
+            self._note(None)
             return answer
         try:
             self._record(answer, identity)
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller has the answer
             self._backtest.counts.add(errors=1)
+            flights.note(identity.run, kept=False)
+            self._note(None)
             tell_once(
                 "CacheWriteWarning",
-                f"a run of {self._backtest.strategy.name!r} was not recorded: {error}",
+                f"a run of {self._strategy.name!r} was not recorded: {error}",
+                cause=str(error),
             )
+        else:
+            flights.note(identity.run, kept=True)
+            self._note(identity.run)
         return answer
 
     def _record(self, answer: Any, identity: Identity) -> None:
-        backtest, call = self._backtest, self._call
+        backtest, call = self._backtest, self._known
         parts = answers.taken_apart(answer)
-        assert call is not None  # noqa: S101 - it has an identity
-        if backtest.strategy.identity(call) != identity:
+        if self._strategy.identity(call) != identity:
             message = "it changed its own arguments, or its code was changed while it ran"
             raise CacheError(message)
         recording = Recording(
             identity,
-            backtest.strategy.name,
+            self._strategy.name,
             call.parameters,
             call.data,
             parts,
-            lookup.code_of(backtest.strategy, call),
+            lookup.code_of(self._strategy, call),
             backtest.about,
             seconds=self._seconds,
             answer=answer,
@@ -202,15 +220,15 @@ class Task:
     def _failed(self, error: Exception, identity: Identity) -> None:
         """Note in the ledger that it raised."""
         self._backtest.counts.add(misses=1)
+        self._note(None)
         if self._mode == "readonly":
             return
-        call, strategy = self._call, self._backtest.strategy
-        assert call is not None  # noqa: S101 - it has an identity
-        told = {"parameters": call.parameters, "error": f"{type(error).__name__}: {error}"}
-        runs = self._backtest.cache.native
+        call = self._known
+        told = {"parameters": call.parameters, "error": f"{type(error).__name__}: {as_text(error)}"}
         try:
-            family = self._backtest.about.family(call.data)
-            about = json.dumps(told, default=shown)
-            runs.fail(identity.run, (strategy.name, *family), time.time_ns(), about)
+            family = self._strategy.name, *self._backtest.about.family(call.data)
+            about = json.dumps(as_json(told))
+            self._backtest.cache.native.fail(identity.run, family, time.time_ns(), about)
         except Exception as failure:  # noqa: BLE001 - the caller is to have the backtest's own
-            tell_once("CacheWriteWarning", f"a failed backtest was not noted: {failure}")
+            message = f"a failed backtest was not noted: {failure}"
+            tell_once("CacheWriteWarning", message, cause=str(failure))

@@ -1,4 +1,4 @@
-"""Parameters in the form that they are told apart by."""
+"""Parameters and data in the form that they are told apart by."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from afml_cache._native import digest
+from afml_cache.exceptions import UncacheableArgumentError
 
 # Their `item()` is no equal of theirs: whole numbers instead of times, or themselves.
 _KEPT = "mMGV"
@@ -16,14 +17,25 @@ def canonical(value: Any) -> Any:
     """Give parameters with NumPy scalars as their Python equals, and mappings in one order.
 
     So a grid of `np.arange` and its copy from JSON have one digest.
+
+    Raises
+    ------
+    UncacheableArgumentError
+        They hold themselves, or the name of a parameter can't be keyed.
     """
+    try:
+        return _canonical(value)
+    except RecursionError as error:
+        message = "parameters that hold themselves, or are nested too deeply, can't be keyed"
+        raise UncacheableArgumentError(message) from error
+
+
+def _canonical(value: Any) -> Any:
     if isinstance(value, Mapping):
-        items = [(plain(name), canonical(each)) for name, each in value.items()]
+        items = [(plain(name), _canonical(each)) for name, each in value.items()]
         return dict(sorted(items, key=lambda item: digest(item[0])))
-    if type(value) is list:
-        return [canonical(each) for each in value]
-    if type(value) is tuple:
-        return tuple(canonical(each) for each in value)
+    if type(value) in {list, tuple}:
+        return type(value)(_canonical(each) for each in value)
     return plain(value)
 
 
@@ -52,7 +64,7 @@ def _kept(value: Any) -> Any:
 
 
 def data_digest(data: Any) -> str:
-    """Digest the data of a backtest: one frame, several, or a dictionary of them by symbol."""
-    if isinstance(data, Mapping):
-        return digest(sorted((str(symbol), digest(frame)) for symbol, frame in data.items()))
+    """Digest the data of a backtest: one frame, several, or a dictionary of them in any order."""
+    if type(data) is dict:
+        return digest(sorted((digest(symbol), digest(frame)) for symbol, frame in data.items()))
     return digest(data)

@@ -23,6 +23,11 @@ class Counts:
             for name, count in counts.items():
                 self._counts[name] = self._counts.get(name, 0) + count
 
+    def reset(self) -> None:
+        """Set all of them to zero."""
+        with self._lock:
+            self._counts.clear()
+
     def info(self) -> CacheInfo:
         """Give the counts so far."""
         with self._lock:

@@ -7,8 +7,12 @@ from typing import Any, Final, NamedTuple
 
 from afml_cache.exceptions import CacheConfigError
 
+Returns = tuple[int, list[int], list[float], str]
+"""Sessions to a bin, bins, the return of each, and what the equity was, as the core keeps them."""
+
 KINDS: Final = ("price", "pnl", "returns")
 _DAY: Final = 86_400 * 10**9
+_EQUITY: Final = "equity"
 
 
 class Curve(NamedTuple):
@@ -27,6 +31,21 @@ class Curve(NamedTuple):
     values: bytes
     sessions: bytes | None
     kind: str
+
+
+class Times(NamedTuple):
+    """When rows are.
+
+    Attributes
+    ----------
+    instants : ndarray of int64
+        Nanoseconds since 1970-01-01 UTC.
+    days : ndarray of int64
+        Days since 1970-01-01 as the rows' own zone writes them; they never fall.
+    """
+
+    instants: Any
+    days: Any
 
 
 def checked_kind(kind: Any) -> str:
@@ -51,8 +70,9 @@ def curve_of(equity: Any, data: Any, kind: str) -> tuple[Curve | None, int, str]
 
     Parameters
     ----------
-    equity : Series, DataFrame of one column, array or sequence of float, or None
-        Without an index of times, it has those of the data if it has as many rows.
+    equity : Series, DataFrame, array or sequence of float, or None
+        Of a frame, the column "equity", or the only one. Without an index of times, it has those of
+        the data if it has as many rows.
 
     Returns
     -------
@@ -66,74 +86,120 @@ def curve_of(equity: Any, data: Any, kind: str) -> tuple[Curve | None, int, str]
 
     try:
         values = np.ascontiguousarray(_values(equity, np), dtype="<f8")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         return None, 0, f"the equity curve is not made of numbers ({error})"
     if values.ndim != 1 or not len(values):
         return None, 0, f"the equity curve has the shape {values.shape}, and should be one column"
-    times = _times(equity, np)
+    times = times_of(equity)
     if times is None:
-        of_data = _times(data, np)
-        times = of_data if of_data is not None and len(of_data) == len(values) else None
+        of_data = times_of(data)
+        times = of_data if of_data is not None and len(of_data.days) == len(values) else None
     if times is None:
         return Curve(values.tobytes(), None, kind), 0, ""
-    if (np.diff(times) < 0).any():
+    if (np.diff(times.instants) < 0).any():
         return None, 0, "the equity curve's times are not in order"
-    sessions = np.floor_divide(times, _DAY).astype("<i8")
-    return Curve(values.tobytes(), sessions.tobytes(), kind), step_of(times, np), ""
+    sessions = np.maximum.accumulate(times.days).astype("<i8")
+    return Curve(values.tobytes(), sessions.tobytes(), kind), step_of(times), ""
 
 
-def step_of(times: Any, np: Any) -> int:
-    """Give the median step of times in nanoseconds, 0 for a single one."""
-    steps = np.diff(times)
-    return int(np.median(steps)) if len(steps) else 0
+def step_of(times: Times) -> int:
+    """Give the median step of times in nanoseconds, and at least 1; 0 for a single one."""
+    import numpy as np
+
+    steps = np.diff(times.instants)
+    return max(1, int(np.median(steps))) if len(steps) else 0
 
 
 def _values(equity: Any, np: Any) -> Any:
-    to_numpy = getattr(equity, "to_numpy", None)
-    values = np.asarray(equity) if to_numpy is None else to_numpy()
-    if values.ndim == 2 and values.shape[1] == 1:  # noqa: PLR2004 - a frame of one column
-        values = values[:, 0]
-    elif values.ndim == 2 and type(equity).__module__.startswith("polars"):  # noqa: PLR2004
-        numbers = [one for one in equity.get_columns() if one.dtype.is_numeric()]
-        values = numbers[0].to_numpy() if len(numbers) == 1 else values
-    if values.dtype.kind not in "fiub" and values.dtype.kind != "O":
+    column = _column(equity)
+    to_numpy = getattr(column, "to_numpy", None)
+    values = np.asarray(column) if to_numpy is None else to_numpy()
+    if values.dtype.kind not in "fiubO":
         message = f"it is of dtype {values.dtype}"
         raise TypeError(message)
     return values
 
 
-def _times(value: Any, np: Any) -> Any:
-    """Give the times of rows as they are written there, in nanoseconds since 1970-01-01."""
+def _column(equity: Any) -> Any:
+    """Give the column of a frame that is the equity; anything else as it is."""
+    columns = getattr(equity, "columns", None)
+    if columns is None:
+        return equity
+    names = [name for name in columns if str(name).lower() == _EQUITY]
+    if len(columns) > 1 and not names and type(equity).__module__.startswith("polars"):
+        names = [name for name in columns if equity[name].dtype.is_numeric()]
+    names = names or list(columns)
+    return equity[names[0]] if len(names) == 1 else equity
+
+
+def times_of(value: Any) -> Times | None:
+    """Tell when the rows of a frame or series are; `None` where nothing says so."""
     pandas: Any = sys.modules.get("pandas")
-    if pandas is not None and isinstance(value, pandas.DataFrame | pandas.Series):
-        index = value.index
-        if isinstance(index, pandas.PeriodIndex):
-            index = index.to_timestamp()
-        if not isinstance(index, pandas.DatetimeIndex) or index.hasnans:
-            return None
-        local = index.tz_localize(None) if index.tz is not None else index
-        return local.as_unit("ns").asi8
     polars: Any = sys.modules.get("polars")
-    if polars is not None and isinstance(value, polars.DataFrame):
-        kinds = (polars.Datetime, polars.Date)
-        column = next((one for one in value.get_columns() if isinstance(one.dtype, kinds)), None)
-        if column is None or column.null_count():
-            return None
-        if isinstance(column.dtype, polars.Datetime) and column.dtype.time_zone:
-            column = column.dt.replace_time_zone(None)
-        return column.cast(polars.Datetime("ns")).to_physical().to_numpy().astype(np.int64)
+    try:
+        if pandas is not None and isinstance(value, pandas.DataFrame | pandas.Series):
+            return _of_index(value.index, pandas)
+        if polars is not None and isinstance(value, polars.DataFrame):
+            return _of_columns(value, polars)
+    except (ValueError, OverflowError):  # before 1677 or after 2262
+        return None
     return None
 
 
-def returns_frame(kept: dict[str, tuple[int, list[int], list[float]]], *, by_day: bool) -> Any:
-    """Put returns by session into a frame: bins of sessions are named by their first one."""
+def _of_index(index: Any, pandas: Any) -> Times | None:
+    if isinstance(index, pandas.PeriodIndex):
+        index = index.to_timestamp()
+    if not isinstance(index, pandas.DatetimeIndex) or index.hasnans:
+        return None
+    index = index.as_unit("ns")
+    local = index if index.tz is None else index.tz_localize(None)
+    return Times(index.asi8, local.asi8 // _DAY)
+
+
+def _of_columns(frame: Any, polars: Any) -> Times | None:
+    kinds = (polars.Datetime, polars.Date)
+    column = next((one for one in frame.get_columns() if isinstance(one.dtype, kinds)), None)
+    if column is None or column.null_count():
+        return None
+    local = column
+    if isinstance(column.dtype, polars.Datetime) and column.dtype.time_zone:
+        local = column.dt.replace_time_zone(None)
+        column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    instants, days = (_nanoseconds(one, polars) for one in (column, local))
+    return Times(instants, days // _DAY)
+
+
+def _nanoseconds(column: Any, polars: Any) -> Any:
+    return column.cast(polars.Datetime("ns")).to_physical().to_numpy()
+
+
+def returns_frame(kept: dict[str, tuple[bool, Returns]]) -> Any:
+    """Put returns by session into a frame: bins of sessions are named by their first one.
+
+    Parameters
+    ----------
+    kept : dict
+        By run id, whether its sessions are days, and its returns.
+
+    Raises
+    ------
+    CacheConfigError
+        The sessions of some are days, and those of others rows.
+    """
     import numpy as np
     import pandas as pd
 
+    if len({of_days for of_days, _ in kept.values()}) > 1:
+        rows = [run for run, (of_days, _) in kept.items() if not of_days]
+        message = (
+            f"the equity of {', '.join(rows)} had no times and that of the others did, so they "
+            "have no sessions in common; ask for them apart"
+        )
+        raise CacheConfigError(message)
     columns = {}
-    for name, (width, bins, returns) in kept.items():
+    for run, (of_days, (width, bins, returns, _)) in kept.items():
         sessions: Any = np.asarray(bins, dtype="int64") * width
-        if by_day:
-            sessions = pd.DatetimeIndex(sessions.astype("datetime64[D]").astype("datetime64[ns]"))
-        columns[name] = pd.Series(returns, index=sessions, dtype="float32")
+        if of_days:
+            sessions = pd.DatetimeIndex(sessions.astype("datetime64[D]")).as_unit("ns")
+        columns[run] = pd.Series(returns, index=sessions, dtype="float32")
     return pd.DataFrame(columns)

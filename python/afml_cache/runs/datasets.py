@@ -1,10 +1,14 @@
-"""What a data set is called where nobody says: by source, symbol and timeframe."""
+"""What data is, and what a data set is called where nobody says: source, symbol, timeframe."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
 from typing import Any, Final
+
+from afml_cache.runs import rankings
+from afml_cache.runs.curves import step_of, times_of
+from afml_cache.runs.shown import as_text
 
 _SECOND: Final = 10**9
 _UNITS: Final = (
@@ -14,14 +18,41 @@ _UNITS: Final = (
     (60, "min"),
     (1, "s"),
 )
-_NAMES: Final = ("source", "symbol", "timeframe")
+_FRAMES: Final = {
+    "pandas": ("DataFrame", "Series", "Index"),
+    "polars": ("DataFrame", "LazyFrame", "Series"),
+    "pyarrow": ("Table", "RecordBatch", "ChunkedArray", "Array"),
+    "numpy": ("ndarray",),
+}
+
+
+def is_data(value: Any) -> bool:
+    """Whether a value is a frame, or several: in a list, a tuple, or a dictionary by symbol."""
+    if isinstance(value, Mapping):
+        return bool(value) and all(map(_is_frame, value.values()))
+    if type(value) in {list, tuple}:
+        return bool(value) and all(map(_is_frame, value))
+    return _is_frame(value)
+
+
+def _is_frame(value: Any) -> bool:
+    """Whether a value has rows: of pandas, polars or pyarrow, or an array."""
+    kinds = tuple(
+        getattr(sys.modules[library], name, type(None))
+        for library, names in _FRAMES.items()
+        if library in sys.modules
+        for name in names
+    )
+    if value is None or not isinstance(value, kinds) or rankings.is_ranking(value):
+        return False
+    return getattr(value, "ndim", 1) > 0
 
 
 def dataset_of(data: Any) -> str:
     """Name a data set: by the attributes of its frames, and by the median step of its bars."""
-    if isinstance(data, Mapping):
+    if type(data) is dict:
         frames = list(data.values())
-        symbols = "+".join(sorted(map(str, data)))
+        symbols = "+".join(sorted(map(as_text, data)))
     else:
         frames = list(data) if type(data) in {list, tuple} else [data]
         symbols = "+".join(filter(None, (_attribute(one, "symbol") for one in frames)))
@@ -43,16 +74,18 @@ def _attribute(frame: Any, name: str) -> str:
     attributes = getattr(frame, "attrs", None)
     value = attributes.get(name) if isinstance(attributes, dict) else None
     if value is None and name == "symbol":
-        columns = getattr(frame, "columns", ())
-        if name in list(columns):
-            values = set(frame[name].unique())
-            value = next(iter(values)) if len(values) == 1 else None
-    return "" if value is None else str(value)
+        value = _only_symbol(frame)
+    return "" if value is None else as_text(value)
+
+
+def _only_symbol(frame: Any) -> Any:
+    """Give the symbol of a frame that has a column of them, if all are one."""
+    if type(frame).__name__ != "DataFrame" or "symbol" not in list(frame.columns):
+        return None
+    values = list(frame["symbol"].unique())
+    return values[0] if len(values) == 1 else None
 
 
 def _step(frame: Any) -> int:
-    from afml_cache.runs.curves import _times, step_of
-
-    numpy: Any = sys.modules.get("numpy")
-    times = None if numpy is None else _times(frame, numpy)
-    return 0 if times is None else step_of(times, numpy)
+    times = times_of(frame)
+    return 0 if times is None else step_of(times)

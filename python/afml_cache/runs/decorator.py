@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import functools
 import inspect
-import types
+import threading
 from typing import TYPE_CHECKING, Any
 
+from afml_cache import code, info
 from afml_cache._native import current_mode
-from afml_cache.decorators import code_settings
+from afml_cache._pickled import is_by_name
+from afml_cache._values import unwrap
+from afml_cache.decorators import check_function, code_settings, name_of
 from afml_cache.exceptions import CacheConfigError
-from afml_cache.runs import index, lookup
+from afml_cache.runs import lookup
+from afml_cache.runs.bound import BoundBacktest
 from afml_cache.runs.cache import BacktestCache, get_backtest_cache
 from afml_cache.runs.calls import Task
 from afml_cache.runs.counts import Counts, mark_coroutine_function
@@ -116,7 +120,13 @@ def cached_backtest(
     )
     settings = code_settings("cached_backtest", options)
 
-    def decorate(function: Callable[..., Any]) -> CachedBacktest:
+    def decorate(function: Callable[..., Any]) -> Any:
+        if isinstance(function, staticmethod | classmethod):
+            return type(function)(decorate(function.__func__))
+        if unwrap(function) is not function:
+            message = f"cached_backtest can't decorate {function!r}: it is cached already"
+            raise TypeError(message)
+        check_function("cached_backtest", function, settings["options"])
         strategy = Strategy(strategy_name, function, data=data, params=params, settings=settings)
         return CachedBacktest(strategy, about, save_trades=save_trades, cache=cache)
 
@@ -126,6 +136,9 @@ def cached_backtest(
 class CachedBacktest:
     """A backtest function whose runs are kept; `cached_backtest` makes it."""
 
+    __name__: str
+    __qualname__: str
+
     def __init__(
         self,
         strategy: Strategy,
@@ -134,16 +147,19 @@ class CachedBacktest:
         save_trades: bool,
         cache: BacktestCache | None,
     ) -> None:
+        functools.update_wrapper(self, strategy.function)
+        self.__signature__ = strategy.signature
         self.strategy = strategy
         self.about = about
         self.save_trades = save_trades
         self.counts = Counts()
         self._cache = cache
+        self._latest = threading.local()
         self._is_async = inspect.iscoroutinefunction(strategy.function)
-        functools.update_wrapper(self, strategy.function)
         if self._is_async:
             mark_coroutine_function(self)
         lookup.register(strategy)
+        info.track(self)
 
     @property
     def cache(self) -> BacktestCache:
@@ -151,12 +167,21 @@ class CachedBacktest:
         return self._cache or get_backtest_cache()
 
     @property
+    def cache_name(self) -> str:
+        """`module.qualname`."""
+        return name_of(self.strategy.function)
+
+    @property
     def last_run_id(self) -> str | None:
-        """The id of the run that this thread recorded or hit last, of any backtest."""
-        return index.latest(self.cache.native)
+        """The id of the run of this thread's last call; `None` where that left no run."""
+        return getattr(self._latest, "run_id", None)
+
+    def note_latest(self, run_id: str | None) -> None:
+        """Note which run this thread's last call is, for `last_run_id`."""
+        self._latest.run_id = run_id
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else types.MethodType(self, instance)
+        return self if instance is None else BoundBacktest(self, instance)
 
     def __repr__(self) -> str:
         return f"<cached backtest {self.strategy.name!r} of {self.strategy.function!r}>"
@@ -164,9 +189,20 @@ class CachedBacktest:
     def __cache_key__(self) -> Any:
         return self.strategy.name, self.strategy.function
 
+    def __reduce__(self) -> Any:
+        if is_by_name(self):
+            return self.__qualname__
+        options = {"save_trades": self.save_trades, "cache": self._cache}
+        sources = code.sources_of(self.strategy.function)
+        return _rebuilt, (self.strategy.made_of(), self.about, options, sources)
+
     def cache_info(self) -> CacheInfo:
         """Give what this function has done in this process."""
         return self.counts.info()
+
+    def reset_counters(self) -> None:
+        """Set the counts of `cache_info` to zero."""
+        self.counts.reset()
 
     def run_id(self, *args: Any, **kwargs: Any) -> str:
         """Give the id of the run of a call, whether it is there or not.
@@ -194,3 +230,11 @@ class CachedBacktest:
     def _called(self, args: tuple[Any, ...], kwargs: dict[str, Any], mode: str) -> Any:
         task = Task(self, args, kwargs, mode)
         return task.awaited() if self._is_async else task.answered()
+
+
+def _rebuilt(
+    strategy: dict[str, Any], about: About, options: dict[str, Any], sources: dict[bytes, Any]
+) -> CachedBacktest:
+    """Put a cached backtest together again, in another process."""
+    code.learn_sources(sources)
+    return CachedBacktest(Strategy(**strategy), about, **options)

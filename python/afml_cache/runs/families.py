@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from afml_cache.exceptions import CacheConfigError
+from afml_cache.modes import writes
 from afml_cache.overfitting import Overfitting
 from afml_cache.sharpe import deflated_sharpe_ratio, probabilistic_sharpe_ratio
 
@@ -79,11 +80,16 @@ class Standing:
         if self._overfitting is None:
             return math.nan, "pbo: not computed so far, see overfitting()"
         found, version = self._overfitting
-        told = json.loads(found)
-        value = math.nan if told["value"] is None else told["value"]
-        if told["reason"]:
-            return value, f"pbo: {told['reason']}"
-        return value, "" if version == self.version else "pbo: of fewer trials, see overfitting()"
+        told = _told(found)
+        if told.reason:
+            return told, f"pbo: {told.reason}"
+        return told, "" if version == self.version else "pbo: of other trials, see overfitting()"
+
+    def known_overfitting(self) -> Overfitting | None:
+        """Give what was found of these very trials; `None` if they have changed since."""
+        if self._overfitting is None or self._overfitting[1] != self.version:
+            return None
+        return _told(self._overfitting[0])
 
     def of(self, run: Run) -> Figures:
         """Give the figures of a run."""
@@ -223,7 +229,7 @@ class Ledger:
         if standing is None:
             message = f"nothing was tried of a strategy {strategy!r}"
             raise CacheConfigError(message)
-        known = _known(standing)
+        known = standing.known_overfitting()
         if known is not None:
             return known
         value, reason, trials, periods = self._runs.overfitting(standing.number)
@@ -233,20 +239,14 @@ class Ledger:
             "trials": trials,
             "periods": periods,
         }
-        self._runs.remember_overfitting(
-            standing.number, standing.version, json.dumps(found).encode()
-        )
-        return _told(found)
+        remembered = json.dumps(found).encode()
+        if writes():
+            self._runs.remember_overfitting(standing.number, standing.version, remembered)
+        return _told(remembered)
 
 
-def _known(standing: Standing) -> Overfitting | None:
-    remembered = standing._overfitting  # noqa: SLF001 - of this module
-    if remembered is None or remembered[1] != standing.version:
-        return None
-    return _told(json.loads(remembered[0]))
-
-
-def _told(found: dict[str, Any]) -> Overfitting:
+def _told(remembered: bytes) -> Overfitting:
+    found = json.loads(remembered)
     value = math.nan if found["value"] is None else found["value"]
     told = Overfitting(value, found["reason"] or None)
     told.trials, told.periods = found["trials"], found["periods"]

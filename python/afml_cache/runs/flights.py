@@ -22,27 +22,41 @@ _computing: ContextVar[tuple[str, ...]] = ContextVar("afml_cache.runs", default=
 
 
 class _Board:
-    """Which runs this process computes, and for which of them a computation waits."""
+    """Which runs this process computes, for which of them a computation waits, and which are lost.
+
+    A run is lost whose answer could not be kept: whoever waits for it finds nothing.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._busy: set[str] = set()
+        self._lock = threading.RLock()  # a turn may be forgotten, and leave, at any time
+        self._busy: dict[str, object] = {}
         self._waits: dict[str, str] = {}
+        self._lost: set[str] = set()
 
-    def enter(self, run: str, held: tuple[str, ...]) -> bool:
+    def enter(self, run: str, owner: object, held: tuple[str, ...]) -> bool:
         """Say whether a run is nobody else's; otherwise whoever holds others waits for it."""
         with self._lock:
             if run in self._busy:
                 self._waits.update(dict.fromkeys(held[-1:], run))
                 return False
-            self._busy.add(run)
+            self._busy[run] = owner
             for one in held[-1:]:
                 self._waits.pop(one, None)
             return True
 
-    def leave(self, run: str) -> None:
+    def leave(self, run: str, owner: object) -> None:
         with self._lock:
-            self._busy.discard(run)
+            if self._busy.get(run) is owner:
+                del self._busy[run]
+                self._waits.pop(run, None)
+
+    def note(self, run: str, *, kept: bool) -> None:
+        with self._lock:
+            (self._lost.discard if kept else self._lost.add)(run)
+
+    def is_lost(self, run: str) -> bool:
+        with self._lock:
+            return run in self._lost
 
     def closes_a_circle(self, run: str, held: tuple[str, ...]) -> bool:
         """Whether a run waits, by way of others, for what is held."""
@@ -68,25 +82,46 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
 
 
-class Turn:
-    """The turn to compute a run; whoever has it releases it."""
+def note(run: str, *, kept: bool) -> None:
+    """Note whether the answer of a run could be kept; nobody waits for what can't."""
+    _board.note(run, kept=kept)
 
-    def __init__(self, run: str, lease: Lock | None = None) -> None:
+
+class Turn:
+    """The turn to compute a run, until it is released or forgotten."""
+
+    def __init__(self, run: str) -> None:
         self._run = run
-        self._lease = lease
         self._board = _board
+        self._owner = object()
+        self._lease: Lock | None = None
+
+    def take(self, runs: Runs, held: tuple[str, ...]) -> bool:
+        """Say whether this one is next, among threads and tasks and among processes."""
+        if not self._board.enter(self._run, self._owner, held):
+            return False
+        self._lease = runs.lock(self._run)
+        if self._lease is None:
+            self.release()
+            return False
+        return True
 
     def release(self) -> None:
         """Let others compute it."""
-        if self._lease is not None:
-            self._board.leave(self._run)
-            self._lease.release()
+        if self._board is _board:  # of this process, and not of the one that it was forked from
+            self._board.leave(self._run, self._owner)
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            lease.release()
 
     def __enter__(self) -> None:
         self._token = _computing.set((*_computing.get(), self._run))
 
     def __exit__(self, *_raised: object) -> None:
         _computing.reset(self._token)
+        self.release()
+
+    def __del__(self) -> None:
         self.release()
 
 
@@ -102,25 +137,13 @@ class Waiting:
 
     def look(self) -> Any:
         """Give what is found, or a turn; `None` where another one still computes."""
-        run = self._run
-        if _board.closes_a_circle(run, self._held):
-            return Turn(run)
-        if not _board.enter(run, self._held):
-            return None
-        lease = self._runs.lock(run)
-        if lease is None:
-            _board.leave(run)
-            return None
-        turn = Turn(run, lease)
-        try:
-            found = self._find()
-        except BaseException:
-            turn.release()
-            raise
-        if found is None:
+        turn = Turn(self._run)
+        if _board.is_lost(self._run) or _board.closes_a_circle(self._run, self._held):
             return turn
-        turn.release()
-        return found
+        if not turn.take(self._runs, self._held):
+            return None
+        found = self._find()
+        return turn if found is None else found
 
     def next_pause(self) -> float:
         """Give how long to wait before the next look, in seconds."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from decimal import Decimal
+from enum import Enum
 from functools import cached_property
 from typing import Any, Final
 
@@ -14,13 +17,13 @@ from afml_cache.exceptions import CacheConfigError
 from afml_cache.policy import make_policy
 from afml_cache.runs import rankings
 from afml_cache.runs.canonical import canonical, data_digest, typed
+from afml_cache.runs.datasets import is_data
 
 Part = tuple[str, str, str]
 
 _DATA: Final = "data"
 _PARAMETERS: Final = ("params", "parameters")
-_FRAMES: Final = frozenset({"pandas", "polars", "pyarrow", "numpy"})
-_PLAIN: Final = (bool, int, float, str, type(None))
+_PLAIN: Final = (bool, int, float, str, type(None), Decimal, Enum, dt.date, dt.timedelta)
 _ARGUMENT: Final = "argument `"
 _INSTALLED: Final = "installed "
 
@@ -91,9 +94,12 @@ class Call:
         """The parameters; where no argument is a mapping of them, all plain arguments are."""
         arguments = self.bound.arguments
         if self.parameters_name is not None:
-            return typed(arguments[self.parameters_name] or {})
-        plain = {name: value for name, value in arguments.items() if name not in self.data_names}
-        return {name: value for name, value in typed(plain).items() if isinstance(value, _PLAIN)}
+            return typed(_as_mapping(arguments[self.parameters_name]))
+        plain: dict[str, Any] = {}
+        for name, value in arguments.items():
+            if name not in self.data_names:
+                plain.update(value if is_rest(self.bound.signature, name) else {name: value})
+        return {name: value for name, value in typed(plain).items() if _is_plain(value)}
 
 
 class Strategy:
@@ -162,23 +168,29 @@ class Strategy:
         return tuple(frames)[:1]
 
     def _params_of(self, arguments: Mapping[str, Any], data: tuple[str, ...]) -> str | None:
-        for name, value in arguments.items():
-            named = name in _PARAMETERS and value is not None
-            if named and (isinstance(value, Mapping) or rankings.is_ranking(value)):
+        others = {name: value for name, value in arguments.items() if name not in data}
+        for name, value in others.items():
+            if name in _PARAMETERS and value is not None:
                 return name
-        others = (name for name in arguments if name not in data)
-        return next(
-            (
-                name
-                for name in others
-                if isinstance(arguments[name], Mapping) and not self._is_rest(name)
-            ),
-            None,
-        )
+        for name, value in others.items():
+            is_mapping = isinstance(value, Mapping) and not is_rest(self.signature, name)
+            if is_mapping or rankings.is_ranking(value):
+                return name
+        return None
 
-    def _is_rest(self, name: str) -> bool:
-        kind = self.signature.parameters[name].kind
-        return kind is inspect.Parameter.VAR_KEYWORD
+    def named(self, name: str) -> Strategy:
+        """Give the same function under another strategy's name."""
+        return self if name == self.name else Strategy(**{**self.made_of(), "name": name})
+
+    def made_of(self) -> dict[str, Any]:
+        """Give the arguments that another one is made with."""
+        return {
+            "name": self.name,
+            "function": self.function,
+            "data": self._data,
+            "params": self._params,
+            "settings": self._settings,
+        }
 
     def arguments(self, parameters: Any, data: Any) -> dict[str, Any]:
         """Put parameters and data into the places of the function's arguments."""
@@ -252,24 +264,20 @@ class Strategy:
         return key
 
 
-def is_data(value: Any) -> bool:
-    """Whether a value is a frame, or several: in a list, a tuple, or a dictionary by symbol."""
+def is_rest(signature: inspect.Signature, name: str) -> bool:
+    """Whether a parameter takes the keywords that no other one does."""
+    return signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD
+
+
+def _as_mapping(parameters: Any) -> Mapping[Any, Any]:
+    if is_dataclass(parameters) and not isinstance(parameters, type):
+        return {each.name: getattr(parameters, each.name) for each in fields(parameters)}
+    return parameters if isinstance(parameters, Mapping) else {}
+
+
+def _is_plain(value: Any) -> bool:
     if isinstance(value, Mapping):
-        return bool(value) and all(map(_is_frame, value.values()))
-    if type(value) in {list, tuple}:
-        return bool(value) and all(map(_is_frame, value))
-    return _is_frame(value)
-
-
-def _is_frame(value: Any) -> bool:
-    """Whether a value has rows: of pandas, polars or pyarrow, or an array."""
-    root = type(value).__module__.partition(".")[0]
-    if root not in _FRAMES and not any(
-        base.__module__.partition(".")[0] in _FRAMES for base in type(value).__mro__
-    ):
-        return False
-    if rankings.is_ranking(value):
-        return False
-    if root == "numpy":
-        return bool(getattr(value, "shape", ()))
-    return any(hasattr(value, name) for name in ("columns", "index", "dtype"))
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(map(_is_plain, value))
+    return isinstance(value, _PLAIN)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import RunNotFoundError
-from afml_cache.runs.reading import numbers, parameters_of, timestamp
+from afml_cache.runs.reading import parameters_of, timestamp
 
 if TYPE_CHECKING:
     from types import EllipsisType
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 _latest = threading.local()
 
 
-def note_latest(runs: Runs, run_id: str) -> None:
-    """Remember which run this thread recorded or hit last."""
+def note_latest(runs: Runs, run_id: str | None) -> None:
+    """Remember which run this thread recorded or hit last; `None` for a call that left no run."""
     vars(_latest)[str(runs.folder)] = run_id
 
 
@@ -36,7 +36,7 @@ def found(runs: Runs, run_id: Any) -> Run:
     RunNotFoundError
         There is none of that id.
     """
-    run = runs.find(run_id) if _is_id(run_id) else None
+    run = runs.find(run_id) if is_id(run_id) else None
     if run is None:
         message = (
             f"there is no run {run_id!r} in `{runs.folder}`; a run's id has 32 hexadecimal digits, "
@@ -48,10 +48,16 @@ def found(runs: Runs, run_id: Any) -> Run:
 
 def find(runs: Runs, run_id: Any) -> Run | None:
     """Find a run; `None` where there is none of that id."""
-    return runs.find(run_id) if _is_id(run_id) else None
+    return runs.find(run_id) if is_id(run_id) else None
 
 
-def _is_id(run_id: Any) -> bool:
+def ids_of(run_ids: Iterable[str] | str) -> list[str]:
+    """Give ids as a list, of a single one too."""
+    return [run_ids] if isinstance(run_ids, str) else list(run_ids)
+
+
+def is_id(run_id: Any) -> bool:
+    """Whether this can be a run's id: 32 hexadecimal digits."""
     digits = "0123456789abcdefABCDEF"
     return isinstance(run_id, str) and len(run_id) == 32 and all(one in digits for one in run_id)  # noqa: PLR2004
 
@@ -69,7 +75,10 @@ class RunIndex(Mapping[Any, Any]):
         if run_id is ...:
             last = latest(self._runs)
             if last is None:
-                message = "no run was recorded or hit in this thread so far"
+                message = (
+                    "this thread recorded or hit no run so far, or its last backtest was not kept: "
+                    "a warning said why"
+                )
                 raise RunNotFoundError(message)
             return last
         run = found(self._runs, run_id)
@@ -78,7 +87,7 @@ class RunIndex(Mapping[Any, Any]):
             "parameters": parameters_of(self._runs, run),
             "data_hash": run.data,
             "timestamp": timestamp(run),
-            "metrics": numbers(run),
+            "metrics": dict(run.metrics),
         }
 
     def __contains__(self, run_id: object) -> bool:

@@ -1,30 +1,18 @@
-"""What becomes of runs: pinned, pruned, deleted, exported, taken over."""
+"""What becomes of runs: pinned, pruned, deleted, cleared."""
 
 from __future__ import annotations
 
-import datetime as dt
-import json
-import shutil
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.instants import span
 from afml_cache.runs import retention
-from afml_cache.runs.answers import Parts
-from afml_cache.runs.identity import Identity, trial_of
 from afml_cache.runs.index import found
-from afml_cache.runs.reading import metadata_of, payload_of
-from afml_cache.runs.recording import About, Code, Recording, shown
 from afml_cache.runs.view import View
 
-if TYPE_CHECKING:
-    import os
-
-    from afml_cache._native import Run
-
 _DAY = 86_400 * 10**9
+_USUAL = 30
 
 
 class Keeping(View):
@@ -100,8 +88,8 @@ class Keeping(View):
 
         Parameters
         ----------
-        days : float, optional
-            Those that are older than so many days.
+        days : float, default 30
+            Those that are older than so many days, unless `before` says which.
         before : datetime, date or str, optional
             Those from before this instant, in UTC where it has no zone.
         strategy : str, optional
@@ -115,7 +103,7 @@ class Keeping(View):
         Raises
         ------
         CacheConfigError
-            Neither `days` nor `before` says which, or they can't be right.
+            `days` and `before` both say which, or can't be right.
         """
         limit = _limit(days, before)
         old = [
@@ -143,86 +131,10 @@ class Keeping(View):
             "runs_dir": str(self.native.folder),
         }
 
-    def export(self, run_id: str, folder: str | os.PathLike[str]) -> Path:
-        """Write a run into a folder, for other tools.
-
-        Parameters
-        ----------
-        run_id : str
-        folder : str or os.PathLike
-            Made where it is missing. It gets a folder named as the run, with `run.json` (what is
-            known of it, and its metrics) and Parquet files of trades, equity and positions.
-
-        Returns
-        -------
-        Path
-            The folder of the run.
-
-        Raises
-        ------
-        RunNotFoundError
-            There is no such run.
-        FileExistsError
-            There is such a folder already.
-        """
-        run = found(self.native, run_id)
-        place = Path(folder) / run.run
-        place.mkdir(parents=True)
-        for file in sorted(self.native.folder_of(run.run).glob("*.parquet")):
-            shutil.copyfile(file, place / file.name)
-        text = json.dumps(_as_json(self, run), indent=2, default=shown)
-        (place / "run.json").write_text(text + "\n", encoding="utf-8")
-        return place
-
-    def import_index(self, path: str | os.PathLike[str]) -> list[str]:
-        """Take over the runs of a `backtest_index.json` of `afml.cache`.
-
-        Strategy, parameters, metrics and times come along. The data of those runs is known by the
-        old digest alone, so that look-ups by data do not find them; trades are not taken over.
-
-        Parameters
-        ----------
-        path : str or os.PathLike
-            The file, or the folder that it lies in.
-
-        Returns
-        -------
-        list of str
-            Ids of the runs here.
-
-        Raises
-        ------
-        CacheConfigError
-            The file is no such index.
-        OSError
-            It can't be read.
-        """
-        from afml_cache.runs.old_index import entries_of
-
-        return [self._take_over(entry) for entry in entries_of(Path(path))]
-
-    def _take_over(self, entry: Any) -> str:
-        trial = trial_of(entry.strategy, None, entry.parameters)
-        identity = Identity(entry.run, trial, entry.parameters_digest, entry.data)
-        about = About(notes=entry.notes, tags={"imported": entry.old_id})
-        recording = Recording(
-            identity,
-            entry.strategy,
-            entry.parameters,
-            None,
-            Parts(entry.metrics),
-            Code(),
-            about,
-            at_ns=entry.at_ns,
-        )
-        recording.save(self.native)
-        run_id: str = entry.run
-        return run_id
-
 
 def _limit(days: float | None, before: Any) -> int:
-    if (days is None) == (before is None):
-        message = "clear_old_runs takes `days` or `before`: which runs are old?"
+    if before is not None and days is not None:
+        message = "clear_old_runs takes `days` or `before`, not both"
         raise CacheConfigError(message)
     if before is not None:
         instant = span(before)
@@ -232,20 +144,8 @@ def _limit(days: float | None, before: Any) -> int:
             )
             raise CacheConfigError(message)
         return instant.first
+    days = _USUAL if days is None else days
     if isinstance(days, bool) or not isinstance(days, int | float) or not days >= 0:
         message = f"`days` is a number that is not negative, not {days!r}"
         raise CacheConfigError(message)
     return time.time_ns() - round(days * _DAY)
-
-
-def _as_json(view: View, run: Run) -> dict[str, Any]:
-    metadata = vars(metadata_of(view.native, run))
-    times = {
-        name: value.isoformat()
-        for name, value in metadata.items()
-        if isinstance(value, dt.datetime)
-    }
-    payload = payload_of(view.native, run.run) or {}
-    return {**metadata, **times, "metrics": dict(run.metrics), "state": run.state} | (
-        {} if payload else {"answer": "missing"}
-    )

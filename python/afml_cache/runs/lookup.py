@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheConfigError
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 # The function that each strategy's name stands for in this process, the last that was decorated.
 _registered: dict[str, Strategy] = {}
-_others: weakref.WeakKeyDictionary[Any, dict[str, Strategy]] = weakref.WeakKeyDictionary()
 
 
 def register(strategy: Strategy) -> None:
@@ -61,33 +59,36 @@ def code_of(strategy: Strategy, call: Call) -> Code:
 
 def candidates(name: str, code: Any, parameters: Any, data: Any) -> Iterator[Identity]:
     """Give the runs that are meant: with this code, or with none and with the registered one."""
-    if code is not None:
-        yield with_code(name, code, parameters, data)[0]
+    if code is None or isinstance(code, str):
+        yield identify(name, trial_of(name, code, parameters), parameters, data)
+    if isinstance(code, str):
         return
-    yield with_code(name, None, parameters, data)[0]
-    registered = _registered.get(name)
-    if registered is not None:
+    strategy = _registered.get(name) if code is None else _strategy_of(name, code)
+    if strategy is not None:
         try:
-            call = _call(registered, parameters, data)
+            call = _call(strategy, parameters, data)
         except CacheConfigError:
-            return
-        yield registered.identity(call)
+            if code is None:
+                return
+            raise
+        yield strategy.identity(call)
 
 
 def _strategy_of(name: str, code: Any) -> Strategy:
+    """Give the strategy of a function; its options too, where it was decorated."""
     own = getattr(code, "strategy", None)
     if isinstance(own, Strategy):
-        return own
+        return own.named(name)
+    registered = _registered.get(name)
+    if registered is not None and registered.function is code:
+        return registered
     if not callable(code):
         message = (
             f"`code` is the backtest's function, a text that tells its code from other code, or "
             f"None; not {code!r}"
         )
         raise CacheConfigError(message)
-    known = _others.setdefault(code, {})
-    if name not in known:
-        known[name] = Strategy(name, code)
-    return known[name]
+    return Strategy(name, code)
 
 
 def _call(strategy: Strategy, parameters: Any, data: Any) -> Call:

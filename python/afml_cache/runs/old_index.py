@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from afml_cache._native import digest
 from afml_cache.exceptions import CacheConfigError
-from afml_cache.instants import span
+from afml_cache.instants import LATEST, span
 from afml_cache.runs.canonical import canonical
+from afml_cache.runs.index import is_id
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _NAME = "backtest_index.json"
+_SECOND = 10**9
 
 
 class Entry(NamedTuple):
@@ -29,6 +31,11 @@ class Entry(NamedTuple):
     metrics: dict[str, Any]
     at_ns: int
     notes: str
+
+    @property
+    def has_usual_id(self) -> bool:
+        """Whether its old id can be one here: 32 hexadecimal digits."""
+        return is_id(self.old_id) and self.old_id == self.old_id.lower()
 
 
 def entries_of(path: Path) -> list[Entry]:
@@ -63,7 +70,6 @@ def _entry(old_id: str, given: Any, file: Path) -> Entry:
     parameters = _mapping(given.get("parameters"))
     metrics = _mapping(given.get("metrics", given.get("performance_summary")))
     data = digest(("data of afml.cache", str(given.get("data_hash", ""))))
-    told = span(given.get("timestamp"))
     return Entry(
         old_id,
         digest(("run of afml.cache", strategy, old_id, data)),
@@ -72,9 +78,20 @@ def _entry(old_id: str, given: Any, file: Path) -> Entry:
         digest(canonical(parameters)),
         data,
         metrics,
-        0 if told is None else told.first,
+        _instant(given.get("timestamp")),
         f"imported from {file.name}",
     )
+
+
+def _instant(timestamp: Any) -> int:
+    """Read seconds since 1970, as `time.time` gives them, or a text; 0 where it is none."""
+    told = span(timestamp)
+    if told is not None:
+        return told.first
+    if not isinstance(timestamp, int | float) or not 0 <= timestamp < LATEST / _SECOND:
+        return 0
+    whole, rest = divmod(timestamp, 1)
+    return int(whole) * _SECOND + round(rest * _SECOND)
 
 
 def _mapping(value: Any) -> dict[str, Any]:

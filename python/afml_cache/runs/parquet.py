@@ -7,7 +7,7 @@ import io
 import sys
 from typing import Any, Final
 
-_FILES: Final = {
+FILES: Final = {
     "trades": "trades.parquet",
     "equity_curve": "equity.parquet",
     "positions": "positions.parquet",
@@ -28,7 +28,7 @@ def written(parts: dict[str, Any]) -> tuple[list[tuple[str, bytes]], dict[str, s
         Names and contents of files; and why a part has none, by its name.
     """
     files, reasons = [], {}
-    for name, file in _FILES.items():
+    for name, file in FILES.items():
         value = parts.get(name)
         if value is None:
             continue

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from afml_cache._native import Runs, Store
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.instants import as_datetime
+from afml_cache.runs.index import find, is_id
 from afml_cache.runs.reading import about_of, parameters_of, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from afml_cache._native import Run, Runs
+    from afml_cache._native import Run
 
 _ID: Final = "run_id"
 _PARAMETER: Final = "param_"
 _COLUMNS: Final = ("strategy", "timestamp", "start_date", "end_date")
 _STORE: Final = "afml_cache"
+STATE: Final = ("dataset", "purpose", "kind", "state", "pinned", "seconds", "data_hash")
+_TIMES: Final = frozenset({"timestamp", "start_date", "end_date"})
+_DTYPES: Final[dict[str, type]] = {
+    **dict.fromkeys(("strategy", "dataset", "purpose", "kind", "state", "data_hash"), str),
+    "overfit_note": str,
+    "n_trials": int,
+    "pinned": bool,
+}
 
-# Finds the runs of a store that a ranking came from, by its folder.
+# Finds the runs that a ranking came from, by the path of their store.
 _sources: dict[str, Runs] = {}
 
 
@@ -29,13 +41,13 @@ def row_of(run: Run, metrics: list[str] | None = None) -> dict[str, Any]:
     start, end = run.time_range or (None, None)
     parameters = about_of(run).get("parameters", {})
     return {
+        **{name: value for name, value in run.metrics if metrics is None or name in metrics},
+        **{f"{_PARAMETER}{name}": value for name, value in parameters.items()},
         _ID: run.run,
         "strategy": run.strategy,
         "timestamp": timestamp(run),
         "start_date": None if start is None else as_datetime(start),
         "end_date": None if end is None else as_datetime(end),
-        **{f"{_PARAMETER}{name}": value for name, value in parameters.items()},
-        **{name: value for name, value in run.metrics if metrics is None or name in metrics},
     }
 
 
@@ -87,36 +99,52 @@ def frame_of(
     """Put rows into a pandas frame, indexed by run id, with these columns whatever there is."""
     import pandas as pd
 
-    last = list(behind)
-    wanted = dict.fromkeys((*_COLUMNS, *_parameters(rows), *columns))
-    extra = dict.fromkeys(name for row in rows for name in row if name != _ID)
-    names = [name for name in {**wanted, **extra} if name not in last] + last
     index = pd.Index([row[_ID] for row in rows], name=_ID, dtype=object)
-    made = {name: _column([row.get(name) for row in rows], name, pd) for name in names}
-    return pd.DataFrame(made, index=index, columns=names)
+    made = {}
+    for name in _names(rows, columns, behind):
+        values = [row.get(name) for row in rows]
+        if name in _TIMES:
+            made[name] = pd.to_datetime(values, utc=True).as_unit("ns")
+        else:
+            nothing = all(value is None for value in values)
+            dtype = _DTYPES.get(name, float if nothing else None)
+            made[name] = pd.Series(values, index=index, dtype=dtype)
+    return pd.DataFrame(made, index=index)
 
 
 def polars_frame_of(rows: list[dict[str, Any]]) -> Any:
-    """Put rows into a polars frame."""
+    """Put rows into a polars frame; a column of values that have no dtype in common is text."""
     import polars as pl
 
-    names = dict.fromkeys(
-        (_ID, *_COLUMNS, *_parameters(rows), *(name for row in rows for name in row))
+    names = (_ID, *_names(rows, (), STATE))
+    return pl.DataFrame(
+        [_polars_column(name, [row.get(name) for row in rows], pl) for name in names]
     )
-    columns = {name: [row.get(name) for row in rows] for name in names}
-    return pl.DataFrame(columns, strict=False)
 
 
-def _parameters(rows: list[dict[str, Any]]) -> Iterable[str]:
-    return dict.fromkeys(name for row in rows for name in row if name.startswith(_PARAMETER))
+def _polars_column(name: str, values: list[Any], pl: Any) -> Any:
+    if name in _TIMES:
+        return pl.Series(name, values, dtype=pl.Datetime("us", "UTC"))
+    dtypes = {str: pl.String, float: pl.Float64, int: pl.Int64, bool: pl.Boolean}
+    kinds = {type(value) for value in values if value is not None}
+    kinds = kinds or {_DTYPES.get(name, float)}
+    if kinds == {int, float}:
+        kinds = {float}
+    if len(kinds) == 1 and kinds <= dtypes.keys():
+        return pl.Series(name, values, dtype=dtypes[kinds.pop()], strict=False)
+    texts = [None if value is None else json.dumps(value) for value in values]
+    return pl.Series(name, texts, dtype=pl.String)
 
 
-def _column(values: list[Any], name: str, pd: Any) -> Any:
-    if name in {"timestamp", "start_date", "end_date"}:
-        return pd.to_datetime(values, utc=True)
-    if all(value is None for value in values):
-        return [float("nan")] * len(values)
-    return values
+def _names(
+    rows: list[dict[str, Any]], columns: Iterable[str], behind: Iterable[str] = ()
+) -> list[str]:
+    """Order the columns: what a run is, its parameters, those that are asked for, all others."""
+    found = dict.fromkeys(name for row in rows for name in row if name != _ID)
+    parameters = [name for name in found if name.startswith(_PARAMETER)]
+    last = list(behind)
+    names = dict.fromkeys((*_COLUMNS, *parameters, *columns, *found))
+    return [name for name in names if name not in last] + last
 
 
 def best_parameters(value: Any) -> Any:
@@ -135,12 +163,13 @@ def best_parameters(value: Any) -> Any:
             "that metric as a finite number; look at `runs()` for what there is"
         )
         raise CacheConfigError(message)
-    runs = _sources.get(value.attrs.get(_STORE, ""))
-    run = None if runs is None else runs.find(value.index[0])
+    is_row = getattr(value, "ndim", 2) == 1
+    runs = _source(value)
+    run = None if runs is None else find(runs, value.name if is_row else value.index[0])
     if runs is not None and run is not None:
         return parameters_of(runs, run)
-    first = value.iloc[0]
-    shown = {name: first[name] for name in value.columns if name.startswith(_PARAMETER)}
+    first = value if is_row else value.iloc[0]
+    shown = {name: first[name] for name in first.index if name.startswith(_PARAMETER)}
     return {
         name.removeprefix(_PARAMETER): each
         for name, each in shown.items()
@@ -149,16 +178,27 @@ def best_parameters(value: Any) -> Any:
 
 
 def is_ranking(value: Any) -> bool:
-    """Whether a value is a frame that `find_best_parameters` or `compare_runs` gave."""
+    """Whether a value is a frame of `find_best_parameters` or `compare_runs`, or a row of one."""
     pandas: Any = sys.modules.get("pandas")
-    if pandas is None or not isinstance(value, pandas.DataFrame):
+    if pandas is None:
         return False
-    return value.index.name == _ID and "strategy" in value.columns
+    if isinstance(value, pandas.Series):
+        return is_id(value.name) and "strategy" in value.index
+    named = isinstance(value, pandas.DataFrame) and value.index.name == _ID
+    return named and "strategy" in value.columns
 
 
-def comes_from(frame: Any, runs: Runs) -> Any:
-    """Note which runs a ranking is of, so that its parameters are found typed."""
-    folder = str(runs.folder)
-    _sources[folder] = runs
-    frame.attrs[_STORE] = folder
+def comes_from(frame: Any, store: Store) -> Any:
+    """Note which store a ranking is of, so that its parameters are found typed."""
+    path = str(store.path)
+    _sources[path] = Runs(store)
+    frame.attrs[_STORE] = path
     return frame
+
+
+def _source(ranking: Any) -> Runs | None:
+    """Give the runs that a ranking is of, in a process that has not made it too."""
+    path = ranking.attrs.get(_STORE)
+    if isinstance(path, str) and path not in _sources and Path(path).is_dir():
+        _sources[path] = Runs(Store(path))
+    return _sources.get(path)

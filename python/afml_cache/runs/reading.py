@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
-from afml_cache.exceptions import CacheError, warn
+from afml_cache.exceptions import CacheStoreError, warn
 from afml_cache.instants import as_datetime
 from afml_cache.runs.answers import SLOTS
 from afml_cache.runs.result import BacktestMetadata, BacktestResult, PrunedResult
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from afml_cache._native import Run, Runs
 
+# In names of files too.
+_ID: Final = re.compile("[0-9a-f]{16,}")
+
 _told: set[str] = set()
 
 
@@ -22,18 +26,26 @@ def payload_of(runs: Runs, run_id: str) -> dict[str, Any] | None:
     """Read what was kept of a run; one that can't be believed is told, and counts as none."""
     try:
         payload = runs.answer(run_id)
-    except CacheError as error:
-        tell_once(
-            "CacheReadWarning", f"the run {run_id} can't be read, and is computed again: {error}"
+    except CacheStoreError as error:
+        message = f"runs can't be read, and backtests are computed again: {error}"
+        tell_once("CacheReadWarning", message)
+        _told.add(_ID.sub("", str(error)))
+        return None
+    except Exception as error:  # noqa: BLE001 - also of the modules that its classes are in
+        message = (
+            f"what the run {run_id} in `{runs.folder}` returned can't be read, and calling it "
+            f"computes it again: {error}"
         )
+        tell_once("CacheReadWarning", message)
         return None
     return payload if isinstance(payload, dict) else None
 
 
-def tell_once(category: str, message: str) -> None:
-    """Warn, unless the same was told before."""
-    if message not in _told:
-        _told.add(message)
+def tell_once(category: str, message: str, *, cause: str = "") -> None:
+    """Warn, unless the same was told before, of whichever run; or its cause was, of all runs."""
+    told = _ID.sub("", message)
+    if told not in _told and _ID.sub("", cause) not in _told:
+        _told.add(told)
         warn(category, message)
 
 
@@ -83,6 +95,7 @@ def metadata_of(runs: Runs, run: Run, payload: dict[str, Any] | None = None) -> 
         notes=about.get("notes", ""),
         tags=about.get("tags", {}),
         costs=about.get("costs", {}),
+        no_parquet=about.get("no_parquet", {}),
     )
 
 

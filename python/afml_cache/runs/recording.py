@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.runs import parquet, provenance
-from afml_cache.runs.canonical import plain, typed
+from afml_cache.runs.canonical import typed
 from afml_cache.runs.curves import curve_of
 from afml_cache.runs.datasets import dataset_of
 from afml_cache.runs.fold import was_looked_at
+from afml_cache.runs.shown import as_json, as_text, metric
 from afml_cache.time_ranges import spans_of
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from afml_cache._native import Runs
     from afml_cache.runs.answers import Parts
     from afml_cache.runs.identity import Identity, Part
-
-_MOST: int = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +110,8 @@ class Recording:
             "seen_ns": self.seen_ns,
             "step_ns": step,
             "reason": reason,
-            "metrics": [(str(name), metric(value)) for name, value in self.parts.metrics.items()],
-            "about": json.dumps(self._shown(unwritten), default=shown),
+            "metrics": list(self._metrics().items()),
+            "about": json.dumps(self._shown(unwritten)),
         }
         runs.record(given, curve, self._payload(), files)
 
@@ -127,10 +125,13 @@ class Recording:
         }
         return {**payload, "answer": self.answer} if self.has_answer else payload
 
+    def _metrics(self) -> dict[str, float | int | str]:
+        return {as_text(name): metric(value) for name, value in self.parts.metrics.items()}
+
     def _shown(self, unwritten: dict[str, str]) -> dict[str, Any]:
         commit = None if self.code.folder is None else provenance.checked_out(self.code.folder)
         about = {
-            "parameters": {str(name): value for name, value in typed(self.parameters).items()},
+            "parameters": typed(self.parameters),
             "git": commit,
             "host": provenance.host(),
             "notes": self.about.notes,
@@ -141,30 +142,4 @@ class Recording:
             "others": self.code.others,
             "no_parquet": unwritten,
         }
-        return {name: value for name, value in about.items() if value}
-
-
-def metric(value: Any) -> float | int | str:
-    """Give a metric as it is ranked: a number, or else as text."""
-    value = plain(value)
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, int):
-        return value if -_MOST <= value <= _MOST else float(value)
-    if isinstance(value, float):
-        return value
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return str(shown(value))
-    return number if not isinstance(value, str) else value
-
-
-def shown(value: Any) -> Any:
-    """Give a value as JSON can have it."""
-    value = plain(value)
-    if isinstance(value, bool | int | str | float) or value is None:
-        return value if not isinstance(value, float) or math.isfinite(value) else repr(value)
-    text = str(value)
-    most = 200
-    return text if len(text) <= most else f"{text[:most]}..."
+        return {name: as_json(value) for name, value in about.items() if value}

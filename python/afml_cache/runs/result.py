@@ -46,6 +46,12 @@ class BacktestMetadata:
     tags : dict
     costs : dict
         Named costs, such as commission and slippage.
+    no_parquet : dict
+        Of trades, equity and positions, which have no Parquet file for other tools, and why.
+
+    Notes
+    -----
+    Fields are items too, as in `metadata["parameters"]`.
     """
 
     strategy_name: str
@@ -64,6 +70,16 @@ class BacktestMetadata:
     notes: str = ""
     tags: dict[str, str] = field(default_factory=dict)
     costs: dict[str, Any] = field(default_factory=dict)
+    no_parquet: dict[str, str] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.__dataclass_fields__:
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def keys(self) -> list[str]:
+        """Give the names of the fields."""
+        return list(self.__dataclass_fields__)
 
 
 @dataclass

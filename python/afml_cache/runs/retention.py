@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from afml_cache.exceptions import CacheConfigError
-from afml_cache.runs.reading import payload_of
+from afml_cache.runs.reading import about_of, payload_of
 
 if TYPE_CHECKING:
     from afml_cache._native import Run, Runs
+
+_KEPT: Final = ("metrics", "parameters", "seconds", "seen_ns")
 
 
 class Retention(NamedTuple):
@@ -44,19 +46,25 @@ def retention_of(keep_top: int | None, metric: str, *, maximize: bool) -> Retent
     return Retention(keep_top, metric, maximize)
 
 
-def prune(runs: Runs, strategy: str, retention: Retention) -> list[str]:
-    """Leave the metrics to all runs of a strategy but the best and those that are pinned."""
-    whole = [run for run in runs.whole(strategy) if not run.pinned]
+def prune(
+    runs: Runs, strategy: str, retention: Retention, *, spared: str | None = None
+) -> list[str]:
+    """Leave the metrics to all runs of a strategy but the best, the pinned and the spared one."""
+    whole = runs.whole(strategy)
     if len(whole) <= retention.keep_top:
         return []
     ranked = sorted(whole, key=lambda run: _rank(run, retention))
-    gone = [run.run for run in ranked[retention.keep_top :]]
+    gone = [run for run in ranked[retention.keep_top :] if not run.pinned and run.run != spared]
     for run in gone:
-        payload = payload_of(runs, run) or {}
-        kept = ("metrics", "parameters", "seconds", "seen_ns")
-        slim = {name: payload[name] for name in kept if name in payload}
-        runs.prune(run, {"metrics": {}, **slim, "pruned": True})
-    return gone
+        runs.prune(run.run, {**_slim(runs, run), "pruned": True})
+    return [run.run for run in gone]
+
+
+def _slim(runs: Runs, run: Run) -> dict[str, Any]:
+    """Give what a run keeps: of one that can't be read, what its row has."""
+    row = {"metrics": dict(run.metrics), "parameters": about_of(run).get("parameters", {})}
+    payload = payload_of(runs, run.run) or row
+    return {name: payload[name] for name in _KEPT if name in payload}
 
 
 def _rank(run: Run, retention: Retention) -> tuple[bool, float, int]:

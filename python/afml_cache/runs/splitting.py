@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from afml_cache._native import digest
 from afml_cache.exceptions import CacheConfigError, warn
 from afml_cache.instants import as_datetime
+from afml_cache.modes import writes
 from afml_cache.runs import row_store
 from afml_cache.runs.canonical import data_digest
 from afml_cache.runs.folds import walk_forward
@@ -16,11 +17,9 @@ from afml_cache.runs.view import View
 from afml_cache.time_ranges import spans_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from afml_cache.runs.fold import Fold
-
-_ABOUT = ("total_folds", "train_range", "test_range")
 
 
 class Splitting(View):
@@ -33,7 +32,7 @@ class Splitting(View):
         test_data: Any,
         fold_number: int,
         total_folds: int,
-    ) -> int:
+    ) -> str:
         """Keep a fold of a split: its ranges, its digests, and its rows.
 
         Rows that another fold has are kept once. Runs on the data of a test are listed in the
@@ -47,9 +46,13 @@ class Splitting(View):
 
         Returns
         -------
-        int
-            Which version of the fold this is, from 1. A fold of other rows than before is a new
-            version, with a `RankingWarning`.
+        str
+            Names the fold: `<split_id>_fold_<fold_number>`.
+
+        Warns
+        -----
+        RankingWarning
+            The fold has other rows than before: they are a new version of it.
 
         Raises
         ------
@@ -59,27 +62,36 @@ class Splitting(View):
             It can't be written.
         """
         _check(split_id, fold_number, total_folds)
-        digests = data_digest(train_data), data_digest(test_data)
-        versions = self.native.splits(split_id, fold_number)
-        for row in versions[-1:]:
-            if (row[3], row[4]) == digests:
-                return row[2]
-            warn(
-                "RankingWarning",
-                f"fold {fold_number} of the split {split_id!r} has other rows than before, and is "
-                f"kept as version {row[2] + 1}; runs on its earlier rows stay as they are",
-            )
+        if writes():
+            self._keep((split_id, fold_number, total_folds), train_data, test_data)
+        return f"{split_id}_fold_{fold_number}"
+
+    def _keep(self, named: tuple[str, int, int], train: Any, test: Any) -> None:
+        split, fold, total = named
+        digests = data_digest(train), data_digest(test)
+        versions = self.native.splits(split, fold)
+        version = 1
+        if versions:
+            latest = versions[-1]
+            is_same = (latest[3], latest[4]) == digests
+            if is_same and json.loads(latest[6])["total_folds"] == total:
+                return
+            version = latest[2] + (not is_same)
+            if not is_same:
+                warn(
+                    "RankingWarning",
+                    f"fold {fold} of the split {split!r} has other rows than before, and is kept "
+                    f"as version {version}; runs on its earlier rows stay as they are",
+                )
         about = {
-            "total_folds": total_folds,
-            "train_range": _range(train_data),
-            "test_range": _range(test_data),
-            "train": row_store.keep(self.native, train_data),
-            "test": row_store.keep(self.native, test_data),
+            "total_folds": total,
+            "train_range": _range(train),
+            "test_range": _range(test),
+            "train": row_store.keep(self.native, train),
+            "test": row_store.keep(self.native, test),
         }
-        version = len(versions) + 1
-        row = (split_id, fold_number, version, *digests, time.time_ns(), json.dumps(about))
+        row = (split, fold, version, *digests, time.time_ns(), json.dumps(about))
         self.native.note_split(row)
-        return version
 
     def get_walk_forward_split(
         self,
@@ -128,10 +140,15 @@ class Splitting(View):
         return fold
 
     def _rows(self, pieces: Any, content: str) -> Any:
-        frame = None if pieces is None else row_store.take(self.native, pieces)
-        if frame is None or data_digest(frame) == content:
+        if pieces is None:
+            return None
+        frame = row_store.take(self.native, pieces)
+        if frame is not None and data_digest(frame) == content:
             return frame
-        warn("CacheReadWarning", "rows of a walk-forward split are not what was kept of it")
+        warn(
+            "CacheReadWarning",
+            f"rows of a walk-forward split in `{self.native.folder}` are gone or not what was kept",
+        )
         return None
 
     def walk_forward(
@@ -147,15 +164,23 @@ class Splitting(View):
             What the split is called; by default it is named by its options. Rows are not kept:
             they are those of `data`.
 
-        Yields
+        Returns
+        -------
+        iterator of Fold
+
+        Raises
         ------
-        Fold
+        CacheConfigError, LeakageError
+            As `afml_cache.walk_forward` does.
         """
         named = {name: str(value) for name, value in options.items()}
         split = split_id or f"walk {digest((str(train), str(test), sorted(named.items())))[:12]}"
-        folds = walk_forward(data, train, test, **options)
+        return self._noted(split, walk_forward(data, train, test, **options))
+
+    def _noted(self, split: str, folds: Iterable[Fold]) -> Iterator[Fold]:
         for fold in folds:
-            self._note(split, fold)
+            if writes():
+                self._note(split, fold)
             yield fold
 
     def _note(self, split: str, fold: Fold) -> None:

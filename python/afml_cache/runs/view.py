@@ -20,6 +20,9 @@ class View:
         self._store = checked_store(store)
         self._runs: tuple[Store, Runs] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_runs": None}
+
     @property
     def store(self) -> Store:
         """The store that the runs are in."""

@@ -1,0 +1,276 @@
+"""A hit returns what the backtest returned: its type, its length, its dtypes, its own copy."""
+
+import collections
+import functools
+import threading
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import polars.testing
+import pytest
+from backtests import bars, momentum_of, polars_bars
+
+from afml_cache import BacktestCache, BacktestResult, cached_backtest
+
+DATA = bars(40)
+METRICS = {"sharpe_ratio": 1.5, "trades": 3}
+TRADES = pd.DataFrame({"pnl": [1.0, -0.5]}, index=pd.Index([7, 7], name="deal"))
+EQUITY = pd.Series(np.arange(1.0, 41.0), DATA.index.tz_localize("Europe/Berlin"), name="account")
+
+
+class Answer(NamedTuple):
+    metrics: dict
+    trades: object
+    equity: object
+
+
+def hit_of(answer, **options):
+    """The first answer of a backtest that returns this, and that of a hit."""
+
+    @cached_backtest("answers", **options)
+    def backtest(data, params):
+        return answer
+
+    first, again = backtest(DATA, {}), backtest(DATA.copy(), {})
+    assert backtest.cache_info()[:1] == (1,)
+    return first, again
+
+
+def assert_same(one, other):
+    assert type(one) is type(other)
+    for kind, check in CHECKS.items():
+        if isinstance(one, kind):
+            check(one, other)
+            return
+    assert one == other
+
+
+def assert_same_items(one, other):
+    assert list(one) == list(other)
+    for name in one:
+        assert_same(one[name], other[name])
+
+
+def assert_same_parts(one, other):
+    assert len(one) == len(other)
+    for each, its in zip(one, other, strict=True):
+        assert_same(each, its)
+
+
+CHECKS = {
+    pd.DataFrame: functools.partial(pd.testing.assert_frame_equal, check_freq=True),
+    pd.Series: functools.partial(pd.testing.assert_series_equal, check_freq=True),
+    pl.DataFrame: polars.testing.assert_frame_equal,
+    pl.Series: polars.testing.assert_series_equal,
+    np.ndarray: np.testing.assert_array_equal,
+    dict: assert_same_items,
+    (tuple, list): assert_same_parts,
+    BacktestResult: lambda one, other: assert_same(vars(one), vars(other)),
+}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        METRICS,
+        (METRICS,),
+        [METRICS, TRADES],
+        (METRICS, TRADES, EQUITY),
+        (METRICS, None, None),
+        (METRICS, [], []),
+        (METRICS, pd.DataFrame(), pd.Series(dtype=float)),
+        (METRICS, TRADES, EQUITY, DATA, {"drawdowns": np.arange(3.0), "why": ("x", 1)}),
+        (METRICS, TRADES, EQUITY, None, "one", "two"),
+        {"metrics": METRICS, "trades": TRADES, "equity": EQUITY, "extra": {"a": 1}},
+        collections.OrderedDict(METRICS),
+        Answer(METRICS, TRADES, EQUITY),
+        BacktestResult(None, METRICS, TRADES, EQUITY, DATA, {"note": "fine"}),
+        (METRICS, polars_bars(5), pl.Series("account", [1.0, 1.5])),
+        (METRICS, TRADES, np.arange(40.0)),
+        (METRICS, [{"pnl": 1.0, "side": "long"}], [1.0, 1.1]),
+        ({"sharpe_ratio": np.float64(1.5), "n": np.int32(3)}, TRADES, EQUITY),
+    ],
+    ids=[
+        *("metrics", "1-tuple", "list", "3-tuple", "nones", "empty lists", "empty frames"),
+        *("5-tuple", "6-tuple", "dict", "ordered", "named", "result", "polars", "array"),
+        *("plain lists", "numpy metrics"),
+    ],
+)
+def test_types_and_arity_come_back(answer):
+    first, again = hit_of(answer)
+    assert first is answer
+    assert_same(again, answer)
+
+
+def test_parts_are_found_by_name_however_they_were_returned():
+    cache = BacktestCache()
+    shapes = {
+        "tuple": (METRICS, TRADES, EQUITY, DATA, "why"),
+        "dict": {
+            "metrics": METRICS,
+            "trades": TRADES,
+            "equity": EQUITY,
+            "positions": DATA,
+            "diagnostics": "why",
+        },
+        "result": BacktestResult(None, METRICS, TRADES, EQUITY, DATA, "why"),
+    }
+    for name, answer in shapes.items():
+
+        @cached_backtest(name)
+        def backtest(data, params, answer=answer):
+            return answer
+
+        backtest(DATA, {})
+        found = cache.get_cached_backtest(name, {}, DATA)
+        assert found.metrics == METRICS
+        assert_same(found.trades, TRADES)
+        assert_same(found.equity_curve, EQUITY)
+        assert_same(found.positions, DATA)
+        assert found.diagnostics == "why"
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ((METRICS, TRADES, EQUITY), (METRICS, None, EQUITY)),
+        (Answer(METRICS, TRADES, EQUITY), Answer(METRICS, None, EQUITY)),
+        ([METRICS, TRADES], [METRICS, None]),
+        ({"metrics": METRICS, "trades": TRADES}, {"metrics": METRICS, "trades": None}),
+        (
+            collections.OrderedDict(metrics=METRICS, trades=TRADES),
+            collections.OrderedDict(metrics=METRICS, trades=None),
+        ),
+        (BacktestResult(None, METRICS, TRADES), BacktestResult(None, METRICS, None)),
+        (METRICS, METRICS),
+        ((METRICS,), (METRICS,)),
+    ],
+    ids=["tuple", "named", "list", "dict", "ordered", "result", "metrics", "1-tuple"],
+)
+def test_without_trades_the_first_answer_has_none_either(answer, expected):
+    for given in hit_of(answer, save_trades=False):
+        assert_same(given, expected)
+    assert BacktestCache().get_cached_backtest("answers", {}, DATA).trades is None
+
+
+def test_a_change_of_an_answer_does_not_reach_the_cache():
+    backtest = momentum_of()
+    for _ in range(3):
+        metrics, trades, equity = backtest(DATA, {"lookback": 5})
+        assert metrics["sharpe_ratio"] != 99
+        assert (trades["pnl"] != 99).all()
+        assert (equity != 99).all()
+        metrics["sharpe_ratio"] = 99
+        trades.loc[:, "pnl"] = 99
+        equity.iloc[:] = 99
+    found = BacktestCache().get_cached_backtest("momentum", {"lookback": 5}, DATA)
+    found.parameters = found.metadata.parameters
+    found.parameters["lookback"] = 99
+    assert BacktestCache().index[backtest.last_run_id]["parameters"] == {"lookback": 5}
+
+
+def test_a_backtest_that_changes_its_data_is_not_recorded(recwarn):
+    @cached_backtest("changing")
+    def backtest(data, params):
+        data["close"] = 0.0
+        return {"sharpe_ratio": 1.0}
+
+    assert backtest(DATA.copy(), {}) == {"sharpe_ratio": 1.0}
+    assert not len(BacktestCache().index)
+    assert "changed its own arguments" in str(recwarn.pop().message)
+
+
+def test_a_backtest_that_changes_its_parameters_is_not_recorded(recwarn):
+    @cached_backtest("popping")
+    def backtest(data, params):
+        return {"sharpe_ratio": params.pop("sharpe")}
+
+    assert backtest(DATA, {"sharpe": 1.0}) == {"sharpe_ratio": 1.0}
+    assert not len(BacktestCache().index)
+    assert len(recwarn) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda: 3.0, "returned a float"),
+        (lambda: (TRADES, METRICS), r"returned a tuple of \(DataFrame, dict\)"),
+        (lambda: None, "returned a NoneType"),
+        (lambda: (METRICS, (each for each in "ab")), "can't be stored"),
+        (lambda: {"sharpe_ratio": threading.Lock()}, "can't be stored"),
+    ],
+    ids=["number", "other order", "nothing", "generator", "lock"],
+)
+def test_what_can_not_be_recorded_costs_a_warning_only(answer, said):
+    @cached_backtest("refused")
+    def backtest(data, params):
+        return answer()
+
+    with pytest.warns(UserWarning, match=f"a run of 'refused' was not recorded: .*{said}"):
+        first = backtest(DATA, {})
+    assert type(backtest(DATA, {})) is type(first)  # told once
+    assert backtest.cache_info().errors == 2
+    assert not len(BacktestCache().index)
+
+
+def test_an_argument_that_can_not_be_keyed_costs_a_warning_only():
+    @cached_backtest("uncacheable")
+    def backtest(data, params):
+        return {"sharpe_ratio": float(next(params["draws"]))}
+
+    message = r"'uncacheable' runs without the cache: `params\['draws'\]`"
+    with pytest.warns(UserWarning, match=message):
+        assert backtest(DATA, {"draws": iter([1.0])}) == {"sharpe_ratio": 1.0}
+    assert backtest(DATA, {"draws": iter([2.0])}) == {"sharpe_ratio": 2.0}
+    assert backtest.cache_info().bypasses == 2
+
+
+def test_an_answer_whose_class_is_gone_is_computed_again(module, recwarn):
+    source = """
+from typing import NamedTuple
+from afml_cache import cached_backtest
+
+class Result(NamedTuple):
+    metrics: dict
+    note: str
+
+@cached_backtest("classes", track_code=False)
+def backtest(data, params):
+    return Result({"sharpe_ratio": 1.0}, "ok")
+"""
+    module(source, "results").backtest(DATA, {})
+    renamed = module(source.replace("Result", "Outcome"), "results")
+    assert type(renamed.backtest(DATA, {})).__name__ == "Outcome"
+    assert type(renamed.backtest(DATA, {})).__name__ == "Outcome"
+    assert renamed.backtest.cache_info().misses == 1
+    assert "can't be read" in str(recwarn.pop().message)
+
+
+def test_trades_that_are_cached_later_are_part_of_the_answer():
+    backtest = momentum_of()
+    backtest(DATA, {"lookback": 5})
+    cache = BacktestCache()
+    place = cache.cache_trades(backtest.last_run_id, TRADES)
+    assert_same(pd.read_parquet(place), TRADES)
+    assert_same(cache.get_cached_trades(backtest.last_run_id), TRADES)
+    assert_same(backtest(DATA, {"lookback": 5})[1], TRADES)
+    cache.cache_trades(backtest.last_run_id, None)
+    assert backtest(DATA, {"lookback": 5})[1] is None
+    assert len(cache.ledger.trials("momentum")) == 1
+
+
+def test_what_a_call_left_is_what_the_index_says_was_last(recwarn):
+    @cached_backtest("last")
+    def backtest(data, params):
+        return {"sharpe_ratio": 1.0}
+
+    cache = BacktestCache()
+    backtest(DATA, {"a": 1})
+    assert cache.index[...] == backtest.last_run_id == backtest.run_id(DATA, {"a": 1})
+    backtest(DATA, {"a": iter([1])})
+    assert backtest.last_run_id is None
+    with pytest.raises(KeyError, match="its last backtest was not kept"):
+        cache.index[...]
+    assert len(recwarn) == 1
