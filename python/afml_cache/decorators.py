@@ -34,7 +34,7 @@ Observe = Callable[[Any, str, dict[str, Any]], "Observer"]
 
 
 class CodeOptions(TypedDict, total=False):
-    """Options that say what code is."""
+    """Options that say what code is, and how the bars are labelled that it is given."""
 
     version: str
     ignore: str | Iterable[str]
@@ -44,6 +44,9 @@ class CodeOptions(TypedDict, total=False):
     deps: Iterable[object]
     track_code: Literal["deep", "own", False]
     track_packages: str | Iterable[str]
+    label: Literal["left", "right"]
+    timeframe: Any
+    calendar: Any
 
 
 class Options(CodeOptions, total=False):
@@ -57,9 +60,6 @@ class Options(CodeOptions, total=False):
     compress: Literal["lz4", "zstd"] | None
     min_seconds: float
     spot_check: float
-    label: Literal["left", "right"]
-    timeframe: Any
-    calendar: Any
 
 
 class TimeOptions(Options, total=False):
@@ -331,7 +331,7 @@ def code_settings(decorator: str, options: dict[str, Any]) -> dict[str, Any]:
     """
     _refuse_unknown(decorator, options, CodeOptions)
     settings = _settings(options)
-    return {name: settings[name] for name in ("version", "options")}
+    return {name: settings[name] for name in ("version", "options", "bars")}
 
 
 def _code_options(options: dict[str, Any]) -> dict[str, Any]:
@@ -375,7 +375,7 @@ def _wrap(decorator: str, function: Any, settings: dict[str, Any], observe: Obse
         return type(function)(_wrap(decorator, function.__func__, settings, observe))
     chosen = {} if settings["timing"] is None else settings["timing"].chosen
     check_function(decorator, function, {**settings["options"], **chosen}, (*_ROLES, *chosen))
-    observer = None if observe is None else observe(function, _name(function), settings)
+    observer = None if observe is None else observe(function, name_of(function), settings)
     native = assemble(function, {**settings, "observer": observer})
     if inspect.iscoroutinefunction(function):
         # asyncio takes longer to import than all of this package.
