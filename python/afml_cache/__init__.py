@@ -180,7 +180,8 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name not in {"numpy", "polars"}:
             raise
-        message = f"`{name}` needs {error.name}: pip install 'afml-cache[bars]'"
+        extra = "bars" if ".ranges." in _LATE[name] else "runs"
+        message = f"`{name}` needs {error.name}: pip install 'afml-cache[{extra}]'"
         raise ImportError(message, name=error.name) from error
     found = globals()[name] = getattr(module, name)
     return found

@@ -113,8 +113,10 @@ def test_a_helper_replaced_while_it_runs_is_another_run(load, monkeypatch):
     assert run_of(loaded) != first
 
 
-def test_code_moved_to_another_module_is_another_run(load):
+def test_code_moved_to_another_module_is_another_run_unless_it_does_not_count(load):
     assert run_of(load(name="elsewhere")) != run_of(load())
+    loose = ('("strategy")', '("strategy", track_code=False)')
+    assert run_of(load(loose, name="elsewhere")) == run_of(load(loose))
 
 
 def test_a_cached_function_that_calls_a_backtest_counts_its_code(load):

@@ -1,6 +1,8 @@
 """Which runs stay: nothing goes unless it is said so, and the ledger keeps what was tried."""
 
 import datetime as dt
+import os
+import time
 
 import pandas as pd
 import pytest
@@ -158,6 +160,22 @@ def test_old_runs_are_cleared_unless_they_are_pinned(tmp_path):
     assert cache.clear_old_runs(days=0) == 1
     assert list(cache.index) == [pinned]
     assert len(cache.ledger.trials("scored")) == 3
+
+
+def test_what_killed_processes_left_goes_with_old_runs():
+    cache = BacktestCache()
+    backtest = momentum_of()
+    backtest(DATA, {"lookback": 5})
+    kept = cache.native.folder_of(backtest.last_run_id)
+    left = kept.with_name("f" * 32)
+    left.mkdir()
+    (left / "trades.parquet").write_bytes(b"of a run that was never recorded")
+    week_ago = time.time() - 7 * 86_400
+    for folder in (left, kept):
+        os.utime(folder, (week_ago, week_ago))
+    assert cache.clear_old_runs() == 0
+    assert kept.exists()
+    assert not left.exists()
 
 
 @pytest.mark.parametrize(

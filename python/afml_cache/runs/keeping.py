@@ -86,6 +86,8 @@ class Keeping(View):
     ) -> int:
         """Remove runs that were computed long ago, and are not pinned.
 
+        What killed processes have left of runs goes too.
+
         Parameters
         ----------
         days : float, default 30
@@ -113,6 +115,7 @@ class Keeping(View):
         ]
         for run in old:
             self.native.delete(run)
+        self.native.collect()
         return len(old)
 
     def get_cache_stats(self) -> dict[str, Any]:
