@@ -38,7 +38,7 @@ def test_the_best_come_first(cache):
     best = cache.find_best_parameters("ranked")
     assert list(best.index) == [runs[1], runs[3], runs[0], runs[2]]
     assert list(best["param_n"]) == [1, 3, 0, 2]
-    worst = cache.find_best_parameters("ranked", maximize=False, top_n=2)
+    worst = cache.find_best_parameters("ranked", maximize=False, top_n=np.int64(2))
     assert list(worst["sharpe_ratio"]) == [-1.0, 0.5]
 
 
