@@ -1,7 +1,7 @@
 //! Payloads to start from: every part of the format, small.
 
 use afml_cache::digest::Digest;
-use afml_cache::format::{Draft, Meta, Part, Seal, Secret, Source, Writer};
+use afml_cache::format::{Draft, Meta, Part, Seal, Secret, Seen, Source, Writer};
 use std::path::Path;
 
 fn part(number: usize) -> Part {
@@ -40,6 +40,7 @@ fn payload(leaves: usize, parts: usize, sealed: bool) -> Vec<u8> {
             function: "module.function".into(),
             parts: (0..parts).map(part).collect(),
             time_range: (parts > 1).then_some((i64::MIN, 5)),
+            seen: Seen::of((parts > 1).then_some(5)),
         },
         tree: tree(leaves),
         leaves: (0..leaves)

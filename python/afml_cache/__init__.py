@@ -19,6 +19,7 @@ from afml_cache.exceptions import (
     CacheWriteWarning,
     LeakageError,
     LoaderError,
+    LookAheadError,
     PartialCoverageError,
     PrunedError,
     RankingWarning,
@@ -26,6 +27,8 @@ from afml_cache.exceptions import (
     SchemaError,
     SpotCheckWarning,
     TimeRangeWarning,
+    TrackingError,
+    TrackingWarning,
     UncacheableArgumentError,
     UncacheableArgumentWarning,
     UndeclaredFileWarning,
@@ -39,6 +42,13 @@ from afml_cache.ranges.simulation import as_of
 from afml_cache.upkeep import Collection, Problem, Verification, gc, pin, unpin, verify
 
 if TYPE_CHECKING:
+    from afml_cache.causality import Causality as Causality
+    from afml_cache.causality import check_causality as check_causality
+    from afml_cache.mlflow import MLFLOW_AVAILABLE as MLFLOW_AVAILABLE
+    from afml_cache.mlflow import MLFLOW_INTEGRATION_AVAILABLE as MLFLOW_INTEGRATION_AVAILABLE
+    from afml_cache.mlflow import get_mlflow_cache as get_mlflow_cache
+    from afml_cache.mlflow import mlflow_cached as mlflow_cached
+    from afml_cache.mlflow import setup_mlflow_cache as setup_mlflow_cache
     from afml_cache.overfitting import (
         probability_of_backtest_overfitting as probability_of_backtest_overfitting,
     )
@@ -86,6 +96,7 @@ __all__ = [
     "Imported",
     "LeakageError",
     "LoaderError",
+    "LookAheadError",
     "PartialCoverageError",
     "Problem",
     "PrunedError",
@@ -95,6 +106,8 @@ __all__ = [
     "SpotCheckWarning",
     "Store",
     "TimeRangeWarning",
+    "TrackingError",
+    "TrackingWarning",
     "UncacheableArgumentError",
     "UncacheableArgumentWarning",
     "UndeclaredFileWarning",
@@ -129,22 +142,29 @@ _LATE = {
     "BacktestMetadata": "afml_cache.runs.result",
     "BacktestResult": "afml_cache.runs.result",
     "CachedDataEngine": "afml_cache.ranges.engine",
+    "Causality": "afml_cache.causality",
     "DataAccessTracker": "afml_cache.tracker",
     "Fold": "afml_cache.runs.fold",
+    "MLFLOW_AVAILABLE": "afml_cache.mlflow",
+    "MLFLOW_INTEGRATION_AVAILABLE": "afml_cache.mlflow",
     "RangeCache": "afml_cache.ranges.cache",
     "cached_backtest": "afml_cache.runs.decorator",
+    "check_causality": "afml_cache.causality",
     "data_tracking_cacheable": "afml_cache.tracking",
     "deflated_sharpe_ratio": "afml_cache.sharpe",
     "expected_maximum_sharpe": "afml_cache.sharpe",
     "get_backtest_cache": "afml_cache.runs.cache",
     "get_data_tracker": "afml_cache.tracker",
+    "get_mlflow_cache": "afml_cache.mlflow",
     "independent_trials": "afml_cache.sharpe",
     "log_data_access": "afml_cache.tracker",
+    "mlflow_cached": "afml_cache.mlflow",
     "print_contamination_report": "afml_cache.tracker",
     "probabilistic_sharpe_ratio": "afml_cache.sharpe",
     "probability_of_backtest_overfitting": "afml_cache.overfitting",
     "range_cached": "afml_cache.ranges.decorator",
     "save_access_log": "afml_cache.tracker",
+    "setup_mlflow_cache": "afml_cache.mlflow",
     "sharpe_ratio": "afml_cache.sharpe",
     "time_aware_data_tracking_cacheable": "afml_cache.tracking",
     "walk_forward": "afml_cache.runs.folds",

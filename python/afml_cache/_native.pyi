@@ -1,18 +1,21 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import Token
+from contextvars import ContextVar, Token
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from afml_cache.bar_ends import Bars
 from afml_cache.explanation import Explanation
 from afml_cache.info import CacheInfo
+from afml_cache.observers import Observer
 from afml_cache.policy import Policy
 from afml_cache.time_ranges import Timing
 
 __all__ = [
+    "Apart",
     "Function",
     "Lock",
     "Memory",
@@ -20,9 +23,11 @@ __all__ = [
     "Run",
     "Runs",
     "Series",
+    "Simulation",
     "Store",
     "Turn",
     "Waiting",
+    "Watched",
     "__version__",
     "check_parquet",
     "current_mode",
@@ -34,14 +39,18 @@ __all__ = [
     "expected_maximum",
     "export_entries",
     "import_entries",
+    "is_watching",
     "joined",
     "leave_mode",
+    "note_seen",
     "overfitting",
     "probabilistic_sharpe",
+    "refuse_future",
     "series_of",
     "set_default_store",
     "set_process_mode",
     "sharpe_estimate",
+    "simulation_variable",
     "usual_memory",
     "without",
 ]
@@ -56,6 +65,10 @@ def usual_memory() -> int: ...
 def set_process_mode(name: str, /) -> None: ...
 def enter_mode(name: str, /) -> Token[str]: ...
 def leave_mode(token: Token[str], /) -> None: ...
+def simulation_variable() -> ContextVar[Simulation]: ...
+def is_watching() -> bool: ...
+def note_seen(until: int | None, *, open_ended: bool = False) -> None: ...
+def refuse_future(name: str, seen: int | None, /) -> None: ...
 def export_entries(
     store: Store, path: str, function: str | None, /
 ) -> tuple[int, int, int, int]: ...
@@ -282,9 +295,11 @@ class Function:
         options: dict[str, Any],
         raises: bool,
         timing: Timing | None,
+        bars: Bars,
         store: Store | None,
         policy: Policy,
         key: Callable[..., object] | None,
+        observer: Observer | None,
     ) -> Function: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
     def __get__(self, instance: Any, _owner: Any = None, /) -> Any: ...
@@ -305,7 +320,7 @@ class Function:
     def settings(self) -> dict[str, Any]: ...
     def begin(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, alone: bool = False
-    ) -> tuple[Literal["hit", "turn", "wait"], Any]: ...
+    ) -> tuple[Literal["hit", "turn", "wait"], Any, str | None]: ...
     def fill(
         self,
         value: Any,
@@ -314,6 +329,31 @@ class Function:
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
     ) -> None: ...
+
+@final
+class Simulation:
+    def __new__(cls, time: object, instant: int, name: str) -> Simulation: ...
+    @property
+    def time(self) -> Any: ...
+    @property
+    def instant(self) -> int: ...
+    def key(self, key: str) -> str: ...
+
+@final
+class Apart:
+    def __new__(cls) -> Apart: ...
+    def __enter__(self) -> None: ...
+    def __exit__(self, *_raised: object) -> None: ...
+
+@final
+class Watched:
+    def __new__(cls) -> Watched: ...
+    def __enter__(self) -> Watched: ...
+    def __exit__(self, *_raised: object) -> None: ...
+    @property
+    def until(self) -> int | None: ...
+    @property
+    def open_ended(self) -> bool: ...
 
 @final
 class Turn:

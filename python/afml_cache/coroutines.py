@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from afml_cache._native import Function, Turn, Waiting
+    from afml_cache.observers import Observer
 
 # How long another's computation is first left alone, and how long at most, in seconds.
 _FIRST: Final = 0.001
@@ -31,40 +32,75 @@ _SAME: Final = (
 )
 
 
-def awaitable(native: Function, function: Callable[..., Any]) -> Any:
+def awaitable(
+    native: Function, function: Callable[..., Any], observer: Observer | None = None
+) -> Any:
     """Wrap a coroutine function around its native one."""
-    shared = _Shared()
+    calls = _Calls(native, function, observer)
 
     @functools.wraps(function)
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
-        alone = False
-        while True:
-            step, given = native.begin(args, kwargs, alone=alone)
-            if step == "hit":
-                return given
-            if step == "turn":
-                return await compute(given, args, kwargs)
-            alone = await shared.landed(given) == "alone"
-            given = None  # what it waits for is to be known no longer
-
-    async def compute(turn: Turn | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if turn is None:
-            return await function(*args, **kwargs)
-        with turn:
-            start = time.perf_counter()
-            value = await function(*args, **kwargs)
-            native.fill(value, time.perf_counter() - start, turn, args, kwargs)
-        return value
+        return await calls.answer(args, kwargs)
 
     async def refresh(*args: Any, **kwargs: Any) -> Any:
         """Compute a call whatever is stored, and store the new result."""
-        _, turn = native.begin(args, kwargs, alone=True)
-        return await compute(turn, args, kwargs)
+        _, turn, key = native.begin(args, kwargs, alone=True)
+        return await calls.observed(key, turn, args, kwargs)
 
     for name in _SAME:
         setattr(wrapper, name, getattr(native, name))
     wrapper.refresh = refresh  # type: ignore[attr-defined]
     return wrapper
+
+
+class _Calls:
+    """The calls of one coroutine function."""
+
+    def __init__(
+        self, native: Function, function: Callable[..., Any], observer: Observer | None
+    ) -> None:
+        self._native = native
+        self._function = function
+        self._observer = observer
+        self._shared = _Shared()
+
+    async def answer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        alone = False
+        while True:
+            step, given, key = self._native.begin(args, kwargs, alone=alone)
+            if step == "hit":
+                if self._observer is not None and key is not None:
+                    self._observer.hit(key, given, args, kwargs)
+                return given
+            if step == "turn":
+                return await self.observed(key, given, args, kwargs)
+            alone = await self._shared.landed(given) == "alone"
+            given = None  # what it waits for is to be known no longer
+
+    async def observed(
+        self, key: str | None, turn: Turn | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if self._observer is None:
+            return await self._compute(turn, args, kwargs)
+        begun = self._observer.begins(args, kwargs)
+        try:
+            value = await self._compute(turn, args, kwargs)
+        except BaseException as error:
+            self._observer.failed(begun, error)
+            raise
+        await self._observer.computed_in_task(key, begun, value)
+        return value
+
+    async def _compute(
+        self, turn: Turn | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if turn is None:
+            return await self._function(*args, **kwargs)
+        with turn:
+            start = time.perf_counter()
+            value = await self._function(*args, **kwargs)
+            self._native.fill(value, time.perf_counter() - start, turn, args, kwargs)
+        return value
 
 
 class _Shared:

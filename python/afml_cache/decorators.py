@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, overload
 
 from afml_cache import _packages, info
 from afml_cache._native import Function, Store
+from afml_cache.bar_ends import make_bars
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.policy import make_policy
 from afml_cache.store import checked_store
@@ -19,16 +20,21 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from afml_cache.observers import Observer
+
 __all__ = ["cacheable", "robust_cacheable", "time_aware_cacheable"]
 
 # Options that name parameters, and say how these take part in the key.
 _ROLES = ("ignore", "unordered", "files")
+# Options that say how bars are labelled.
+_BARS = ("label", "timeframe", "calendar")
 
 F = TypeVar("F", bound=Callable[..., Any])
+Observe = Callable[[Any, str, dict[str, Any]], "Observer"]
 
 
 class CodeOptions(TypedDict, total=False):
-    """Options that say what code is."""
+    """Options that say what code is, and how the bars are labelled that it is given."""
 
     version: str
     ignore: str | Iterable[str]
@@ -38,6 +44,9 @@ class CodeOptions(TypedDict, total=False):
     deps: Iterable[object]
     track_code: Literal["deep", "own", False]
     track_packages: str | Iterable[str]
+    label: Literal["left", "right"]
+    timeframe: Any
+    calendar: Any
 
 
 class Options(CodeOptions, total=False):
@@ -110,6 +119,14 @@ def robust_cacheable(function: Any = None, /, **options: Any) -> Any:
     spot_check : float, default 0
         The share of hits, from 0 to 1, that are computed again and compared. A difference is told
         (`SpotCheckWarning`) and counted, and what was computed is stored and returned.
+    label : {"left", "right"}, default "left"
+        Which edge of a bar its label is, in frames and series among the arguments: up to when these
+        have seen is kept with the result, for `as_of`. It is no part of the key, nor are the next
+        two.
+    timeframe : str, timedelta or offset, optional
+        How long a bar is; by default as its index says, or the median distance of labels.
+    calendar : str or exchange_calendars.ExchangeCalendar, optional
+        By whose closes daily and longer bars end, such as "XNYS"; by default they end at midnight.
     on_uncacheable : {"warn", "raise"}, default "warn"
         What to do with an argument that can't be keyed: run without the cache and say so once, or
         raise `UncacheableArgumentError`.
@@ -141,7 +158,8 @@ def robust_cacheable(function: Any = None, /, **options: Any) -> Any:
     Notes
     -----
     What the function raises is not stored, and goes to the caller. A call raises nothing of the
-    cache's own but `CacheMissError` in mode "frozen", and `UncacheableArgumentError` with
+    cache's own but `CacheMissError` in mode "frozen", `LookAheadError` inside of `as_of` for a
+    stored result that has seen beyond it, and `UncacheableArgumentError` with
     `on_uncacheable="raise"`: where the cache fails, the function runs and a `CacheWarning` says
     what is wrong.
 
@@ -162,7 +180,7 @@ def robust_cacheable(function: Any = None, /, **options: Any) -> Any:
     >>> scaled(2), scaled(2, verbose=True), scaled.cache_info().hits
     (20, 20, 1)
     """
-    return _decorate("robust_cacheable", function, options)
+    return decorate("robust_cacheable", function, options)
 
 
 @overload
@@ -184,7 +202,7 @@ def cacheable(function: Any = None, /, **options: Any) -> Any:
     >>> quick(1), quick.is_cached(1)
     (2, False)
     """
-    return _decorate("cacheable", function, options)
+    return decorate("cacheable", function, options)
 
 
 @overload
@@ -247,17 +265,27 @@ def time_aware_cacheable(function: Any = None, /, **options: Any) -> Any:
     >>> len(entries(("2024", "2024"), function=volume))
     1
     """
-    return _decorate("time_aware_cacheable", function, options, TimeOptions)
+    return decorate("time_aware_cacheable", function, options, TimeOptions)
 
 
-def _decorate(decorator: str, function: Any, options: dict[str, Any], kind: type = Options) -> Any:
+def decorate(
+    decorator: str,
+    function: Any,
+    options: dict[str, Any],
+    kind: type = Options,
+    observe: Observe | None = None,
+) -> Any:
+    """Do a decorator's work: check its options, those that `kind` names, and wrap the function.
+
+    `observe` makes the observer of a function of the function, its name and its settings.
+    """
     _refuse_unknown(decorator, options, kind)
     settings = _settings(options)
     if kind is TimeOptions:
         settings["timing"] = make_timing(options)
     if function is None:
-        return lambda function: _wrap(decorator, function, settings)
-    return _wrap(decorator, function, settings)
+        return lambda function: _wrap(decorator, function, settings, observe)
+    return _wrap(decorator, function, settings, observe)
 
 
 def _refuse_unknown(decorator: str, options: dict[str, Any], kind: type) -> None:
@@ -283,9 +311,11 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
         "options": _code_options(options),
         "raises": reaction == "raise",
         "timing": None,
+        "bars": make_bars(**{name: options[name] for name in _BARS if name in options}),
         "store": checked_store(options.get("store")),
         "policy": make_policy(options),
         "key": _key(options),
+        "observer": None,
     }
 
 
@@ -301,7 +331,7 @@ def code_settings(decorator: str, options: dict[str, Any]) -> dict[str, Any]:
     """
     _refuse_unknown(decorator, options, CodeOptions)
     settings = _settings(options)
-    return {name: settings[name] for name in ("version", "options")}
+    return {name: settings[name] for name in ("version", "options", "bars")}
 
 
 def _code_options(options: dict[str, Any]) -> dict[str, Any]:
@@ -340,17 +370,18 @@ def _names(option: str, names: Any) -> tuple[str, ...]:
     return given
 
 
-def _wrap(decorator: str, function: Any, settings: dict[str, Any]) -> Any:
+def _wrap(decorator: str, function: Any, settings: dict[str, Any], observe: Observe | None) -> Any:
     if isinstance(function, staticmethod | classmethod):
-        return type(function)(_wrap(decorator, function.__func__, settings))
+        return type(function)(_wrap(decorator, function.__func__, settings, observe))
     chosen = {} if settings["timing"] is None else settings["timing"].chosen
     check_function(decorator, function, {**settings["options"], **chosen}, (*_ROLES, *chosen))
-    native = assemble(function, settings)
+    observer = None if observe is None else observe(function, name_of(function), settings)
+    native = assemble(function, {**settings, "observer": observer})
     if inspect.iscoroutinefunction(function):
         # asyncio takes longer to import than all of this package.
         from afml_cache.coroutines import awaitable
 
-        return awaitable(native, function)
+        return awaitable(native, function, observer)
     return native
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import datetime as dt
 
 __all__ = [
     "BasisChangedError",
@@ -19,6 +22,7 @@ __all__ = [
     "CacheWriteWarning",
     "LeakageError",
     "LoaderError",
+    "LookAheadError",
     "PartialCoverageError",
     "PrunedError",
     "RankingWarning",
@@ -26,6 +30,8 @@ __all__ = [
     "SchemaError",
     "SpotCheckWarning",
     "TimeRangeWarning",
+    "TrackingError",
+    "TrackingWarning",
     "UncacheableArgumentError",
     "UncacheableArgumentWarning",
     "UndeclaredFileWarning",
@@ -38,8 +44,8 @@ class CacheError(Exception):
     """Base of every exception of this package.
 
     Each of the others is also an exception of Python's own, such as `ValueError`. A cached
-    function raises only `CacheMissError` (mode "frozen") and `UncacheableArgumentError`
-    (`on_uncacheable="raise"`) of them.
+    function raises only `CacheMissError` (mode "frozen"), `LookAheadError` (inside of `as_of`) and
+    `UncacheableArgumentError` (`on_uncacheable="raise"`) of them.
     """
 
 
@@ -81,6 +87,34 @@ class CacheMissError(CacheError, LookupError):
 
 class LeakageError(CacheError, ValueError):
     """A fold of `walk_forward` would train on what it tests; the message names the row."""
+
+
+class LookAheadError(CacheError, ValueError):
+    """A stored result has seen what lies beyond the time that a simulation has reached.
+
+    Raised inside of `as_of` by a call that would be answered with it. Where the function asks for
+    all that there is up to now, `refresh` computes it as of that time.
+
+    Attributes
+    ----------
+    function : str
+        `module.qualname` of the function.
+    seen, as_of : datetime
+        Up to when its inputs have seen, and the time of `as_of`: aware, UTC, cut to microseconds.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        function: str = "",
+        seen: dt.datetime | None = None,
+        as_of: dt.datetime | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.function = function
+        self.seen = seen
+        self.as_of = as_of
 
 
 class LoaderError(CacheError, ValueError):
@@ -138,6 +172,14 @@ class PartialCoverageError(CacheError, RuntimeError):
         self.missing = missing or []
 
 
+class TrackingError(CacheError, RuntimeError):
+    """A question to the tracking server has no answer: nobody is there, or there is no such run.
+
+    Raised by `get_best_run`, `load_model_from_run` and `compare_runs`. Calls of tracked functions
+    run and are cached instead, and warn.
+    """
+
+
 class CacheWarning(UserWarning):
     """Base of every warning of this package: the result is right, and the cache is not in order.
 
@@ -174,9 +216,17 @@ class RankingWarning(CacheWarning):
 
 
 class TimeRangeWarning(CacheWarning):
-    """The time range that a call looks at can't be told; its result has none.
+    """The time range that a call looks at, or up to when it has seen, can't be told.
 
-    `invalidate` does not find such a result by the time that it looked at.
+    `invalidate` does not find such a result by the time that it looked at, and `as_of` does not
+    refuse it.
+    """
+
+
+class TrackingWarning(CacheWarning):
+    """Not all of a call was logged: the tracking server is away, or refused something.
+
+    The call has its result, and the cache as well.
     """
 
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from afml_cache.instants import as_datetime
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
 
 Part = tuple[str, str, str]
 """Label, digest, and a short text for values that fit one."""
 
 
 _INSTALLED = "installed "
+_OTHER_NOW = "it was computed as of another time, and asks for what there is up to now"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -29,6 +37,9 @@ class Explanation:
         Packages that the call reaches, as "pandas 3.0.1"; one that the nearest earlier result was
         made with another version of, as "pandas 3.0.1 (3.0.0 then)". Only their major versions are
         in the key.
+    seen
+        Up to when its inputs have seen, UTC: those of the stored result, or the arguments of a call
+        that misses. `None` where they hold no time.
     """
 
     function: str
@@ -36,25 +47,41 @@ class Explanation:
     cached: bool
     reasons: tuple[str, ...]
     versions: tuple[str, ...] = ()
+    seen: dt.datetime | None = None
 
     def __repr__(self) -> str:
         if self.cached:
-            return f"{self.function}: cached as {self.key}"
+            seen = "" if self.seen is None else f", and has seen until {self.seen.isoformat()}"
+            return f"{self.function}: cached as {self.key}{seen}"
         return f"{self.function}: not cached: {'; '.join(self.reasons)}"
 
 
 def compare(
-    function: str, key: str, cached: bool, parts: list[Part], earlier: list[list[Part]]
+    function: str,
+    key: str,
+    cached: bool,
+    parts: list[Part],
+    earlier: list[list[Part]],
+    *,
+    depends: Sequence[bool] = (),
+    seen: int | None = None,
 ) -> Explanation:
-    """Compare a call with the nearest of the earlier ones, the latest first among equals."""
+    """Compare a call with the nearest of the earlier ones, the latest first among equals.
+
+    `depends` says of each earlier one whether it depends on what "now" was, and `seen` up to when
+    the inputs of this one have seen, in nanoseconds UTC.
+    """
     found = [differences(parts, other) for other in earlier]
+    for place, is_open in enumerate(depends):
+        found[place] = found[place] or [_OTHER_NOW] * is_open
     reasons = min(found, key=len, default=["never called before"])
     nearest = earlier[found.index(reasons)] if earlier else parts
     if cached:
         reasons = []
     elif not reasons:
         reasons = ["its version= or its options changed"]
-    return Explanation(function, key, cached, tuple(reasons), _versions(parts, nearest))
+    until = None if seen is None else as_datetime(seen)
+    return Explanation(function, key, cached, tuple(reasons), _versions(parts, nearest), until)
 
 
 def _versions(parts: list[Part], nearest: list[Part]) -> tuple[str, ...]:

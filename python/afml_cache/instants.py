@@ -77,6 +77,14 @@ def _read(value: object) -> Span | None:
     return None
 
 
+def has_zone(value: object) -> bool:
+    """Tell whether a time says which zone it is of."""
+    if isinstance(value, str):
+        found = re.fullmatch(_TEXT, value, re.VERBOSE)
+        return found is not None and found["zone"] is not None
+    return getattr(value, "tzinfo", None) is not None
+
+
 def nanoseconds(value: object) -> int | None:
     """Read a length of time: a timedelta, seconds as a number, or a text such as "5min".
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.exceptions import CacheConfigError, warn
 from afml_cache.instants import EARLIEST, LATEST, Span, length_of, span
+from afml_cache.timed_values import DAY, is_table, polars_times, time_index
 
 _STARTS: Final = ("start", "start_date", "from_")
 _ENDS: Final = ("end", "end_date", "to")
 _BAR: Final = 60 * 10**9
-_DAY: Final = 86_400 * 10**9
 _SEVERAL: Final = 2
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ class Timing:
                 bound = span(value)
                 if bound is not None:
                     return bound
-                if not _is_table(value):
+                if not is_table(value):
                     _tell(function, name, value)
         return None
 
@@ -119,61 +118,32 @@ def spans_of(value: object, *, inside: bool = True) -> Iterator[Span]:
         parts: Any = value.values() if isinstance(value, dict) else value
         for part in parts:
             yield from spans_of(part, inside=False)
-    elif _is_table(value):
+    elif is_table(value):
         whole = _of_pandas(value) or _of_polars(value)
         if whole is not None:
             yield whole
 
 
-def _is_table(value: object) -> bool:
-    return type(value).__module__.partition(".")[0] in {"pandas", "polars"} or any(
-        base.__module__.startswith(("pandas.core", "polars.")) for base in type(value).__mro__
-    )
-
-
-def _time_index(value: Any) -> Any:
-    """Give the index of instants or periods that a value of pandas is, or has."""
-    pandas: Any = sys.modules.get("pandas")
-    if pandas is None:
-        return None
-    index = value.index if isinstance(value, pandas.DataFrame | pandas.Series) else value
-    if isinstance(index, pandas.MultiIndex):
-        levels = (index.get_level_values(level) for level in range(index.nlevels))
-        return next((level for level in levels if _time_index(level) is not None), None)
-    times = (pandas.DatetimeIndex, pandas.PeriodIndex)
-    return index if isinstance(index, times) and len(index) else None
-
-
 def _of_pandas(value: object) -> Span | None:
-    index = _time_index(value)
+    index = time_index(value)
     if index is None:
         return None
     first, last = span(index.min()), span(index.max())
     return Span(first.first, last.last) if first and last else None
 
 
-def _times(value: Any) -> Any:
-    """Give the first column of instants or dates of a value of polars."""
-    polars: Any = sys.modules.get("polars")
-    if polars is None or not isinstance(value, polars.DataFrame | polars.Series):
-        return None
-    columns = value.get_columns() if isinstance(value, polars.DataFrame) else [value]
-    kinds = (polars.Datetime, polars.Date)
-    return next((column for column in columns if isinstance(column.dtype, kinds)), None)
-
-
 def _of_polars(value: object) -> Span | None:
-    times = _times(value)
+    times = polars_times(value)
     if times is None or times.null_count() == len(times):
         return None
     counted = times.dt.epoch("ns")
     days = type(times.dtype).__name__ == "Date"
-    return Span(counted.min(), counted.max() + (_DAY - 1 if days else 0))
+    return Span(counted.min(), counted.max() + (DAY - 1 if days else 0))
 
 
 def _bar(value: object) -> int | None:
     """Give the usual distance of a value's instants, in nanoseconds."""
-    index = _time_index(value) if _is_table(value) else None
+    index = time_index(value) if is_table(value) else None
     if index is None or len(index) < _SEVERAL:
         return None
     instants = index.to_timestamp() if hasattr(index, "to_timestamp") else index

@@ -7,6 +7,7 @@ mod exchange;
 mod mac;
 mod meta;
 mod payload;
+mod seen;
 mod unpack;
 
 pub use codec::{Reader, Writer};
@@ -16,6 +17,7 @@ pub use exchange::Cover;
 pub use mac::{KeyId, Mac, Secret};
 pub use meta::{Meta, Part};
 pub use payload::{ALIGN, HEADER, Head, Leaf, MOST_SECONDS};
+pub use seen::Seen;
 
 /// The version of keys: a change to what is digested, or how, raises it.
 pub const KEY_VERSION: u32 = 1;

@@ -17,6 +17,7 @@ use super::compress::Compression;
 use super::draft::Seal;
 use super::mac::{KeyId, Mac};
 use super::meta::Meta;
+use super::seen::Seen;
 use crate::digest::{Digest, digest_bytes};
 use crate::error::{Error, Kind, Result};
 use std::ops::Range;
@@ -91,6 +92,8 @@ pub struct Head {
     pub pickled: bool,
     /// Length of the whole payload.
     pub length: usize,
+    /// Up to when the inputs have seen; a description that can't be read says nothing of it.
+    pub seen: Seen,
     /// Where the description lies.
     meta: Range<usize>,
     /// Where the tree lies.
@@ -162,6 +165,7 @@ impl Head {
             key_id: code_bearing.then_some(key_id),
             pickled,
             length,
+            seen: Meta::seen_in(&payload[meta.clone()]).unwrap_or_default(),
             meta,
             tree,
             leaves,
@@ -306,6 +310,7 @@ mod tests {
                 function: "m.f".into(),
                 parts: vec![part],
                 time_range: Some((1, 2)),
+                seen: Seen::of(Some(2)),
             },
             tree: b"tree".to_vec(),
             leaves: leaves.into_iter().map(Source::Owned).collect(),
@@ -327,6 +332,7 @@ mod tests {
             let head = Head::read(&payload).unwrap();
             prop_assert_eq!(head.length, payload.len());
             prop_assert_eq!(Head::extent(&payload), head.size());
+            prop_assert_eq!(head.seen, draft.meta.seen);
             prop_assert_eq!(head.meta(&payload).unwrap(), draft.meta);
             prop_assert_eq!(&payload[head.tree.clone()], b"tree");
             for (leaf, bytes) in head.leaves.iter().zip(&leaves) {

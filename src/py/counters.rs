@@ -94,9 +94,9 @@ impl Counters {
     }
 }
 
-/// A result came from memory, or from disk, instead of being computed for so long; counted here
-/// alone, and by one thread at a time, as in a `Slot`.
-pub fn count_hit(function: &Bound<'_, PyAny>, tally: &Tally, in_memory: bool, saved: Duration) {
+/// A result came from memory, or from disk, instead of being computed for so many nanoseconds;
+/// counted here alone, and by one thread at a time, as in a `Slot`.
+pub fn count_hit(function: &Bound<'_, PyAny>, tally: &Tally, in_memory: bool, saved: u64) {
     let hits = if in_memory {
         Count::MemoryHits
     } else {
@@ -104,7 +104,7 @@ pub fn count_hit(function: &Bound<'_, PyAny>, tally: &Tally, in_memory: bool, sa
     };
     with_critical_section(function, || {
         tally.add_alone(hits, 1);
-        tally.spend_alone(Count::Saved, saved);
+        tally.add_alone(Count::Saved, saved);
     });
 }
 

@@ -1,6 +1,8 @@
 //! What the running computation holds: known to all that it calls, through the context.
 
 use super::error::corrupt;
+use super::look_ahead::Watch;
+use crate::format::Seen;
 use crate::store::{Holding, Wait};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -11,12 +13,18 @@ use std::sync::Arc;
 /// One computation under way, and the one that called it.
 #[pyclass(frozen, name = "Held", module = "afml_cache._native")]
 pub struct PyHeld {
-    holding: Arc<Holding>,
-    caller: Option<Py<PyHeld>>,
+    /// What others wait for, if they may.
+    holding: Option<Arc<Holding>>,
+    pub caller: Option<Py<PyHeld>>,
+    /// What it has seen; nothing for what is called for others too, which those around do not see.
+    pub watch: Option<Watch>,
 }
 
 /// A computation's stay in the context.
-pub struct Scope(Py<PyAny>);
+pub struct Scope {
+    held: Py<PyHeld>,
+    token: Py<PyAny>,
+}
 
 fn variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static VARIABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -27,7 +35,8 @@ fn variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     Ok(made.bind(py))
 }
 
-fn innermost(py: Python<'_>) -> PyResult<Option<Py<PyHeld>>> {
+/// The computation that this context is in.
+pub fn innermost(py: Python<'_>) -> PyResult<Option<Py<PyHeld>>> {
     let held = variable(py)?.call_method1(intern!(py, "get"), (py.None(),))?;
     held.extract()
         .map_err(|_| corrupt("the context holds something else than a computation"))
@@ -39,7 +48,7 @@ pub fn chain(py: Python<'_>) -> PyResult<Vec<Arc<Holding>>> {
     let mut next = innermost(py)?;
     while let Some(held) = next {
         let held = held.get();
-        chain.push(held.holding.clone());
+        chain.extend(held.holding.clone());
         next = held.caller.as_ref().map(|caller| caller.clone_ref(py));
     }
     Ok(chain)
@@ -58,13 +67,38 @@ pub fn computes(py: Python<'_>, lock: &Path) -> PyResult<bool> {
 
 impl Scope {
     /// What this context calls from here on is called by this computation.
-    pub fn enter(py: Python<'_>, holding: Arc<Holding>) -> PyResult<Self> {
+    pub fn enter(py: Python<'_>, holding: Option<Arc<Holding>>) -> PyResult<Self> {
+        let watch = Watch::begin(py)?;
+        Self::begin(py, holding, Some(watch))
+    }
+
+    /// What this context calls from here on is no business of the computations around.
+    pub fn enter_apart(py: Python<'_>) -> PyResult<Self> {
+        Self::begin(py, None, None)
+    }
+
+    fn begin(
+        py: Python<'_>,
+        holding: Option<Arc<Holding>>,
+        watch: Option<Watch>,
+    ) -> PyResult<Self> {
         let held = PyHeld {
             holding,
             caller: innermost(py)?,
+            watch,
         };
-        let token = variable(py)?.call_method1(intern!(py, "set"), (Py::new(py, held)?,))?;
-        Ok(Self(token.unbind()))
+        let held = Py::new(py, held)?;
+        let token = variable(py)?.call_method1(intern!(py, "set"), (&held,))?;
+        Ok(Self {
+            held,
+            token: token.unbind(),
+        })
+    }
+
+    /// What it has seen so far.
+    pub fn seen(&self) -> Seen {
+        let watch = self.held.get().watch.as_ref();
+        watch.map(Watch::seen).unwrap_or_default()
     }
 
     /// The computation is over.
@@ -72,6 +106,6 @@ impl Scope {
         // In another context than it was entered in, as a coroutine's that is closed from outside,
         // there is nothing to leave.
         let _ = variable(py)
-            .and_then(|variable| variable.call_method1(intern!(py, "reset"), (&self.0,)));
+            .and_then(|variable| variable.call_method1(intern!(py, "reset"), (&self.token,)));
     }
 }

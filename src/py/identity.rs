@@ -3,11 +3,13 @@
 use super::bind::{Arguments, Parameter, Role, Signature};
 use super::code::Code;
 use super::key::KeyDigests;
+use super::packages::{installed, major};
 use super::value::{Failure, Packages};
 use crate::digest::{Digest, Encoder};
 use crate::format::{KEY_VERSION, Part};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
+use std::cell::{Cell, OnceCell};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -34,8 +36,17 @@ pub struct Keyed {
     arguments: Box<[Digest]>,
     mutables: Box<[Digest]>,
     packages: Box<[String]>,
-    /// The code behind arguments and mutable values.
-    codes: Box<[Arc<Code>]>,
+    /// What was met in arguments and mutable values, if there was anything.
+    met: Option<Box<Met>>,
+}
+
+/// What is found in the parts of a key.
+#[derive(Debug)]
+pub struct Met {
+    /// The code behind them.
+    pub codes: Box<[Arc<Code>]>,
+    /// What may say when something was.
+    pub timed: Box<[Py<PyAny>]>,
 }
 
 /// Which argument could not be keyed, and why.
@@ -107,8 +118,9 @@ impl Identity {
                 Err(failure) => return Ok(Err(Refused::of(&mutable.label, failure))),
             }
         }
-        let codes = made.codes();
-        let packages = self.majors(py, made.packages(), &codes)?;
+        let met = made.met();
+        let codes = met.as_ref().map_or(&[][..], |met| &met.codes);
+        let packages = self.majors(py, made.packages(), codes)?;
         encoder.digest(self.prefix);
         for digests in [&digests, &mutables] {
             encoder.u64(digests.len() as u64);
@@ -122,7 +134,7 @@ impl Identity {
             arguments: digests.into(),
             mutables: mutables.into(),
             packages,
-            codes,
+            met,
         }))
     }
 
@@ -133,6 +145,23 @@ impl Identity {
     ) -> impl Iterator<Item = (&'a Parameter, &'a Bound<'py, PyAny>)> {
         let all = self.signature.parameters.iter().zip(arguments);
         all.filter(|(parameter, _)| parameter.role != Role::Ignored)
+    }
+
+    /// What of a call may say when something was: parts of the key, and what is left out of it.
+    pub fn timed<'py>(
+        &self,
+        py: Python<'py>,
+        keyed: &Keyed,
+        arguments: &Arguments<'py>,
+    ) -> Vec<Bound<'py, PyAny>> {
+        let of_key = keyed.met.iter().flat_map(|met| &met.timed);
+        let of_key = of_key.map(|value| value.bind(py).clone());
+        let all = self.signature.parameters.iter().zip(arguments);
+        let ignored = all.filter(|(parameter, _)| parameter.role == Role::Ignored);
+        let ignored = ignored.map(|(_, value)| value.clone());
+        of_key
+            .chain(ignored.filter(|value| !is_scalar(value)))
+            .collect()
     }
 
     fn majors(
@@ -200,7 +229,7 @@ impl Identity {
                 text: String::new(),
             });
         }
-        parts.extend(behind(&keyed.codes));
+        parts.extend(keyed.met.iter().flat_map(|met| behind(&met.codes)));
         for package in &keyed.packages {
             let (name, version) = package.split_once('=').unwrap_or((package, ""));
             let digest = Digest::of(version.as_bytes());
@@ -240,43 +269,9 @@ fn behind(codes: &[Arc<Code>]) -> Vec<Part> {
         .collect()
 }
 
-/// The version of an installed package, to be told.
-fn installed(py: Python<'_>, package: &str) -> Option<String> {
-    let version: String = py
-        .import("afml_cache.identity")
-        .and_then(|identity| identity.call_method1("installed", (package,))?.extract())
-        .ok()?;
-    (!version.is_empty()).then_some(version)
-}
-
-/// `name=major` of an installed package; asked for once in a process.
-fn major(py: Python<'_>, package: &str) -> PyResult<String> {
-    use std::collections::HashMap;
-    use std::sync::{Mutex, PoisonError};
-    static KNOWN: Mutex<Option<HashMap<String, String>>> = Mutex::new(None);
-    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(major) = known().as_ref().and_then(|known| known.get(package)) {
-        return Ok(major.clone());
-    }
-    let version: String = py
-        .import("afml_cache.identity")?
-        .call_method1("major", (package,))?
-        .extract()?;
-    let named = format!("{package}={version}");
-    known()
-        .get_or_insert_default()
-        .insert(package.to_owned(), named.clone());
-    Ok(named)
-}
-
 /// A scalar as text, for `explain`; nothing for values that have parts.
 fn short(value: &Bound<'_, PyAny>) -> String {
-    let scalar = value.is_none()
-        || value.is_exact_instance_of::<PyBool>()
-        || value.is_exact_instance_of::<PyInt>()
-        || value.is_exact_instance_of::<PyFloat>()
-        || value.is_exact_instance_of::<PyString>();
-    if !scalar {
+    if !is_scalar(value) {
         return String::new();
     }
     value.repr().map_or_else(
@@ -285,8 +280,31 @@ fn short(value: &Bound<'_, PyAny>) -> String {
     )
 }
 
-/// The call's arguments as they were given.
+fn is_scalar(value: &Bound<'_, PyAny>) -> bool {
+    value.is_none()
+        || value.is_exact_instance_of::<PyBool>()
+        || value.is_exact_instance_of::<PyInt>()
+        || value.is_exact_instance_of::<PyFloat>()
+        || value.is_exact_instance_of::<PyString>()
+}
+
+/// The call's arguments as they were given, and what its observer is told of it.
 pub struct Call<'a, 'py> {
     pub args: &'a Bound<'py, PyTuple>,
     pub kwargs: Option<&'a Bound<'py, PyDict>>,
+    /// The key, once it is known.
+    pub key: Cell<Option<Digest>>,
+    /// What the observer gave when the body began to run.
+    pub begun: OnceCell<Py<PyAny>>,
+}
+
+impl<'a, 'py> Call<'a, 'py> {
+    pub fn new(args: &'a Bound<'py, PyTuple>, kwargs: Option<&'a Bound<'py, PyDict>>) -> Self {
+        Self {
+            args,
+            kwargs,
+            key: Cell::new(None),
+            begun: OnceCell::new(),
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The digests that a key is made of.
 
 use super::bind::Role;
-use super::code::Code;
+use super::identity::Met;
 use super::value::{DigestSink, Packages, Walk, digest_scalar, refused};
 use crate::digest::{Digest, Encoder};
 use pyo3::prelude::*;
@@ -57,9 +57,15 @@ impl<'a, 'py> KeyDigests<'a, 'py> {
             .unwrap_or_default()
     }
 
-    /// The code behind what was met.
-    pub fn codes(&self) -> Box<[Arc<Code>]> {
-        let sink = self.sink.as_ref();
-        sink.map(|sink| sink.codes().into()).unwrap_or_default()
+    /// What was met, other than packages.
+    pub fn met(&self) -> Option<Box<Met>> {
+        let sink = self.sink.as_ref()?;
+        let timed = sink.timed().iter().map(|value| value.clone().unbind());
+        let met = Met {
+            codes: sink.codes().into(),
+            timed: timed.collect(),
+        };
+        let is_nothing = met.codes.is_empty() && met.timed.is_empty();
+        (!is_nothing).then(|| Box::new(met))
     }
 }

@@ -11,8 +11,10 @@ mod held;
 mod hot;
 mod identity;
 mod key;
+mod look_ahead;
 mod method;
 mod mode;
+mod packages;
 mod ranges;
 mod runs;
 mod slot;
@@ -26,7 +28,10 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _native {
-    use super::{PyResult, digest, function, method, mode, ranges, runs, statistics, store, value};
+    use super::{
+        PyResult, digest, function, look_ahead, method, mode, ranges, runs, statistics, store,
+        value,
+    };
     use pyo3::prelude::*;
 
     #[pymodule_init]
@@ -35,6 +40,7 @@ mod _native {
         module.add_class::<value::Memory>()?;
         digest::register(module)?;
         mode::register(module)?;
+        look_ahead::register(module)?;
         store::register(module)?;
         ranges::register(module)?;
         runs::register(module)?;

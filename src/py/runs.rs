@@ -24,9 +24,6 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyRun>()
 }
 
-/// Payloads up to this size live in the row of their run.
-const SMALL: usize = 16 * 1024;
-
 /// The backtests of a store, and the ledger of what was tried; for `afml_cache.runs`.
 #[pyclass(frozen, name = "Runs", module = "afml_cache._native")]
 pub struct PyRuns(Py<PyStore>);
@@ -110,6 +107,13 @@ impl PyRuns {
         Ok(py.detach(|| runs.files().size()))
     }
 
+    /// How many stretches of the log can't be read.
+    #[getter]
+    fn damaged(&self, py: Python<'_>) -> PyResult<u64> {
+        let (_, runs) = self.opened(py)?;
+        py.detach(|| runs.damaged()).map_err(raise)
+    }
+
     /// The folder around all runs.
     #[getter]
     fn folder<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -140,7 +144,7 @@ impl PyRuns {
         let payload = self.payload(py, &store, (record.run, &record.strategy), answer)?;
         py.detach(|| {
             let kept = curve.and_then(|curve| returns(curve, &mut record));
-            runs.record(&record, kept, files_of(payload, files))
+            runs.record(&record, kept, &Answer { payload, files })
         })
         .map_err(raise)
     }
@@ -156,11 +160,8 @@ impl PyRuns {
         let (store, runs) = self.opened(py)?;
         let run = digest(run)?;
         let payload = self.payload(py, &store, (run, ""), answer)?;
-        py.detach(|| match runs.find(run)? {
-            Some(found) => runs.replace(&found, files_of(payload, files)),
-            None => Ok(()),
-        })
-        .map_err(raise)
+        py.detach(|| runs.replace(run, &Answer { payload, files }))
+            .map_err(raise)
     }
 
     /// A run by its id; `None` for one that is not there, or was deleted.
@@ -178,12 +179,7 @@ impl PyRuns {
     fn answer<'py>(&self, py: Python<'py>, run: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
         let (store, runs) = self.opened(py)?;
         let run = digest(run)?;
-        let bytes = py
-            .detach(|| match runs.find(run)? {
-                Some(mut found) if found.state != State::Deleted => runs.answer(&mut found),
-                _ => Ok(None),
-            })
-            .map_err(raise)?;
+        let bytes = py.detach(|| runs.answer(run)).map_err(raise)?;
         bytes
             .map(|bytes| self.value(py, &store, run, bytes))
             .transpose()
@@ -226,7 +222,7 @@ impl PyRuns {
     /// The ids of all runs.
     fn ids(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         let (_, runs) = self.opened(py)?;
-        let ids = py.detach(|| runs.ids(&Wanted::default())).map_err(raise)?;
+        let ids = py.detach(|| runs.ids()).map_err(raise)?;
         Ok(ids.iter().map(Digest::to_string).collect())
     }
 
@@ -304,7 +300,7 @@ impl PyRuns {
     fn failures(&self, py: Python<'_>, family: i64) -> PyResult<Vec<(String, i64, String)>> {
         let (_, runs) = self.opened(py)?;
         let failures = py.detach(|| runs.failures(family)).map_err(raise)?;
-        let shown = |(run, at, about): (Digest, i64, String)| (run.to_string(), at, about);
+        let shown = |one: Failed| (Digest(one.run).to_string(), one.at_ns, one.about);
         Ok(failures.into_iter().map(shown).collect())
     }
 
@@ -691,12 +687,4 @@ fn returns((values, sessions, kind): Curve, record: &mut Record) -> Option<(Kept
 fn numbers<T>(bytes: &[u8], number: impl Fn([u8; 8]) -> T) -> Vec<T> {
     let (chunks, _) = bytes.as_chunks();
     chunks.iter().map(|chunk| number(*chunk)).collect()
-}
-
-fn files_of(payload: Vec<u8>, mut files: Vec<(String, Vec<u8>)>) -> Answer {
-    if payload.len() <= SMALL && files.is_empty() {
-        return Answer::Small(payload);
-    }
-    files.push(("answer".into(), payload));
-    Answer::Files(files)
 }

@@ -95,11 +95,6 @@ impl Volatile {
         self.held().remove(&key);
     }
 
-    /// Whether anything is held for a key.
-    pub fn contains(&self, store: &Store, key: Digest) -> bool {
-        self.get(store, key).is_some()
-    }
-
     /// Lets go of what a function, or any, looked at in a time range, or ever.
     pub fn drop_matching(&self, function: Option<&str>, range: Option<(i64, i64)>) {
         self.held().retain(|_, one| {

@@ -14,6 +14,7 @@ const SCHEMA: Schema = Schema {
     tables: rows::SCHEMA,
     version: 1,
     main_table: "series",
+    is_made_of_others: false,
 };
 
 /// The catalog of a store; one connection a process.

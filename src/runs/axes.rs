@@ -2,16 +2,20 @@
 //! common there.
 
 use super::correlation::Correlations;
+use super::marked::{marked, unmarked};
 use super::record::OnAxis;
 use super::returns::{EquityKind, Kept};
+use super::rows::lies;
 use crate::digest::Digest;
+use crate::error::{Error, Kind};
+use crate::format::{Reader, Writer};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 /// Bins, and how many sessions there are to each.
-pub(super) type Axis = (i64, Vec<i64>);
+pub type Axis = (i64, Vec<i64>);
 
 /// The digest of an axis.
-pub(super) fn digest(width: i64, bins: &[i64]) -> Digest {
+pub fn digest(width: i64, bins: &[i64]) -> Digest {
     let bytes = bytes_of(
         std::iter::once(width).chain(bins.iter().copied()),
         i64::to_le_bytes,
@@ -20,32 +24,42 @@ pub(super) fn digest(width: i64, bins: &[i64]) -> Digest {
 }
 
 /// Enters an axis.
-pub(super) fn enter(index: &Connection, axis: Digest, width: i64, bins: &[i64]) -> Result<()> {
+pub fn enter(index: &Connection, axis: Digest, width: i64, bins: &[i64]) -> Result<()> {
+    let numbers = std::iter::once(width).chain(bins.iter().copied());
     index
-        .prepare_cached("INSERT OR REPLACE INTO axes VALUES (?, ?, ?)")?
-        .execute(params![
-            axis.0,
-            width,
-            bytes_of(bins.iter().copied(), i64::to_le_bytes)
-        ])
+        .prepare_cached("INSERT OR REPLACE INTO axes VALUES (?, ?)")?
+        .execute(params![axis.0, bytes_of(numbers, i64::to_le_bytes)])
         .map(drop)
 }
 
-/// An axis by its digest.
-pub(super) fn find(index: &Connection, axis: [u8; Digest::SIZE]) -> Result<Option<Axis>> {
+/// Whether an axis was entered.
+pub fn is_known(index: &Connection, axis: Digest) -> Result<bool> {
     index
-        .prepare_cached("SELECT width, bins FROM axes WHERE axis = ?")?
-        .query_row([axis], |row| {
-            Ok((
-                row.get(0)?,
-                of_bytes(&row.get::<_, Vec<u8>>(1)?, i64::from_le_bytes),
-            ))
-        })
-        .optional()
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM axes WHERE axis = ?)")?
+        .query_row([axis.0], |row| row.get(0))
+}
+
+/// An axis by its digest.
+pub fn find(index: &Connection, axis: [u8; Digest::SIZE]) -> Result<Option<Axis>> {
+    let body: Option<Vec<u8>> = index
+        .prepare_cached("SELECT body FROM axes WHERE axis = ?")?
+        .query_row([axis], |row| row.get(0))
+        .optional()?;
+    let Some(body) = body else {
+        return Ok(None);
+    };
+    if Digest::of(&body).0 != axis {
+        return Err(lies(Error::new(
+            Kind::Corrupt,
+            "an axis is not what was written",
+        )));
+    }
+    let mut numbers = of_bytes(&body, i64::from_le_bytes).into_iter();
+    Ok(numbers.next().map(|width| (width, numbers.collect())))
 }
 
 /// Returns with their bins; `None` where these are not known.
-pub(super) fn kept(index: &Connection, series: OnAxis) -> Result<Option<(Kept, EquityKind)>> {
+pub fn kept(index: &Connection, series: OnAxis) -> Result<Option<(Kept, EquityKind)>> {
     let axis = find(index, series.axis)?;
     let axis = axis.filter(|(_, bins)| bins.len() == series.returns.len());
     Ok(axis.map(|(width, bins)| {
@@ -59,34 +73,35 @@ pub(super) fn kept(index: &Connection, series: OnAxis) -> Result<Option<(Kept, E
 }
 
 /// What the trials of a family have in common in bins of a width.
-pub(super) fn correlations(
-    index: &Connection,
-    family: i64,
-    width: i64,
-) -> Result<Option<Correlations>> {
+pub fn correlations(index: &Connection, family: i64, width: i64) -> Result<Option<Correlations>> {
     index
-        .prepare_cached(
-            "SELECT bins, sums, trials FROM correlations WHERE family = ? AND width = ?",
-        )?
+        .prepare_cached("SELECT body FROM correlations WHERE family = ? AND width = ?")?
         .query_row([family, width], |row| {
-            let blob = |column| row.get::<_, Vec<u8>>(column);
-            Ok(Correlations {
-                bins: of_bytes(&blob(0)?, i64::from_le_bytes),
-                sums: of_bytes(&blob(1)?, f64::from_le_bytes),
-                trials: of_bytes(&blob(2)?, u32::from_le_bytes),
-            })
+            read(unmarked(&[family, width], row.get_ref(0)?.as_blob()?)?)
         })
         .optional()
 }
 
+fn read(body: &[u8]) -> Result<Correlations> {
+    let mut reader = Reader::new(body);
+    let mut read = || {
+        Ok(Correlations {
+            bins: of_bytes(reader.bytes()?, i64::from_le_bytes),
+            sums: of_bytes(reader.bytes()?, f64::from_le_bytes),
+            trials: of_bytes(reader.bytes()?, u32::from_le_bytes),
+        })
+    };
+    read().map_err(lies)
+}
+
 /// The widths of bins that trials of a family have.
-pub(super) fn widths(index: &Connection, family: i64) -> Result<Vec<i64>> {
+pub fn widths(index: &Connection, family: i64) -> Result<Vec<i64>> {
     let mut query = index.prepare_cached("SELECT width FROM correlations WHERE family = ?")?;
     query.query_map([family], |row| row.get(0))?.collect()
 }
 
 /// Writes what the trials of a family have in common.
-pub(super) fn set_correlations(
+pub fn set_correlations(
     index: &Connection,
     (family, width): (i64, i64),
     known: &Correlations,
@@ -97,14 +112,16 @@ pub(super) fn set_correlations(
             .execute([family, width])
             .map(drop);
     }
+    let mut body = Writer::new();
+    body.bytes(&bytes_of(known.bins.iter().copied(), i64::to_le_bytes));
+    body.bytes(&bytes_of(known.sums.iter().copied(), f64::to_le_bytes));
+    body.bytes(&bytes_of(known.trials.iter().copied(), u32::to_le_bytes));
     index
-        .prepare_cached("INSERT OR REPLACE INTO correlations VALUES (?, ?, ?, ?, ?)")?
+        .prepare_cached("INSERT OR REPLACE INTO correlations VALUES (?, ?, ?)")?
         .execute(params![
             family,
             width,
-            bytes_of(known.bins.iter().copied(), i64::to_le_bytes),
-            bytes_of(known.sums.iter().copied(), f64::to_le_bytes),
-            bytes_of(known.trials.iter().copied(), u32::to_le_bytes),
+            marked(&[family, width], &body.finish())
         ])
         .map(drop)
 }

@@ -1,19 +1,11 @@
 //! What happens to runs, as the log has it.
-//!
-//! ```text
-//! 0   magic "AFMLRUN1"
-//! 8   length of the event
-//! 16  its digest, XXH3-128
-//! 32  the event: a tag, and its fields
-//! ```
 
-use super::record::{OnAxis, Record};
+use super::record::{AnswerAt, OnAxis, Record};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::format::{Reader, Writer};
 
-const MAGIC: [u8; 8] = *b"AFMLRUN1";
-const HEAD: usize = 32;
+const PAYLOAD: u8 = 9;
 
 /// Something that happens to runs.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,20 +13,24 @@ pub enum Event {
     /// A run is recorded, or recorded anew.
     Recorded {
         /// What is known of it.
-        record: Record,
+        record: Box<Record>,
         /// Its returns by session.
         series: Option<OnAxis>,
-        /// The payload of its answer, where that is small.
-        answer: Option<Vec<u8>>,
+        /// Where its answer is.
+        answer: AnswerAt,
     },
+    /// A run has another answer.
+    Answered(Digest, AnswerAt),
+    /// The payload of an answer, of the run that comes behind it.
+    Payload(Vec<u8>),
     /// What the digest of an axis stands for: bins of so many sessions.
     Axis(Digest, i64, Vec<i64>),
     /// What the digest of a strategy's code stands for, as JSON.
     Code(Digest, String),
     /// A run is spared from pruning, or no longer.
     Pinned(Digest, bool),
-    /// A run has its metrics alone.
-    Pruned(Digest, Option<Vec<u8>>),
+    /// A run has its metrics alone, and an answer that is made of these.
+    Pruned(Digest, AnswerAt),
     /// A run is gone, but for the ledger.
     Deleted(Digest),
     /// A backtest raised.
@@ -80,54 +76,36 @@ pub struct Split {
 }
 
 impl Event {
-    /// The bytes of its frame in the log.
+    /// Its bytes in the log.
     #[must_use]
-    pub fn frame(&self) -> Vec<u8> {
-        let mut event = Writer::new();
-        self.write(&mut event);
-        let event = event.finish();
-        let mut frame = Writer::new();
-        frame.raw(&MAGIC);
-        frame.u64(event.len() as u64);
-        frame.raw(&Digest::of(&event).0);
-        frame.raw(&event);
-        frame.finish()
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        self.write(&mut writer);
+        writer.finish()
     }
 
-    /// Reads the event of a frame, which begins with these bytes, and says how long the frame is.
+    /// Reads what `bytes` gave.
     ///
     /// # Errors
-    /// `Corrupt` where there is none, or not all of it.
-    pub fn read(bytes: &[u8]) -> Result<(Self, usize)> {
-        let mut head = Reader::new(bytes);
-        if head.array()? != MAGIC {
-            return Err(corrupt("it does not begin like one"));
-        }
-        let length = head.length()?;
-        let digest = head.digest()?;
-        let event = head.raw(length)?;
-        if Digest::of(event) != digest {
-            return Err(corrupt("it is not what was written"));
-        }
-        let mut reader = Reader::new(event);
+    /// `Corrupt` where it is something else.
+    pub fn read(bytes: &[u8]) -> Result<Self> {
+        let mut reader = Reader::new(bytes);
         let read = Self::parse(&mut reader)?;
-        Ok((read, HEAD + length))
+        if reader.is_empty() {
+            Ok(read)
+        } else {
+            Err(corrupt("it is longer than it should be"))
+        }
     }
 
-    /// Every event of a log, with the place and length of its frame; what is torn or damaged is passed over.
-    pub fn all(log: &[u8]) -> impl Iterator<Item = (u64, usize, Self)> {
-        let mut at = 0;
-        std::iter::from_fn(move || {
-            loop {
-                at += find(log.get(at..)?)?;
-                if let Ok((event, length)) = Self::read(&log[at..]) {
-                    let place = at as u64;
-                    at += length;
-                    return Some((place, length, event));
-                }
-                at += 1;
-            }
-        })
+    /// The payload in what `bytes` gave, if that is one.
+    #[must_use]
+    pub fn payload(bytes: &[u8]) -> Option<&[u8]> {
+        let mut reader = Reader::new(bytes);
+        if reader.u8().ok()? != PAYLOAD {
+            return None;
+        }
+        reader.bytes().ok()
     }
 
     fn write(&self, writer: &mut Writer) {
@@ -142,9 +120,16 @@ impl Event {
                 optional(writer, series.as_ref(), |writer, series| {
                     series.write(writer);
                 });
-                optional(writer, answer.as_ref(), |writer, answer| {
-                    writer.bytes(answer);
-                });
+                answer.write(writer);
+            }
+            Self::Answered(run, answer) => {
+                writer.u8(10);
+                writer.raw(&run.0);
+                answer.write(writer);
+            }
+            Self::Payload(payload) => {
+                writer.u8(PAYLOAD);
+                writer.bytes(payload);
             }
             Self::Axis(digest, width, bins) => {
                 writer.u8(1);
@@ -162,9 +147,7 @@ impl Event {
             Self::Pruned(run, answer) => {
                 writer.u8(4);
                 writer.raw(&run.0);
-                optional(writer, answer.as_ref(), |writer, answer| {
-                    writer.bytes(answer);
-                });
+                answer.write(writer);
             }
             Self::Deleted(run) => {
                 writer.u8(5);
@@ -185,10 +168,11 @@ impl Event {
     fn parse(reader: &mut Reader<'_>) -> Result<Self> {
         Ok(match reader.u8()? {
             0 => Self::Recorded {
-                record: Record::read(reader)?,
+                record: Box::new(Record::read(reader)?),
                 series: if_there(reader, OnAxis::read)?,
-                answer: if_there(reader, |reader| Ok(reader.bytes()?.to_vec()))?,
+                answer: AnswerAt::read(reader)?,
             },
+            PAYLOAD => Self::Payload(reader.bytes()?.to_vec()),
             1 => {
                 let (digest, width) = (reader.digest()?, reader.i64()?);
                 let count = reader.count()?;
@@ -197,22 +181,19 @@ impl Event {
             }
             2 => Self::Code(reader.digest()?, reader.text()?.to_owned()),
             3 => Self::Pinned(reader.digest()?, reader.u8()? != 0),
-            4 => {
-                let run = reader.digest()?;
-                let answer = if_there(reader, |reader| Ok(reader.bytes()?.to_vec()))?;
-                Self::Pruned(run, answer)
-            }
+            4 => Self::Pruned(reader.digest()?, AnswerAt::read(reader)?),
             5 => Self::Deleted(reader.digest()?),
             6 => Self::Failed(Failure::read(reader)?),
             7 => Self::Split(Split::read(reader)?),
             8 => Self::Frame(reader.digest()?, reader.text()?.to_owned()),
+            10 => Self::Answered(reader.digest()?, AnswerAt::read(reader)?),
             _ => return Err(corrupt("it is of a kind that is not known here")),
         })
     }
 }
 
 impl Failure {
-    fn write(&self, writer: &mut Writer) {
+    pub(super) fn write(&self, writer: &mut Writer) {
         writer.raw(&self.run);
         for text in [&self.strategy, &self.dataset, &self.purpose, &self.about] {
             writer.bytes(text.as_bytes());
@@ -220,7 +201,7 @@ impl Failure {
         writer.i64(self.at_ns);
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self> {
         Ok(Self {
             run: reader.array()?,
             strategy: reader.text()?.to_owned(),
@@ -233,7 +214,7 @@ impl Failure {
 }
 
 impl Split {
-    fn write(&self, writer: &mut Writer) {
+    pub(super) fn write(&self, writer: &mut Writer) {
         writer.bytes(self.split.as_bytes());
         writer.i64(self.fold);
         writer.i64(self.version);
@@ -242,7 +223,7 @@ impl Split {
         writer.bytes(self.about.as_bytes());
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self> {
         Ok(Self {
             split: reader.text()?.to_owned(),
             fold: reader.i64()?,
@@ -252,13 +233,6 @@ impl Split {
             about: reader.text()?.to_owned(),
         })
     }
-}
-
-/// Where the next frame may begin.
-fn find(bytes: &[u8]) -> Option<usize> {
-    bytes
-        .windows(MAGIC.len())
-        .position(|window| window == MAGIC)
 }
 
 fn tagged(writer: &mut Writer, tag: u8, digest: Digest, text: &str) {

@@ -1,20 +1,30 @@
 //! Runs: backtests, with what they returned, and the ledger of what was tried.
 
+mod asking;
 mod axes;
 mod book;
+mod catching_up;
 pub mod correlation;
 pub mod cscv;
 mod event;
+mod frame;
+mod marked;
 mod rankings;
 mod record;
+mod recording;
 pub mod returns;
+mod rows;
+mod schema;
 pub mod statistics;
+mod sums;
 mod tables;
 mod trials;
 
-pub use book::{Answer, Runs, Standing};
+pub use asking::Standing;
+pub use book::Runs;
 pub use event::{Failure, Split};
 pub use rankings::{Ranking, Wanted};
-pub use record::{Metric, OnAxis, Record, Role};
-pub use tables::{Found, State};
+pub use record::{AnswerAt, AnswerFile, Metric, OnAxis, Record, Role};
+pub use recording::Answer;
+pub use rows::{Found, State};
 pub use trials::{Family, Spread};

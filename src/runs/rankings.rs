@@ -1,9 +1,16 @@
 //! Questions to the index of runs: which are the best, and which there are.
 
-use super::record::Role;
-use super::tables::{Found, State, number_of, numbered};
+use super::record::{Metric, Record, Role};
+use super::rows::{Found, State, checked, content_of, lies, numbered};
+use super::schema::{entered, number_of};
 use crate::digest::Digest;
+use crate::error::{Error, Kind};
 use rusqlite::{Connection, Result, params, params_from_iter, types::Value};
+use std::collections::BTreeMap;
+
+/// Runs on one data that are ranked by looking at each; of more of them, the ranking of all data is
+/// gone through.
+const FEW: i64 = 500;
 
 /// Which runs are asked for.
 #[derive(Clone, Debug, Default)]
@@ -31,8 +38,74 @@ pub struct Ranking {
     pub differ: bool,
 }
 
-/// Ranks the trials of a strategy by a metric; those on some data alone where that is told.
-pub(super) fn best(
+/// Where a metric of a run ranks: the numbers of its strategy, of the metric and of its role.
+type Ladder = (i64, i64, u8);
+
+/// The metrics of a run: of several of one name the last.
+fn metrics(record: &Record) -> BTreeMap<&str, &Metric> {
+    let metrics = record.metrics.iter();
+    metrics
+        .map(|(name, value)| (name.as_str(), value))
+        .collect()
+}
+
+/// Enters the metrics of a run into the rankings.
+pub fn rank(index: &Connection, record: &Record, run: i64, content: i64) -> Result<()> {
+    let strategy = entered(index, &record.strategy)?;
+    for (name, value) in metrics(record) {
+        let ladder = (strategy, entered(index, name)?, record.role as u8);
+        if let Some(value) = value.ranked() {
+            let (strategy, name, role) = ladder;
+            index
+                .prepare_cached("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?, ?)")?
+                .execute(params![strategy, name, role, value, run, content])?;
+        }
+        count(index, ladder, content, value.ranked().is_some(), 1)?;
+    }
+    Ok(())
+}
+
+/// Takes the metrics of a run out of the rankings.
+pub fn unrank(index: &Connection, record: &Record, run: i64, content: i64) -> Result<()> {
+    let strategy = entered(index, &record.strategy)?;
+    for (name, value) in metrics(record) {
+        let ladder = (strategy, entered(index, name)?, record.role as u8);
+        if let Some(value) = value.ranked() {
+            let (strategy, name, role) = ladder;
+            index
+                .prepare_cached(
+                    "DELETE FROM metrics
+                     WHERE strategy = ? AND name = ? AND role = ? AND value = ? AND run = ?",
+                )?
+                .execute(params![strategy, name, role, value, run])?;
+        }
+        count(index, ladder, content, value.ranked().is_some(), -1)?;
+    }
+    Ok(())
+}
+
+/// Counts a run more on some data, or one less.
+fn count(
+    index: &Connection,
+    (strategy, name, role): Ladder,
+    content: i64,
+    is_ranked: bool,
+    more: i64,
+) -> Result<()> {
+    let (ranked, unranked) = if is_ranked { (more, 0) } else { (0, more) };
+    let ladder = params![strategy, name, role, content, ranked, unranked];
+    index
+        .prepare_cached(
+            "INSERT INTO rankings VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT DO UPDATE SET ranked = ranked + ?5, unranked = unranked + ?6",
+        )?
+        .execute(ladder)
+        .map(drop)
+}
+
+/// Ranks the trials of a strategy by a metric; all runs of it that are on some data where that is
+/// told.
+pub fn best(
     index: &Connection,
     (strategy, metric): (&str, &str),
     maximize: bool,
@@ -40,52 +113,122 @@ pub(super) fn best(
     data: Option<Digest>,
 ) -> Result<Ranking> {
     let numbers = number_of(index, strategy)?.zip(number_of(index, metric)?);
-    let Some((strategy, metric)) = numbers else {
+    let content = data.map(|data| content_of(index, data)).transpose()?;
+    let (Some((of, name)), None | Some(Some(_))) = (numbers, content) else {
         return Ok(Ranking::default());
     };
-    let order = if maximize { "DESC" } else { "ASC" };
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let trial = Role::Trial as u8;
-    let runs: Vec<i64> = match data {
-        None => {
-            let query = format!(
-                "SELECT run FROM metrics WHERE strategy = ? AND name = ? AND role = ?
-                 ORDER BY value {order}, run LIMIT ?"
-            );
-            column(index, &query, params![strategy, metric, trial, most])?
-        }
-        Some(data) => {
-            let query = format!(
-                "SELECT run FROM metrics INDEXED BY metrics_of_data
-                 WHERE data = ? AND strategy = ? AND name = ? ORDER BY value {order}, run LIMIT ?"
-            );
-            column(index, &query, params![data.0, strategy, metric, most])?
-        }
+    let content = content.flatten();
+    let roles: &[Role] = if content.is_none() {
+        &[Role::Trial]
+    } else {
+        &[Role::Trial, Role::Test]
     };
-    let unranked = index
-        .prepare_cached("SELECT count(*) FROM unranked WHERE strategy = ? AND name = ?")?
-        .query_row([strategy, metric], |row| row.get(0))?;
-    let runs: Vec<Found> = runs
-        .into_iter()
-        .map(|number| numbered(index, number))
-        .collect::<Result<_>>()?;
-    let differ = data.is_none()
-        && index
-            .prepare_cached(
-                "SELECT min(data) IS NOT max(data) FROM runs WHERE strategy = ? AND role = ?",
-            )?
-            .query_row(params![strategy, trial], |row| row.get(0))?;
-    Ok(Ranking {
-        runs,
-        unranked,
-        differ,
-    })
+    let mut ranking = Ranking::default();
+    let mut ranked = Vec::new();
+    for role in roles {
+        let ladder = (of, name, *role as u8);
+        let (contents, count, unranked) = counts(index, ladder, content)?;
+        ranking.unranked += unranked;
+        ranking.differ |= contents > 1;
+        ranked.extend(match content {
+            Some(content) if count <= FEW => few(index, ladder, content, metric)?,
+            _ => top(index, ladder, content, maximize, most)?,
+        });
+    }
+    ranked.sort_by(|(one, first), (other, second)| {
+        let order = if maximize {
+            other.total_cmp(one)
+        } else {
+            one.total_cmp(other)
+        };
+        order.then(first.cmp(second))
+    });
+    for (value, run) in ranked.into_iter().take(most) {
+        let found = checked(numbered(index, run)?, |found| {
+            found.record.strategy == strategy
+                && found.state != State::Deleted
+                && data.is_none_or(|data| found.record.data == data)
+                && found.record.metric(metric).and_then(Metric::ranked) == Some(value)
+        })?;
+        ranking.runs.push(found);
+    }
+    Ok(ranking)
+}
+
+/// On how many data sets runs are ranked (as far as that is more than one), how many runs are, and how
+/// many are not.
+fn counts(
+    index: &Connection,
+    (strategy, name, role): Ladder,
+    content: Option<i64>,
+) -> Result<(i64, i64, i64)> {
+    index
+        .prepare_cached(
+            "SELECT coalesce(sum(ranked > 0), 0), coalesce(sum(ranked), 0), coalesce(sum(unranked), 0)
+             FROM rankings
+             WHERE strategy = ?1 AND name = ?2 AND role = ?3 AND (?4 IS NULL OR content = ?4)",
+        )?
+        .query_row(params![strategy, name, role, content], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+}
+
+/// Value and number of the best runs, in order; on some data, or on any.
+fn top(
+    index: &Connection,
+    (strategy, name, role): Ladder,
+    content: Option<i64>,
+    maximize: bool,
+    most: usize,
+) -> Result<Vec<(f64, i64)>> {
+    let order = if maximize { "DESC" } else { "ASC" };
+    let which = if content.is_some() {
+        "AND content = ?5"
+    } else {
+        "AND ?5 IS NULL"
+    };
+    let mut query = index.prepare_cached(&format!(
+        "SELECT value, run FROM metrics WHERE strategy = ?1 AND name = ?2 AND role = ?3 {which}
+         ORDER BY value {order}, run LIMIT ?4"
+    ))?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    query
+        .query_map(params![strategy, name, role, most, content], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .collect()
+}
+
+/// Value and number of all runs on some data, in no order.
+fn few(
+    index: &Connection,
+    (strategy, _, role): Ladder,
+    content: i64,
+    metric: &str,
+) -> Result<Vec<(f64, i64)>> {
+    let columns = Found::COLUMNS;
+    let mut query = index.prepare_cached(&format!(
+        "SELECT {columns} FROM runs WHERE content = ? AND strategy = ? AND state < ?"
+    ))?;
+    let deleted = State::Deleted as u8;
+    let found = query.query_map(params![content, strategy, deleted], Found::of)?;
+    let mut ranked = Vec::new();
+    for found in found {
+        let found = found?;
+        let value = found.record.metric(metric).and_then(Metric::ranked);
+        if found.record.role as u8 == role {
+            ranked.extend(value.map(|value| (value, found.number)));
+        }
+    }
+    Ok(ranked)
 }
 
 /// The runs that are asked for, in the order in which they were recorded first.
-pub(super) fn select(index: &Connection, wanted: &Wanted<'_>) -> Result<Vec<Found>> {
-    let (filter, values) = filter(index, wanted)?;
+pub fn select(index: &Connection, wanted: &Wanted<'_>) -> Result<Vec<Found>> {
     let columns = Found::COLUMNS;
+    let Some((filter, values)) = filter(index, wanted)? else {
+        return Ok(Vec::new());
+    };
     let most = wanted
         .most
         .map_or(-1, |most| i64::try_from(most).unwrap_or(-1));
@@ -94,60 +237,57 @@ pub(super) fn select(index: &Connection, wanted: &Wanted<'_>) -> Result<Vec<Foun
     let mut query = index.prepare(&query)?;
     let rows = query.query_map(params_from_iter(values), Found::of)?;
     let mut found: Vec<Found> = rows.collect::<Result<_>>()?;
+    let is_right = |found: &Found| {
+        let record = &found.record;
+        wanted.strategy.is_none_or(|name| record.strategy == name)
+            && wanted.data.is_none_or(|data| record.data == data)
+            && wanted.parameters.is_none_or(|own| record.parameters == own)
+    };
+    if !found.iter().all(is_right) {
+        return Err(lies(Error::new(
+            Kind::Corrupt,
+            "a row is found as what it is not",
+        )));
+    }
     found.reverse();
     Ok(found)
 }
 
-/// The ids of the runs that are asked for, in the order in which they were recorded first.
-pub(super) fn ids(index: &Connection, wanted: &Wanted<'_>) -> Result<Vec<Digest>> {
-    let (filter, values) = filter(index, wanted)?;
-    let mut query = index.prepare(&format!(
-        "SELECT run FROM runs WHERE {filter} ORDER BY number"
-    ))?;
-    let rows = query.query_map(params_from_iter(values), |row| row.get(0).map(Digest))?;
+/// The ids of all runs, in the order in which they were recorded first.
+pub fn ids(index: &Connection) -> Result<Vec<Digest>> {
+    let mut query = index.prepare_cached("SELECT run FROM runs WHERE state < ? ORDER BY number")?;
+    let rows = query.query_map([State::Deleted as u8], |row| row.get(0).map(Digest))?;
     rows.collect()
 }
 
-/// How many runs there are, and of which strategies.
-pub(super) fn count(index: &Connection) -> Result<Vec<(String, i64)>> {
-    let mut query = index.prepare_cached(
-        "SELECT names.name, count(*) FROM runs JOIN names ON names.number = runs.strategy
-         WHERE state < ? GROUP BY runs.strategy ORDER BY runs.strategy",
-    )?;
-    let rows = query.query_map([State::Deleted as i64], |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    })?;
-    rows.collect()
-}
-
-fn filter(index: &Connection, wanted: &Wanted<'_>) -> Result<(String, Vec<Value>)> {
-    let mut conditions = Vec::new();
+/// A condition on rows; `None` where it names what no run has.
+fn filter(index: &Connection, wanted: &Wanted<'_>) -> Result<Option<(String, Vec<Value>)>> {
+    let mut conditions = vec![];
     let mut values = Vec::new();
-    if let Some(strategy) = wanted.strategy {
-        conditions.push("strategy = ?".to_owned());
-        values.push(Value::Integer(number_of(index, strategy)?.unwrap_or(-1)));
+    if let Some(data) = wanted.data {
+        let Some(content) = content_of(index, data)? else {
+            return Ok(None);
+        };
+        conditions.push("content = ?".to_owned());
+        values.push(Value::Integer(content));
     }
-    conditions.push("role IN (0, 1)".to_owned());
-    for (name, digest) in [("data", wanted.data), ("parameters", wanted.parameters)] {
-        if let Some(digest) = digest {
-            conditions.push(format!("{name} = ?"));
-            values.push(Value::Blob(digest.0.to_vec()));
-        }
+    if let Some(strategy) = wanted.strategy {
+        let Some(strategy) = number_of(index, strategy)? else {
+            return Ok(None);
+        };
+        conditions.push("strategy = ?".to_owned());
+        values.push(Value::Integer(strategy));
+    }
+    if let Some(parameters) = wanted.parameters {
+        conditions.push("parameters = ?".to_owned());
+        values.push(Value::Blob(parameters.0.to_vec()));
     }
     if wanted.states.is_empty() {
-        conditions.push(format!("state < {}", State::Deleted as i64));
+        conditions.push(format!("state < {}", State::Deleted as u8));
     } else {
-        let states = wanted
-            .states
-            .iter()
-            .map(|state| (*state as i64).to_string());
-        let states: Vec<String> = states.collect();
+        let states = wanted.states.iter();
+        let states: Vec<String> = states.map(|state| (*state as u8).to_string()).collect();
         conditions.push(format!("state IN ({})", states.join(", ")));
     }
-    Ok((conditions.join(" AND "), values))
-}
-
-fn column(index: &Connection, query: &str, values: impl rusqlite::Params) -> Result<Vec<i64>> {
-    let mut query = index.prepare_cached(query)?;
-    query.query_map(values, |row| row.get(0))?.collect()
+    Ok(Some((conditions.join(" AND "), values)))
 }

@@ -70,6 +70,72 @@ pub struct Record {
     pub about: String,
 }
 
+/// Where the answer of a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerAt {
+    /// There is none.
+    Nowhere,
+    /// In the log. In an event: so many bytes before its frame, in a frame of so many; in a row: the
+    /// place of that, and the same.
+    Log(u64, u64),
+    /// In a file of its folder, of this name.
+    File(AnswerFile),
+}
+
+/// The file of an answer. A run that is recorded again gets another one than it has, so that it has
+/// the first for as long as it needs it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AnswerFile {
+    /// The first.
+    #[default]
+    One,
+    /// The other.
+    Other,
+}
+
+impl AnswerFile {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::One => "answer",
+            Self::Other => "answer-again",
+        }
+    }
+}
+
+impl AnswerAt {
+    /// Where an event means whose frame lies at a place.
+    pub(super) fn seen_from(self, place: u64) -> Self {
+        match self {
+            Self::Log(before, length) => Self::Log(place.saturating_sub(before), length),
+            other => other,
+        }
+    }
+
+    pub(super) fn write(self, writer: &mut Writer) {
+        match self {
+            Self::Nowhere => writer.u8(0),
+            Self::Log(place, length) => {
+                writer.u8(1);
+                writer.u64(place);
+                writer.u64(length);
+            }
+            Self::File(AnswerFile::One) => writer.u8(2),
+            Self::File(AnswerFile::Other) => writer.u8(3),
+        }
+    }
+
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self> {
+        Ok(match reader.u8()? {
+            0 => Self::Nowhere,
+            1 => Self::Log(reader.u64()?, reader.u64()?),
+            2 => Self::File(AnswerFile::One),
+            _ => Self::File(AnswerFile::Other),
+        })
+    }
+}
+
 /// The returns of a run by session, without the bins of sessions that they are in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OnAxis {
@@ -164,26 +230,11 @@ impl Record {
         })
     }
 
-    /// The bytes that a row holds, with a check over them.
+    /// The value of a metric; of several of one name the last.
     #[must_use]
-    pub fn body(&self) -> Vec<u8> {
-        let mut writer = Writer::new();
-        self.write(&mut writer);
-        let body = writer.finish();
-        [&Digest::of(&body).0[..], &body].concat()
-    }
-
-    /// Reads what `body` gave.
-    ///
-    /// # Errors
-    /// `Corrupt` where it is something else.
-    pub fn of_body(body: &[u8]) -> Result<Self> {
-        let damaged = || Error::new(Kind::Corrupt, "a row of a run is not what was written");
-        let (digest, body) = body.split_at_checked(Digest::SIZE).ok_or_else(damaged)?;
-        if Digest::of(body).0 != digest {
-            return Err(damaged());
-        }
-        Self::read(&mut Reader::new(body))
+    pub fn metric(&self, name: &str) -> Option<&Metric> {
+        let mut metrics = self.metrics.iter().rev();
+        metrics.find(|(own, _)| own == name).map(|(_, value)| value)
     }
 }
 
@@ -198,6 +249,8 @@ impl Metric {
             Self::Text(_) => None,
         }
         .filter(|value| value.is_finite())
+        // Zeroes of both signs are one rank.
+        .map(|value| value + 0.0)
     }
 
     fn write(&self, writer: &mut Writer) {

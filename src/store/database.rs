@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a database that was locked is left alone.
 const REST: Duration = Duration::from_secs(30);
+/// More than are prepared for any one database: preparing one takes longer than most questions.
+const STATEMENTS: usize = 96;
 /// How often a database may be replaced while it is being changed.
 const TRIES: usize = 4;
 
@@ -33,13 +35,6 @@ pub trait Home: Debug + Send + Sync {
     fn replace(&self, damaged: FileIdentity) -> Result<()>;
     /// Whether machines share the folder.
     fn is_network(&self) -> bool;
-    /// Fills a new one with what is known elsewhere.
-    ///
-    /// # Errors
-    /// That can't be entered.
-    fn fill(&self, _database: &Connection) -> rusqlite::Result<()> {
-        Ok(())
-    }
 }
 
 /// What a database holds.
@@ -53,6 +48,9 @@ pub struct Schema {
     pub version: i64,
     /// A table that each of them has.
     pub main_table: &'static str,
+    /// Whether all of it can be made again of other files, which are on the medium before it: then a
+    /// change need not be, and a loss of power may take the last ones back.
+    pub is_made_of_others: bool,
 }
 
 /// A database, opened when it is first needed.
@@ -191,18 +189,22 @@ impl Database {
             let known = held.open.take().filter(|open| self.is_current_file(open));
             let file = known.as_ref().map(|open| open.file);
             let opened = known.map_or_else(|| self.opened(), Ok);
-            let mut only_read = false;
+            let (mut only_read, mut is_ours) = (false, false);
             let done = opened.and_then(|open| {
                 only_read = open.connection.is_readonly("main").unwrap_or(true);
                 let done = work(&open.connection);
-                if !done.as_ref().is_err_and(is_fatal) {
+                if let Err(error) = &done {
+                    is_ours = may_be_ours(error) && self.is_sound(&open.connection);
+                }
+                if is_ours || !done.as_ref().is_err_and(is_fatal) {
                     held.open = Some(open);
                 }
                 Ok(done?)
             });
+            let may_replace = !(replaced || only_read || is_ours);
             match done {
                 Ok(done) => return Ok(done),
-                Err(Trouble::Sql(error)) if is_damage(&error) && !replaced && !only_read => {
+                Err(Trouble::Sql(error)) if may_replace && is_damage(&error) => {
                     replaced = true;
                     let file = file.unwrap_or_else(|| self.home.identity());
                     self.home.replace(file)?;
@@ -221,7 +223,8 @@ impl Database {
     fn opened(&self) -> std::result::Result<Open, Trouble> {
         let path = self.home.prepare();
         let schema = &self.schema;
-        let connection = match connect(&path, !self.home.is_network()) {
+        let lasts = !schema.is_made_of_others || self.home.is_network();
+        let connection = match connect(&path, !self.home.is_network(), lasts) {
             Err(error) if !is_damage(&error) && !is_locked(&error) => {
                 read_only(&path, schema.main_table).map_err(|_| error)?
             }
@@ -237,7 +240,6 @@ impl Database {
             let undo = Undo(&connection);
             connection.execute_batch("BEGIN IMMEDIATE")?;
             connection.execute_batch(schema.tables)?;
-            self.home.fill(&connection)?;
             connection.pragma_update(None, "user_version", schema.version)?;
             connection.execute_batch("COMMIT")?;
             drop(undo);
@@ -246,7 +248,26 @@ impl Database {
         Ok(Open { connection, file })
     }
 
+    /// Whether the tables are ours, and what is in them agrees.
+    fn is_sound(&self, database: &Connection) -> bool {
+        let check = || {
+            let own = Connection::open_in_memory()?;
+            own.execute_batch(self.schema.tables)?;
+            let agrees: String =
+                database.pragma_query_value(None, "integrity_check", |row| row.get(0))?;
+            Ok::<_, rusqlite::Error>(agrees == "ok" && tables_of(&own)? == tables_of(database)?)
+        };
+        check().unwrap_or(false)
+    }
+
     fn told(&self, error: rusqlite::Error) -> Error {
+        let error = match error {
+            rusqlite::Error::ToSqlConversionFailure(inner) => match inner.downcast::<Error>() {
+                Ok(own) => return *own,
+                Err(inner) => rusqlite::Error::ToSqlConversionFailure(inner),
+            },
+            error => error,
+        };
         let (what, path) = (self.schema.what, self.home.path());
         let shown = path.display();
         let (kind, what) = match error.sqlite_error_code() {
@@ -278,13 +299,14 @@ impl Drop for Undo<'_> {
     }
 }
 
-fn connect(path: &Path, shared: bool) -> rusqlite::Result<Connection> {
+fn connect(path: &Path, shared: bool, lasts: bool) -> rusqlite::Result<Connection> {
     let database = Connection::open(path)?;
     database.busy_timeout(PATIENCE)?;
+    database.set_prepared_statement_cache_capacity(STATEMENTS);
     let journal = if shared { "wal" } else { "delete" };
     // Of several processes that make it at once, all but one are refused without a wait.
     patiently(|| database.pragma_update(None, "journal_mode", journal))?;
-    database.pragma_update(None, "synchronous", "full")?;
+    database.pragma_update(None, "synchronous", if lasts { "full" } else { "normal" })?;
     // Views and triggers are nobody's but a forger's here.
     database.pragma_update(None, "trusted_schema", false)?;
     // Reads something: a folder without permissions shows here.
@@ -330,9 +352,32 @@ fn is_locked(error: &rusqlite::Error) -> bool {
     )
 }
 
+/// What is not the database's, within a question to it or a change of it.
+#[must_use]
+pub fn outside(error: Error) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
+}
+
+/// The tables and indexes of a database.
+fn tables_of(database: &Connection) -> rusqlite::Result<Vec<String>> {
+    let tables = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
+    let mut query = database.prepare(tables)?;
+    query.query_map([], |row| row.get(0))?.collect()
+}
+
 /// Whether the connection is of no use after an error.
 fn is_fatal(error: &rusqlite::Error) -> bool {
-    !is_locked(error) && error.sqlite_error_code() != Some(ErrorCode::DiskFull)
+    let is_outside = matches!(error, rusqlite::Error::ToSqlConversionFailure(_));
+    !is_outside && !is_locked(error) && error.sqlite_error_code() != Some(ErrorCode::DiskFull)
+}
+
+/// Whether an error may be that of a statement of ours, and no damage.
+fn may_be_ours(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(
+        code,
+        Some(ErrorCode::Unknown | ErrorCode::ConstraintViolation)
+    )
 }
 
 /// Whether the file is no database, or holds other tables or rows than ours.

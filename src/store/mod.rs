@@ -27,10 +27,11 @@ mod upkeep;
 mod waits;
 
 pub use changes::Mark;
-pub use database::{Database, FileIdentity, Home, Schema};
+pub use database::{Database, FileIdentity, Home, Schema, outside};
 pub use export::Exported;
 pub use files::{
-    Cut, Grab, Lease, RunFiles, Seen, SeriesFiles, Watch, hex_bytes, hex_text, secret,
+    Cut, Grab, Lease, LockedLog, RunDraft, RunFiles, RunLog, Seen, SeriesFiles, Watch, hex_bytes,
+    hex_text, secret,
 };
 pub use flight::{Flight, Flights, Lead, Outcome, Ticket};
 pub use import::{Imported, Judge};
@@ -172,6 +173,16 @@ impl Store {
     pub fn created(&self, key: Digest) -> Result<Option<i64>> {
         let place = self.find(key, false)?;
         Ok(place.map(|place| place.created_ns))
+    }
+
+    /// When the answer to a key was computed, ns UTC, and what it says of itself.
+    ///
+    /// # Errors
+    /// The index can't be asked.
+    pub fn described(&self, key: Digest) -> Result<Option<(i64, Meta)>> {
+        let place = self.find(key, false)?;
+        let described = place.map(|place| (place.created_ns, self.meta(key, &place)));
+        Ok(described.map(|(created_ns, meta)| (created_ns, meta.unwrap_or_default())))
     }
 
     fn load(&self, key: Digest, place: &Place, writes: bool) -> Result<Option<Found>> {

@@ -212,7 +212,7 @@ fn too_large(size: usize, limit: u64) -> Error {
 mod tests {
     use super::{Draft, Put, Store};
     use crate::digest::Digest;
-    use crate::format::{Meta, Source};
+    use crate::format::{Compression, Meta, Seen, Source};
     use crate::store::Options;
 
     fn draft(size: usize, created_ns: i64) -> Draft {
@@ -230,6 +230,28 @@ mod tests {
             compression: None,
             pickled: false,
         }
+    }
+
+    #[test]
+    fn a_result_says_what_it_has_seen_wherever_and_however_it_lies() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store"), Options::default()).unwrap();
+        let epoch = store.epoch("m.f").unwrap();
+        for size in [10, 100_000] {
+            for pack in [None, Some(Compression::Zstd)] {
+                let mut draft = draft(size, 1);
+                draft.meta.seen = Seen::of(Some(7)).with(Seen::open_ended());
+                if let Some(how) = pack {
+                    draft.pack(how).unwrap();
+                }
+                store.put(&draft, epoch).unwrap();
+                let found = store.get(draft.key, true).unwrap().unwrap();
+                assert_eq!(found.head.seen, draft.meta.seen);
+                let described = store.described(draft.key).unwrap();
+                assert_eq!(described, Some((1, draft.meta)));
+            }
+        }
+        assert_eq!(store.described(Digest::of(b"other")).unwrap(), None);
     }
 
     #[test]

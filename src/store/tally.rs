@@ -141,11 +141,6 @@ impl Tally {
         counted.store(counted.load(Relaxed).wrapping_add(more), Relaxed);
     }
 
-    /// As `spend`, in the same way.
-    pub fn spend_alone(&self, count: Count, time: Duration) {
-        self.add_alone(count, nanoseconds(time));
-    }
-
     /// Some more time for something.
     pub fn spend(&self, count: Count, time: Duration) {
         self.add(count, nanoseconds(time));

@@ -1,6 +1,9 @@
+import contextlib
 import importlib
 import linecache
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 
@@ -24,6 +27,8 @@ def home(tmp_path_factory):
         for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
             patch.setenv(name, str(folder))
         patch.delenv("AFML_CACHE_KEY", raising=False)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
         yield folder
 
 
@@ -56,6 +61,75 @@ def vendor(vendor_process):
     """A vendor without faults; its log goes on from test to test."""
     vendor_process.reset()
     return vendor_process
+
+
+@pytest.fixture(scope="session")
+def mlflow():
+    """MLflow, imported; what it warns of meanwhile is not ours."""
+    pytest.importorskip("mlflow", reason="tracking is tested with MLflow itself")
+    from mlflow_runs import load_mlflow
+
+    return load_mlflow()
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory, mlflow):
+    """A database with all of MLflow's tables, which take a second to make."""
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    mlflow.MlflowClient(tracking_uri=f"sqlite:///{path}")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")  # half the waiting for the disk
+    return path
+
+
+@pytest.fixture
+def database(tmp_path, empty_database):
+    """The tracking URI of a database of this test's own."""
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.fixture
+def tracker(database, monkeypatch):
+    """An integration with a database; none is set up for the process."""
+    from afml_cache.mlflow import MLflowCacheIntegration, integration
+
+    monkeypatch.setattr(integration._Chosen, "integration", None)
+    return MLflowCacheIntegration("tests", database)
+
+
+@pytest.fixture
+def logged(tracker):
+    """What the tracker of this test has logged."""
+    from mlflow_runs import Logged
+
+    return Logged(tracker)
+
+
+@pytest.fixture(scope="session")
+def starting_server(tmp_path_factory):
+    """A tracking server on its way: it takes seconds to start, in which other tests run."""
+    from mlflow_servers import RealServer
+
+    server = RealServer(tmp_path_factory.mktemp("server"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def server(starting_server, mlflow):
+    """A tracking server."""
+    return starting_server.wait()
+
+
+@pytest.fixture
+def front(server):
+    """A server of this test's own before the real one."""
+    from mlflow_servers import Front
+
+    before = Front(server)
+    yield before
+    before.stop()
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ pytest.importorskip("rich", reason="the example prints its table with `rich`")
 
 QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart.py"
 CALLS = {"features": 1, "labels": 1, "volatility by month": 11, "backtest grid": 30}
+RESULTS = ("labels", "volatility", "best", "trials", "deflated")
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,13 @@ class Run:
 
     def hits(self) -> dict[str, int]:
         return {stage: int(self.table[stage][2]) for stage in CALLS}
+
+    def best(self) -> list[str]:
+        return [line for line in self.results if line.startswith("best")]
+
+    def trials(self) -> int:
+        [line] = [line for line in self.results if line.startswith("trials")]
+        return int(line.split()[1].rstrip(","))
 
 
 def run(cache: Path, *options: str, script: Path = QUICKSTART, hash_seed: int = 0) -> Run:
@@ -45,7 +55,7 @@ def run(cache: Path, *options: str, script: Path = QUICKSTART, hash_seed: int = 
     return Run(
         bodies=bodies,
         table={stage: counts for stage, *counts in cells},
-        results=[line for line in lines if line.startswith(("labels", "volatility", "best"))],
+        results=[line for line in lines if line.startswith(RESULTS)],
     )
 
 
@@ -60,7 +70,9 @@ def test_the_first_run_computes_every_stage(cold: tuple[Path, Run]) -> None:
     _, first = cold
     assert len(first.bodies) == sum(CALLS.values())
     assert first.hits() == dict.fromkeys(CALLS, 0)
-    assert len([line for line in first.results if line.startswith("best")]) == 3
+    assert len(first.best()) == 3
+    deflated, alone = map(float, re.findall(r"0\.\d+", first.results[-1]))
+    assert 0 < deflated < alone < 1
 
 
 def test_a_second_process_computes_nothing_and_prints_the_same(cold: tuple[Path, Run]) -> None:
@@ -81,7 +93,8 @@ def test_fresh_computes_again_and_prints_the_same(cold: tuple[Path, Run]) -> Non
 def test_a_changed_cost_recomputes_the_backtests_alone(
     cold: tuple[Path, Run], tmp_path: Path
 ) -> None:
-    cache, first = cold
+    folder, first = cold
+    cache = shutil.copytree(folder, tmp_path / "cache")  # its trials count for the strategy
     source = QUICKSTART.read_text(encoding="utf-8")
     edited = source.replace("COST_PER_TURN = 0.00002", "COST_PER_TURN = 0.0001")
     assert edited != source
@@ -91,7 +104,8 @@ def test_a_changed_cost_recomputes_the_backtests_alone(
     dearer = run(cache, script=script)
     assert dearer.hits() == {**CALLS, "backtest grid": 0}
     assert len(dearer.bodies) == CALLS["backtest grid"]
-    assert dearer.results != first.results
+    assert not {*dearer.best()} & {*first.best()}
+    assert (first.trials(), dearer.trials()) == (30, 60)
 
 
 def test_another_place_and_another_comment_still_hit(

@@ -6,6 +6,8 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from afml_cache import _native
 from afml_cache.ranges.completing import Completion
 from afml_cache.ranges.deriving import (
@@ -29,6 +31,7 @@ from afml_cache.ranges.planning import calls_of, listed
 from afml_cache.ranges.requests import Request
 from afml_cache.ranges.series import Hot
 from afml_cache.ranges.simulation import simulated_now
+from afml_cache.ranges.telling import tell
 from afml_cache.ranges.windows import together
 
 if TYPE_CHECKING:
@@ -115,6 +118,8 @@ class Answerer:
         ):
             return None
         begin, stop = hot.window.rows(bounds.clip_first, bounds.clip_stop)
+        if _native.is_watching():
+            tell(series, bounds, hot.window.at[begin:stop], self.clock())
         self.filler.counts.count(series.name, stop - begin, 0, 0)
         return hot.window.held_as(series.form, output).slice(begin, stop)
 
@@ -155,7 +160,11 @@ class Answerer:
     def answered(self, request: Request, output: Any, allow_partial: bool | None) -> Step[Any]:
         """Fetch what a request lacks, and give its bars; count it."""
         with request.counted():
-            return (yield from self._answered(request, output, allow_partial))
+            try:
+                return (yield from self._answered(request, output, allow_partial))
+            finally:
+                if _native.is_watching():
+                    tell(request.series, request.bounds, request.at, self.clock())
 
     def _answered(self, request: Request, output: Any, allow_partial: bool | None) -> Step[Any]:
         series = request.series
@@ -243,9 +252,11 @@ class Answerer:
         answers = [one.answer for one in found]
         form = functools.reduce(Form.merge, [one.form for one in answers])
         clip = bounds.clip_first, bounds.clip_stop
-        parts = [one.table[slice(*map(int, one.at.searchsorted(clip)))] for one in answers]
-        table = together(parts)
+        rows = [slice(*map(int, one.at.searchsorted(clip))) for one in answers]
+        table = together([one.table[some] for one, some in zip(answers, rows, strict=True)])
         request.rows = table.height
+        given = [one.at[some] for one, some in zip(answers, rows, strict=True)]
+        request.at = np.concatenate(given)
         return write(form, table, output)
 
     def _value(self, request: Request, output: Any) -> tuple[Any, int]:
@@ -264,11 +275,14 @@ class Answerer:
             if window is not None and stop <= opened:
                 self._warm(request, window)
                 rows = window.rows(first, stop)
+                request.at = window.at[slice(*rows)]
                 return window.given(series.form, output, *rows), rows[1] - rows[0]
             # An answer may have shown that bars begin earlier than they were thought to.
             began = min(request.opened, opened)
             tail = forming(series, (first, stop), began, opened, request.failed())
             table = together([series.table(first, min(stop, opened)), tail])
+            if _native.is_watching():
+                request.at = series.positions(table[-1:])
             return write(series.form, table, output), table.height
 
     def _warm(self, request: Request, window: Window) -> None:

@@ -84,9 +84,11 @@ class Loader:
         given = {name: values[name] for name in self._key}
         given |= dict(zip(self._times, (start, end), strict=True))
         if self._by_name:
-            return Call(self.function, (), given, inline=self.awaitable, abandonable=True)
+            return Call(
+                self.function, (), given, inline=self.awaitable, abandonable=True, apart=True
+            )
         placed = tuple(given.values())
-        return Call(self.function, placed, inline=self.awaitable, abandonable=True)
+        return Call(self.function, placed, inline=self.awaitable, abandonable=True, apart=True)
 
     def around(self, function: Callable[..., Any]) -> Loader:
         """Give a loader around another function, which is called as this one is."""

@@ -52,7 +52,9 @@ class LoaderOfMany:
         rest = {name: value for name, value in values.items() if name != self._part}
         given = {**rest, "start": start, "end": end}
         inline = gives_awaitable(self._function)
-        return Call(self._function, (values[self._part],), given, inline, abandonable=True)
+        return Call(
+            self._function, (values[self._part],), given, inline, abandonable=True, apart=True
+        )
 
 
 @dataclass(eq=False)

@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from afml_cache.exceptions import CacheConfigError, LoaderError, PartialCoverageError
 from afml_cache.ranges.answers import Asked, Told
 from afml_cache.ranges.deriving import LackingError, begins, doubtful
@@ -78,6 +80,8 @@ class Request:
     fetched: int = 0
     rows: int = 0
     """How many it is answered with."""
+    at: np.ndarray[Any, Any] = field(default_factory=lambda: np.empty(0, np.int64))
+    """Where the last of them stand."""
     heeds_failures: bool = False
     """Whether what failed a moment ago is left alone: nobody waits for it."""
     opened: int = 0

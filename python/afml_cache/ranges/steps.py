@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import threading
@@ -9,8 +10,11 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
+from afml_cache import _native
+
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
+    from contextlib import AbstractContextManager
 
 T = TypeVar("T")
 
@@ -35,6 +39,9 @@ class Call:
     abandonable
         A cancelled task leaves it alone in its thread, and its result is lost. Else the task waits
         for its end, so that no lock is given back while a write is still going on.
+    apart
+        It is called outside of the simulation and of the computations around: what it gives is kept
+        for all.
     """
 
     function: Callable[..., Any]
@@ -42,10 +49,17 @@ class Call:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     inline: bool = False
     abandonable: bool = False
+    apart: bool = False
 
     def now(self) -> Any:
         """Call the function here."""
-        return self.function(*self.args, **self.kwargs)
+        with self.place():
+            return self.function(*self.args, **self.kwargs)
+
+    def place(self) -> AbstractContextManager[None]:
+        """Give where the function is called, and what it gives is awaited."""
+        is_apart = self.apart and _native.is_watching()
+        return _native.Apart() if is_apart else contextlib.nullcontext()
 
 
 @dataclass(frozen=True, slots=True)

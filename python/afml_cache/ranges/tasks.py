@@ -81,7 +81,10 @@ async def _await(effect: Effect, *, inline: bool) -> Any:
         value = await _in_a_thread(effect)
     if asyncio.isfuture(value):  # another may wait for it too: it is not cancelled with this task
         return await asyncio.shield(value)
-    return await value if inspect.isawaitable(value) else value
+    if not inspect.isawaitable(value):
+        return value
+    with effect.place():
+        return await value
 
 
 async def _in_a_thread(call: Call) -> Any:

@@ -108,11 +108,12 @@ def _called(call: Call, *, in_loop: bool) -> Any:
             raise _in_a_loop(call.function)
         value.close()
         raise _in_a_loop(value)
-    return asyncio.run(_awaited(value))
+    return asyncio.run(_awaited(call, value))
 
 
-async def _awaited(value: Any) -> Any:
-    return await value
+async def _awaited(call: Call, value: Any) -> Any:
+    with call.place():
+        return await value
 
 
 def _in_a_loop(what: Any) -> CacheConfigError:

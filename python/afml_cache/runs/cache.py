@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheConfigError, CacheCorruptError
+from afml_cache.look_ahead import note_seen, refuse_future, seen_until
 from afml_cache.modes import looks_up, writes
 from afml_cache.runs import lookup, parquet, rankings, retention
 from afml_cache.runs.answers import Parts, with_trades
@@ -146,7 +147,15 @@ class BacktestCache(Asking, Looking, Keeping, Passing, Splitting):
         kind = checked_kind(equity_kind)
         about = About(dataset, purpose, kind, notes, tags or {}, costs or {}, splits)
         recording = Recording(
-            identity, strategy_name, parameters, data, parts, told, about, seconds=seconds
+            identity,
+            strategy_name,
+            parameters,
+            data,
+            parts,
+            told,
+            about,
+            seconds=seconds,
+            seen_ns=seen_until([data]),
         )
         if writes():
             self.record(recording)
@@ -204,6 +213,8 @@ class BacktestCache(Asking, Looking, Keeping, Passing, Splitting):
             run = runs.find(identity.run)
             payload = None if run is None else payload_of(runs, identity.run)
             if run is not None and payload is not None:
+                refuse_future(f"backtest {strategy_name}", run.seen_ns)
+                note_seen(run.seen_ns)
                 note_latest(runs, identity.run)
                 return result_of(runs, run, payload)
         if code is None:

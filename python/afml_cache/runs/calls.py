@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheError, CacheMissError, UncacheableArgumentError
+from afml_cache.look_ahead import note_seen, refuse_future, simulation, watched
 from afml_cache.runs import answers, flights, lookup
 from afml_cache.runs.index import note_latest
 from afml_cache.runs.reading import payload_of, tell_once
@@ -24,6 +25,7 @@ class Hit:
 
     def __init__(self, payload: dict[str, Any]) -> None:
         self.seconds: float = payload.get("seconds", 0.0)
+        self.seen_ns: int | None = payload.get("seen_ns")
         self.answer = payload["answer"] if "answer" in payload else _usual(payload)
 
 
@@ -51,6 +53,7 @@ class Task:
         self._mode = mode
         self._call: Call | None = None
         self._seconds = 0.0
+        self._seen = watched()
 
     def answered(self) -> Any:
         """Give the answer."""
@@ -140,6 +143,8 @@ class Task:
         return flights.Waiting(runs, identity.run, lambda: self._found(identity))
 
     def _given_back(self, hit: Hit, identity: Identity) -> Any:
+        refuse_future(f"backtest {self._strategy.name}", hit.seen_ns)
+        note_seen(hit.seen_ns)
         self._backtest.counts.add(hits=1, disk_hits=1, seconds_saved=hit.seconds)
         self._note(identity.run)
         return hit.answer
@@ -148,7 +153,8 @@ class Task:
         bound = self._known.bound
         start = time.perf_counter()
         try:
-            answer = self._strategy.function(*bound.args, **bound.kwargs)
+            with self._seen:
+                answer = self._strategy.function(*bound.args, **bound.kwargs)
         except Exception as error:
             self._failed(error, identity)
             raise
@@ -159,7 +165,8 @@ class Task:
         bound = self._known.bound
         start = time.perf_counter()
         try:
-            answer = await self._strategy.function(*bound.args, **bound.kwargs)
+            with self._seen:
+                answer = await self._strategy.function(*bound.args, **bound.kwargs)
         except Exception as error:
             self._failed(error, identity)
             raise
@@ -178,11 +185,15 @@ class Task:
     def _kept(self, answer: Any, identity: Identity) -> Any:
         """Record what was computed; whatever fails there costs a warning."""
         answer = answer if self._backtest.save_trades else answers.without_trades(answer)
-        if self._mode == "readonly":
+        seen = self._seen_until()
+        note_seen(seen)
+        # What asked for bars up to now within `as_of` is true of that time alone.
+        is_of_then = self._seen.open_ended and simulation() is not None
+        if self._mode == "readonly" or is_of_then:
             self._note(None)
             return answer
         try:
-            self._record(answer, identity)
+            self._record(answer, identity, seen)
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller has the answer
             self._backtest.counts.add(errors=1)
             flights.note(identity.run, kept=False)
@@ -197,7 +208,7 @@ class Task:
             self._note(identity.run)
         return answer
 
-    def _record(self, answer: Any, identity: Identity) -> None:
+    def _record(self, answer: Any, identity: Identity, seen: int | None) -> None:
         backtest, call = self._backtest, self._known
         parts = answers.taken_apart(answer)
         if self._strategy.identity(call) != identity:
@@ -212,10 +223,24 @@ class Task:
             lookup.code_of(self._strategy, call),
             backtest.about,
             seconds=self._seconds,
+            seen_ns=seen,
             answer=answer,
             has_answer=True,
         )
         backtest.cache.record(recording)
+
+    def _seen_until(self) -> int | None:
+        """Give the last instant that the arguments and all that was read have seen, in ns UTC."""
+        try:
+            given = self._strategy.bars.seen_until(self._known.bound.arguments.values())
+        except Exception as error:  # noqa: BLE001 - of values of any kind; the caller has the answer
+            message = (
+                f"up to when the backtest {self._strategy.name!r} has seen can't be told: {error}"
+            )
+            tell_once("TimeRangeWarning", message, cause=str(error))
+            given = None
+        known = [until for until in (given, self._seen.until) if until is not None]
+        return max(known, default=None)
 
     def _failed(self, error: Exception, identity: Identity) -> None:
         """Note in the ledger that it raised."""

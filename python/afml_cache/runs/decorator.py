@@ -75,7 +75,8 @@ def cached_backtest(
         Where runs go; `get_backtest_cache()` by default.
     **options
         Those of `robust_cacheable` that say what code is: `version`, `ignore`, `unordered`,
-        `files`, `deps`, `ignore_deps`, `track_code`, `track_packages`.
+        `files`, `deps`, `ignore_deps`, `track_code`, `track_packages`; and how bars are labelled:
+        `label`, `timeframe`, `calendar`.
 
     Returns
     -------

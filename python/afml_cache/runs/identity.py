@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from afml_cache._native import Function, digest
+from afml_cache.bar_ends import Bars, make_bars
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.policy import make_policy
 from afml_cache.runs import rankings
@@ -131,6 +132,7 @@ class Strategy:
         self._data = self._named("data", (data,) if isinstance(data, str) else data)
         self._params = next(iter(self._named("params", params and (params,)) or ()), None)
         self._settings = settings or {}
+        self.bars: Bars = self._settings.get("bars") or make_bars()
         self._keys: dict[tuple[str, ...], Function] = {}
 
     def _named(self, option: str, names: Any) -> tuple[str, ...] | None:
@@ -254,9 +256,11 @@ class Strategy:
                 options=options,
                 raises=True,
                 timing=None,
+                bars=self.bars,
                 store=None,
                 policy=make_policy({}),
                 key=None,
+                observer=None,
             )
         return key
 

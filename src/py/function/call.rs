@@ -1,14 +1,12 @@
 //! The life of a call: look up, and only then compute and store.
 
 use super::PyFunction;
-use super::guard::guarded;
 use super::ready::Ready;
 use crate::clock;
 use crate::py::bind::Arguments;
 use crate::py::counters::{count_computed, count_hit};
 use crate::py::error::exception;
 use crate::py::held::{begin_wait, computes};
-use crate::py::hot::Hit;
 use crate::py::identity::Call;
 use crate::py::mode::Mode;
 use crate::store::{Count, Flight, Grab, Holding, Lead, Lease, Outcome, Seen, Ticket, Wait, Watch};
@@ -48,7 +46,9 @@ impl PyFunction {
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.answer(py, &Call { args, kwargs }, Mode::now(py)?)
+        let call = Call::new(args, kwargs);
+        let answered = self.answer(py, &call, Mode::now(py)?);
+        self.observed(py, &call, answered)
     }
 
     pub(super) fn answer<'py>(
@@ -68,6 +68,7 @@ impl PyFunction {
                 _ => self.run(py, call),
             };
         };
+        call.key.set(Some(ready.keyed.key));
         let asked = Asked {
             ready: &ready,
             arguments: &arguments,
@@ -76,19 +77,22 @@ impl PyFunction {
         if mode == Mode::Fresh {
             return self.compute(py, &asked, None).map(|(value, _)| value);
         }
-        if let Some(value) = self.hit(py, &ready, mode)? {
+        if let Some(value) = self.hit(py, &asked, mode)? {
             return self.spot_checked(py, &asked, mode, value);
         }
         match mode {
             Mode::Frozen => Err(self.missing(&format!("there is no entry {}", ready.keyed.key))),
-            Mode::ReadOnly => self.timed_run(py, call).map(|(value, _)| value),
+            Mode::ReadOnly => {
+                self.tell_inputs(py, &asked)?;
+                self.timed_run(py, call).map(|(value, _)| value)
+            }
             _ => self.fly(py, &asked),
         }
     }
 
     /// One caller computes and the others wait, in this process and in all.
     fn fly<'py>(&self, py: Python<'py>, asked: &Asked<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
-        let (store, key) = (asked.ready.store, asked.ready.keyed.key);
+        let (store, key) = (asked.ready.store, asked.ready.flight());
         let lock = asked.ready.opened.lock_of(key);
         let alone = || self.compute(py, asked, None).map(|(value, _)| value);
         if computes(py, &lock)? {
@@ -109,7 +113,7 @@ impl PyFunction {
                     }
                 }
             }
-            if let Some(value) = self.landed(py, asked.ready)? {
+            if let Some(value) = self.landed(py, asked)? {
                 return Ok(value);
             }
         }
@@ -129,10 +133,10 @@ impl PyFunction {
                 return self.compute(py, asked, None).map(|(value, _)| value);
             }
         };
-        let lock = asked.ready.opened.lock_of(asked.ready.keyed.key);
+        let lock = asked.ready.opened.lock_of(asked.ready.flight());
         let holding = Arc::new(Holding::new(lock, lease));
         // Another flight of this key may have landed between our look-up and our taking the lead.
-        if let Some(value) = self.landed(py, asked.ready)? {
+        if let Some(value) = self.landed(py, asked)? {
             holding.end(true);
             lead.land(Outcome::Stored);
             return Ok(value);
@@ -148,7 +152,7 @@ impl PyFunction {
 
     /// The lock of a key, waited for while another process has it.
     fn lease(&self, py: Python<'_>, asked: &Asked<'_, '_>) -> PyResult<Leased> {
-        let (opened, key) = (asked.ready.opened, asked.ready.keyed.key);
+        let (opened, key) = (asked.ready.opened, asked.ready.flight());
         loop {
             match py.detach(|| opened.grab(key)) {
                 None => return Ok(Leased::Mine(None)),
@@ -169,13 +173,16 @@ impl PyFunction {
     }
 
     /// A result that is stored, and not too old.
+    ///
+    /// # Errors
+    /// `LookAheadError` for what has seen beyond the time of a simulation.
     pub(super) fn hit<'py>(
         &self,
         py: Python<'py>,
-        ready: &Ready,
+        asked: &Asked<'_, 'py>,
         mode: Mode,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Some(hit) = self.look_up(py, ready, mode.writes())? else {
+        let Some(hit) = self.found(py, asked, mode.writes())? else {
             return Ok(None);
         };
         if !self.policy.is_fresh(hit.made.at_ns) {
@@ -185,7 +192,9 @@ impl PyFunction {
         let tally = self.counters.get().tally(mode.writes());
         count_hit(self.function.bind(py), tally, hit.in_memory, hit.made.taken);
         if mode.writes() && hit.uses > 0 {
-            ready.opened.used(ready.keyed.key, hit.uses);
+            let own = asked.ready.simulated_key().filter(|_| hit.is_simulated);
+            let key = own.unwrap_or(asked.ready.keyed.key);
+            asked.ready.opened.used(key, hit.uses);
         }
         Ok(Some(hit.value))
     }
@@ -194,9 +203,9 @@ impl PyFunction {
     pub(super) fn landed<'py>(
         &self,
         py: Python<'py>,
-        ready: &Ready,
+        asked: &Asked<'_, 'py>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let found = self.look_up(py, ready, true)?;
+        let found = self.found(py, asked, true)?;
         let found = found.filter(|hit| self.policy.is_fresh(hit.made.at_ns));
         Ok(found.map(|hit| {
             let function = self.function.bind(py);
@@ -205,38 +214,12 @@ impl PyFunction {
         }))
     }
 
-    /// A result in memory or on disk, of whatever age.
-    fn look_up<'py>(
-        &self,
-        py: Python<'py>,
-        ready: &Ready,
-        writes: bool,
-    ) -> PyResult<Option<Hit<'py>>> {
-        let (store, key, opened) = (ready.store, ready.keyed.key, ready.opened);
-        let found = guarded(|| {
-            let hit = store
-                .recall(py, opened, key)
-                .filter(|hit| self.policy.is_fresh(hit.made.at_ns))
-                .or_else(|| {
-                    self.timing.as_ref()?;
-                    store.recall_volatile(py, opened, key)
-                });
-            match hit {
-                Some(hit) => Ok(Some(hit)),
-                None => store.fetch(py, opened, key, writes, &self.policy, self.tally(py)),
-            }
-        });
-        found.unwrap_or_else(|panic| {
-            self.tell_panic(py, "looked up", &panic);
-            Ok(None)
-        })
-    }
-
     pub(super) fn run<'py>(
         &self,
         py: Python<'py>,
         call: &Call<'_, 'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        self.begins(py, call)?;
         self.function.bind(py).call(call.args, call.kwargs)
     }
 
@@ -246,8 +229,9 @@ impl PyFunction {
         py: Python<'py>,
         call: &Call<'_, 'py>,
     ) -> PyResult<(Bound<'py, PyAny>, Duration)> {
+        self.begins(py, call)?;
         let start = clock::monotonic();
-        let value = self.run(py, call)?;
+        let value = self.function.bind(py).call(call.args, call.kwargs)?;
         let taken = clock::monotonic() - start;
         count_computed(self.tally(py), taken);
         Ok((value, taken))

@@ -4,7 +4,8 @@ use super::PyFunction;
 use super::call::Asked;
 use super::guard::guarded;
 use super::ready::Ready;
-use crate::format::Meta;
+use crate::digest::Digest;
+use crate::format::{Meta, Seen};
 use crate::py::error::is_interrupt;
 use crate::py::held::Scope;
 use crate::py::store::Entry;
@@ -12,6 +13,17 @@ use crate::py::value::DraftSink;
 use crate::store::{Count, Holding, Outcome};
 use pyo3::prelude::*;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// What a body gave.
+pub(super) struct Computed<'a, 'py> {
+    pub(super) value: &'a Bound<'py, PyAny>,
+    pub(super) seconds: f64,
+    /// What it had read that others tell of, while it ran.
+    pub(super) read: Seen,
+    /// That of before it ran.
+    pub(super) epoch: u64,
+}
 
 impl PyFunction {
     pub(super) fn epoch(&self, py: Python<'_>, ready: &Ready) -> Option<u64> {
@@ -28,17 +40,20 @@ impl PyFunction {
         holding: Option<Arc<Holding>>,
     ) -> PyResult<(Bound<'py, PyAny>, Outcome)> {
         self.tell_files(py, asked.ready, asked.arguments);
+        self.tell_inputs(py, asked)?;
         let epoch = self.epoch(py, asked.ready);
-        let scope = holding
-            .map(|holding| Scope::enter(py, holding))
-            .transpose()?;
-        let computed = self.timed_run(py, asked.call);
-        if let Some(scope) = scope {
-            scope.leave(py);
-        }
-        let (value, taken) = computed?;
+        let (ran, read) = self.watched_run(py, asked, holding)?;
+        let (value, taken) = ran?;
         let stored = match epoch {
-            Some(epoch) => self.finish(py, asked, &value, taken.as_secs_f64(), epoch)?,
+            Some(epoch) => {
+                let computed = Computed {
+                    value: &value,
+                    seconds: taken.as_secs_f64(),
+                    read,
+                    epoch,
+                };
+                self.finish(py, asked, &computed)?
+            }
             None => false,
         };
         let outcome = if stored {
@@ -49,23 +64,41 @@ impl PyFunction {
         Ok((value, outcome))
     }
 
-    /// Stores what a body gave, if that is still the answer to the call; says whether it is in.
+    /// What the body gives, and what it has read of time.
+    pub(super) fn watched_run<'py>(
+        &self,
+        py: Python<'py>,
+        asked: &Asked<'_, 'py>,
+        holding: Option<Arc<Holding>>,
+    ) -> PyResult<(PyResult<(Bound<'py, PyAny>, Duration)>, Seen)> {
+        let scope = Scope::enter(py, holding)?;
+        let ran = self.timed_run(py, asked.call);
+        let read = scope.seen();
+        scope.leave(py);
+        Ok((ran, read))
+    }
+
+    /// Stores what a body gave, if that is still the answer to the call; says whether those who
+    /// wait for it will find it.
     pub(super) fn finish<'py>(
         &self,
         py: Python<'py>,
         asked: &Asked<'_, 'py>,
-        value: &Bound<'py, PyAny>,
-        seconds: f64,
-        epoch: u64,
+        computed: &Computed<'_, 'py>,
     ) -> PyResult<bool> {
+        let ready = asked.ready;
         // A child that was forked inside of the body has not the store that was opened before.
-        let is_here = asked.ready.store.is_open_as(asked.ready.opened);
-        if seconds < self.policy.min_seconds || !is_here {
+        let is_here = ready.store.is_open_as(ready.opened);
+        if computed.seconds < self.policy.min_seconds || !is_here {
             return Ok(false);
         }
         let stored = guarded(|| {
-            let unchanged = self.is_unchanged(py, asked)?;
-            Ok(unchanged && self.store(py, asked, value, seconds, epoch))
+            if !self.is_unchanged(py, asked)? {
+                return Ok(false);
+            }
+            // What depends on the time of a simulation is no use to those who wait for all times.
+            let key = self.store(py, asked, computed);
+            Ok(key.is_some_and(|key| key == ready.flight() || key == ready.keyed.key))
         });
         stored.unwrap_or_else(|panic| {
             self.tell_panic(py, "stored", &panic);
@@ -99,52 +132,66 @@ impl PyFunction {
         }
     }
 
-    /// Stores a result; a failure costs the caller nothing but a warning.
+    /// Stores a result, and gives the key that it is found by; a failure costs the caller nothing
+    /// but a warning.
     pub(super) fn store<'py>(
         &self,
         py: Python<'py>,
         asked: &Asked<'_, 'py>,
-        value: &Bound<'py, PyAny>,
-        seconds: f64,
-        epoch: u64,
-    ) -> bool {
-        let (ready, arguments) = (asked.ready, asked.arguments);
-        let store = ready.store;
-        let drafted = match DraftSink::draft(value, store.no_pickle()) {
+        computed: &Computed<'_, 'py>,
+    ) -> Option<Digest> {
+        let (ready, store) = (asked.ready, asked.ready.store);
+        let drafted = match DraftSink::draft(computed.value, store.no_pickle()) {
             Ok(drafted) => drafted,
             Err(failure) => {
                 self.tell_unstorable(py, failure);
-                return false;
+                return None;
             }
         };
-        let timed = self.timed(py, ready, arguments, seconds);
-        let entry = Entry {
-            key: ready.keyed.key,
-            meta: Meta {
-                function: self.name.clone(),
-                parts: ready.identity.get().parts(py, &ready.keyed, arguments),
-                time_range: timed.range,
-            },
-            seconds,
-            epoch,
-            compress: self.policy.compress,
-        };
-        let stored = match timed.ttl {
-            Some(ttl) => store
-                .keep_volatile(py, ready.opened, drafted, entry, ttl)
-                .map(|kept| kept.then_some(0)),
-            None => store.keep(py, ready.opened, value, drafted, entry, &self.policy),
+        let timed = self.timed(py, ready, asked.arguments, computed.seconds);
+        let entry = self.entry(py, asked, computed, timed.range);
+        let key = entry.key;
+        let (opened, policy) = (ready.opened, &self.policy);
+        let stored = if let Some(ttl) = timed.ttl {
+            let kept = store.keep_volatile(py, opened, drafted, entry, ttl);
+            kept.map(|kept| kept.then_some(0))
+        } else {
+            store.keep(py, opened, computed.value, drafted, entry, policy)
         };
         match stored {
             Ok(size) => {
                 self.tally(py)
                     .add(Count::StoredBytes, size.unwrap_or(0) as u64);
-                size.is_some()
+                size.map(|_| key)
             }
             Err(error) => {
                 self.tell_unstored(py, ready, &error);
-                false
+                None
             }
+        }
+    }
+
+    /// What is stored beside a result.
+    fn entry(
+        &self,
+        py: Python<'_>,
+        asked: &Asked<'_, '_>,
+        computed: &Computed<'_, '_>,
+        time_range: Option<(i64, i64)>,
+    ) -> Entry {
+        let (ready, arguments) = (asked.ready, asked.arguments);
+        let seen = self.seen_by(py, (ready, arguments), time_range, computed.read);
+        Entry {
+            key: self.key_of_result(ready, seen),
+            meta: Meta {
+                function: self.name.clone(),
+                parts: ready.identity.get().parts(py, &ready.keyed, arguments),
+                time_range,
+                seen,
+            },
+            seconds: computed.seconds,
+            epoch: computed.epoch,
+            compress: self.policy.compress,
         }
     }
 }

@@ -1,12 +1,15 @@
 //! A cached function, as Python sees it.
 
+mod about;
 mod call;
 mod compute;
 mod counted;
 mod guard;
 mod notices;
+mod observed;
 mod policy;
 mod ready;
+mod seen;
 mod spot;
 mod timed;
 mod turn;
@@ -19,19 +22,14 @@ use super::mode::Mode;
 use super::slot::Slot;
 use super::store::PyStore;
 use crate::clock;
-use crate::format::{Meta, Part};
 use crate::process::PerProcess;
-use crate::store::Selection;
-use call::Asked;
 pub use policy::Policy;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::collections::HashSet;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 use turn::PyTurn;
-
-/// With how many earlier calls `explain` compares.
-const NEIGHBOURS: usize = 200;
 
 /// Adds what this file has to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -57,10 +55,16 @@ pub struct PyFunction {
     raises: bool,
     /// An `afml_cache.time_ranges.Timing`, for functions that keep their time range.
     timing: Option<Py<PyAny>>,
+    /// An `afml_cache.bar_ends.Bars`: how long the bars of arguments are.
+    bars: Py<PyAny>,
+    /// Whether a result has depended on the time of a simulation.
+    depends: AtomicBool,
     store: Option<Py<PyStore>>,
     policy: Policy,
     /// What `policy` was read from, and what `key=` names.
     given: (Py<PyAny>, Option<Py<PyAny>>),
+    /// An `afml_cache.observers.Observer`, which is told of calls.
+    observer: Option<Py<PyAny>>,
     identity: Slot<Identity>,
     counters: PerProcess<Counters>,
     told: Mutex<HashSet<String>>,
@@ -70,7 +74,7 @@ pub struct PyFunction {
 impl PyFunction {
     #[new]
     #[allow(clippy::too_many_arguments)] // each by its name, from Python
-    #[pyo3(signature = (function, name, *, version, options, raises, timing, store, policy, key))]
+    #[pyo3(signature = (function, name, *, version, options, raises, timing, bars, store, policy, key, observer))]
     fn new(
         py: Python<'_>,
         function: Py<PyAny>,
@@ -79,9 +83,11 @@ impl PyFunction {
         options: Py<PyDict>,
         raises: bool,
         timing: Option<Py<PyAny>>,
+        bars: Py<PyAny>,
         store: Option<Py<PyStore>>,
         policy: Py<PyAny>,
         key: Option<Py<PyAny>>,
+        observer: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let counted = name.clone();
         let counters = PerProcess::new(move || Counters::new(&counted));
@@ -92,9 +98,12 @@ impl PyFunction {
             options,
             raises,
             timing,
+            bars,
+            depends: AtomicBool::new(false),
             store,
             policy: policy.extract(py)?,
             given: (policy, key),
+            observer,
             identity: Slot::default(),
             counters,
             told: Mutex::default(),
@@ -135,9 +144,11 @@ impl PyFunction {
         settings.set_item("options", &self.options)?;
         settings.set_item("raises", self.raises)?;
         settings.set_item("timing", &self.timing)?;
+        settings.set_item("bars", &self.bars)?;
         settings.set_item("store", &self.store)?;
         settings.set_item("policy", &self.given.0)?;
         settings.set_item("key", &self.given.1)?;
+        settings.set_item("observer", &self.observer)?;
         Ok(settings)
     }
 
@@ -183,7 +194,7 @@ impl PyFunction {
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<String> {
-        let (_, _, keyed) = self.keyed_or_raise(py, &Call { args, kwargs })?;
+        let (_, _, keyed) = self.keyed_or_raise(py, &Call::new(args, kwargs))?;
         Ok(keyed.key.to_string())
     }
 
@@ -195,9 +206,9 @@ impl PyFunction {
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<(String, Vec<(String, String, String)>)> {
-        let (identity, arguments, keyed) = self.keyed_or_raise(py, &Call { args, kwargs })?;
+        let (identity, arguments, keyed) = self.keyed_or_raise(py, &Call::new(args, kwargs))?;
         let parts = identity.get().parts(py, &keyed, &arguments);
-        Ok((keyed.key.to_string(), rows(&parts)))
+        Ok((keyed.key.to_string(), about::rows(&parts)))
     }
 
     /// Whether the result of a call is stored.
@@ -208,13 +219,7 @@ impl PyFunction {
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<bool> {
-        let (_, _, keyed) = self.keyed_or_raise(py, &Call { args, kwargs })?;
-        let place = self.place(py)?;
-        let place = place.get();
-        let store = place.open(py).map_err(raise)?;
-        let made = py.detach(|| store.created(keyed.key)).map_err(raise)?;
-        Ok(made.is_some_and(|made_ns| self.policy.is_fresh(made_ns))
-            || self.timing.is_some() && place.is_volatile(py, store, keyed.key))
+        self.is_stored(py, &Call::new(args, kwargs))
     }
 
     /// As `is_cached`, under the name that joblib has for it.
@@ -254,12 +259,13 @@ impl PyFunction {
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let call = Call { args, kwargs };
-        match Mode::now(py)? {
+        let call = Call::new(args, kwargs);
+        let anew = match Mode::now(py)? {
             Mode::Normal | Mode::Fresh => self.answer(py, &call, Mode::Fresh),
             Mode::Frozen => Err(self.missing("a refresh computes it anew")),
             Mode::ReadOnly | Mode::Off => self.timed_run(py, &call).map(|(value, _)| value),
-        }
+        };
+        self.observed(py, &call, anew)
     }
 
     /// Store a value as the result of a call, without computing it; says whether it is in, which it
@@ -275,7 +281,7 @@ impl PyFunction {
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<bool> {
-        self.put_value(py, &Call { args, kwargs }, value)
+        self.put_value(py, &Call::new(args, kwargs), value)
     }
 
     /// Remove the result of a call; says whether there was one.
@@ -286,15 +292,7 @@ impl PyFunction {
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<bool> {
-        let (_, _, keyed) = self.keyed_or_raise(py, &Call { args, kwargs })?;
-        let selection = Selection {
-            function: Some(&self.name),
-            key: Some(keyed.key),
-            ..Selection::default()
-        };
-        let place = self.place(py)?;
-        let dropped = place.bind(py).get().drop_selected(py, selection);
-        Ok(!dropped.map_err(raise)?.is_empty())
+        self.drop_stored(py, &Call::new(args, kwargs))
     }
 
     /// Say why a call hits or misses, as an `Explanation`.
@@ -305,25 +303,11 @@ impl PyFunction {
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (identity, arguments, keyed) = self.keyed_or_raise(py, &Call { args, kwargs })?;
-        let place = self.place(py)?;
-        let store = place.get().open(py).map_err(raise)?;
-        let found = py.detach(|| {
-            Ok((
-                store.created(keyed.key)?,
-                store.latest(&self.name, NEIGHBOURS)?,
-            ))
-        });
-        let (made, earlier): (Option<i64>, Vec<Meta>) = found.map_err(raise)?;
-        let cached = made.is_some_and(|made_ns| self.policy.is_fresh(made_ns));
-        let earlier: Vec<_> = earlier.iter().map(|meta| rows(&meta.parts)).collect();
-        let ours = rows(&identity.get().parts(py, &keyed, &arguments));
-        let compare = py.import("afml_cache.explanation")?.getattr("compare")?;
-        compare.call1((&self.name, keyed.key.to_string(), cached, ours, earlier))
+        self.explained(py, &Call::new(args, kwargs))
     }
 
     /// What a coroutine does next for a call: ("hit", value), ("turn", `Turn` or nothing), or
-    /// ("wait", `Waiting`).
+    /// ("wait", `Waiting`), each with the key where there is one.
     #[pyo3(signature = (args, kwargs, *, alone = false))]
     fn begin<'py>(
         &self,
@@ -331,12 +315,10 @@ impl PyFunction {
         args: &Bound<'py, PyTuple>,
         kwargs: &Bound<'py, PyDict>,
         alone: bool,
-    ) -> PyResult<(&'static str, Bound<'py, PyAny>)> {
-        let call = Call {
-            args,
-            kwargs: Some(kwargs),
-        };
-        self.next_step(py, &call, alone)
+    ) -> PyResult<(&'static str, Bound<'py, PyAny>, Option<String>)> {
+        let call = Call::new(args, Some(kwargs));
+        let (step, given) = self.next_step(py, &call, alone)?;
+        Ok((step, given, call.key.get().map(|key| key.to_string())))
     }
 
     /// Stores what a call gave, under the turn that `begin` gave.
@@ -352,48 +334,4 @@ impl PyFunction {
     ) -> PyResult<()> {
         self.fill_turn(py, value, seconds, turn.get(), (args, kwargs))
     }
-}
-
-impl PyFunction {
-    fn put_value<'py>(
-        &self,
-        py: Python<'py>,
-        call: &Call<'_, 'py>,
-        value: &Bound<'py, PyAny>,
-    ) -> PyResult<bool> {
-        let (identity, arguments, keyed) = self.keyed_or_raise(py, call)?;
-        if !Mode::now(py)?.writes() {
-            return Ok(false);
-        }
-        let place = self.place(py)?;
-        let store = place.get();
-        let opened = self.opened(py, store).map_err(raise)?;
-        let (epoch, seconds) =
-            py.detach(|| (opened.epoch(&self.name), opened.mean_seconds(&self.name)));
-        let epoch = epoch.map_err(raise)?;
-        let ready = ready::Ready {
-            identity,
-            keyed,
-            store,
-            opened,
-        };
-        let asked = Asked {
-            ready: &ready,
-            arguments: &arguments,
-            call,
-        };
-        Ok(self.store(py, &asked, value, seconds.unwrap_or(0.0), epoch))
-    }
-}
-
-/// Label, digest and text of each part.
-fn rows(parts: &[Part]) -> Vec<(String, String, String)> {
-    let row = |part: &Part| {
-        (
-            part.label.clone(),
-            part.digest.to_string(),
-            part.text.clone(),
-        )
-    };
-    parts.iter().map(row).collect()
 }

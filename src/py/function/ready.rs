@@ -1,11 +1,13 @@
 //! From a call to its key and store.
 
 use super::PyFunction;
+use crate::digest::Digest;
 use crate::error::Error;
 use crate::py::bind::Arguments;
 use crate::py::digest::uncacheable;
 use crate::py::error::is_interrupt;
 use crate::py::identity::{Call, Identity, Keyed, Refused};
+use crate::py::look_ahead::{PySimulation, is_watching, simulation};
 use crate::py::store::{PyStore, default_store, misused};
 use crate::py::value::Failure;
 use crate::store::{Count, Store};
@@ -18,6 +20,16 @@ pub(super) struct Ready<'a, 'py> {
     pub(super) keyed: Keyed,
     pub(super) store: &'a PyStore,
     pub(super) opened: &'a Arc<Store>,
+    /// The simulation that the call is made in.
+    pub(super) around: Option<Box<Around<'py>>>,
+}
+
+/// A simulation around a call.
+pub(super) struct Around<'py> {
+    pub(super) simulation: Bound<'py, PySimulation>,
+    /// Whether calls in simulations of other times do not wait for this one: the function is known
+    /// to give them something else.
+    is_apart: bool,
 }
 
 /// The code of a call, its arguments, and its key.
@@ -31,6 +43,22 @@ pub(super) enum Past {
     Refused(Refused),
     /// The store can't be opened.
     Closed,
+}
+
+impl Ready<'_, '_> {
+    /// The key of what depends on the time of the simulation around.
+    pub(super) fn simulated_key(&self) -> Option<Digest> {
+        let around = self.around.as_ref();
+        around.map(|around| around.simulation.get().key(self.keyed.key))
+    }
+
+    /// The key by which others wait for the call while it is computed.
+    pub(super) fn flight(&self) -> Digest {
+        let apart = self.around.as_ref().filter(|around| around.is_apart);
+        apart
+            .and_then(|_| self.simulated_key())
+            .unwrap_or(self.keyed.key)
+    }
 }
 
 impl PyFunction {
@@ -147,6 +175,7 @@ impl PyFunction {
                     keyed,
                     store,
                     opened,
+                    around: self.around(py)?,
                 },
                 arguments,
             )),
@@ -156,6 +185,25 @@ impl PyFunction {
                 Err(Past::Closed)
             }
         })
+    }
+
+    /// The simulation around a call that is made now.
+    pub(super) fn around<'py>(&self, py: Python<'py>) -> PyResult<Option<Box<Around<'py>>>> {
+        if is_watching() {
+            self.found_around(py)
+        } else {
+            Ok(None)
+        }
+    }
+
+    #[cold]
+    fn found_around<'py>(&self, py: Python<'py>) -> PyResult<Option<Box<Around<'py>>>> {
+        let is_apart = self.depends_on_now();
+        let around = simulation(py)?.map(|simulation| Around {
+            simulation,
+            is_apart,
+        });
+        Ok(around.map(Box::new))
     }
 
     /// A call that can be answered, or `None` where it must be computed without the cache and

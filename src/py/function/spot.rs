@@ -2,6 +2,7 @@
 
 use super::PyFunction;
 use super::call::Asked;
+use super::compute::Computed;
 use crate::py::error::{is_interrupt, warn};
 use crate::py::mode::Mode;
 use crate::py::value::{DigestSink, DraftSink, Forbidden, Walk};
@@ -23,7 +24,8 @@ impl PyFunction {
         self.count(py, Count::SpotChecks);
         // Before the body runs: what it gives may share memory with what is stored.
         let before = sketch(&stored);
-        let (value, taken) = match self.timed_run(py, asked.call) {
+        let (ran, read) = self.watched_run(py, asked, None)?;
+        let (value, taken) = match ran {
             Ok(ran) => ran,
             Err(error) if is_interrupt(py, &error) => return Err(error),
             Err(error) => {
@@ -36,7 +38,13 @@ impl PyFunction {
         }
         self.tell_difference(py, "now it returns something else");
         if let Some(epoch) = self.epoch(py, asked.ready) {
-            self.finish(py, asked, &value, taken.as_secs_f64(), epoch)?;
+            let computed = Computed {
+                value: &value,
+                seconds: taken.as_secs_f64(),
+                read,
+                epoch,
+            };
+            self.finish(py, asked, &computed)?;
         }
         Ok(value)
     }

@@ -43,6 +43,20 @@ impl PyFunction {
             })
     }
 
+    /// The range of a call, where that can be told.
+    pub(super) fn range_of(
+        &self,
+        py: Python<'_>,
+        ready: &Ready,
+        arguments: &Arguments<'_>,
+    ) -> Option<(i64, i64)> {
+        let timing = self.timing.as_ref()?.bind(py);
+        let named = named(ready, arguments);
+        let asked = (&self.name, &named);
+        let range = timing.call_method1(intern!(py, "range_of"), asked).ok()?;
+        range.extract().ok()?
+    }
+
     fn ask(
         &self,
         timing: &Bound<'_, PyAny>,
@@ -51,12 +65,7 @@ impl PyFunction {
         seconds: f64,
     ) -> PyResult<Timed> {
         let py = timing.py();
-        let parameters = &ready.identity.get().signature.parameters;
-        let named: Vec<_> = parameters
-            .iter()
-            .map(|parameter| parameter.label.as_str())
-            .zip(arguments)
-            .collect();
+        let named = named(ready, arguments);
         let range = timing.call_method1(intern!(py, "range_of"), (&self.name, &named))?;
         let taken = Duration::try_from_secs_f64(seconds).unwrap_or_default();
         let began = clock::wall_ns().saturating_sub_unsigned(nanoseconds(taken));
@@ -69,4 +78,14 @@ impl PyFunction {
             ttl: ttl.map(Duration::from_nanos),
         })
     }
+}
+
+/// Each argument behind the name of its parameter.
+fn named<'a, 'py>(
+    ready: &'a Ready,
+    arguments: &'a Arguments<'py>,
+) -> Vec<(&'a str, &'a Bound<'py, PyAny>)> {
+    let parameters = &ready.identity.get().signature.parameters;
+    let labels = parameters.iter().map(|parameter| parameter.label.as_str());
+    labels.zip(arguments).collect()
 }

@@ -2,6 +2,8 @@
 
 use super::PyFunction;
 use super::call::Asked;
+use super::compute::Computed;
+use crate::format;
 use crate::py::counters::count_computed;
 use crate::py::held::{Scope, begin_wait, computes};
 use crate::py::identity::Call;
@@ -53,7 +55,7 @@ enum Whose {
 impl PyTurn {
     fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
         let turn = slf.get();
-        turn.under_way().scope = Some(Scope::enter(slf.py(), turn.holding.clone())?);
+        turn.under_way().scope = Some(Scope::enter(slf.py(), Some(turn.holding.clone()))?);
         Ok(slf)
     }
 
@@ -120,6 +122,13 @@ impl PyTurn {
         self.ticket.as_ref()
     }
 
+    /// What the computation has read so far that others tell of.
+    fn read(&self) -> format::Seen {
+        let under_way = self.under_way();
+        let scope = under_way.scope.as_ref();
+        scope.map(Scope::seen).unwrap_or_default()
+    }
+
     /// Says how it ended; those who wait hear of it when it is left.
     pub fn ends(&self, stored: bool) {
         self.under_way().outcome = Some(if stored {
@@ -155,9 +164,15 @@ impl PyFunction {
                 _ => uncached(),
             };
         };
+        call.key.set(Some(ready.keyed.key));
+        let asked = Asked {
+            ready: &ready,
+            arguments: &arguments,
+            call,
+        };
         if mode != Mode::Fresh
             && !alone
-            && let Some(value) = self.hit(py, &ready, mode)?
+            && let Some(value) = self.hit(py, &asked, mode)?
         {
             return Ok(("hit", value));
         }
@@ -167,14 +182,13 @@ impl PyFunction {
                 let reason = format!("there is no entry {}", ready.keyed.key);
                 return Err(self.missing(&reason));
             }
-            Mode::ReadOnly => return uncached(),
+            Mode::ReadOnly => {
+                self.tell_inputs(py, &asked)?;
+                return uncached();
+            }
             _ => {}
         }
-        let asked = Asked {
-            ready: &ready,
-            arguments: &arguments,
-            call,
-        };
+        self.tell_inputs(py, &asked)?;
         self.tell_files(py, &ready, &arguments);
         self.join(py, &asked, alone || mode == Mode::Fresh)
     }
@@ -185,10 +199,10 @@ impl PyFunction {
         asked: &Asked<'_, 'py>,
         alone: bool,
     ) -> PyResult<Next<'py>> {
-        let (ready, key) = (asked.ready, asked.ready.keyed.key);
+        let (ready, key) = (asked.ready, asked.ready.flight());
         let lock = ready.opened.lock_of(key);
         let turn = || {
-            let epoch = self.epoch(py, ready);
+            let (epoch, key) = (self.epoch(py, ready), ready.keyed.key);
             PyTurn::new(epoch.map(|epoch| (key.to_string(), epoch)), &lock)
         };
         let taken = |turn: PyTurn| Ok(("turn", Bound::new(py, turn)?.into_any()));
@@ -222,7 +236,7 @@ impl PyFunction {
             ..turn()
         };
         // Another flight may have landed between our look-up and our taking the lead.
-        if let Some(value) = self.landed(py, ready)? {
+        if let Some(value) = self.landed(py, asked)? {
             turn.holding.end(true);
             lead.land(Outcome::Stored);
             return Ok(("hit", value));
@@ -242,10 +256,7 @@ impl PyFunction {
     ) -> PyResult<()> {
         let taken = Duration::try_from_secs_f64(seconds).unwrap_or_default();
         count_computed(self.tally(py), taken);
-        let call = Call {
-            args,
-            kwargs: Some(kwargs),
-        };
+        let call = Call::new(args, Some(kwargs));
         let Some((key, epoch)) = turn.ticket() else {
             turn.ends(false);
             return Ok(());
@@ -264,7 +275,13 @@ impl PyFunction {
         if !same {
             self.tell_changed(py, "an argument or something that the code reads");
         }
-        turn.ends(same && self.finish(py, &asked, value, seconds, *epoch)?);
+        let computed = Computed {
+            value,
+            seconds,
+            read: turn.read(),
+            epoch: *epoch,
+        };
+        turn.ends(same && self.finish(py, &asked, &computed)?);
         Ok(())
     }
 }

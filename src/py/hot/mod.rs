@@ -7,8 +7,9 @@ mod labels;
 mod original;
 mod pandas;
 
+use super::counters::nanoseconds;
 use super::value::{Class, class_of, load, load_from};
-use crate::format::Head;
+use crate::format::{Head, Seen};
 use crate::store::{Bytes, Found, Mark, Weighed};
 use original::Original;
 use pyo3::prelude::*;
@@ -50,11 +51,13 @@ impl Weighed for Hot {
     }
 }
 
-/// When a result was computed, and how long that took.
+/// When a result was computed, how long that took, and up to when its inputs have seen.
 #[derive(Clone, Copy)]
 pub struct Made {
     pub at_ns: i64,
-    pub taken: Duration,
+    /// Nanoseconds.
+    pub taken: u64,
+    pub seen: Seen,
 }
 
 impl Made {
@@ -62,7 +65,8 @@ impl Made {
     pub fn of(head: &Head) -> Self {
         Self {
             at_ns: head.created_ns,
-            taken: Duration::try_from_secs_f64(head.seconds).unwrap_or_default(),
+            taken: nanoseconds(Duration::try_from_secs_f64(head.seconds).unwrap_or_default()),
+            seen: head.seen,
         }
     }
 }
@@ -72,6 +76,8 @@ pub struct Hit<'py> {
     pub value: Bound<'py, PyAny>,
     pub made: Made,
     pub in_memory: bool,
+    /// Whether it is of the simulation around alone.
+    pub is_simulated: bool,
     /// How many uses the store is to be told of.
     pub uses: u32,
 }
@@ -146,6 +152,7 @@ impl Hot {
             value,
             made: self.made,
             in_memory: true,
+            is_simulated: false,
             uses: self.used(),
         }
     }
@@ -203,6 +210,7 @@ pub fn decoded<'py>(py: Python<'py>, payload: &[u8]) -> Option<Hit<'py>> {
         value: load(py, &head, Bytes::copy(payload), true).ok()?,
         made: Made::of(&head),
         in_memory: true,
+        is_simulated: false,
         uses: 1,
     })
 }

@@ -4,7 +4,7 @@ use super::PyStore;
 use crate::clock;
 use crate::digest::Digest;
 use crate::error::{Error, Kind};
-use crate::format::{Compression, Draft, Meta};
+use crate::format::{Compression, Draft, Head, Meta, Seen};
 use crate::py::error::is_interrupt;
 use crate::py::function::Policy;
 use crate::py::hot::{Hit, Hot, Made, decoded};
@@ -62,9 +62,10 @@ impl PyStore {
         decoded(py, &payload)
     }
 
-    /// Whether a result is kept for a while.
-    pub fn is_volatile(&self, py: Python<'_>, store: &Store, key: Digest) -> bool {
-        py.detach(|| self.volatile.contains(store, key))
+    /// What a result has seen that is kept for a while, if one is.
+    pub fn seen_by_volatile(&self, py: Python<'_>, store: &Store, key: Digest) -> Option<Seen> {
+        let payload = py.detach(|| self.volatile.get(store, key))?;
+        Head::read(&payload).ok().map(|head| head.seen)
     }
 
     /// Keeps a result in memory only, for so long.
@@ -131,6 +132,7 @@ impl PyStore {
                     value,
                     made,
                     in_memory: false,
+                    is_simulated: false,
                     uses: 1,
                 }))
             }

@@ -65,6 +65,16 @@ pub enum Pandas {
     NumpyArray,
 }
 
+impl Pandas {
+    /// Whether a value of it may have an index of instants, or be one.
+    pub fn may_have_times(self) -> bool {
+        matches!(
+            self,
+            Self::Frame | Self::Series | Self::DatetimeIndex | Self::PeriodIndex | Self::MultiIndex
+        )
+    }
+}
+
 /// Classes of pyarrow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrow {

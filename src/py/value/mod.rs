@@ -68,14 +68,19 @@ fn step<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Walk<()> 
         }
         Class::Pandas(class) => {
             sink.met(Packages::PANDAS);
+            if class.may_have_times() {
+                sink.met_times(value);
+            }
             sink.composite(value, |sink| pandas::walk_pandas(sink, value, class))
         }
         Class::Arrow(class) => {
             sink.met(Packages::PYARROW);
+            sink.met_times(value);
             sink.composite(value, |sink| arrow::walk_arrow(sink, value, class))
         }
         Class::PolarsFrame | Class::PolarsSeries => {
             sink.met(Packages::POLARS);
+            sink.met_times(value);
             sink.composite(value, |sink| polars::walk_polars(sink, value, class))
         }
         _ => python::walk_standard(sink, value, class),

@@ -186,6 +186,9 @@ pub trait Sink<'py>: Sized {
 
     /// An object of this package was met.
     fn met(&mut self, _package: Packages) {}
+
+    /// A frame, series, index or table was met: it may say when something was.
+    fn met_times(&mut self, _value: &Bound<'py, PyAny>) {}
 }
 
 /// The failure for a value of a kind that is not handled.

@@ -21,6 +21,7 @@ mod ledger;
 mod lock;
 mod private;
 mod quarantine;
+mod run_log;
 mod runs;
 mod secret;
 mod segments;
@@ -29,7 +30,8 @@ pub use exchange::{ExportFile, ImportFile};
 pub use held::Held;
 pub use lease::{Grab, Lease, Seen, Watch, waits_of};
 pub use lock::{Shared, wait_for_users};
-pub use runs::RunFiles;
+pub use run_log::{LockedLog, RunLog};
+pub use runs::{RunDraft, RunFiles};
 pub use secret::{hex_bytes, hex_text, secret};
 pub use segments::{Cut, SeriesFiles};
 

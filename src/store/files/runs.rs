@@ -2,17 +2,21 @@
 //! has more than its row.
 //!
 //! ```text
-//! v1/runs/log                         frames, one behind the other; only ever longer
+//! v1/runs/log                         frames, one behind the other
 //! v1/runs/runs.sqlite3                made of the log
-//! v1/runs/<run id>/answer             what the backtest returned
+//! v1/runs/<run id>/answer             what the backtest returned, where that is large
+//! v1/runs/<run id>/answer-again       the same of a run that was recorded again
 //! v1/runs/<run id>/trades.parquet     the same for other tools, as are equity and positions
 //! v1/runs/frames/<digest>             rows of walk-forward splits
 //! ```
+//!
+//! What other tools read is a copy: it is written whole, and not waited for until it is on the medium.
 #![allow(clippy::disallowed_methods)]
 
 use super::segments::{is_plain, is_something_else, make_inner, nonce, sync};
 use super::{
-    Held, Root, at, create, identity, is_abandoned, open_private, open_to_read, write_draft,
+    Held, Root, at, create, identity, is_abandoned, open_private, open_to_read, private,
+    write_draft,
 };
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
@@ -48,6 +52,10 @@ impl RunFiles {
     #[must_use]
     pub fn folder_of(&self, run: Digest) -> PathBuf {
         self.folder().join(run.to_string())
+    }
+
+    pub(super) fn root(&self) -> &Root {
+        &self.0
     }
 
     fn frames(&self) -> PathBuf {
@@ -94,82 +102,49 @@ impl RunFiles {
             .set_database_aside("runs", &self.index_path(), damaged)
     }
 
-    fn log_path(&self) -> PathBuf {
-        self.folder().join("log")
-    }
-
-    /// Puts bytes at the end of the log, on the medium when this returns, and says where they begin.
-    /// One process at a time.
+    /// A folder for files that a run is to get, where nobody looks for them.
     ///
     /// # Errors
-    /// They can't be written: then none of them count.
-    pub fn append(&self, bytes: &[u8]) -> Result<u64> {
-        let path = self.log_path();
-        if is_something_else(&path) {
-            self.0.set_aside(&path);
-        }
-        let appended = open_private(&path).and_then(|mut file| {
-            let end = io::Seek::seek(&mut file, io::SeekFrom::End(0))?;
-            let written = file.write_all(bytes).and_then(|()| file.sync_data());
-            if written.is_err() {
-                // What is there of them is passed over where the log is read.
-                let _ = file.set_len(end);
-            }
-            written.map(|()| end)
-        });
-        appended.map_err(|error| at(&path, "can't be written", error))
-    }
-
-    /// A part of the log.
-    ///
-    /// # Errors
-    /// `Corrupt` where the log is shorter; it can't be read.
-    pub fn log_part(&self, from: u64, length: usize) -> Result<Bytes> {
-        let path = self.log_path();
-        let read = open_to_read(&path).and_then(|file| Bytes::read(&file, from, length));
-        read.map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound => {
-                Error::new(Kind::Corrupt, format!("`{}` is shorter", path.display()))
-            }
-            _ => at(&path, "can't be read", error),
+    /// It can't be made.
+    pub fn draft(&self) -> Result<RunDraft> {
+        let folder = self.0.tmp().join(format!("run.{:016x}", nonce()?));
+        private::create_dir(&folder).map_err(|error| at(&folder, "can't be made", error))?;
+        Ok(RunDraft {
+            folder,
+            lasts: false,
         })
     }
 
-    /// All of the log; `None` where there is none.
+    /// Gives a run the files of a draft; in the place of all that it has, or of those of their names.
     ///
     /// # Errors
-    /// It can't be read.
-    pub fn log(&self) -> Result<Option<Bytes>> {
-        let path = self.log_path();
-        match open_to_read(&path).and_then(|file| Bytes::load(&file, self.is_network())) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(at(&path, "can't be read", error)),
-        }
-    }
-
-    /// Gives a run these files in the place of those that it has: all of them, or none.
-    ///
-    /// # Errors
-    /// They can't be written.
-    pub fn put(&self, run: Digest, files: &[(String, Vec<u8>)]) -> Result<()> {
-        let draft = self.0.tmp().join(format!("run.{:016x}", nonce()?));
-        make_inner(&draft)?;
-        let whole = files.iter().try_for_each(|(name, content)| {
-            if is_plain(name) {
-                return create(&draft.join(name)).and_then(|mut file| file.write_all(content));
-            }
-            Err(io::ErrorKind::InvalidInput.into())
-        });
+    /// They can't be moved.
+    pub fn put(&self, run: Digest, draft: &RunDraft, beside: bool) -> Result<()> {
         let place = self.folder_of(run);
-        let put = whole.and_then(|()| {
+        let put = if beside && is_folder(&place) {
+            let files = fs::read_dir(&draft.folder).into_iter().flatten().flatten();
+            let mut files = files.map(|file| (file.path(), place.join(file.file_name())));
+            files.try_for_each(|(from, to)| fs::rename(from, to))
+        } else {
             self.remove(run);
-            fs::rename(&draft, &place)
-        });
-        put.map_err(|error| {
-            let _ = fs::remove_dir_all(&draft);
-            at(&place, "can't take a run", error)
-        })
+            fs::rename(&draft.folder, &place)
+        };
+        let lasts = || sync(&place).and_then(|()| sync(&self.folder()));
+        put.and_then(|()| if draft.lasts { lasts() } else { Ok(()) })
+            .map_err(|error| at(&place, "can't take a run", error))
+    }
+
+    /// Leaves a run these of its files.
+    pub fn keep(&self, run: Digest, names: &[&str]) {
+        let folder = self.folder_of(run);
+        if !is_folder(&folder) {
+            return;
+        }
+        for file in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if !names.iter().any(|name| file.file_name() == *name) {
+                let _ = fs::remove_file(file.path());
+            }
+        }
     }
 
     /// A file of a run; `None` where there is none.
@@ -253,11 +228,6 @@ impl RunFiles {
         self.load(&self.frames().join(digest.to_string()))
     }
 
-    /// Removes rows.
-    pub fn remove_frame(&self, digest: Digest) {
-        let _ = fs::remove_file(self.frames().join(digest.to_string()));
-    }
-
     /// Bytes of all of it.
     #[must_use]
     pub fn size(&self) -> u64 {
@@ -290,6 +260,53 @@ impl Root {
         }
         Ok(())
     }
+}
+
+/// Files that a run is to get; what of them it did not get is gone when this is dropped.
+#[derive(Debug)]
+pub struct RunDraft {
+    folder: PathBuf,
+    lasts: bool,
+}
+
+impl RunDraft {
+    /// Writes one of them; one that is to last is on the medium when this returns.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn write(&mut self, name: &str, content: &[u8], lasts: bool) -> Result<()> {
+        let path = self.folder.join(name);
+        let written = if is_plain(name) {
+            create(&path).and_then(|mut file| {
+                file.write_all(content)?;
+                if lasts { file.sync_all() } else { Ok(()) }
+            })
+        } else {
+            Err(io::ErrorKind::InvalidInput.into())
+        };
+        self.lasts |= lasts;
+        written.map_err(|error| at(&path, "can't be written", error))
+    }
+
+    /// Gives one of them another name.
+    ///
+    /// # Errors
+    /// It can't be renamed.
+    pub fn rename(&self, name: &str, other: &str) -> Result<()> {
+        let path = self.folder.join(name);
+        let renamed = fs::rename(&path, self.folder.join(other));
+        renamed.map_err(|error| at(&path, "can't be renamed", error))
+    }
+}
+
+impl Drop for RunDraft {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn is_folder(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
 }
 
 fn is_missing(error: &io::Error) -> bool {

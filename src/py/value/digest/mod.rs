@@ -55,6 +55,8 @@ pub struct DigestSink<'py> {
     unordered: bool,
     packages: Packages,
     codes: Vec<Arc<Code>>,
+    /// What may say when something was, and lies in nothing else that may.
+    timed: Vec<Bound<'py, PyAny>>,
     /// A package whose code counts wherever it is installed.
     own: Option<Arc<str>>,
 }
@@ -94,6 +96,11 @@ impl<'py> DigestSink<'py> {
     /// The code behind the values met so far.
     pub fn codes(&self) -> &[Arc<Code>] {
         &self.codes
+    }
+
+    /// The frames, series, indexes and tables met so far.
+    pub fn timed(&self) -> &[Bound<'py, PyAny>] {
+        &self.timed
     }
 
     /// The digests of several buffers, hashed together.
@@ -242,5 +249,11 @@ impl<'py> Sink<'py> for DigestSink<'py> {
 
     fn met(&mut self, package: Packages) {
         self.packages.add(package);
+    }
+
+    fn met_times(&mut self, value: &Bound<'py, PyAny>) {
+        if self.native == 0 && !self.met.contains_key(&self.address(value)) {
+            self.timed.push(value.clone());
+        }
     }
 }

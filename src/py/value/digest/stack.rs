@@ -16,7 +16,7 @@ const PATIENCE: u32 = 1 << 16;
 impl<'py> DigestSink<'py> {
     /// What tells a value apart from all others, as long as it is held: objects lie at even
     /// addresses, and the lowest bit says whether the order of dictionaries counts.
-    fn address(&self, value: &Bound<'py, PyAny>) -> usize {
+    pub(super) fn address(&self, value: &Bound<'py, PyAny>) -> usize {
         value.as_ptr().addr() | usize::from(self.unordered)
     }
 

@@ -1,0 +1,456 @@
+//! Any sequence of what may happen to runs, beside a naive model.
+
+use super::model::Model;
+use super::{
+    Digest, all_answers, answer, id, index, kept, large, log, lose_index, put, record, returns,
+    runs, small,
+};
+use afml_cache::runs::returns::EquityKind;
+use afml_cache::runs::statistics::Moments;
+use afml_cache::runs::{Answer, Failure, Metric, Record, Role, Runs, State};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+#[derive(Clone, Debug)]
+enum Act {
+    Record(Record, Option<Shape>, bool),
+    Fail(Digest, Record, i64),
+    Replace(Digest, u8),
+    Prune(Digest),
+    Delete(Digest),
+    Pin(Digest, bool),
+    /// A new process, which finds the index as it is, or none.
+    Reopen(bool),
+}
+
+/// Which sessions an equity curve has, and from which seed it is drawn.
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    Days(u64),
+    /// Some days later, and two years of them: bins that only some share.
+    Later(u64),
+    /// So many that sessions are joined two by two.
+    Long(u64),
+    Constant,
+}
+
+impl Shape {
+    fn sessions(self) -> Vec<i64> {
+        match self {
+            Self::Days(_) | Self::Constant => (1..40).collect(),
+            Self::Later(_) => (30..90).collect(),
+            Self::Long(_) => (0..4_200).collect(),
+        }
+    }
+
+    fn seed(self) -> u64 {
+        match self {
+            Self::Days(seed) | Self::Later(seed) | Self::Long(seed) => seed,
+            Self::Constant => 0,
+        }
+    }
+}
+
+fn some(kind: &'static str, count: usize) -> impl Strategy<Value = Digest> {
+    (0..count).prop_map(move |number| id(&format!("{kind} {number}")))
+}
+
+fn metrics() -> impl Strategy<Value = Vec<(String, Metric)>> {
+    let value = prop_oneof![
+        4 => (-3..4_i32).prop_map(|value| Metric::Number(f64::from(value) / 2.0)),
+        1 => prop::sample::select(vec![f64::NAN, f64::INFINITY, -0.0, 1e300, f64::MIN_POSITIVE])
+            .prop_map(Metric::Number),
+        1 => any::<i64>().prop_map(Metric::Whole),
+        1 => "[a-z]{0,3}".prop_map(Metric::Text),
+    ];
+    let name = prop::sample::select(vec!["sharpe", "trades", "note"]).prop_map(String::from);
+    prop::collection::vec((name, value), 0..4)
+}
+
+fn records() -> impl Strategy<Value = Record> {
+    let name = |values: &'static [&'static str]| {
+        prop::sample::select(values.to_vec()).prop_map(String::from)
+    };
+    let names = (name(&["a", "b"]), name(&["x", "y"]), name(&["", "p"]));
+    let ids = (
+        some("run", 7),
+        some("trial", 3),
+        some("data", 2),
+        some("parameters", 3),
+    );
+    let rest = (any::<bool>(), metrics(), 0..3_i64, any::<u8>());
+    (names, ids, rest).prop_map(|(names, ids, (is_test, metrics, step, at))| Record {
+        run: ids.0,
+        strategy: names.0,
+        dataset: names.1,
+        purpose: names.2,
+        role: if is_test && at > 170 {
+            Role::Test
+        } else {
+            Role::Trial
+        },
+        trial: ids.1,
+        parameters: ids.3,
+        data: ids.2,
+        at_ns: i64::from(at),
+        step_ns: step,
+        metrics,
+        ..record("any", 0.0)
+    })
+}
+
+fn shapes() -> impl Strategy<Value = Option<Shape>> {
+    prop_oneof![
+        2 => Just(None),
+        4 => (0..9_u64).prop_map(|seed| Some(Shape::Days(seed))),
+        2 => (0..9_u64).prop_map(|seed| Some(Shape::Later(seed))),
+        1 => (0..9_u64).prop_map(|seed| Some(Shape::Long(seed))),
+        1 => Just(Some(Shape::Constant)),
+    ]
+}
+
+fn acts() -> impl Strategy<Value = Act> {
+    let run = || some("run", 7);
+    prop_oneof![
+        10 => (records(), shapes(), any::<bool>())
+            .prop_map(|(record, shape, is_large)| Act::Record(record, shape, is_large)),
+        1 => (run(), records(), 0..5_i64).prop_map(|(run, record, at)| Act::Fail(run, record, at)),
+        1 => (run(), any::<u8>()).prop_map(|(run, byte)| Act::Replace(run, byte)),
+        1 => run().prop_map(Act::Prune),
+        2 => run().prop_map(Act::Delete),
+        1 => (run(), any::<bool>()).prop_map(|(run, pinned)| Act::Pin(run, pinned)),
+        1 => any::<bool>().prop_map(Act::Reopen),
+    ]
+}
+
+fn play(root: &Path, runs: &mut Runs, model: &mut Model, act: Act) {
+    match act {
+        Act::Record(mut record, shape, is_large) => {
+            let series = shape.map(|shape| {
+                let sessions = shape.sessions();
+                let mut series = kept(shape.seed(), &sessions);
+                if matches!(shape, Shape::Constant) {
+                    series.kept.returns.fill(0.0);
+                    series.moments.deviation = 0.0;
+                }
+                series
+            });
+            record.moments = series.as_ref().map(|series| series.moments);
+            let kept = series.map(|series| series.kept);
+            let answer = if is_large {
+                large(kept.is_some().into())
+            } else {
+                small(&record)
+            };
+            model.record(&record, kept.clone(), answer.payload.clone());
+            let kept = kept.map(|kept| (kept, EquityKind::Price));
+            runs.record(&record, kept, &answer).unwrap();
+        }
+        Act::Fail(run, record, at) => {
+            model.fail(run, &record, at);
+            let failure = Failure {
+                run: run.0,
+                strategy: record.strategy,
+                dataset: record.dataset,
+                purpose: record.purpose,
+                at_ns: at,
+                about: "it raised".into(),
+            };
+            runs.fail(&failure).unwrap();
+        }
+        Act::Replace(run, byte) => {
+            let answer = Answer {
+                payload: vec![byte; usize::from(byte) * 500],
+                files: Vec::new(),
+            };
+            if let Some(found) = model.live(run) {
+                found.answer.clone_from(&answer.payload);
+                found.state = State::Whole;
+            }
+            runs.replace(run, &answer).unwrap();
+        }
+        Act::Prune(run) => {
+            if let Some(found) = model.live(run) {
+                found.answer = b"slim".to_vec();
+                found.state = State::Pruned;
+            }
+            runs.prune(run, b"slim".to_vec()).unwrap();
+        }
+        Act::Delete(run) => {
+            if let Some(found) = model.live(run) {
+                found.state = State::Deleted;
+                found.pinned = false;
+            }
+            runs.delete(run).unwrap();
+        }
+        Act::Pin(run, pinned) => {
+            if let Some(found) = model.live(run) {
+                found.pinned = pinned;
+            }
+            runs.pin(run, pinned).unwrap();
+        }
+        Act::Reopen(without) => {
+            if without {
+                lose_index(root);
+            }
+            *runs = super::runs(root);
+        }
+    }
+}
+
+fn check(runs: &Runs, model: &Model) {
+    assert_eq!(runs.ids().unwrap(), model.ids());
+    let counts: BTreeMap<_, _> = runs.count().unwrap().into_iter().collect();
+    assert_eq!(counts, model.count());
+    for one in &model.runs {
+        let found = runs.find(one.record.run).unwrap().unwrap();
+        assert_eq!((found.state, found.pinned), (one.state, one.pinned));
+        assert_eq!(format!("{:?}", found.record), format!("{:?}", one.record));
+        assert_eq!(returns(runs, &found), one.kept);
+        let answer = answer(runs, one.record.run);
+        let is_deleted = one.state == State::Deleted;
+        assert_eq!(answer, (!is_deleted).then(|| one.answer.clone()));
+    }
+    check_families(runs, model);
+    for strategy in ["a", "b", "c"] {
+        for metric in ["sharpe", "trades", "note"] {
+            check_ranking(runs, model, (strategy, metric));
+        }
+    }
+}
+
+fn check_families(runs: &Runs, model: &Model) {
+    let mut known = Vec::new();
+    for family in runs.families(None).unwrap() {
+        let names = (family.strategy, family.dataset, family.purpose);
+        let standing = runs
+            .standing((&names.0, &names.1, &names.2))
+            .unwrap()
+            .unwrap();
+        let latest = runs.latest(family.number).unwrap();
+        let latest: Vec<_> = latest.iter().map(|found| found.record.run).collect();
+        let expected: Vec<_> = model
+            .trials(&names)
+            .iter()
+            .map(|one| one.record.run)
+            .collect();
+        assert_eq!(latest, expected, "{names:?}");
+        assert_eq!(usize::try_from(family.trials).unwrap(), expected.len());
+        let failures = runs.failures(family.number).unwrap().into_iter();
+        let failures = failures.map(|one| (afml_cache::digest::Digest(one.run), one.at_ns));
+        assert_eq!(
+            failures.collect::<std::collections::BTreeSet<_>>(),
+            model.failures(&names)
+        );
+        let spreads: BTreeMap<_, _> = standing
+            .spreads
+            .iter()
+            .map(|one| (one.step_ns, (one.count, one.total, one.squares)))
+            .collect();
+        let expected = model.spreads(&names);
+        assert!(
+            spreads.keys().eq(expected.keys()),
+            "{spreads:?} {expected:?}"
+        );
+        for (step, (count, total, squares)) in &spreads {
+            assert_eq!(*count, expected[step].0);
+            assert!((total - expected[step].1).abs() < 1e-12);
+            assert!((squares - expected[step].2).abs() < 1e-12);
+        }
+        let (found, expected) = (standing.correlation, model.correlation(&names));
+        assert_eq!(found.is_some(), expected.is_some(), "{names:?}");
+        let apart = found.unwrap_or_default() - expected.unwrap_or_default();
+        assert!(apart.abs() < 1e-9, "{found:?} {expected:?}");
+        known.push(names);
+    }
+    known.sort();
+    assert_eq!(known, model.families());
+}
+
+fn check_ranking(runs: &Runs, model: &Model, of: (&str, &str)) {
+    for data in [
+        None,
+        Some(id("data 0")),
+        Some(id("data 1")),
+        Some(id("data 9")),
+    ] {
+        for (maximize, most) in [(true, 3), (false, 9)] {
+            let ranking = runs.best(of, maximize, most, data).unwrap();
+            let best: Vec<_> = ranking.runs.iter().map(|found| found.record.run).collect();
+            assert_eq!(
+                best,
+                model.best(of, maximize, most, data),
+                "{of:?} {data:?}"
+            );
+            let unranked = usize::try_from(ranking.unranked).unwrap();
+            assert_eq!(
+                unranked,
+                model.unranked(of.0, of.1, data),
+                "{of:?} {data:?}"
+            );
+            assert_eq!(ranking.differ, data.is_none() && model.differ(of.0, of.1));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20))]
+
+    #[test]
+    fn whatever_happens_the_ledger_counts_what_was_tried(
+        acts in prop::collection::vec(acts(), 1..30),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let mut runs = super::runs(root);
+        let mut model = Model::default();
+        for act in acts {
+            play(root, &mut runs, &mut model, act);
+        }
+        check(&runs, &model);
+        let told = all_answers(&runs);
+        drop(runs);
+        lose_index(root);
+        let runs = super::runs(root);
+        check(&runs, &model);
+        assert_eq!(all_answers(&runs), told, "of the log alone");
+        assert_eq!(runs.damaged().unwrap(), 0);
+    }
+}
+
+#[test]
+fn a_trial_that_becomes_a_look_at_a_test_is_counted_no_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = runs(folder.path());
+    let trials = || {
+        runs.standing(("s", "set", ""))
+            .unwrap()
+            .unwrap()
+            .family
+            .trials
+    };
+    let mut one = put(&runs, record("one", 1.0), 1);
+    put(&runs, record("two", 1.0), 2);
+    assert_eq!(trials(), 2);
+    one.role = Role::Test;
+    put(&runs, one.clone(), 1);
+    assert_eq!(trials(), 1);
+    one.role = Role::Trial;
+    put(&runs, one, 1);
+    assert_eq!(trials(), 2);
+}
+
+#[test]
+fn where_the_run_that_counts_goes_elsewhere_the_one_before_it_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = runs(folder.path());
+    let latest = |dataset: &str| {
+        let family = runs.standing(("s", dataset, "")).unwrap().unwrap().family;
+        let latest = runs.latest(family.number).unwrap().into_iter();
+        latest.map(|found| found.record.run).collect::<Vec<_>>()
+    };
+    let of_one_trial = |name: &str| Record {
+        trial: id("the trial"),
+        ..record(name, 1.0)
+    };
+    put(&runs, of_one_trial("short"), 1);
+    let mut long = put(&runs, of_one_trial("long"), 2);
+    assert_eq!(latest("set"), [long.run]);
+    long.dataset = "another".into();
+    put(&runs, long.clone(), 2);
+    assert_eq!(latest("set"), [id("short")]);
+    assert_eq!(latest("another"), [long.run]);
+}
+
+#[test]
+fn the_best_of_many_on_one_data_are_those_of_all_on_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = runs(folder.path());
+    for number in 0..600 {
+        let mut one = record(&format!("{number}"), f64::from(number * 7 % 601));
+        if number % 100 == 0 {
+            one.data = id("other");
+        }
+        runs.record(&one, None, &small(&one)).unwrap();
+    }
+    let best = |maximize, data| {
+        let ranking = runs
+            .best(("s", "sharpe"), maximize, 2, Some(id(data)))
+            .unwrap();
+        let value = |found: &afml_cache::runs::Found| found.record.metric("sharpe").cloned();
+        ranking.runs.iter().filter_map(value).collect::<Vec<_>>()
+    };
+    let numbers = |values: [i32; 2]| values.map(|value| Metric::Number(value.into()));
+    // 0, 99, 198, 297, 396 and 495 are on the other data.
+    assert_eq!(best(true, "d"), numbers([600, 599]));
+    assert_eq!(best(false, "d"), numbers([1, 2]));
+    assert_eq!(best(true, "other"), numbers([495, 396]));
+    assert_eq!(best(false, "other"), numbers([0, 99]));
+}
+
+#[test]
+fn sharpe_ratios_that_are_none_leave_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = runs(folder.path());
+    let spreads = || runs.standing(("s", "set", "")).unwrap().unwrap().spreads;
+    put(&runs, record("plain", 1.0), 1);
+    let before = spreads();
+    for (mean, deviation) in [
+        (1.0, 1e-300),
+        (1e300, 1e-300),
+        (f64::NAN, 1.0),
+        (1.0, f64::NAN),
+        (f64::INFINITY, 1.0),
+        (0.9e6, 1.0),
+    ] {
+        let mut strange = record("strange", 1.0);
+        strange.moments = Some(Moments {
+            periods: 50,
+            mean,
+            deviation,
+            skewness: 0.0,
+            kurtosis: 3.0,
+        });
+        runs.record(&strange, None, &small(&strange)).unwrap();
+        strange.moments = None;
+        runs.record(&strange, None, &small(&strange)).unwrap();
+        assert_eq!(spreads(), before, "{mean} {deviation}");
+    }
+    lose_index(folder.path());
+    assert_eq!(
+        super::runs(folder.path()).count().unwrap(),
+        [("s".into(), 2)]
+    );
+}
+
+#[test]
+fn a_run_that_is_pruned_or_recorded_again_gives_its_room_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = runs(folder.path());
+    let one = record("one", 1.0);
+    let answer = |byte| Answer {
+        payload: vec![byte; 60_000],
+        files: Vec::new(),
+    };
+    let taken = || {
+        use std::os::unix::fs::MetadataExt;
+        fs::metadata(log(folder.path())).unwrap().blocks() * 512
+    };
+    for byte in 0..40 {
+        runs.record(&one, None, &answer(byte)).unwrap();
+    }
+    assert!(taken() < 700_000, "{}", taken());
+    runs.prune(one.run, b"slim".to_vec()).unwrap();
+    assert!(taken() < 600_000, "{}", taken());
+    lose_index(folder.path());
+    let again = super::runs(folder.path());
+    assert_eq!(super::answer(&again, one.run).unwrap(), b"slim");
+    assert_eq!(
+        again.damaged().unwrap(),
+        0,
+        "what was given back is no damage"
+    );
+    assert!(fs::metadata(index(folder.path())).unwrap().len() < 300_000);
+}
