@@ -390,9 +390,8 @@ impl PyRuns {
             Some(found) => runs.kept(&found),
             None => Ok(None),
         });
-        let shown = |(kept, kind): (Kept, EquityKind)| {
-            (kept.width, kept.bins, kept.returns, kind.name())
-        };
+        let shown =
+            |(kept, kind): (Kept, EquityKind)| (kept.width, kept.bins, kept.returns, kind.name());
         Ok(kept.map_err(raise)?.map(shown))
     }
 

@@ -190,10 +190,14 @@ def test_it_has_the_manners_of_the_function():
 
 
 def test_backtests_are_counted_with_the_other_functions():
-    backtest = momentum_of("counted")
+    @cached_backtest("counted")
+    def counted_here(data, params):
+        return {"rows": float(len(data))}
+
+    backtest = counted_here
     backtest(DATA, PARAMS)
     backtest(DATA, PARAMS)
-    name = f"{momentum_of.__module__}.momentum_of.<locals>.momentum"
+    name = f"{__name__}.test_backtests_are_counted_with_the_other_functions.<locals>.counted_here"
     assert backtest.cache_name == name
     assert afml_cache.get_cache_stats()[name] == {"hits": 1, "misses": 1}
     info = backtest.cache_info()
