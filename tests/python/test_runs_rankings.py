@@ -116,6 +116,19 @@ def test_different_data_is_told_and_data_chooses(cache):
         assert len(cache.find_best_parameters("ranked", data=bars(41))) == 0
 
 
+def test_what_is_not_asked_for_is_not_told(cache, recwarn):
+    one, other = bars(40, seed=1), bars(40, seed=2)
+    run = record(cache, {"sharpe_ratio": 1.0}, one)
+    record(cache, {"sharpe_ratio": math.nan}, other)
+    record(cache, {"total_return": 1.0}, other, n=1)
+    cache.delete(record(cache, {"sharpe_ratio": 2.0}, other, n=2))
+    assert list(cache.find_best_parameters("ranked", data=one).index) == [run]
+    assert not recwarn.list
+    assert list(cache.find_best_parameters("ranked").index) == [run]
+    (told,) = recwarn
+    assert "1 runs of 'ranked' are not ranked" in str(told.message)
+
+
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, True, None, "5"])
 def test_top_n_is_a_number_of_runs(cache, wrong):
     with pytest.raises(CacheConfigError, match="`top_n` is how many runs to give"):
