@@ -198,10 +198,11 @@ def test_a_backtest_that_changes_its_parameters_is_not_recorded(recwarn):
         (lambda: 3.0, "returned a float"),
         (lambda: (TRADES, METRICS), r"returned a tuple of \(DataFrame, dict\)"),
         (lambda: None, "returned a NoneType"),
+        (lambda: BacktestResult(None, None), "returned a BacktestResult"),
         (lambda: (METRICS, (each for each in "ab")), "can't be stored"),
         (lambda: {"sharpe_ratio": threading.Lock()}, "can't be stored"),
     ],
-    ids=["number", "other order", "nothing", "generator", "lock"],
+    ids=["number", "other order", "nothing", "no metrics", "generator", "lock"],
 )
 def test_what_can_not_be_recorded_costs_a_warning_only(answer, said):
     @cached_backtest("refused")

@@ -78,12 +78,13 @@ def test_a_single_trial_is_measured_against_zero(cache):
         (np.ones(40), "do not vary"),
         (np.append(np.nan, np.zeros(39)), "not above"),
         (["a", "b"], "not made of numbers"),
+        ([], "has no rows"),
         (np.ones((40, 2)), r"has the shape \(40, 2\)"),
         (pd.Series(np.arange(1.0, 41), DATA.index[:40][::-1]), "times are not in order"),
         (np.append(np.arange(1.0, 40), np.nan), "missing"),
         (np.array([10**400, 1], dtype=object), "not made of numbers"),
     ],
-    ids=["none", "short", "flat", "zero", "text", "shape", "order", "missing", "huge"],
+    ids=["none", "short", "flat", "zero", "text", "empty", "shape", "order", "missing", "huge"],
 )
 def test_without_figures_there_is_a_reason(cache, equity, said):
     cache.cache_backtest("reasons", {}, DATA, {"sharpe_ratio": 3.0}, None, equity)

@@ -77,6 +77,16 @@ def test_fresh_computes_and_records_anew(cache, bodies):
     assert len(cache.ledger.trials("momentum")) == 1
 
 
+def test_a_refresh_keeps_to_the_mode(cache, bodies):
+    backtest = momentum_of()
+    for name in ("off", "readonly"):
+        with mode(name):
+            backtest.refresh(DATA, PARAMS)
+    assert (len(bodies), len(cache.index)) == (2, 0)
+    with mode("frozen"), pytest.raises(CacheMissError, match="computes nothing in mode 'frozen'"):
+        backtest.refresh(DATA, PARAMS)
+
+
 def failing(error):
     @cached_backtest("failing")
     def backtest(data, params):

@@ -38,7 +38,7 @@ def test_the_best_come_first(cache):
     best = cache.find_best_parameters("ranked")
     assert list(best.index) == [runs[1], runs[3], runs[0], runs[2]]
     assert list(best["param_n"]) == [1, 3, 0, 2]
-    worst = cache.find_best_parameters("ranked", maximize=False, top_n=2)
+    worst = cache.find_best_parameters("ranked", maximize=False, top_n=np.int64(2))
     assert list(worst["sharpe_ratio"]) == [-1.0, 0.5]
 
 
@@ -114,6 +114,19 @@ def test_different_data_is_told_and_data_chooses(cache):
     assert list(cache.find_best_parameters("ranked", data=one.copy()).index) == [low]
     with pytest.warns(RankingWarning, match="no runs of 'ranked' on this data"):
         assert len(cache.find_best_parameters("ranked", data=bars(41))) == 0
+
+
+def test_what_is_not_asked_for_is_not_told(cache, recwarn):
+    one, other = bars(40, seed=1), bars(40, seed=2)
+    run = record(cache, {"sharpe_ratio": 1.0}, one)
+    record(cache, {"sharpe_ratio": math.nan}, other)
+    record(cache, {"total_return": 1.0}, other, n=1)
+    cache.delete(record(cache, {"sharpe_ratio": 2.0}, other, n=2))
+    assert list(cache.find_best_parameters("ranked", data=one).index) == [run]
+    assert not recwarn.list
+    assert list(cache.find_best_parameters("ranked").index) == [run]
+    (told,) = recwarn
+    assert "1 runs of 'ranked' are not ranked" in str(told.message)
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, True, None, "5"])

@@ -52,7 +52,7 @@ def assert_kept(cache, folds, split="split"):
 
 
 def test_a_fold_has_its_shape(cache):
-    name = cache.cache_walk_forward_split("2024", DATA[:150], DATA[150:], 3, 5)
+    name = cache.cache_walk_forward_split("2024", DATA[:150], DATA[150:], np.int64(3), 5)
     assert name == "2024_fold_3"
     fold = cache.get_walk_forward_split("2024", 3)
     begin = dt.datetime(2023, 1, 2, tzinfo=dt.timezone.utc)

@@ -36,7 +36,7 @@ def taken_apart(answer: Any) -> Parts:
     CacheConfigError
         There are no metrics in it.
     """
-    if isinstance(answer, BacktestResult):
+    if isinstance(answer, BacktestResult) and isinstance(answer.metrics, Mapping):
         return Parts(**{name: getattr(answer, name) for name in SLOTS})
     if isinstance(answer, Mapping):
         if not isinstance(answer.get("metrics"), Mapping):

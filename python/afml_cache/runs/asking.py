@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheConfigError, warn
 from afml_cache.runs import rankings
-from afml_cache.runs.canonical import data_digest
+from afml_cache.runs.canonical import data_digest, plain
 from afml_cache.runs.families import Figures, Standing, family_of, standing_of
 from afml_cache.runs.index import find, ids_of
 from afml_cache.runs.view import View
@@ -99,6 +99,7 @@ class Asking(View):
         RankingWarning
             Runs are left out, or nothing is ranked; or those that are saw different data.
         """
+        top_n = plain(top_n)
         if isinstance(top_n, bool) or not isinstance(top_n, int) or top_n < 1:
             message = f"`top_n` is how many runs to give, not {top_n!r}"
             raise CacheConfigError(message)

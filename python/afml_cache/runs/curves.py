@@ -88,8 +88,9 @@ def curve_of(equity: Any, data: Any, kind: str) -> tuple[Curve | None, int, str]
         values = np.ascontiguousarray(_values(equity, np), dtype="<f8")
     except (TypeError, ValueError, OverflowError) as error:
         return None, 0, f"the equity curve is not made of numbers ({error})"
-    if values.ndim != 1 or not len(values):
-        return None, 0, f"the equity curve has the shape {values.shape}, and should be one column"
+    if values.ndim != 1 or not values.size:
+        told = f"the shape {values.shape}, and should be one column" if values.size else "no rows"
+        return None, 0, f"the equity curve has {told}"
     times = times_of(equity)
     if times is None:
         of_data = times_of(data)

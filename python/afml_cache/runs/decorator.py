@@ -12,7 +12,7 @@ from afml_cache._native import current_mode
 from afml_cache._pickled import is_by_name
 from afml_cache._values import unwrap
 from afml_cache.decorators import check_function, code_settings, name_of
-from afml_cache.exceptions import CacheConfigError
+from afml_cache.exceptions import CacheConfigError, CacheMissError
 from afml_cache.runs import lookup
 from afml_cache.runs.bound import BoundBacktest
 from afml_cache.runs.cache import BacktestCache, get_backtest_cache
@@ -225,8 +225,18 @@ class CachedBacktest:
         return self._called(args, kwargs, current_mode())
 
     def refresh(self, *args: Any, **kwargs: Any) -> Any:
-        """Compute a backtest whatever is kept, and keep what it returns."""
-        return self._called(args, kwargs, "fresh")
+        """Compute a backtest whatever is kept, and keep what it returns, where the mode allows it.
+
+        Raises
+        ------
+        CacheMissError
+            The mode is "frozen".
+        """
+        mode = current_mode()
+        if mode == "frozen":
+            message = f"the backtest {self.strategy.name!r} computes nothing in mode {mode!r}"
+            raise CacheMissError(message)
+        return self._called(args, kwargs, "off" if mode in {"off", "readonly"} else "fresh")
 
     def _called(self, args: tuple[Any, ...], kwargs: dict[str, Any], mode: str) -> Any:
         task = Task(self, args, kwargs, mode)

@@ -8,6 +8,7 @@ from typing import Any
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.instants import span
 from afml_cache.runs import retention
+from afml_cache.runs.canonical import plain
 from afml_cache.runs.index import found
 from afml_cache.runs.view import View
 
@@ -147,7 +148,7 @@ def _limit(days: float | None, before: Any) -> int:
             )
             raise CacheConfigError(message)
         return instant.first
-    days = _USUAL if days is None else days
+    days = _USUAL if days is None else plain(days)
     if isinstance(days, bool) or not isinstance(days, int | float) or not days >= 0:
         message = f"`days` is a number that is not negative, not {days!r}"
         raise CacheConfigError(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache._native import Runs, Store
-from afml_cache.exceptions import CacheConfigError
+from afml_cache.exceptions import CacheConfigError, CacheError
 from afml_cache.instants import as_datetime
 from afml_cache.runs.index import find, is_id
 from afml_cache.runs.reading import about_of, parameters_of, timestamp
@@ -163,12 +164,12 @@ def best_parameters(value: Any) -> Any:
             "that metric as a finite number; look at `runs()` for what there is"
         )
         raise CacheConfigError(message)
-    is_row = getattr(value, "ndim", 2) == 1
-    runs = _source(value)
-    run = None if runs is None else find(runs, value.name if is_row else value.index[0])
-    if runs is not None and run is not None:
-        return parameters_of(runs, run)
-    first = value if is_row else value.iloc[0]
+    first = value if getattr(value, "ndim", 2) == 1 else value.iloc[0]
+    with contextlib.suppress(CacheError):  # the store can't be opened any more
+        runs = _source(value)
+        run = None if runs is None else find(runs, first.name)
+        if runs is not None and run is not None:
+            return parameters_of(runs, run)
     shown = {name: first[name] for name in first.index if name.startswith(_PARAMETER)}
     return {
         name.removeprefix(_PARAMETER): each

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from afml_cache.exceptions import CacheConfigError
+from afml_cache.runs.canonical import plain
 from afml_cache.runs.reading import about_of, payload_of
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def retention_of(keep_top: int | None, metric: str, *, maximize: bool) -> Retent
     """
     if keep_top is None:
         return None
+    keep_top = plain(keep_top)
     if isinstance(keep_top, bool) or not isinstance(keep_top, int) or keep_top < 0:
         message = (
             f"`keep_top` is how many runs of each strategy keep their trades, not {keep_top!r}"

@@ -11,7 +11,7 @@ from afml_cache.exceptions import CacheConfigError, warn
 from afml_cache.instants import as_datetime
 from afml_cache.modes import writes
 from afml_cache.runs import row_store
-from afml_cache.runs.canonical import data_digest
+from afml_cache.runs.canonical import data_digest, plain
 from afml_cache.runs.folds import walk_forward
 from afml_cache.runs.view import View
 from afml_cache.time_ranges import spans_of
@@ -61,9 +61,10 @@ class Splitting(View):
         CacheStoreError
             It can't be written.
         """
-        _check(split_id, fold_number, total_folds)
+        named = split_id, plain(fold_number), plain(total_folds)
+        _check(*named)
         if writes():
-            self._keep((split_id, fold_number, total_folds), train_data, test_data)
+            self._keep(named, train_data, test_data)
         return f"{split_id}_fold_{fold_number}"
 
     def _keep(self, named: tuple[str, int, int], train: Any, test: Any) -> None:
