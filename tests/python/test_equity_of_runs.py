@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from afml_cache import BacktestCache
+from afml_cache import BacktestCache, CacheConfigError
 
 DAYS = pd.bdate_range("2024-01-01", periods=60, tz="UTC")
 EQUITY = pd.Series(100 + np.random.default_rng(0).normal(0, 1, len(DAYS)).cumsum(), DAYS)
@@ -44,10 +44,11 @@ def test_returns_without_times_stand_at_their_rows(cache):
     assert list(cache.returns(timeless).index) == list(range(1, 50))
 
 
-def test_returns_with_times_and_without_are_numbered(cache):
+def test_returns_with_times_and_without_have_no_sessions_in_common(cache):
     runs = [record(cache, 5, EQUITY), record(cache, 6, EQUITY.to_numpy()[:50])]
-    days = (DAYS[1:].tz_localize(None) - pd.Timestamp(0)).days
-    assert list(cache.returns(runs).index) == [*range(1, 50), *days]
+    with pytest.raises(CacheConfigError, match="no sessions in common"):
+        cache.returns(runs)
+    assert list(cache.returns(runs[1:]).index) == list(range(1, 50))
 
 
 def test_a_picture_has_dates_and_a_line_for_each_run_with_equity(cache):
