@@ -172,6 +172,18 @@ impl PyRuns {
             .map(PyRun::of))
     }
 
+    /// Runs by their ids, in this order; `None` for those that are not there.
+    fn find_all(&self, py: Python<'_>, ids: Vec<String>) -> PyResult<Vec<Option<PyRun>>> {
+        let (_, runs) = self.opened(py)?;
+        let ids: Vec<Digest> = ids.iter().map(|run| digest(run)).collect::<PyResult<_>>()?;
+        let all = py
+            .detach(|| runs.find_all(&ids))
+            .map_err(raise)?
+            .into_iter();
+        let there = |found: Option<Found>| found.filter(|found| found.state != State::Deleted);
+        Ok(all.map(|found| there(found).map(PyRun::of)).collect())
+    }
+
     /// What was kept as the answer of a run; `None` where nothing is there, `CacheCorruptError`
     /// where it can't be believed.
     fn answer<'py>(&self, py: Python<'py>, run: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
@@ -183,14 +195,15 @@ impl PyRuns {
             .transpose()
     }
 
-    /// Runs in the order in which they were recorded first.
-    #[pyo3(signature = (*, strategy = None, data = None, parameters = None, most = None))]
+    /// Runs in the order in which they were recorded first; looks at test folds alone if `tests`.
+    #[pyo3(signature = (*, strategy = None, data = None, parameters = None, tests = false, most = None))]
     fn select(
         &self,
         py: Python<'_>,
         strategy: Option<&str>,
         data: Option<&str>,
         parameters: Option<&str>,
+        tests: bool,
         most: Option<usize>,
     ) -> PyResult<Vec<PyRun>> {
         let (_, runs) = self.opened(py)?;
@@ -198,6 +211,7 @@ impl PyRuns {
             strategy,
             data: data.map(digest).transpose()?,
             parameters: parameters.map(digest).transpose()?,
+            role: tests.then_some(Role::Test),
             states: &[],
             most,
         };

@@ -14,6 +14,8 @@ use super::{axes, tables};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::store::Bytes;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// How often an answer is looked for that is replaced meanwhile.
 const TRIES: usize = 3;
@@ -195,7 +197,10 @@ impl Runs {
     pub fn kept(&self, found: &Found) -> Result<Option<(Kept, EquityKind)>> {
         let log = self.files.log()?;
         match log.and_then(|log| series_of(&log, found)) {
-            Some(series) => self.ask(|index| axes::kept(index, series.clone())),
+            Some(series) => {
+                let axis = self.ask(|index| axes::find(index, series.axis))?;
+                Ok(axis.and_then(|axis| axes::joined(&axis, series)))
+            }
             None => Ok(None),
         }
     }
@@ -210,9 +215,14 @@ impl Runs {
         let Some(log) = self.files.log()? else {
             return Ok(Err(Reason::NoReturns));
         };
+        let mut known = BTreeMap::new();
         let mut all = Vec::with_capacity(latest.len());
         for series in latest.iter().filter_map(|found| series_of(&log, found)) {
-            all.extend(self.ask(|index| axes::kept(index, series.clone()))?);
+            let axis = match known.entry(series.axis) {
+                Entry::Occupied(one) => one.into_mut(),
+                Entry::Vacant(new) => new.insert(self.ask(|index| axes::find(index, series.axis))?),
+            };
+            all.extend(axis.as_ref().and_then(|axis| axes::joined(axis, series)));
         }
         Ok(joined(all))
     }

@@ -69,9 +69,7 @@ pub fn catch_up(index: &Connection, log: &LockedLog) -> Result<bool> {
 
 /// Puts what the index knows and the log has lost at the end of the log.
 fn restore(index: &Connection, log: &LockedLog) -> Result<()> {
-    let end = Walk::of(log, 0)
-        .and_then(Walk::end)
-        .map_err(outside)?;
+    let end = Walk::of(log, 0).and_then(Walk::end).map_err(outside)?;
     let mut events = lost_runs(index, end)?;
     for (code, parts) in texts(index, "codes")? {
         events.push(Event::Code(code, parts));

@@ -84,7 +84,9 @@ impl Runs {
         });
         match entered {
             Ok(log) => {
-                files.tidy(self, run);
+                if before.is_some() || !files.is_put {
+                    files.tidy(self, run);
+                }
                 forget(&log, before.as_ref());
                 Ok(())
             }

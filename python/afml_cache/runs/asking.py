@@ -10,7 +10,7 @@ from afml_cache.runs.canonical import data_digest
 from afml_cache.runs.curves import returns_frame
 from afml_cache.runs.differences import RunDifference, difference_of
 from afml_cache.runs.families import Figures, Standing, family_of, standing_of
-from afml_cache.runs.index import find, found
+from afml_cache.runs.index import find_all, found
 from afml_cache.runs.reading import parameters_of
 from afml_cache.runs.view import View
 
@@ -42,7 +42,7 @@ class Asking(View):
             `param_<name>` for each parameter, and the metrics.
         """
         ids = [run_ids] if isinstance(run_ids, str) else list(run_ids)
-        known = [(run_id, find(self.native, run_id)) for run_id in ids]
+        known = list(zip(ids, find_all(self.native, ids), strict=True))
         missing = [str(run_id) for run_id, run in known if run is None]
         if missing:
             warn(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.exceptions import CacheConfigError
@@ -88,9 +89,9 @@ def frame_of(
     import pandas as pd
 
     last = list(behind)
-    wanted = dict.fromkeys((*_COLUMNS, *_parameters(rows), *columns))
-    extra = dict.fromkeys(name for row in rows for name in row if name != _ID)
-    names = [name for name in {**wanted, **extra} if name not in last] + last
+    there = dict.fromkeys(chain.from_iterable(rows))
+    wanted = dict.fromkeys((*_COLUMNS, *_parameters(there), *columns))
+    names = [name for name in {**wanted, **there} if name not in {_ID, *last}] + last
     index = pd.Index([row[_ID] for row in rows], name=_ID, dtype=object)
     made = {name: _column([row.get(name) for row in rows], name, pd) for name in names}
     return pd.DataFrame(made, index=index, columns=names)
@@ -100,15 +101,14 @@ def polars_frame_of(rows: list[dict[str, Any]]) -> Any:
     """Put rows into a polars frame."""
     import polars as pl
 
-    names = dict.fromkeys(
-        (_ID, *_COLUMNS, *_parameters(rows), *(name for row in rows for name in row))
-    )
+    there = dict.fromkeys(chain.from_iterable(rows))
+    names = dict.fromkeys((_ID, *_COLUMNS, *_parameters(there), *there))
     columns = {name: [row.get(name) for row in rows] for name in names}
     return pl.DataFrame(columns, strict=False)
 
 
-def _parameters(rows: list[dict[str, Any]]) -> Iterable[str]:
-    return dict.fromkeys(name for row in rows for name in row if name.startswith(_PARAMETER))
+def _parameters(names: Iterable[str]) -> Iterable[str]:
+    return (name for name in names if name.startswith(_PARAMETER))
 
 
 def _column(values: list[Any], name: str, pd: Any) -> Any:

@@ -30,6 +30,21 @@ def payload_of(runs: Runs, run_id: str) -> dict[str, Any] | None:
     return payload if isinstance(payload, dict) else None
 
 
+def tell_of_damage(runs: Runs) -> None:
+    """Warn of what can't be read in the log of all that happened."""
+    try:
+        damaged = runs.damaged
+    except CacheError:
+        return  # whatever is asked next says it
+    if damaged:
+        tell_once(
+            "CacheReadWarning",
+            f"the log of runs in `{runs.folder}` can't be read in {damaged} places, and what was "
+            "recorded there is lost: a backtest that is called is computed again; put the file "
+            "back from a copy if there is one",
+        )
+
+
 def tell_once(category: str, message: str) -> None:
     """Warn, unless the same was told before."""
     if message not in _told:

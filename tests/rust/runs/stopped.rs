@@ -26,8 +26,8 @@ fn a_log_that_ends_anywhere_has_the_runs_that_were_there_whole() {
             continue;
         }
         // A file that ends there, or one that has room for more.
-        let room = if end % 2 == 0 { 0 } else { 5_000 };
-        let begun = [&whole[..end], &vec![0; room]].concat();
+        let zeroes = if end % 2 == 0 { 0 } else { 5_000 };
+        let begun = [&whole[..end], &vec![0; zeroes]].concat();
         fs::write(log(root), begun).unwrap();
         lose_index(root);
         let some = runs(root);
