@@ -3,13 +3,14 @@
 use super::book::{Runs, series_of};
 use super::cscv::{BLOCKS, Trials};
 use super::event::{Event, Failure, Split};
+use super::families::{self, Family};
 use super::frame;
 use super::rankings::{self, Ranking, Wanted};
 use super::record::AnswerAt;
 use super::returns::{EquityKind, Kept, common};
 use super::rows::{self, Found, State};
 use super::statistics::Reason;
-use super::trials::{self, Family, Spread};
+use super::trials::{self, Spread};
 use super::{axes, tables};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
@@ -161,7 +162,7 @@ impl Runs {
     /// # Errors
     /// The index can't be asked.
     pub fn families(&self, strategy: Option<&str>) -> Result<Vec<Family>> {
-        self.ask(|index| trials::families(index, strategy))
+        self.ask(|index| families::families(index, strategy))
     }
 
     /// The figures of a family; `None` where nothing was tried in it.
@@ -170,7 +171,7 @@ impl Runs {
     /// The index can't be asked.
     pub fn standing(&self, family: (&str, &str, &str)) -> Result<Option<Standing>> {
         self.ask(|index| {
-            let Some(family) = trials::find(index, family)? else {
+            let Some(family) = families::find(index, family)? else {
                 return Ok(None);
             };
             let spreads = trials::spreads(index, family.number)?;
