@@ -194,7 +194,6 @@ impl Runs {
     /// # Errors
     /// The index can't be asked.
     pub fn collect(&self) -> Result<usize> {
-        self.files.sweep();
         let mut removed = 0;
         for (run, is_old) in self.files.names() {
             if !is_old || is_whole(self.find(run)?.as_ref()) {
