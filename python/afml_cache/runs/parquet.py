@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import sys
+import warnings
 from typing import Any, Final
 
 _FILES: Final = {
@@ -86,7 +87,7 @@ def _numbers_by_time(value: Any, name: str, pyarrow: Any) -> Any:
     if schema is None:
         if len(_schemas) >= _MOST:
             _schemas.clear()
-        schema = pyarrow.Table.from_pandas(value.iloc[:1].to_frame(named)).schema
+        schema = _of_pandas(value.iloc[:1].to_frame(named), pyarrow).schema
         _schemas[key] = schema
     numbers = pyarrow.array(value.to_numpy(), from_pandas=True)
     times = pyarrow.array(index.asi8).view(schema.field(1).type)
@@ -101,7 +102,7 @@ def _table(value: Any, name: str, pyarrow: Any) -> Any:
     if pandas is not None and isinstance(value, pandas.Series):
         value = value.to_frame(name if value.name is None else value.name)
     if pandas is not None and isinstance(value, pandas.DataFrame):
-        return pyarrow.Table.from_pandas(value)
+        return _of_pandas(value, pyarrow)
     if numpy is not None and isinstance(value, numpy.ndarray) and value.ndim == 1:
         return pyarrow.table({name: value})
     if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
@@ -110,3 +111,10 @@ def _table(value: Any, name: str, pyarrow: Any) -> Any:
         return pyarrow.table({name: list(value)})
     message = f"it is of type {type(value).__name__}"
     raise TypeError(message)
+
+
+def _of_pandas(frame: Any, pyarrow: Any) -> Any:
+    # What pandas has to say of pyarrow is not for whoever runs a backtest, and no reason to fail.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return pyarrow.Table.from_pandas(frame)
