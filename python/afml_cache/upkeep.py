@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from afml_cache._native import Store, default_store
+from afml_cache._native import Runs, Store, default_store
 from afml_cache.entries import EntryInfo, function_name
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.instants import length_of
@@ -83,7 +83,7 @@ class Collection:
     bytes : int
         Their size.
     files : int
-        How many files that no result named, as killed processes leave them.
+        How many files, and folders of runs, that nothing named, as killed processes leave them.
     """
 
     entries: int
@@ -183,7 +183,8 @@ def gc(
         message = "`function` says whose results `max_size` limits, and there is no `max_size`"
         raise CacheConfigError(message)
     since = None if max_age is None else time.time_ns() - length_of("max_age", max_age)
-    return Collection(*place.collect(since, limit, name))
+    entries, size, files = place.collect(since, limit, name)
+    return Collection(entries, size, files + Runs(place).collect())
 
 
 def pin(entry: str | EntryInfo, *, store: Store | None = None) -> bool:

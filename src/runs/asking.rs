@@ -3,17 +3,20 @@
 use super::book::{Runs, series_of};
 use super::cscv::{BLOCKS, Trials};
 use super::event::{Event, Failure, Split};
+use super::families::{self, Family};
 use super::frame;
 use super::rankings::{self, Ranking, Wanted};
 use super::record::AnswerAt;
 use super::returns::{EquityKind, Kept, common};
 use super::rows::{self, Found, State};
 use super::statistics::Reason;
-use super::trials::{self, Family, Spread};
+use super::trials::{self, Spread};
 use super::{axes, tables};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::store::Bytes;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// How often an answer is looked for that is replaced meanwhile.
 const TRIES: usize = 3;
@@ -159,7 +162,7 @@ impl Runs {
     /// # Errors
     /// The index can't be asked.
     pub fn families(&self, strategy: Option<&str>) -> Result<Vec<Family>> {
-        self.ask(|index| trials::families(index, strategy))
+        self.ask(|index| families::families(index, strategy))
     }
 
     /// The figures of a family; `None` where nothing was tried in it.
@@ -168,7 +171,7 @@ impl Runs {
     /// The index can't be asked.
     pub fn standing(&self, family: (&str, &str, &str)) -> Result<Option<Standing>> {
         self.ask(|index| {
-            let Some(family) = trials::find(index, family)? else {
+            let Some(family) = families::find(index, family)? else {
                 return Ok(None);
             };
             let spreads = trials::spreads(index, family.number)?;
@@ -195,7 +198,10 @@ impl Runs {
     pub fn kept(&self, found: &Found) -> Result<Option<(Kept, EquityKind)>> {
         let log = self.files.log()?;
         match log.and_then(|log| series_of(&log, found)) {
-            Some(series) => self.ask(|index| axes::kept(index, series.clone())),
+            Some(series) => {
+                let axis = self.ask(|index| axes::find(index, series.axis))?;
+                Ok(axis.and_then(|axis| axes::joined(&axis, series)))
+            }
             None => Ok(None),
         }
     }
@@ -210,9 +216,14 @@ impl Runs {
         let Some(log) = self.files.log()? else {
             return Ok(Err(Reason::NoReturns));
         };
+        let mut known = BTreeMap::new();
         let mut all = Vec::with_capacity(latest.len());
         for series in latest.iter().filter_map(|found| series_of(&log, found)) {
-            all.extend(self.ask(|index| axes::kept(index, series.clone()))?);
+            let axis = match known.entry(series.axis) {
+                Entry::Occupied(one) => one.into_mut(),
+                Entry::Vacant(new) => new.insert(self.ask(|index| axes::find(index, series.axis))?),
+            };
+            all.extend(axis.as_ref().and_then(|axis| axes::joined(axis, series)));
         }
         Ok(joined(all))
     }

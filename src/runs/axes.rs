@@ -58,18 +58,14 @@ pub fn find(index: &Connection, axis: [u8; Digest::SIZE]) -> Result<Option<Axis>
     Ok(numbers.next().map(|width| (width, numbers.collect())))
 }
 
-/// Returns with their bins; `None` where these are not known.
-pub fn kept(index: &Connection, series: OnAxis) -> Result<Option<(Kept, EquityKind)>> {
-    let axis = find(index, series.axis)?;
-    let axis = axis.filter(|(_, bins)| bins.len() == series.returns.len());
-    Ok(axis.map(|(width, bins)| {
-        let kept = Kept {
-            width,
-            bins,
-            returns: series.returns,
-        };
-        (kept, series.kind)
-    }))
+/// Returns with their bins; `None` where these are not theirs.
+pub fn joined((width, bins): &Axis, series: OnAxis) -> Option<(Kept, EquityKind)> {
+    let kept = Kept {
+        width: *width,
+        bins: bins.clone(),
+        returns: series.returns,
+    };
+    (kept.bins.len() == kept.returns.len()).then_some((kept, series.kind))
 }
 
 /// What the trials of a family have in common in bins of a width.

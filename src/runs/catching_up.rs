@@ -3,12 +3,12 @@
 
 use super::book::series_of;
 use super::event::{Event, Failure};
+use super::families::families;
 use super::frame::{Place, Step, Walk, frames};
 use super::record::AnswerAt;
 use super::rows::{Found, State};
 use super::schema::{Progress, clear};
 use super::tables::{apply, failures, splits, texts};
-use super::trials::families;
 use crate::clock;
 use crate::store::{LockedLog, outside};
 use rusqlite::{Connection, Result};

@@ -1,5 +1,6 @@
 //! Runs: backtests, with what they returned, and the ledger of what was tried.
 
+mod answers;
 mod asking;
 mod axes;
 mod book;
@@ -7,6 +8,7 @@ mod catching_up;
 pub mod correlation;
 pub mod cscv;
 mod event;
+mod families;
 mod frame;
 mod marked;
 mod rankings;
@@ -20,11 +22,12 @@ mod sums;
 mod tables;
 mod trials;
 
+pub use answers::Answer;
 pub use asking::Standing;
 pub use book::Runs;
 pub use event::{Failure, Split};
+pub use families::Family;
 pub use rankings::{Ranking, Wanted};
 pub use record::{AnswerAt, AnswerFile, Metric, OnAxis, Record, Role};
-pub use recording::Answer;
 pub use rows::{Found, State};
-pub use trials::{Family, Spread};
+pub use trials::Spread;

@@ -5,12 +5,8 @@ use super::rows::{Found, State, checked, content_of, lies, numbered};
 use super::schema::{entered, number_of};
 use crate::digest::Digest;
 use crate::error::{Error, Kind};
-use rusqlite::{Connection, Result, params, params_from_iter, types::Value};
+use rusqlite::{Connection, OptionalExtension, Result, params, params_from_iter, types::Value};
 use std::collections::BTreeMap;
-
-/// Runs on one data that are ranked by looking at each; of more of them, the ranking of all data is
-/// gone through.
-const FEW: i64 = 500;
 
 /// Which runs are asked for.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +17,8 @@ pub struct Wanted<'a> {
     pub data: Option<Digest>,
     /// With these parameters.
     pub parameters: Option<Digest>,
+    /// That count as this.
+    pub role: Option<Role>,
     /// In one of these states; in any that is not deleted where there are none.
     pub states: &'a [State],
     /// Those that were recorded last.
@@ -130,10 +128,9 @@ pub fn best(
         let (contents, count, unranked) = counts(index, ladder, content)?;
         ranking.unranked += unranked;
         ranking.differ |= contents > 1;
-        ranked.extend(match content {
-            Some(content) if count <= FEW => few(index, ladder, content, metric)?,
-            _ => top(index, ladder, content, maximize, most)?,
-        });
+        if count > 0 {
+            ranked.extend(top(index, ladder, content, maximize, most)?);
+        }
     }
     ranked.sort_by(|(one, first), (other, second)| {
         let order = if maximize {
@@ -173,7 +170,8 @@ fn counts(
         })
 }
 
-/// Value and number of the best runs, in order; on some data, or on any.
+/// Value and number of the best runs, in no order; on some data, or on any. Of those that are equal
+/// the first are taken: nobody sorts thousands of runs that made no trade.
 fn top(
     index: &Connection,
     (strategy, name, role): Ladder,
@@ -181,46 +179,49 @@ fn top(
     maximize: bool,
     most: usize,
 ) -> Result<Vec<(f64, i64)>> {
-    let order = if maximize { "DESC" } else { "ASC" };
-    let which = if content.is_some() {
-        "AND content = ?5"
-    } else {
-        "AND ?5 IS NULL"
-    };
-    let mut query = index.prepare_cached(&format!(
-        "SELECT value, run FROM metrics WHERE strategy = ?1 AND name = ?2 AND role = ?3 {which}
-         ORDER BY value {order}, run LIMIT ?4"
-    ))?;
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    query
-        .query_map(params![strategy, name, role, most, content], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?
-        .collect()
+    let (order, better) = if maximize {
+        ("DESC", ">")
+    } else {
+        ("ASC", "<")
+    };
+    let which = if content.is_some() {
+        "content = ?4"
+    } else {
+        "?4 IS NULL"
+    };
+    let ladder = format!("metrics WHERE strategy = ?1 AND name = ?2 AND role = ?3 AND {which}");
+    let last: Option<f64> = index
+        .prepare_cached(&format!(
+            "SELECT value FROM {ladder} ORDER BY value {order}, run {order} LIMIT 1 OFFSET ?5"
+        ))?
+        .query_row(params![strategy, name, role, content, most - 1], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    let Some(last) = last else {
+        return pairs(
+            index,
+            &format!("{ladder} AND ?5 IS NULL"),
+            params![strategy, name, role, content, None::<f64>],
+        );
+    };
+    let values = params![strategy, name, role, content, last];
+    let mut found = pairs(index, &format!("{ladder} AND value {better} ?5"), values)?;
+    let equal = format!("{ladder} AND value = ?5 ORDER BY run LIMIT {most}");
+    found.extend(pairs(index, &equal, values)?);
+    Ok(found)
 }
 
-/// Value and number of all runs on some data, in no order.
-fn few(
+fn pairs(
     index: &Connection,
-    (strategy, _, role): Ladder,
-    content: i64,
-    metric: &str,
+    which: &str,
+    values: impl rusqlite::Params,
 ) -> Result<Vec<(f64, i64)>> {
-    let columns = Found::COLUMNS;
-    let mut query = index.prepare_cached(&format!(
-        "SELECT {columns} FROM runs WHERE content = ? AND strategy = ? AND state < ?"
-    ))?;
-    let deleted = State::Deleted as u8;
-    let found = query.query_map(params![content, strategy, deleted], Found::of)?;
-    let mut ranked = Vec::new();
-    for found in found {
-        let found = found?;
-        let value = found.record.metric(metric).and_then(Metric::ranked);
-        if found.record.role as u8 == role {
-            ranked.extend(value.map(|value| (value, found.number)));
-        }
-    }
-    Ok(ranked)
+    let mut query = index.prepare(&format!("SELECT value, run FROM {which}"))?;
+    query
+        .query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
 }
 
 /// The runs that are asked for, in the order in which they were recorded first.
@@ -232,8 +233,14 @@ pub fn select(index: &Connection, wanted: &Wanted<'_>) -> Result<Vec<Found>> {
     let most = wanted
         .most
         .map_or(-1, |most| i64::try_from(most).unwrap_or(-1));
+    // Left to itself, the database looks at all runs from the last one on.
+    let by = if wanted.data.is_some() {
+        "INDEXED BY runs_of_content"
+    } else {
+        ""
+    };
     let query =
-        format!("SELECT {columns} FROM runs WHERE {filter} ORDER BY number DESC LIMIT {most}");
+        format!("SELECT {columns} FROM runs {by} WHERE {filter} ORDER BY number DESC LIMIT {most}");
     let mut query = index.prepare(&query)?;
     let rows = query.query_map(params_from_iter(values), Found::of)?;
     let mut found: Vec<Found> = rows.collect::<Result<_>>()?;
@@ -242,6 +249,7 @@ pub fn select(index: &Connection, wanted: &Wanted<'_>) -> Result<Vec<Found>> {
         wanted.strategy.is_none_or(|name| record.strategy == name)
             && wanted.data.is_none_or(|data| record.data == data)
             && wanted.parameters.is_none_or(|own| record.parameters == own)
+            && wanted.role.is_none_or(|role| record.role == role)
     };
     if !found.iter().all(is_right) {
         return Err(lies(Error::new(
@@ -281,6 +289,9 @@ fn filter(index: &Connection, wanted: &Wanted<'_>) -> Result<Option<(String, Vec
     if let Some(parameters) = wanted.parameters {
         conditions.push("parameters = ?".to_owned());
         values.push(Value::Blob(parameters.0.to_vec()));
+    }
+    if let Some(role) = wanted.role {
+        conditions.push(format!("role = {}", role as u8));
     }
     if wanted.states.is_empty() {
         conditions.push(format!("state < {}", State::Deleted as u8));

@@ -1,29 +1,18 @@
 //! Runs that are recorded, and what becomes of them.
 
+use super::answers::{Answer, Files, forget, is_whole};
 use super::axes;
 use super::book::Runs;
 use super::event::{Event, Failure, Split};
-use super::frame::{self, length_of_payload};
-use super::record::{AnswerAt, AnswerFile, OnAxis, Record};
+use super::frame::length_of_payload;
+use super::record::{AnswerAt, OnAxis, Record};
 use super::returns::{EquityKind, Kept};
 use super::rows::{Found, State, find};
-use super::{tables, trials};
+use super::{families, tables};
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::store::{LockedLog, RunDraft, outside};
+use crate::store::outside;
 use rusqlite::Connection;
-
-/// Payloads up to this size are in the log; larger ones have a file.
-const SMALL: usize = 64 * 1024;
-
-/// What a backtest returned.
-#[derive(Clone, Debug, Default)]
-pub struct Answer {
-    /// Its payload.
-    pub payload: Vec<u8>,
-    /// Names and contents of files for other tools.
-    pub files: Vec<(String, Vec<u8>)>,
-}
 
 impl Runs {
     /// Records a run, or records it anew: then it keeps the time when it was computed first.
@@ -84,7 +73,9 @@ impl Runs {
         });
         match entered {
             Ok(log) => {
-                files.tidy(self, run);
+                if before.is_some() || !files.is_put {
+                    files.tidy(self, run);
+                }
                 forget(&log, before.as_ref());
                 Ok(())
             }
@@ -195,7 +186,7 @@ impl Runs {
     /// # Errors
     /// It can't be written.
     pub fn remember_overfitting(&self, family: i64, version: i64, found: &[u8]) -> Result<()> {
-        self.change(|index| trials::remember(index, family, version, found))
+        self.change(|index| families::remember(index, family, version, found))
     }
 
     /// Removes the files of runs that nobody knows; how many folders that were.
@@ -203,7 +194,6 @@ impl Runs {
     /// # Errors
     /// The index can't be asked.
     pub fn collect(&self) -> Result<usize> {
-        self.files.sweep();
         let mut removed = 0;
         for (run, is_old) in self.files.names() {
             if !is_old || is_whole(self.find(run)?.as_ref()) {
@@ -218,86 +208,6 @@ impl Runs {
         }
         Ok(removed)
     }
-}
-
-/// The files of an answer on their way to a run.
-struct Files {
-    names: Vec<String>,
-    draft: Option<RunDraft>,
-    is_large: bool,
-    file: AnswerFile,
-    is_put: bool,
-}
-
-impl Files {
-    fn of(runs: &Runs, answer: &Answer) -> Result<Self> {
-        let is_large = answer.payload.len() > SMALL;
-        let mut draft = None;
-        if is_large || !answer.files.is_empty() {
-            let mut own = runs.files.draft()?;
-            for (name, content) in &answer.files {
-                own.write(name, content, false)?;
-            }
-            if is_large {
-                own.write(AnswerFile::One.name(), &answer.payload, true)?;
-            }
-            draft = Some(own);
-        }
-        Ok(Self {
-            names: answer.files.iter().map(|(name, _)| name.clone()).collect(),
-            draft,
-            is_large,
-            file: AnswerFile::One,
-            is_put: false,
-        })
-    }
-
-    /// Where the answer will be: not in the file of the one that the run has.
-    fn place(&mut self, answer: &Answer, before: Option<&Found>) -> AnswerAt {
-        if !self.is_large {
-            let length = length_of_payload(answer.payload.len()) as u64;
-            return AnswerAt::Log(length, length);
-        }
-        if !self.is_put && before.map(|before| before.answer) == Some(AnswerAt::File(self.file)) {
-            self.file = AnswerFile::Other;
-        }
-        AnswerAt::File(self.file)
-    }
-
-    /// Puts them where they belong; beside those that the run has until it is recorded.
-    fn put(&mut self, runs: &Runs, run: Digest, before: Option<&Found>) -> Result<()> {
-        if let Some(draft) = self.draft.as_ref().filter(|_| !self.is_put) {
-            if self.is_large && self.file != AnswerFile::One {
-                draft.rename(AnswerFile::One.name(), self.file.name())?;
-            }
-            runs.files.put(run, draft, is_whole(before))?;
-            self.is_put = true;
-        }
-        Ok(())
-    }
-
-    /// Removes what the run had before.
-    fn tidy(&self, runs: &Runs, run: Digest) {
-        if !self.is_put {
-            return runs.files.remove(run);
-        }
-        let mut names: Vec<&str> = self.names.iter().map(String::as_str).collect();
-        if self.is_large {
-            names.push(self.file.name());
-        }
-        runs.files.keep(run, &names);
-    }
-}
-
-/// Gives back what the answer takes that a run had before.
-fn forget(log: &LockedLog, before: Option<&Found>) {
-    if let Some(AnswerAt::Log(place, length)) = before.map(|before| before.answer) {
-        frame::empty(log, place, length);
-    }
-}
-
-fn is_whole(found: Option<&Found>) -> bool {
-    found.is_some_and(|found| found.state == State::Whole)
 }
 
 /// Returns on their axis, and that axis where it is new.

@@ -96,7 +96,9 @@ impl Found {
         let [number, family, state, pinned, place, length] = key;
         let record = &self.record;
         index
-            .prepare_cached("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?
+            .prepare_cached(
+                "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?
             .execute(params![
                 number,
                 record.run.0,
@@ -104,6 +106,7 @@ impl Found {
                 content,
                 record.parameters.0,
                 family,
+                record.role as u8,
                 state,
                 pinned,
                 place,

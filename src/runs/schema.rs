@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS runs (
     content INTEGER NOT NULL,
     parameters BLOB NOT NULL,
     family INTEGER NOT NULL,
+    role INTEGER NOT NULL,
     state INTEGER NOT NULL,
     pinned INTEGER NOT NULL,
     place INTEGER NOT NULL,

@@ -7,7 +7,7 @@ use super::rankings::{rank, unrank};
 use super::record::{AnswerAt, OnAxis, Record};
 use super::rows::{self, Found, State, content_of, count_one, entered_content, find, lies};
 use super::schema::entered;
-use super::{axes, trials};
+use super::{axes, families, trials};
 use crate::digest::Digest;
 use crate::error::Result as OurResult;
 use crate::format::{Reader, Writer};
@@ -59,7 +59,7 @@ fn record_run(
     series: trials::Reader<'_>,
 ) -> Result<()> {
     let names = (&*record.strategy, &*record.dataset, &*record.purpose);
-    let family = trials::entered_family(index, names)?;
+    let family = families::entered_family(index, names)?;
     let before = find(index, record.run)?;
     if let Some(before) = &before {
         trials::leave(index, before, series)?;
@@ -139,7 +139,7 @@ pub fn text_of(body: &[u8]) -> Result<(Digest, String)> {
 
 fn fail(index: &Connection, failure: &Failure) -> Result<()> {
     let names = (&*failure.strategy, &*failure.dataset, &*failure.purpose);
-    let family = trials::entered_family(index, names)?;
+    let family = families::entered_family(index, names)?;
     let mut body = Writer::new();
     failure.write(&mut body);
     let key = [family, failure.at_ns];

@@ -14,6 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const REST: Duration = Duration::from_secs(30);
 /// More than are prepared for any one database: preparing one takes longer than most questions.
 const STATEMENTS: usize = 96;
+/// Pages of its log after which they are moved into the database, where that costs the only wait.
+const PAGES: i64 = 4000;
 /// How often a database may be replaced while it is being changed.
 const TRIES: usize = 4;
 
@@ -306,7 +308,13 @@ fn connect(path: &Path, shared: bool, lasts: bool) -> rusqlite::Result<Connectio
     let journal = if shared { "wal" } else { "delete" };
     // Of several processes that make it at once, all but one are refused without a wait.
     patiently(|| database.pragma_update(None, "journal_mode", journal))?;
-    database.pragma_update(None, "synchronous", if lasts { "full" } else { "normal" })?;
+    if lasts {
+        database.pragma_update(None, "synchronous", "full")?;
+    } else {
+        database.pragma_update(None, "synchronous", "normal")?;
+        // Each time that the log is moved into the database, the two are waited for.
+        database.pragma_update(None, "wal_autocheckpoint", PAGES)?;
+    }
     // Views and triggers are nobody's but a forger's here.
     database.pragma_update(None, "trusted_schema", false)?;
     // Reads something: a folder without permissions shows here.

@@ -52,6 +52,30 @@ def test_50_system_calls_that_fail_cost_no_bar() -> None:
     assert counts["failures"] >= 40
 
 
+# It takes thousands of calls to get there.
+NO_FULL_LOG = ("--skip", "runs in a full log")
+
+
+@pytest.mark.timeout(300)
+def test_a_kill_at_12_system_calls_leaves_every_run_whole_or_absent() -> None:
+    counts = soak("kill_at_calls.py", "--of", "runs", *NO_FULL_LOG, "--rounds", 12, "--seed", 1)
+    assert counts["kills"] >= 12
+    assert counts["promises checked"] > 300
+    assert counts["files left over"] == 0
+
+
+@pytest.mark.timeout(300)
+def test_12_system_calls_that_fail_leave_every_run_whole_or_absent() -> None:
+    counts = soak("fail_at_calls.py", "--of", "runs", *NO_FULL_LOG, "--rounds", 12, "--seed", 1)
+    assert counts["failures"] >= 10
+
+
+@pytest.mark.timeout(300)
+def test_a_thousand_runs_of_4_processes_are_all_there() -> None:
+    counts = soak("record_together.py", "--runs", 250, "--seed", 1)
+    assert counts["runs of"] == 1000
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
 @pytest.mark.timeout(300)
 def test_300_flipped_bytes_never_come_out() -> None:
@@ -63,7 +87,7 @@ def test_300_flipped_bytes_never_come_out() -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 def test_a_kill_at_2000_system_calls_loses_nothing() -> None:
-    for what in ("results", "bars"):
+    for what in ("results", "bars", "runs"):
         counts = soak("kill_at_calls.py", "--of", what, "--rounds", 2_000)
         assert counts["kills"] >= 2_000
         assert counts["files left over"] == 0
@@ -72,8 +96,22 @@ def test_a_kill_at_2000_system_calls_loses_nothing() -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 def test_2000_system_calls_that_fail_cost_no_result() -> None:
-    for what in ("results", "bars"):
+    for what in ("results", "bars", "runs"):
         soak("fail_at_calls.py", "--of", what, "--rounds", 2_000)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_100000_runs_of_4_processes_are_all_there() -> None:
+    counts = soak("record_together.py", "--runs", 25_000)
+    assert counts["runs of"] == 100_000
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_2000_kills_of_processes_that_record_leave_every_run_whole_or_absent() -> None:
+    counts = soak("record_together.py", "--runs", 20_000, "--kills", 2_000)
+    assert counts["runs of"] == 80_000
 
 
 @pytest.mark.soak

@@ -16,6 +16,7 @@ from bars import BarsHistory, BarsUser
 
 import afml_cache
 from afml_cache import Store, robust_cacheable, time_aware_cacheable
+from runs import RunsHistory, RunsUser
 
 Key = tuple[str, int]
 KINDS = ("inline", "file", "mapped", "pickled", "dated")
@@ -102,7 +103,7 @@ def day(number: int) -> dt.date:
     return dt.date(1970, 1, 1) + dt.timedelta(days=number)
 
 
-class User(BarsUser):
+class User(BarsUser, RunsUser):
     """A process that uses a store, and notes before and after each step what it does."""
 
     def __init__(self, root: Path, note: Callable[[str], None], max_size: int | None = None):
@@ -172,7 +173,8 @@ class User(BarsUser):
         """Say how many errors the counters count."""
         infos = [function.cache_info() for function in self.functions.values()]
         errors = sum(info.errors + info.bypasses for info in infos)
-        self.say("errors", errors + self.bars_warned)  # series count none
+        # series count none, and a run that can't be recorded is an error
+        self.say("errors", errors + self.bars_warned + self.runs_refused)
 
     def report(self) -> None:
         """Say what is in the store, and what is wrong with it as a whole."""
@@ -186,6 +188,7 @@ class User(BarsUser):
         self.count()
         self.functions.clear()
         self._bars = None
+        self.close_runs()
         del self.store
 
 
@@ -204,7 +207,7 @@ def has_max_size() -> bool:
 
 
 @dataclass
-class History(BarsHistory):
+class History(BarsHistory, RunsHistory):
     """Which versions of each result a store may have; None among them means that it may lack it.
 
     Notes of what began widen this, notes of what ended narrow it, and so does what a look shows.

@@ -58,7 +58,7 @@ def lives_of(rounds: list[T], scenario: Scenario) -> list[list[T]]:
 
 
 def kind_of(scenario: str) -> str:
-    return "bars" if scenario.startswith("bars") else "results"
+    return next((kind for kind in ("bars", "runs") if scenario.startswith(kind)), "results")
 
 
 def main(description: str, run: Callable[[int, int, list[str]], int]) -> int:
@@ -71,7 +71,9 @@ def main(description: str, run: Callable[[int, int, list[str]], int]) -> int:
         parser.add_argument(
             option, choices=SCENARIOS, action="append", default=[], metavar="SCENARIO"
         )
-    parser.add_argument("--of", choices=("results", "bars"), help="of what the scenarios are")
+    parser.add_argument(
+        "--of", choices=("results", "bars", "runs"), help="of what the scenarios are"
+    )
     options = parser.parse_args()
     if not supported():
         print("this needs Linux 5.5 or later on x86-64 or arm64, and seccomp")

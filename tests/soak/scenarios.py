@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import bars_scenarios as bars
+import runs_scenarios as runs
 from promises import KINDS, History, User, has_max_size
 from system_calls import Call, Decision, Ended, unwatched, watched
 
@@ -136,6 +137,19 @@ SCENARIOS |= {
     "bars of a lost catalog": Scenario(bars.append_twice, bars.append_day_by_day, bars.lose),
     "bars of half a catalog": Scenario(bars.append_twice, bars.append_day_by_day, bars.halve),
 }
+SCENARIOS |= {
+    "runs": Scenario(runs.record),
+    "runs again": Scenario(runs.record_again, runs.record),
+    "runs, many": Scenario(runs.record_many),
+    "runs in a full log": Scenario(runs.record_until_moved),
+    "runs deleted": Scenario(runs.delete, runs.record),
+    "runs deleted and recorded": Scenario(runs.delete_and_record, runs.record),
+    "runs pruned": Scenario(runs.prune, runs.record),
+    "runs pruned and recorded": Scenario(runs.prune_and_record, runs.record),
+    "runs in a new folder": Scenario(runs.record, new=True),
+    "runs of a lost index": Scenario(runs.record_again, runs.record, runs.lose),
+    "runs of half an index": Scenario(runs.record_again, runs.record, runs.halve),
+}
 if has_max_size():
     SCENARIOS["an eviction"] = Scenario(evict, max_size=CAP)
 
@@ -176,7 +190,7 @@ class Place:
             scenario.damage(self.root)
             if scenario.damage in {bars.lose, bars.halve}:
                 self.history.lose_catalog()
-            else:
+            elif scenario.damage not in {runs.lose, runs.halve}:
                 self.history.damage(lasting=scenario.damage is halve)
 
         def work(user: User) -> None:
@@ -205,6 +219,7 @@ class Place:
             user.look(list(self.history.allowed))
             for symbol, first, stop in spans:
                 user.get(symbol, first, stop, number + 9)
+            user.look_at_runs(list(self.history.runs))
             user.put("inline", -number)
             user.put("file", -number)
             user.report()
@@ -218,12 +233,14 @@ class Place:
         self.history.damage()
         bars.lose(self.root)
         self.history.lose_catalog()
+        runs.lose(self.root)
         spans = self.history.spans(None)
 
         def look(user: User) -> None:
             user.look(list(self.history.allowed))
             for symbol, first, stop in spans:
                 user.get(symbol, first, stop, 1_000_000)
+            user.look_at_runs(list(self.history.runs))
             user.report()
 
         self.undisturbed(look)
@@ -239,7 +256,7 @@ class Place:
             and path.name not in ours | {"cache.key"}
             and not path.name.startswith(("index-", "ledger"))
         ]
-        return drafts + strangers
+        return drafts + strangers + runs.drafts(self.root)
 
     def orphans(self) -> list[Path]:
         """Payloads that no entry names."""
@@ -252,13 +269,15 @@ class Place:
             if key not in self.history.entries or key in seen:
                 found.append(path)
             seen.add(key)
-        return found + bars.strays(self.root)
+        known = set(self.history.run_ids)
+        return found + bars.strays(self.root) + list(runs.strays(self.root, known))
 
     def age_leftovers(self) -> None:
         then = time.time() - OLD
         for path in self.leftovers():
             os.utime(path, (then, then))
         bars.age(self.root, then)
+        runs.age(self.root, then)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from afml_cache.exceptions import CacheConfigError, warn
 from afml_cache.runs import rankings
 from afml_cache.runs.canonical import data_digest, plain
 from afml_cache.runs.families import Figures, Standing, family_of, standing_of
-from afml_cache.runs.index import find, ids_of
+from afml_cache.runs.index import find_all, ids_of
 from afml_cache.runs.view import View
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ class Asking(View):
             Indexed by `run_id`: `strategy`, `timestamp`, `start_date`, `end_date` (UTC),
             `param_<name>` for each parameter, and the metrics.
         """
-        known = [(run_id, find(self.native, run_id)) for run_id in ids_of(run_ids)]
+        ids = ids_of(run_ids)
+        known = list(zip(ids, find_all(self.native, ids), strict=True))
         missing = [str(run_id) for run_id, run in known if run is None]
         if missing:
             warn(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.exceptions import RunNotFoundError
 from afml_cache.runs.reading import parameters_of, timestamp
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from afml_cache._native import Run, Runs
 
+_ID: Final = re.compile("[0-9a-fA-F]{32}")
 _latest = threading.local()
 
 
@@ -51,6 +53,13 @@ def find(runs: Runs, run_id: Any) -> Run | None:
     return runs.find(run_id) if is_id(run_id) else None
 
 
+def find_all(runs: Runs, run_ids: list[Any]) -> list[Run | None]:
+    """Find runs; `None` in the place of each id of which there is none."""
+    known = dict.fromkeys(run_id for run_id in run_ids if is_id(run_id))
+    found = dict(zip(known, runs.find_all(list(known)), strict=True))
+    return [found.get(run_id) if isinstance(run_id, str) else None for run_id in run_ids]
+
+
 def ids_of(run_ids: Iterable[str] | str) -> list[str]:
     """Give ids as a list, of a single one too."""
     return [run_ids] if isinstance(run_ids, str) else list(run_ids)
@@ -58,8 +67,7 @@ def ids_of(run_ids: Iterable[str] | str) -> list[str]:
 
 def is_id(run_id: Any) -> bool:
     """Whether this can be a run's id: 32 hexadecimal digits."""
-    digits = "0123456789abcdefABCDEF"
-    return isinstance(run_id, str) and len(run_id) == 32 and all(one in digits for one in run_id)  # noqa: PLR2004
+    return isinstance(run_id, str) and _ID.fullmatch(run_id) is not None
 
 
 class RunIndex(Mapping[Any, Any]):

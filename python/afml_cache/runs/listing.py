@@ -25,8 +25,8 @@ def trials_frame(runs: Runs, family: Family) -> Any:
     rows = [_row(run, "trial") for run in runs.trials(number)]
     rows += [
         _row(run, "test")
-        for run in runs.select(strategy=family.strategy)
-        if run.is_test and (run.dataset, run.purpose) == family[1:]
+        for run in runs.select(strategy=family.strategy, tests=True)
+        if (run.dataset, run.purpose) == family[1:]
     ]
     for run_id, at_ns, about in runs.failures(number):
         error = json.loads(about).get("error", "")

@@ -6,6 +6,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -141,11 +142,11 @@ def _names(
     rows: list[dict[str, Any]], columns: Iterable[str], behind: Iterable[str] = ()
 ) -> list[str]:
     """Order the columns: what a run is, its parameters, those that are asked for, all others."""
-    found = dict.fromkeys(name for row in rows for name in row if name != _ID)
+    found = dict.fromkeys(chain.from_iterable(rows))
     parameters = [name for name in found if name.startswith(_PARAMETER)]
     last = list(behind)
     names = dict.fromkeys((*_COLUMNS, *parameters, *columns, *found))
-    return [name for name in names if name not in last] + last
+    return [name for name in names if name not in {_ID, *last}] + last
 
 
 def best_parameters(value: Any) -> Any:

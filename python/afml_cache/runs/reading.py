@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from afml_cache.exceptions import CacheStoreError, warn
+from afml_cache.exceptions import CacheError, CacheStoreError, warn
 from afml_cache.instants import as_datetime
 from afml_cache.runs.answers import SLOTS
 from afml_cache.runs.result import BacktestMetadata, BacktestResult, PrunedResult
@@ -39,6 +39,21 @@ def payload_of(runs: Runs, run_id: str) -> dict[str, Any] | None:
         tell_once("CacheReadWarning", message)
         return None
     return payload if isinstance(payload, dict) else None
+
+
+def tell_of_damage(runs: Runs) -> None:
+    """Warn of what can't be read in the log of all that happened."""
+    try:
+        damaged = runs.damaged
+    except CacheError:
+        return  # whatever is asked next says it
+    if damaged:
+        tell_once(
+            "CacheReadWarning",
+            f"the log of runs in `{runs.folder}` can't be read in {damaged} places, and what was "
+            "recorded there is lost: a backtest that is called is computed again; put the file "
+            "back from a copy if there is one",
+        )
 
 
 def tell_once(category: str, message: str, *, cause: str = "") -> None:

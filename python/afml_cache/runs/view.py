@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from afml_cache._native import Runs, default_store
 from afml_cache.runs.families import Ledger
 from afml_cache.runs.index import RunIndex
+from afml_cache.runs.reading import tell_of_damage
 from afml_cache.store import checked_store
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class View:
         store = self.store
         if self._runs is None or self._runs[0] is not store:
             self._runs = store, Runs(store)
+            tell_of_damage(self._runs[1])
         return self._runs[1]
 
     @property

@@ -97,6 +97,7 @@ impl Root {
 
     /// Removes what was left by processes that died.
     pub fn sweep_tmp(&self) {
+        self.sweep_run_drafts();
         for entry in fs::read_dir(self.tmp()).into_iter().flatten().flatten() {
             let age = entry
                 .metadata()

@@ -25,6 +25,12 @@ use crate::store::mapped::Bytes;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What drafts of runs are called, before a number of their own.
+const DRAFT: &str = "run.";
+/// Drafts that are older are nobody's: it may take long to write large trades.
+const FORGOTTEN: Duration = Duration::from_secs(3600);
 
 /// The folder of the runs of a store.
 #[derive(Clone, Debug)]
@@ -107,7 +113,7 @@ impl RunFiles {
     /// # Errors
     /// It can't be made.
     pub fn draft(&self) -> Result<RunDraft> {
-        let folder = self.0.tmp().join(format!("run.{:016x}", nonce()?));
+        let folder = self.0.tmp().join(format!("{DRAFT}{:016x}", nonce()?));
         private::create_dir(&folder).map_err(|error| at(&folder, "can't be made", error))?;
         Ok(RunDraft {
             folder,
@@ -172,7 +178,7 @@ impl RunFiles {
         let place = self.folder_of(run);
         let Ok(nonce) = nonce() else { return };
         // Out of the way in one step, so that nobody finds half of them.
-        let gone = self.0.tmp().join(format!("run.{nonce:016x}"));
+        let gone = self.0.tmp().join(format!("{DRAFT}{nonce:016x}"));
         if fs::rename(&place, &gone).is_ok() {
             let _ = if gone.is_symlink() || gone.is_file() {
                 fs::remove_file(&gone)
@@ -191,16 +197,6 @@ impl RunFiles {
             Some((run, is_abandoned(&entry.metadata().ok()?)))
         });
         named.collect()
-    }
-
-    /// Removes what processes that were killed have left of folders.
-    pub fn sweep(&self) {
-        for entry in fs::read_dir(self.0.tmp()).into_iter().flatten().flatten() {
-            let is_ours = entry.file_name().to_string_lossy().starts_with("run.");
-            if is_ours && entry.metadata().is_ok_and(|found| is_abandoned(&found)) {
-                let _ = fs::remove_dir_all(entry.path());
-            }
-        }
     }
 
     /// Keeps rows under their digest.
@@ -259,6 +255,22 @@ impl Root {
             return Err(Error::new(Kind::Io, what));
         }
         Ok(())
+    }
+}
+
+impl Root {
+    /// Removes what processes that were killed have left of drafts of runs.
+    pub(super) fn sweep_run_drafts(&self) {
+        for entry in fs::read_dir(self.tmp()).into_iter().flatten().flatten() {
+            let is_draft = entry.file_name().to_string_lossy().starts_with(DRAFT);
+            let is_old = |found: fs::Metadata| {
+                let age = found.modified().map(|then| then.elapsed());
+                matches!(age, Ok(Ok(age)) if age > FORGOTTEN) && found.is_dir()
+            };
+            if is_draft && entry.metadata().is_ok_and(is_old) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
     }
 }
 

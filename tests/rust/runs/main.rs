@@ -2,7 +2,9 @@
 // A test looks at files as it pleases, and ends with what it can't unwrap.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
+mod acts;
 mod damage;
+mod flips;
 mod ledger;
 mod model;
 mod stopped;
@@ -20,6 +22,10 @@ type Digest = afml_cache::digest::Digest;
 fn runs(root: &Path) -> Runs {
     let store = Store::open(root, Options::default()).unwrap();
     Runs::of(store.run_files().unwrap())
+}
+
+fn digest(bytes: [u8; Digest::SIZE]) -> Digest {
+    afml_cache::digest::Digest(bytes)
 }
 
 fn id(text: &str) -> Digest {
