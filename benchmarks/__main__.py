@@ -21,6 +21,7 @@ from benchmarks.policies import policies
 from benchmarks.processes import processes
 from benchmarks.replay import replay
 from benchmarks.report import GROUPS, document, splice, summary
+from benchmarks.runs import backtests
 from benchmarks.sizes import entries, sizes
 
 
@@ -40,6 +41,7 @@ def measure(wanted: list[str], folder: Path) -> Table:
         "bars": ranges,
         "replay": replay,
         "pandas2": pandas2,
+        "runs": backtests,
         "imports": lambda table, _: imports(table),
     }
     table = Table()

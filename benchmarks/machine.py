@@ -10,6 +10,7 @@ from pathlib import Path
 DISTRIBUTIONS = (
     "afml-cache", "joblib", "diskcache", "cachier", "dask", "cachebox", "moka-py",
     "numpy", "pandas", "polars", "pyarrow", "xxhash", "exchange_calendars",
+    "mlflow", "optuna",
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.measure import SUBJECT, Row, Table, duration, grid
-from benchmarks.targets import FIRST_PASS, LATER, RANGES, Figures, Target, figures
+from benchmarks.targets import FIRST_PASS, LATER, RANGES, RUNS, Figures, Target, figures
 
 GROUPS = {
     "digests": "Digests",
@@ -23,6 +23,7 @@ GROUPS = {
     "bars": "Bars by time range",
     "replay": "Ten years of minutes, day by day",
     "pandas2": "Bars by time range beside ArcticDB, under pandas 2.3",
+    "runs": "Backtests",
     "imports": "Import, over the bare interpreter",
 }
 PREAMBLE = (
@@ -79,6 +80,8 @@ def document(table: Table, date: str, machine: dict[str, str], versions: dict[st
         targets(LATER, seen),
         "## Targets of the time-range cache",
         targets(RANGES, seen),
+        "## Targets of the backtest cache",
+        targets(RUNS, seen),
         "## Where afml_cache loses",
         losses(rows, seen),
     ]

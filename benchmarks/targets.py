@@ -129,6 +129,21 @@ RANGES = (
            "as long as in a cache with that year alone"),
 )  # fmt: skip
 
+RUNS = (
+    under("record a run, 100,000 there", 1e-3),
+    under("record a run with an equity curve of 1,000 rows, 100,000 there", 1e-3),
+    within("record a run with an equity curve of 1,000 rows, 100,000 there",
+           ("record a run with an equity curve of 1,000 rows, 1,000 there", SUBJECT), 1.3,
+           "as long as the thousandth"),
+    under("best 5 of 100,000 runs", 20e-3),
+    under("look a run up, 100,000 there, less the data's digest", 0.5e-3),
+    under("hit of a cached_backtest, 100,000 there, less the data's digest", 0.5e-3),
+    faster("record a run, 1,000 there", "MLflow, SQLite", 10),
+    faster("record a run, 1,000 there", "Optuna, SQLite", 5),
+    faster("best 5 of 1,000 runs", "MLflow, SQLite", 5),
+    faster("compare 1,000 of 1,000 runs", "MLflow, SQLite", 5),
+)  # fmt: skip
+
 
 def figures(rows: list[Row]) -> Figures:
     """Seconds by case and name, for the rows that have any."""
