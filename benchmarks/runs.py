@@ -20,6 +20,7 @@ COUNTS = (1_000, 10_000, 100_000)
 SESSIONS, ROWS, BARS = 250, 1_000, 10_000
 STRATEGY, OTHERS = "crossover", 9
 RECORDED = 300
+PATIENCE = 1.0  # seconds that a question may take to be asked of ten times as many runs
 RECORD = "record a run, {:,} there"
 CURVE = "record a run with an equity curve of 1,000 rows, {:,} there"
 LOOK_UP = "look a run up, {:,} there, less the data's digest"
@@ -36,7 +37,8 @@ def backtests(table: Table, folder: Path, counts: tuple[int, ...] = COUNTS) -> N
         "sessions beside them; there, a run that is recorded is on the medium. Where it says "
         f"so, an equity curve of {ROWS:,} rows is kept and written as Parquet too. Trackers of "
         "experiments have neither data nor code in their keys, and no returns to tell luck by. "
-        "They are filled as far as that takes less than half a minute. The JSON index is what "
+        "Where to fill them takes more than half a minute, most of their runs are copies, made in "
+        "their files. The JSON index is what "
         "`afml.cache` had: one file, written again with each run, here from memory."
     )
     ours = Ours(folder / "afml_cache")
@@ -178,22 +180,26 @@ def measure(
 ) -> None:
     """Every question that a tracker can be asked, as far as it can be filled in time."""
     tracker: Tracker | None = None
+    slow: dict[str, float] = {}
     for count in counts:
         try:
             tracker = tracker or make(place)
-            why = tracker.why_not(count)
-            if not why:
-                seen = tracker.fill(count)
+            seen = tracker.fill(count)
         except Exception as error:  # noqa: BLE001 - whoever fails keeps its rows
-            tracker, why = None, f"{type(error).__name__}: {error}"[:90]
-        if tracker is None or why:
             for case in (RECORD, BEST, COMPARE, LEADERS):
+                why = f"{type(error).__name__}: {error}"[:90]
                 table.add(case.format(count), name, None, note=why)
-            continue
-        table.add(RECORD.format(count), name, statistics.median(seen), note=tracker.note)
-        table.time(BEST.format(count), name, tracker.best, runs=3)
-        table.time(COMPARE.format(count), name, tracker.compare, runs=3)
-        table.time(LEADERS.format(count), name, tracker.leaders, runs=3)
+            return
+        note = tracker.told()
+        table.add(RECORD.format(count), name, statistics.median(seen), note=note)
+        questions = (BEST, tracker.best), (COMPARE, tracker.compare), (LEADERS, tracker.leaders)
+        for case, ask in questions:
+            if slow.get(case, 0.0) > PATIENCE:
+                why = f"not asked: with a tenth of the runs it takes {duration(slow[case])}"
+                table.add(case.format(count), name, None, note=why)
+            else:
+                table.time(case.format(count), name, ask, runs=3)
+                slow[case] = table.rows[-1].seconds or 0.0
 
 
 def timed(call: Callable[[], Any]) -> float:

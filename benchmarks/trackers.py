@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 import statistics
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ import pandas as pd
 METRICS = ("sharpe_ratio", "total_return", "max_drawdown", "win_rate", "calmar")
 PATIENCE = 25.0  # seconds that filling one may take
 STRATEGIES = 10
-LAST = 100  # records of which the median is told
+IN_MEMORY = "this process has all trials in memory; another one reads them all first"
 
 
 def metrics_of(number: int) -> dict[str, float]:
@@ -32,34 +34,61 @@ def parameters_of(number: int) -> dict[str, int]:
     return {"window": number, "width": number % 7}
 
 
+def copy_rows(path: Path, tables: dict[str, dict[str, str]], times: int) -> None:
+    """Copy all rows of tables so many times, with other values where a column's is given."""
+    with closing(sqlite3.connect(path)) as database, database:
+        for table, changed in tables.items():
+            names = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
+            values = ", ".join(changed.get(name, name) for name in names)
+            rows = database.execute(
+                f"WITH RECURSIVE copies(copy) AS (SELECT 1 UNION ALL SELECT copy + 1 FROM copies "  # noqa: S608
+                f"WHERE copy < ?) SELECT {values} FROM {table}, copies",
+                (times,),
+            ).fetchall()
+            places = ", ".join("?" * len(names))
+            database.executemany(f"INSERT INTO {table} VALUES ({places})", rows)  # noqa: S608
+
+
 class Tracker(ABC):
     """Runs of ten strategies, nearly all of the first."""
 
     note = ""
+    last = 100  # records of which the median is told, where most are copied
 
     def __init__(self) -> None:
         self.count = 0
         self.each = 0.0
+        self.copied = ""
         for strategy in range(1, STRATEGIES):
             for number in range(5):
                 self.record(strategy, number)
 
-    def why_not(self, count: int) -> str:
-        """Say why it is not filled with so many, if it takes too long."""
-        takes = self.each * (count - self.count)
-        if takes < PATIENCE:
-            return ""
-        return f"not filled: {takes:.0f} s, at {self.each * 1e3:.2g} ms a run"
-
     def fill(self, count: int) -> list[float]:
-        """Record runs until there are so many; give the seconds of the last."""
+        """Have so many runs; give the seconds of those that were recorded last.
+
+        What would take too long to record is copied from what is there, in the tracker's files.
+        """
+        if self.each * (count - self.count) > PATIENCE:
+            times = -(-(count - self.count - self.last) // self.count)
+            self.copy(times)
+            self.copied = "of its runs most are copies, made in its files"
+            self.count *= 1 + times
+            count = self.count + self.last
         seen = []
         for number in range(self.count, count):
             start = time.perf_counter()
             self.record(0, number)
             seen.append(time.perf_counter() - start)
         self.count, self.each = count, statistics.median(seen)
-        return seen[-LAST:]
+        return seen[-self.last :]
+
+    def told(self) -> str:
+        """What is to be known of it beside its figures."""
+        return "; ".join(text for text in (self.note, self.copied) if text)
+
+    @abstractmethod
+    def copy(self, times: int) -> None:
+        """Copy all that is there so many times."""
 
     @abstractmethod
     def record(self, strategy: int, number: int) -> None:
@@ -86,12 +115,21 @@ class Mlflow(Tracker):
             logging.getLogger(name).setLevel(logging.ERROR)
         self._entities = import_module("mlflow.entities")
         client = import_module("mlflow.tracking").MlflowClient
-        self._client = client(f"sqlite:///{folder / 'mlflow.db'}")
+        self._path = folder / "mlflow.db"
+        self._client = client(f"sqlite:///{self._path}")
         names = [f"strategy {number}" for number in range(STRATEGIES)]
         self._experiments = [self._client.create_experiment(name) for name in names]
         self._search = import_module("mlflow").search_runs
-        import_module("mlflow").set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
+        import_module("mlflow").set_tracking_uri(f"sqlite:///{self._path}")
         super().__init__()
+
+    def copy(self, times: int) -> None:
+        # A letter that no hexadecimal number has, at a place of its own in each round of copies.
+        self._copies = getattr(self, "_copies", 0) + 1
+        there, place = "run_uuid", self._copies
+        run = f"substr({there}, 1, {place - 1}) || char(102 + copy) || substr({there}, {place + 1})"
+        tables = ("runs", "latest_metrics", "metrics", "params", "tags")
+        copy_rows(self._path, {table: {there: run} for table in tables}, times)
 
     def record(self, strategy: int, number: int) -> None:
         run = self._client.create_run(self._experiments[strategy]).info.run_id
@@ -119,19 +157,27 @@ class Mlflow(Tracker):
 class Optuna(Tracker):
     """Studies of a storage; metrics beside the one that is optimised are user attributes."""
 
-    def __init__(self, storage: Any) -> None:
+    def __init__(self, make: Callable[[], Any]) -> None:
         self._optuna = import_module("optuna")
         self._optuna.logging.set_verbosity(self._optuna.logging.ERROR)
-        self._storage = storage
+        self._make = make
+        whole = self._optuna.distributions.IntDistribution
+        self._distributions = {"window": whole(0, 10**9), "width": whole(0, 9)}
+        self._open()
+        super().__init__()
+
+    def _open(self) -> None:
+        """Open the studies, with nothing of them in memory."""
+        storage = self._make()
         self._studies = [
             self._optuna.create_study(
-                storage=storage, study_name=f"strategy {number}", direction="maximize"
+                storage=storage,
+                study_name=f"strategy {number}",
+                direction="maximize",
+                load_if_exists=True,
             )
             for number in range(STRATEGIES)
         ]
-        whole = self._optuna.distributions.IntDistribution
-        self._distributions = {"window": whole(0, 10**9), "width": whole(0, 9)}
-        super().__init__()
 
     def record(self, strategy: int, number: int) -> None:
         value, *others = metrics_of(number).items()
@@ -157,40 +203,60 @@ class Optuna(Tracker):
 class OptunaInSqlite(Optuna):
     """Its relational storage, in SQLite."""
 
+    note = IN_MEMORY
+
     def __init__(self, folder: Path) -> None:
-        storages = import_module("optuna").storages
-        super().__init__(storages.RDBStorage(f"sqlite:///{folder / 'optuna.db'}"))
+        self._path = folder / "optuna.db"
+        storage = import_module("optuna").storages.RDBStorage
+        super().__init__(lambda: storage(f"sqlite:///{self._path}"))
+
+    def copy(self, times: int) -> None:
+        trial = "trial_id + copy * (SELECT max(trial_id) FROM trials)"
+        keys = {
+            "trial_user_attributes": "trial_user_attribute_id",
+            "trial_params": "param_id",
+            "trial_values": "trial_value_id",
+        }
+        tables = {table: {key: "NULL", "trial_id": trial} for table, key in keys.items()}
+        number = "number + copy * (SELECT max(number) + 1 FROM trials)"
+        copy_rows(self._path, {**tables, "trials": {"trial_id": trial, "number": number}}, times)
+        self._open()
 
 
 class OptunaInJournal(Optuna):
     """Its journal, which each process holds in memory."""
 
-    note = "this process has all trials in memory; another one reads the whole journal first"
+    note = IN_MEMORY
 
     def __init__(self, folder: Path) -> None:
+        self._path = folder / "optuna.log"
         storages = import_module("optuna").storages
         backend = import_module("optuna.storages.journal").JournalFileBackend
-        super().__init__(storages.JournalStorage(backend(str(folder / "optuna.log"))))
+        super().__init__(lambda: storages.JournalStorage(backend(str(self._path))))
+
+    def copy(self, times: int) -> None:
+        lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
+        trials = "".join(line for line in lines if line.startswith('{"op_code":4,'))
+        with self._path.open("a", encoding="utf-8") as journal:
+            for _ in range(times):
+                journal.write(trials)
+        self._open()
 
 
 class JsonIndex(Tracker):
     """One file of all runs, written again with each; questions are asked of memory."""
 
     note = "the file is not synced, and two processes overwrite each other's runs"
+    last = 5
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "backtest_index.json"
         self._index: dict[str, dict[str, Any]] = {}
         super().__init__()
 
-    def fill(self, count: int) -> list[float]:
-        """Write the file for the last runs alone, each time with all that are there by then."""
-        for number in range(self.count, count - 5):
-            self._enter(0, number)
-        self.count = max(self.count, count - 5)
-        seen = super().fill(count)
-        self.each = 0.0
-        return seen
+    def copy(self, times: int) -> None:
+        for run_id, run in list(self._index.items()):
+            self._index.update({f"{run_id}-{number}": run for number in range(times)})
 
     def _enter(self, strategy: int, number: int) -> None:
         self._index[f"{strategy}-{number:032x}"] = {

@@ -189,13 +189,12 @@ def describe_best(close: pd.Series, grid: list[tuple[int, int]]) -> list[str]:
     The ledger counts whatever was tried of the strategy, by earlier code as well; the ranking here
     is of the runs of this code alone.
     """
-    cache, runs = get_backtest_cache(), [crossover_backtest.run_id(close, *pair) for pair in grid]
-    known = cache.find_best_parameters("crossover", data=close, top_n=len(cache.index))
-    ranked = known[known.index.isin(runs)]
+    runs = [crossover_backtest.run_id(close, *pair) for pair in grid]
+    ranked = get_backtest_cache().find_best_parameters("crossover", run_ids=runs, top_n=3)
     lines = [
         f"best {rank}: {run.param_fast}/{run.param_slow} sharpe_ratio {run.sharpe_ratio!r}, "
         f"max_drawdown {run.max_drawdown!r}, total_return {run.total_return!r}"
-        for rank, run in enumerate(ranked.head(3).itertuples(), start=1)
+        for rank, run in enumerate(ranked.itertuples(), start=1)
     ]
     best = ranked.iloc[0]
     alone, deflated = f"{best.psr:.2f}", f"{best.deflated_sharpe:.2f}"

@@ -139,9 +139,7 @@ def ranked(backtest: Any, bars: pd.DataFrame, grid: list[dict[str, int]]) -> pd.
     for params in grid:
         backtest(bars, params)
         runs.append(backtest.last_run_id)
-    most = len(backtest.cache.index)
-    known = backtest.cache.find_best_parameters(STRATEGY, data=bars, top_n=most)
-    return known[known.index.isin(runs)]
+    return backtest.cache.find_best_parameters(STRATEGY, run_ids=runs, top_n=len(runs))
 
 
 def show_walk(console: Console, name: str, steps: list[Step], seconds: float) -> None:

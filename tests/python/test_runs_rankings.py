@@ -228,3 +228,46 @@ def test_a_frame_that_is_no_ranking_is_data(cache):
 
     listed = pd.DataFrame({"strategy": ["x"], "param_n": [1]})
     assert backtest(listed, {"n": 1}) == {"sharpe_ratio": 1.0}
+
+
+def test_some_runs_are_ranked_by_their_ids(cache):
+    runs = scored(cache, 0.5, 2.0, -1.0, 1.0, 1.0)
+    best = cache.find_best_parameters("ranked", run_ids=[runs[4], runs[3], runs[0], runs[3]])
+    assert list(best.index) == [runs[3], runs[4], runs[0]]
+    assert best["n_trials"].tolist() == [5, 5, 5]
+    worst = cache.find_best_parameters(
+        "ranked", maximize=False, top_n=1, run_ids=iter(runs), data=DATA
+    )
+    assert list(worst.index) == [runs[2]]
+    assert list(cache.find_best_parameters("ranked", run_ids=runs[0]).index) == [runs[0]]
+
+
+def test_a_ranking_by_ids_warns_as_any_other(cache):
+    low = record(cache, {"sharpe_ratio": 1.0}, bars(40, seed=1))
+    high = record(cache, {"sharpe_ratio": 2.0}, bars(40, seed=2))
+    broken = record(cache, {"sharpe_ratio": math.nan}, n=1)
+    other = record(cache, {"sharpe_ratio": 3.0}, strategy="other")
+    deleted = record(cache, {"sharpe_ratio": 4.0}, n=2)
+    cache.delete(deleted)
+    asked = [low, high, broken, other, deleted, "0" * 32]
+    with pytest.warns(RankingWarning) as told:
+        best = cache.find_best_parameters("ranked", run_ids=asked)
+    assert list(best.index) == [high, low]
+    missing, unranked, differ = (str(each.message) for each in told)
+    assert missing.startswith("3 of 6 runs are not of 'ranked' in")
+    assert missing.endswith(f"{other}, {deleted}, {'0' * 32}")
+    assert "1 runs of 'ranked' are not ranked" in unranked
+    assert "saw different data" in differ
+    with pytest.warns(RankingWarning, match="there are no runs of 'ranked' that have"):
+        assert len(cache.find_best_parameters("ranked", run_ids=[])) == 0
+
+
+def test_runs_of_different_code_are_told_and_ids_choose(cache, recwarn):
+    old = cache.cache_backtest("ranked", {}, DATA, {"sharpe_ratio": 2.0}, code="1")
+    new = cache.cache_backtest("ranked", {}, DATA, {"sharpe_ratio": 1.0}, code="2")
+    with pytest.warns(RankingWarning, match="of different code, .*; pass run_ids="):
+        assert list(cache.find_best_parameters("ranked").index) == [old, new]
+    recwarn.clear()
+    assert list(cache.find_best_parameters("ranked", run_ids=[new]).index) == [new]
+    assert list(cache.find_best_parameters("ranked", top_n=1).index) == [old]
+    assert not recwarn.list

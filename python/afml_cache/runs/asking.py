@@ -37,17 +37,9 @@ class Asking(View):
             Indexed by `run_id`: `strategy`, `timestamp`, `start_date`, `end_date` (UTC),
             `param_<name>` for each parameter, and the metrics.
         """
-        ids = ids_of(run_ids)
-        known = list(zip(ids, find_all(self.native, ids), strict=True))
-        missing = [str(run_id) for run_id, run in known if run is None]
-        if missing:
-            warn(
-                "RankingWarning",
-                f"{len(missing)} of {len(known)} runs are not in `{self.native.folder}` and are "
-                f"left out: {', '.join(missing[:5])}",
-            )
+        known = self._known(run_ids)
         wanted = None if metrics is None else list(metrics)
-        rows = [rankings.row_of(run, wanted) for _, run in known if run is not None]
+        rows = [rankings.row_of(run, wanted) for run in known]
         return rankings.comes_from(rankings.frame_of(rows, wanted or ()), self.store)
 
     def find_best_parameters(
@@ -57,11 +49,13 @@ class Asking(View):
         maximize: bool = True,
         top_n: int = 5,
         data: Any = None,
+        *,
+        run_ids: Iterable[str] | str | None = None,
     ) -> Any:
         """Rank the runs of a strategy by a metric, and say how much of it may be luck.
 
-        Looks at test folds are not ranked, unless `data` is theirs. The frame can be passed on as
-        parameters: then its first row's are meant.
+        Looks at test folds are not ranked, unless `data` is theirs or `run_ids` names them. The
+        frame can be passed on as parameters: then its first row's are meant.
 
         Parameters
         ----------
@@ -73,6 +67,8 @@ class Asking(View):
         top_n : int, default 5
         data : frame, list of frames, or dict of frames by symbol, optional
             Only runs on this data.
+        run_ids : iterable of str, optional
+            Only these runs, such as those of one grid, or of the code as it is now.
 
         Returns
         -------
@@ -98,14 +94,18 @@ class Asking(View):
         Warns
         -----
         RankingWarning
-            Runs are left out, or nothing is ranked; or those that are saw different data.
+            Runs are left out, or nothing is ranked; those that are ranked saw different data, or
+            those that are given are of different code.
         """
         top_n = plain(top_n)
         if isinstance(top_n, bool) or not isinstance(top_n, int) or top_n < 1:
             message = f"`top_n` is how many runs to give, not {top_n!r}"
             raise CacheConfigError(message)
         content = None if data is None else data_digest(data)
-        best, unranked, differ = self.native.best(strategy_name, metric, maximize, top_n, content)
+        asked = strategy_name, metric, maximize, top_n, content
+        best, unranked, differ = (
+            self.native.best(*asked) if run_ids is None else self._best_of(run_ids, *asked)
+        )
         runs = f"runs of {strategy_name!r}"
         if unranked:
             reason = f"their `{metric}` is NaN, infinite, or no number"
@@ -116,7 +116,44 @@ class Asking(View):
         if differ and best:
             message = f"the {runs} that are ranked saw different data, and may not be compared"
             warn("RankingWarning", f"{message}; pass data= to rank those on one")
+        if run_ids is None and len({run.code for run in best}) > 1:
+            message = f"the best {runs} are of different code, and the code now may give others"
+            warn("RankingWarning", f"{message}; pass run_ids= to rank the runs that you mean")
         return rankings.comes_from(self._ranked(best, metric), self.store)
+
+    def _known(self, run_ids: Iterable[str], strategy: str | None = None) -> list[Run]:
+        """Find runs, of a strategy if one is given, and warn of those that are not there."""
+        ids = ids_of(run_ids)
+        known, missing = [], []
+        for run_id, run in zip(ids, find_all(self.native, ids), strict=True):
+            if run is None or strategy not in {None, run.strategy}:
+                missing.append(str(run_id))
+            else:
+                known.append(run)
+        if missing:
+            of = "" if strategy is None else f"of {strategy!r} "
+            warn(
+                "RankingWarning",
+                f"{len(missing)} of {len(ids)} runs are not {of}in `{self.native.folder}` and are "
+                f"left out: {', '.join(missing[:5])}",
+            )
+        return known
+
+    def _best_of(
+        self,
+        run_ids: Iterable[str],
+        strategy: str,
+        metric: str,
+        maximize: bool,
+        most: int,
+        data: str | None,
+    ) -> tuple[list[Run], int, bool]:
+        """Rank these runs alone; as `Runs.best`."""
+        runs = {run.run: run for run in self._known(run_ids, strategy)}.values()
+        asked = [run for run in runs if data in {None, run.data}]
+        ranked = rankings.ranked(asked, metric, maximize)
+        unranked = sum(metric in dict(run.metrics) for run in asked) - len(ranked)
+        return ranked[:most], unranked, len({run.data for run in ranked}) > 1
 
     def _ranked(self, best: list[Run], metric: str) -> Any:
         figures = self._figures(best)

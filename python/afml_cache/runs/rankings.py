@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import sys
 from collections.abc import Mapping
 from itertools import chain
@@ -87,6 +88,19 @@ def is_wanted(
         )
         raise CacheConfigError(message)
     return all(name in row and row[name] == value for name, value in where.items())
+
+
+def ranked(runs: list[Run], metric: str, maximize: bool) -> list[Run]:
+    """Order runs by a metric, best first; those where it is no finite number are left out."""
+    scores = [(run, dict(run.metrics).get(metric)) for run in runs]
+    finite = [
+        (run, score)
+        for run, score in scores
+        if isinstance(score, (int, float)) and math.isfinite(score)
+    ]
+    sign = -1 if maximize else 1
+    finite.sort(key=lambda pair: (sign * pair[1], pair[0].number))
+    return [run for run, _ in finite]
 
 
 def parameters_shown(run: Run) -> str:
