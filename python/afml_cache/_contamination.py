@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from typing import TYPE_CHECKING, Any, Final
+from unicodedata import east_asian_width
 
 from afml_cache.instants import Span, span
 
@@ -26,6 +27,11 @@ REPORT: Final = (
     "most_looks",
 )
 Record = dict[str, Any]
+
+_COLUMNS: Final = 80
+_GAP: Final = "  "
+_NAME: Final = "dataset"
+_HEADS: Final = ("level", "accesses", "most looks", "last access")
 
 
 def level_of(looks: int) -> str:
@@ -60,36 +66,67 @@ def report_of(records: list[Record]) -> list[Record]:
 
 
 def lines_of(rows: list[Record], bad: int) -> list[str]:
-    """Say a report in lines of text."""
+    """Say a report in lines of text that a terminal of 80 columns shows."""
     if not rows:
         return ["no access to any dataset is logged"]
-    heads = ("dataset", "level", "accesses", "most looks", *PURPOSES, "last access")
-    cells = [
-        heads,
-        *(
-            (
-                row["dataset"],
-                row["warning_level"],
-                row["total_accesses"],
-                row["most_looks"],
-                *(row[f"{purpose}_accesses"] for purpose in PURPOSES),
-                row["last_access"],
+    lines = _table(rows)
+    for row in rows:
+        if row["most_looks"] > _LEVELS[1][0]:
+            note = (
+                f"`{row['dataset']}` was looked at {row['most_looks']} times at one moment: "
+                "a result on it is no longer out of sample"
             )
-            for row in rows
-        ),
-    ]
-    widths = [max(len(str(line[place])) for line in cells) for place in range(len(heads))]
-    lines = [
-        "  ".join(str(cell).ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in cells
-    ]
-    lines += [
-        f"`{row['dataset']}` was looked at {row['most_looks']} times at one moment: a result on it "
-        "is no longer out of sample"
-        for row in rows
-        if row["most_looks"] > _LEVELS[1][0]
-    ]
+            lines += folded(note, _COLUMNS)
     return lines + ([f"{bad} lines of the log can't be read"] if bad else [])
+
+
+def _table(rows: list[Record]) -> list[str]:
+    """Give a line of figures for each dataset, its name folded, and a line of what for."""
+    cells = [_HEADS, *(_cells(row) for row in rows)]
+    widths = [max(len(cell[place]) for cell in cells) for place in range(len(_HEADS))]
+    names = [_NAME, *(row["dataset"] for row in rows)]
+    longest = max(map(columns_of, names))
+    room = min(longest, _COLUMNS - sum(widths) - len(_GAP) * len(widths))
+    lines = []
+    for number, (name, (level, *figures, last)) in enumerate(zip(names, cells, strict=True)):
+        first, *rest = folded(name, room)
+        aligned = [figure.rjust(width) for figure, width in zip(figures, widths[1:], strict=False)]
+        shown = (first + " " * (room - columns_of(first)), level.ljust(widths[0]), *aligned, last)
+        lines += [_GAP.join(shown).rstrip(), *rest]
+        if number:
+            lines.append(_GAP + _purposes(rows[number - 1]))
+    return lines
+
+
+def _cells(row: Record) -> tuple[str, ...]:
+    # Times are ISO 8601, of which minutes do.
+    last = row["last_access"][:16].replace("T", " ")
+    return row["warning_level"], str(row["total_accesses"]), str(row["most_looks"]), last
+
+
+def _purposes(row: Record) -> str:
+    counts = {purpose: row[f"{purpose}_accesses"] for purpose in PURPOSES}
+    counts["other"] = row["total_accesses"] - sum(counts.values())
+    return ", ".join(f"{purpose} {count}" for purpose, count in counts.items() if count)
+
+
+def columns_of(text: str) -> int:
+    """Count the columns of a terminal that a text takes: two for a wide character."""
+    return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def folded(text: str, columns: int) -> list[str]:
+    """Break a text into lines of so many columns: at its spaces, and in words that are longer."""
+    lines = [""]
+    for word in re.findall(r"\s*\S+", text):
+        is_over = columns_of(lines[-1] + word) > columns
+        if is_over:
+            lines.append("")
+        for char in word.lstrip() if is_over else word:
+            if columns_of(lines[-1] + char) > columns:
+                lines.append("")
+            lines[-1] += char
+    return [line for line in lines if line] or [""]
 
 
 def _row(dataset: str, accesses: list[Record]) -> Record:

@@ -191,7 +191,10 @@ class DataAccessTracker:
         return pd.DataFrame(rows, columns=list(_contamination.REPORT))
 
     def print_contamination_report(self) -> None:
-        """Print a line for each dataset, and what to make of those that were looked at often."""
+        """Print what each dataset was looked at for, and what to make of many looks.
+
+        Lines have 80 columns at most: longer names are folded.
+        """
         records, bad = self._log.read()
         rows = _contamination.report_of(records)
         sys.stdout.write("\n".join(_contamination.lines_of(rows, bad)) + "\n")

@@ -3,6 +3,7 @@
 import importlib
 import json
 import stat
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -170,9 +171,47 @@ def test_the_printed_report_names_what_was_looked_at_too_often(
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].split("  ")[0] == "dataset"
     assert printed[1].split()[:4] == ["eurusd", "WARNING", "4", "4"]
-    assert printed[3:] == [
+    assert printed[2:4] == ["  test 4", printed[3]]
+    assert printed[3].split()[:4] == ["goog", "ACCEPTABLE", "1", "1"]
+    assert " ".join(printed[5:]) == (
         "`eurusd` was looked at 4 times at one moment: a result on it is no longer out of sample"
-    ]
+    )
+
+
+def columns_of(line: str) -> int:
+    """How many columns of a terminal a line takes: two for a wide character."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in line)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "vendor/forex/2012-2024/eurusd_1h_bid_adjusted_for_the_spread_of_the_session.parquet",
+        "hourly bars of EURUSD with a name of many words, as people write them, and more of it",
+        "日経平均株価の一時間足" * 5,
+        "x" * 300,
+    ],
+)
+def test_the_printed_report_fits_80_columns_and_names_all(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    for number in range(12):
+        look(
+            get_data_tracker(),
+            dataset=name,
+            purpose=("train", "test", "optimize", "mine")[number % 4],
+        )
+    look(get_data_tracker(), dataset="goog", purpose="validate")
+    print_contamination_report()
+    printed = capsys.readouterr().out
+    assert max(map(columns_of, printed.splitlines())) <= 80
+    row, _, rest = printed.partition("  train 3, test 3, optimize 3, other 3\n")
+    assert "CONTAMINATED        12          12  20" in row
+    first, *more = row.splitlines()[1:]
+    told = "".join([first.partition("CONTAMINATED")[0], *more])
+    assert "".join(told.split()) == "".join(name.split())
+    assert "".join(f"`{name}` was looked at 12 times".split()) in "".join(rest.split())
+    assert rest.splitlines()[0].split()[:4] == ["goog", "ACCEPTABLE", "1", "1"]
 
 
 def test_the_log_is_exported_as_json(tracker: DataAccessTracker, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The golden digests, store and series: the same for every Python, pandas, NumPy and hash seed.
+"""The golden digests and stores: the same for every Python, pandas, NumPy and hash seed.
 
 `tests/wheel/matrix.py` compares them in every environment that it makes; this is the one at hand.
 """
@@ -48,3 +48,8 @@ def test_the_results_of_the_golden_store_are_found_and_equal() -> None:
 def test_the_bars_of_the_golden_series_are_found_and_equal() -> None:
     pytest.importorskip("polars")
     assert "4 golden series, 0 wrong" in compared("series.py")
+
+
+def test_the_runs_of_the_golden_store_are_found_with_their_figures() -> None:
+    pytest.importorskip("pandas")
+    assert "19 golden runs, 0 wrong" in compared("runs.py")

@@ -34,6 +34,7 @@ TIME_RANGES = Path(__file__).with_name("bars.py")
 GOLDEN = Path(__file__).parents[1] / "golden" / "check.py"
 STORED = Path(__file__).parents[1] / "golden" / "stored.py"
 SERIES = Path(__file__).parents[1] / "golden" / "series.py"
+RUNS = Path(__file__).parents[1] / "golden" / "runs.py"
 PIP_INSTALL = ("install", "--quiet", "--disable-pip-version-check")
 
 
@@ -80,10 +81,11 @@ def passes(interpreter, folder, wheel, requirements):
         golden = run(python, "-B", GOLDEN, PYTHONHASHSEED=seed)
         stored = run(python, "-B", STORED, PYTHONHASHSEED=seed)
         series = run(python, "-B", SERIES, PYTHONHASHSEED=seed)
+        runs = run(python, "-B", RUNS, PYTHONHASHSEED=seed)
     except subprocess.CalledProcessError as failure:
         print(f"FAILED  {folder.name}\n{failure.stdout}{failure.stderr}", flush=True)
         return False
-    print(f"passed  {line}; {bars}; {golden}; {stored}; {series}", flush=True)
+    print(f"passed  {line}; {bars}; {golden}; {stored}; {series}; {runs}", flush=True)
     return True
 
 

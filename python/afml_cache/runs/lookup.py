@@ -13,7 +13,7 @@ from afml_cache.runs.identity import (
     identify,
     trial_of,
 )
-from afml_cache.runs.provenance import folder_of
+from afml_cache.runs.provenance import folder_of, working_folder
 from afml_cache.runs.recording import Code
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def with_code(name: str, code: Any, parameters: Any, data: Any) -> tuple[Identit
     """
     if code is None or isinstance(code, str):
         identity = identify(name, trial_of(name, code, parameters), parameters, data)
-        return identity, Code(code_of_text(code))
+        return identity, Code(code_of_text(code), folder=working_folder())
     strategy = _strategy_of(name, code)
     call = _call(strategy, parameters, data)
     return strategy.identity(call), code_of(strategy, call)

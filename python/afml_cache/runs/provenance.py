@@ -42,12 +42,20 @@ def checked_out(folder: str) -> Commit | None:
     return known[1]
 
 
-def folder_of(function: Any) -> str:
+def folder_of(function: Any) -> str | None:
     """Give the folder of a function's code; the working directory for what has no file."""
     code = getattr(function, "__code__", None)
     file = getattr(code, "co_filename", "")
     folder = os.path.dirname(file)  # noqa: PTH120 - of notebooks too, whose files are no paths
-    return folder if folder and os.path.isdir(folder) else os.getcwd()  # noqa: PTH109, PTH112
+    return folder if folder and os.path.isdir(folder) else working_folder()  # noqa: PTH112
+
+
+def working_folder() -> str | None:
+    """Give the working directory; `None` where it was removed."""
+    try:
+        return os.getcwd()  # noqa: PTH109 - a text, as the folder of a function's code
+    except OSError:
+        return None
 
 
 @functools.cache

@@ -37,7 +37,8 @@ class BacktestMetadata:
     seconds : float
         How long the backtest took.
     git_commit : str or None
-        The commit that was checked out, where the code lies in a repository.
+        The commit that was checked out where the code lies, or, of a run that was noted without
+        its function, in the working directory; `None` outside of a repository of git.
     git_dirty : bool or None
         Whether there were changes that were not committed.
     host : str
