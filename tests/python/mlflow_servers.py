@@ -128,7 +128,7 @@ class _Forward(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def mute():
+def mute(on_connection=lambda: None):
     """A server that accepts every connection and never answers; gives its URI."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=64)
     held = []
@@ -139,6 +139,7 @@ def mute():
                 held.append(listening.accept()[0])
             except OSError:
                 return
+            on_connection()
 
     thread = threading.Thread(target=accept, daemon=True)
     thread.start()

@@ -46,7 +46,7 @@ def test_a_process_logs_what_it_can_before_it_ends(default_cache, run_python, ml
     script = COMPUTES_AND_ENDS
     with mute() as uri:
         uri_of, ended = run_python(script.replace("sys.argv[1]", repr(uri))).split()
-    assert time.time() - float(ended) < 5
+    assert time.time() - float(ended) < 20  # a request to a mute server would wait for minutes
     assert uri_of == f"sqlite:///{default_cache}/mlflow.db"
     tracker = MLflowCacheIntegration("study", uri_of)
     logged = Logged(tracker)
@@ -93,15 +93,20 @@ def interruptible():
 
 
 def test_ctrl_c_ends_the_wait_for_a_server(interruptible):
-    with mute() as uri:
-        tracker = MLflowCacheIntegration("tests", uri, timeout=20.0)
+    pressed = []
+
+    def press():
+        if not pressed:
+            pressed.append(True)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    with mute(press) as uri:
+        tracker = MLflowCacheIntegration("tests", uri, timeout=60.0)
         tracked = mlflow_cached(integration=tracker)(measured)
         start = time.perf_counter()
-        ctrl_c = signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)
-        threading.Timer(0.2, *ctrl_c).start()
         with pytest.raises(KeyboardInterrupt):
             tracked(1)
-        assert time.perf_counter() - start < 5
+        assert time.perf_counter() - start < 50
         assert tracked.is_cached(1)
 
 
