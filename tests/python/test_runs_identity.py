@@ -1,8 +1,10 @@
 """What tells a run from others: parameters, data, and every other argument."""
 
+import collections
 import dataclasses
 import datetime as dt
 import enum
+import types
 
 import numpy as np
 import pandas as pd
@@ -42,6 +44,7 @@ def run_of(parameters, data=DATA):
         ([np.int64(1), np.float64(2.0)], [1, 2.0]),
         ((np.int64(1), "x"), (1, "x")),
         ({"inner": {"window": np.int64(3)}}, {"inner": {"window": 3}}),
+        ({np.int64(3), "x"}, {3, "x"}),
     ],
     ids=str,
 )
@@ -73,6 +76,66 @@ def test_every_other_difference_of_parameters_counts():
     ids = [run_of({"value": value}) for value in values]
     ids += [run_of({}), run_of({"other": 1}), run_of({"value": 1, "other": None})]
     assert len(set(ids)) == len(ids)
+
+
+class Settings(dict):
+    side = "long"
+
+    def stop(self):
+        return self["stop"] * 2
+
+
+class OtherSettings(dict):
+    def stop(self):
+        return self["stop"] * 3
+
+
+def with_side(settings, side):
+    settings.side = side
+    return settings
+
+
+def zero():
+    return 0
+
+
+def one():
+    return 1
+
+
+def test_a_mapping_of_a_class_of_ones_own_counts_with_its_class_and_all_that_it_holds():
+    mappings = [
+        *({"stop": 1}, Settings(stop=1), OtherSettings(stop=1), Settings(stop=2)),
+        *(with_side(Settings(stop=1), "short"), with_side(Settings(stop=1), "both")),
+        *(collections.defaultdict(zero, stop=1), collections.defaultdict(one, stop=1)),
+        *(collections.Counter(stop=1), collections.UserDict(stop=1), collections.UserDict(stop=2)),
+    ]
+    ids = [run_of(each) for each in mappings] + [run_of({"inner": each}) for each in mappings]
+    assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("kind", [Settings, collections.Counter, collections.UserDict])
+def test_of_such_a_mapping_too_the_order_does_not_count_and_numpy_scalars_are_pythons(kind):
+    assert run_of(kind({"a": np.int64(1), "b": 2})) == run_of(kind({"b": 2, "a": 1}))
+
+
+@pytest.mark.parametrize("kind", [collections.OrderedDict, types.MappingProxyType])
+def test_mappings_that_hold_their_items_alone_are_dictionaries(kind):
+    assert run_of({"inner": kind({"a": 1, "b": 2})}) == run_of({"inner": {"b": 2, "a": 1}})
+
+
+def test_the_key_of_a_mapping_that_says_it_by_itself_is_its_own():
+    class Keyed(dict):
+        def __cache_key__(self):
+            return self["a"]
+
+    assert run_of(Keyed(a=1, b=1)) == run_of(Keyed(a=1, b=2)) != run_of(Keyed(a=2, b=1))
+
+
+def test_an_edited_method_of_the_parameters_misses(monkeypatch):
+    before = run_of(Settings(stop=1))
+    monkeypatch.setattr(Settings, "stop", lambda self: self["stop"] * 4)
+    assert run_of(Settings(stop=1)) != before
 
 
 def test_names_of_parameters_count_with_their_type():
