@@ -321,3 +321,20 @@ def test_parameters_that_hold_themselves_run_uncached(recwarn):
     assert plain(DATA, parameters) == {"sharpe_ratio": 1.0}
     assert "hold themselves" in str(recwarn.pop().message)
     assert not len(BacktestCache().index)
+
+
+def test_data_may_be_any_number_of_arguments():
+    @cached_backtest("many")
+    def many(*data, params=None):
+        return {"frames": float(len(data))}
+
+    @cached_backtest("by_symbol")
+    def by_symbol(params=None, **data):
+        return {"frames": float(len(data))}
+
+    other = bars(40, seed=1)
+    assert (many(DATA), many(DATA, other)) == ({"frames": 1.0}, {"frames": 2.0})
+    assert many.run_id(DATA, other) != many.run_id(other, DATA)
+    assert by_symbol(a=DATA, b=other) == {"frames": 2.0}
+    assert by_symbol.run_id(b=other, a=DATA) == by_symbol.run_id(a=DATA, b=other)
+    assert by_symbol.run_id(b=DATA, a=other) != by_symbol.run_id(a=DATA, b=other)

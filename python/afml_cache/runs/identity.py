@@ -26,6 +26,7 @@ _PARAMETERS: Final = ("params", "parameters")
 _PLAIN: Final = (bool, int, float, str, type(None), Decimal, Enum, dt.date, dt.timedelta)
 _ARGUMENT: Final = "argument `"
 _INSTALLED: Final = "installed "
+_NO_DEFAULT: Final = inspect.Parameter.empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +203,21 @@ class Strategy:
         if not of_data:
             of_data, rest = tuple(rest[:1]), rest[1:]
         given = dict(zip(of_data, [data] if len(of_data) == 1 else data, strict=False))
-        if named is not None:
+        if named is not None and not is_rest(self.signature, named):
             return {**given, named: parameters}
-        if isinstance(parameters, Mapping) and all(name in rest for name in parameters):
+        if isinstance(parameters, Mapping) and self._are_arguments(parameters, rest):
             return {**given, **parameters}
         return {**given, **dict.fromkeys(rest[:1], parameters)}
+
+    def _are_arguments(self, parameters: Mapping[Any, Any], names: list[str]) -> bool:
+        """Whether parameters are arguments of their own, and not all of them one."""
+        own = [name for name in names if not is_rest(self.signature, name)]
+        if all(name in own for name in parameters):
+            return True
+        takes_others = any(is_rest(self.signature, name) for name in self.signature.parameters)
+        needed = {name for name in own if self.signature.parameters[name].default is _NO_DEFAULT}
+        are_names = all(isinstance(name, str) for name in parameters)
+        return takes_others and are_names and needed <= parameters.keys()
 
     def identity(self, call: Call) -> Identity:
         """Tell which run a call is.
@@ -240,8 +251,13 @@ class Strategy:
             arguments = {key: canonical(value) for key, value in bound.arguments.items()}
         else:
             arguments = {**bound.arguments, name: canonical(bound.arguments[name])}
-        arguments.update(dict.fromkeys(call.data_names))
+        arguments.update({name: self._nothing(name) for name in call.data_names})
         return inspect.BoundArguments(self.signature, arguments)
+
+    def _nothing(self, name: str) -> Any:
+        """Give what stands in the place of data."""
+        kind = self.signature.parameters[name].kind
+        return {inspect.Parameter.VAR_POSITIONAL: (), inspect.Parameter.VAR_KEYWORD: {}}.get(kind)
 
     def _key(self, data: tuple[str, ...]) -> Function:
         """Give what keys all but the data; the strategy's name is the function's there."""
