@@ -170,6 +170,28 @@ def test_data_that_trains_too_is_no_test(cache):
     assert kinds(cache, "momentum") == ["trial"]
 
 
+@pytest.mark.parametrize("embargo", [0, 10])
+def test_a_test_that_a_later_fold_trains_on_is_no_test(cache, embargo):
+    backtest, data = momentum_of(), bars(250, seed=2 + embargo)
+    for fold in walk_forward(data, train=50 + embargo, test=50, embargo=embargo, step=50 + embargo):
+        for lookback in (5, 6):
+            backtest(fold.train, {"lookback": 5 * fold.number + lookback})
+        backtest(fold.test, {"lookback": 5 * fold.number + 5})
+    assert cache.find_best_parameters("momentum")["n_trials"].tolist()[0] == 2 * (fold.number + 1)
+
+
+def test_training_on_an_earlier_test_of_several_symbols_is_a_trial(cache):
+    @cached_backtest("symbols")
+    def symbols(data, params):
+        return {"sharpe_ratio": float(len(data))}
+
+    by_symbol = {"A": bars(250, seed=3), "B": bars(250, seed=4)}
+    for fold in cache.walk_forward(by_symbol, train=50, test=50):
+        symbols(fold.train, {"n": fold.number})
+        symbols(fold.test, {"n": -1})
+    assert kinds(cache, "symbols") == ["trial"] * 4 + ["test"] * 4
+
+
 def test_hits_leave_the_ledger_alone(cache):
     backtest = momentum_of()
     backtest(DATA, {"lookback": 5})
