@@ -192,6 +192,7 @@ def test_a_ranking_as_parameters_is_its_first_row_typed(cache, typed):
         (best.iloc[2], 2),
         (cache.compare_runs(list(best.index[1:])), 1),
         (best[["strategy", "param_n"]].tail(1), 2),
+        (cache.runs("typed").sort_values("sharpe_ratio", ascending=False), 0),
     ]:
         backtest(DATA, chosen)
         assert backtest.last_run_id == best.index[row]

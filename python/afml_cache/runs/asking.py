@@ -182,7 +182,7 @@ class Asking(View):
         rows = [row for row in rows if rankings.is_wanted(row, where)]
         if output == "polars":
             return rankings.polars_frame_of(rows)
-        return rankings.frame_of(rows, behind=rankings.STATE)
+        return rankings.comes_from(rankings.frame_of(rows, behind=rankings.STATE), self.store)
 
     def leaderboard(
         self,
