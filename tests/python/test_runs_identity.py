@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import datetime as dt
 import enum
+import pathlib
 import types
 
 import numpy as np
@@ -321,6 +322,18 @@ def test_parameters_that_hold_themselves_run_uncached(recwarn):
     assert plain(DATA, parameters) == {"sharpe_ratio": 1.0}
     assert "hold themselves" in str(recwarn.pop().message)
     assert not len(BacktestCache().index)
+
+
+def test_data_that_is_named_by_files_counts_by_their_content(tmp_path):
+    @cached_backtest("read", files=("data",))
+    def read(data, params):
+        return {"sharpe_ratio": float(pathlib.Path(data).read_text())}
+
+    path = tmp_path / "bars.csv"
+    for sharpe in (1.0, 2.0, 1.0):
+        path.write_text(str(sharpe))
+        assert read(path, {}) == {"sharpe_ratio": sharpe}
+    assert (read.cache_info().misses, read.cache_info().hits) == (2, 1)
 
 
 def test_data_may_be_any_number_of_arguments():

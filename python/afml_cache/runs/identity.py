@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
@@ -14,6 +14,7 @@ from typing import Any, Final
 from afml_cache._native import Function, digest
 from afml_cache.bar_ends import Bars, make_bars
 from afml_cache.exceptions import CacheConfigError
+from afml_cache.files import file_key
 from afml_cache.policy import make_policy
 from afml_cache.runs import rankings
 from afml_cache.runs.canonical import canonical, data_digest, typed
@@ -87,7 +88,13 @@ class Call:
     @property
     def data(self) -> Any:
         """The data: one argument, or a tuple of several."""
+        return self.content(())
+
+    def content(self, files: Collection[str]) -> Any:
+        """Give the data, with a `File` for each path in those arguments that name files."""
         given = [self.bound.arguments.get(name) for name in self.data_names]
+        named = zip(self.data_names, given, strict=True)
+        given = [file_key(value) if name in files else value for name, value in named]
         return given[0] if len(given) == 1 else tuple(given) or None
 
     @cached_property
@@ -229,7 +236,8 @@ class Strategy:
         """
         bound = self._canonical(call)
         trial = self._key(call.data_names).cache_key(*bound.args, **bound.kwargs)
-        return identify(self.name, trial, call.parameters, call.data)
+        files = self._settings.get("options", {}).get("files", ())
+        return identify(self.name, trial, call.parameters, call.content(files))
 
     def parts(self, call: Call) -> tuple[str, list[Part], list[Part], dict[str, str]]:
         """Give the digest of the code, its parts, those of other arguments, and packages."""
