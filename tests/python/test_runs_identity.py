@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from backtests import bars, nothing, polars_bars
 
-from afml_cache import BacktestCache, CacheConfigError, cached_backtest
+from afml_cache import BacktestCache, CacheConfigError, UndeclaredFileWarning, cached_backtest
 
 DATA = bars(40)
 
@@ -334,6 +334,19 @@ def test_data_that_is_named_by_files_counts_by_their_content(tmp_path):
         path.write_text(str(sharpe))
         assert read(path, {}) == {"sharpe_ratio": sharpe}
     assert (read.cache_info().misses, read.cache_info().hits) == (2, 1)
+
+
+@pytest.mark.parametrize("options", [{}, {"files": ("data",)}, {"ignore": ("data",)}], ids=str)
+def test_the_name_of_a_file_is_told_unless_it_is_declared(options, tmp_path, recwarn):
+    @cached_backtest(f"named {options}", **options)
+    def named(data, params):
+        return {"sharpe_ratio": 1.0}
+
+    path = tmp_path / "bars.csv"
+    path.write_text("1.0")
+    for window in (1, 2, 2):
+        named(str(path), {"window": window})
+    assert [each.category for each in recwarn] == ([] if options else [UndeclaredFileWarning])
 
 
 def test_data_may_be_any_number_of_arguments():

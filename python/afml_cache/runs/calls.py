@@ -155,6 +155,7 @@ class Task:
 
     def _computed(self, identity: Identity) -> Any:
         bound = self._known.bound
+        self._tell_files()
         start = time.perf_counter()
         try:
             with self._seen:
@@ -167,6 +168,7 @@ class Task:
 
     async def _acomputed(self, identity: Identity) -> Any:
         bound = self._known.bound
+        self._tell_files()
         start = time.perf_counter()
         try:
             with self._seen:
@@ -181,6 +183,16 @@ class Task:
     def _known(self) -> Call:
         assert self._call is not None  # noqa: S101 - it has an identity
         return self._call
+
+    def _tell_files(self) -> None:
+        """Warn of arguments that name a file whose content tells no runs apart."""
+        for name in self._strategy.undeclared(self._known.bound.arguments):
+            tell_once(
+                "UndeclaredFileWarning",
+                f"the backtest {self._strategy.name!r} is given the name of a file as `{name}`, and "
+                f"the name alone counts: an edit of the file would not be seen; name the parameter "
+                f'in files=("{name}",), or filter this warning if the file is not read',
+            )
 
     def _took(self, seconds: float) -> None:
         self._seconds = seconds

@@ -14,7 +14,7 @@ from typing import Any, Final
 from afml_cache._native import Function, digest
 from afml_cache.bar_ends import Bars, make_bars
 from afml_cache.exceptions import CacheConfigError
-from afml_cache.files import file_key
+from afml_cache.files import file_key, names_a_file
 from afml_cache.policy import make_policy
 from afml_cache.runs import rankings
 from afml_cache.runs.canonical import canonical, data_digest, typed
@@ -236,8 +236,16 @@ class Strategy:
         """
         bound = self._canonical(call)
         trial = self._key(call.data_names).cache_key(*bound.args, **bound.kwargs)
-        files = self._settings.get("options", {}).get("files", ())
-        return identify(self.name, trial, call.parameters, call.content(files))
+        return identify(self.name, trial, call.parameters, call.content(self._named_in("files")))
+
+    def undeclared(self, arguments: Mapping[str, Any]) -> list[str]:
+        """Name the arguments that name a file of which nothing says whether it counts."""
+        declared = {*self._named_in("files"), *self._named_in("ignore")}
+        others = ((name, value) for name, value in arguments.items() if name not in declared)
+        return [name for name, value in others if names_a_file(value)]
+
+    def _named_in(self, option: str) -> tuple[str, ...]:
+        return tuple(self._settings.get("options", {}).get(option, ()))
 
     def parts(self, call: Call) -> tuple[str, list[Part], list[Part], dict[str, str]]:
         """Give the digest of the code, its parts, those of other arguments, and packages."""
