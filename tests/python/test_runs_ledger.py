@@ -1,5 +1,7 @@
 """The ledger: what was tried, by family, and what counts as a trial."""
 
+from collections import OrderedDict
+
 import numpy as np
 import polars as pl
 import pytest
@@ -75,6 +77,12 @@ def test_a_family_is_a_strategy_a_data_set_and_a_purpose(cache):
 def test_a_data_set_is_named_by_source_symbol_and_timeframe(cache, data, dataset):
     cache.cache_backtest("named", {}, data, {})
     assert families(cache) == [("named", dataset, "")]
+
+
+def test_any_mapping_by_symbol_is_named_by_its_symbols(cache):
+    frames = OrderedDict(GBPUSD=bars(40), EURUSD=bars(40))
+    cache.cache_backtest("mappings", {}, frames, {"sharpe_ratio": 1.0})
+    assert families(cache) == [("mappings", "EURUSD+GBPUSD/1D", "")]
 
 
 def test_a_run_is_of_the_family_that_it_was_recorded_for(cache):

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 class Asking(View):
     """A view that answers questions."""
 
-    def compare_runs(self, run_ids: Iterable[str], metrics: Iterable[str] | None = None) -> Any:
+    def compare_runs(self, run_ids: Iterable[str], metrics: Iterable[str] | str | None = None) -> Any:
         """Put runs side by side.
 
         Parameters
         ----------
         run_ids : iterable of str
             One that is not there is left out, with a `RankingWarning`.
-        metrics : iterable of str, optional
+        metrics : iterable of str or str, optional
             Which metrics, each of which is a column whatever the runs have; by default all.
 
         Returns
@@ -46,7 +46,8 @@ class Asking(View):
                 f"{len(missing)} of {len(known)} runs are not in `{self.native.folder}` and are "
                 f"left out: {', '.join(missing[:5])}",
             )
-        wanted = None if metrics is None else list(metrics)
+        names = [metrics] if isinstance(metrics, str) else metrics
+        wanted = None if names is None else list(names)
         rows = [rankings.row_of(run, wanted) for _, run in known if run is not None]
         return rankings.comes_from(rankings.frame_of(rows, wanted or ()), self.store)
 
