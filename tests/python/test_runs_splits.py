@@ -216,18 +216,17 @@ def test_numbers_of_folds_are_checked(cache, wrong, said):
         cache.cache_walk_forward_split(train_data=DATA, test_data=DATA, **numbers)
 
 
-
 def test_a_walk_over_other_rows_is_a_new_version_and_the_latest_is_given(cache):
-    restated = DATA * 1.01
-    first, other, again = ([], [], [])
-    first += cache.walk_forward(DATA, train=100, test=20, split_id="walk")
-    for folds, data, version in ((other, restated, 2), (again, DATA, 3)):
-        with pytest.warns(RankingWarning, match=f"fold 0 of the split 'walk' .* {version};") as told:
-            folds += cache.walk_forward(data, train=100, test=20, split_id="walk")
+    walk = {"train": 100, "test": 20, "split_id": "walk"}
+    first = list(cache.walk_forward(DATA, **walk))
+    for data, version in ((DATA * 1.01, 2), (DATA, 3)):
+        said = f"fold 0 of the split 'walk' .* {version};"
+        with pytest.warns(RankingWarning, match=said) as told:
+            folds = list(cache.walk_forward(data, **walk))
         assert len(told) == 1
         found = cache.get_walk_forward_split("walk", 4)
         assert (found["train_hash"], found["version"]) == (folds[4].train_hash, version)
-    assert first[4].train_hash == again[4].train_hash
+    assert found["train_hash"] == first[4].train_hash
 
 
 def test_walks_without_a_name_may_be_over_any_data(cache, recwarn):

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 class Asking(View):
     """A view that answers questions."""
 
-    def compare_runs(self, run_ids: Iterable[str], metrics: Iterable[str] | str | None = None) -> Any:
+    def compare_runs(
+        self, run_ids: Iterable[str], metrics: Iterable[str] | str | None = None
+    ) -> Any:
         """Put runs side by side.
 
         Parameters

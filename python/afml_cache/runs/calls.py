@@ -189,8 +189,8 @@ class Task:
         for name in self._strategy.undeclared(self._known.bound.arguments):
             tell_once(
                 "UndeclaredFileWarning",
-                f"the backtest {self._strategy.name!r} is given the name of a file as `{name}`, and "
-                f"the name alone counts: an edit of the file would not be seen; name the parameter "
+                f"the backtest {self._strategy.name!r} is given the name of a file as `{name}`, "
+                f"and the name alone counts: an edit of the file would not be seen; name it "
                 f'in files=("{name}",), or filter this warning if the file is not read',
             )
 
