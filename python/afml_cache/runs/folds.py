@@ -217,7 +217,7 @@ class Folds(Sequence[Fold]):
         tests = sum(one.test_stops - one.test_starts for one in self._laid.values())
         kept = sum(one.kept for one in self._training.values())
         folds = np.flatnonzero(np.isin(kept, tests))
-        return {_places({s: one.rows(f) for s, one in self._training.items()}) for f in folds}
+        return {_places({s: one.rows(int(f)) for s, one in self._training.items()}) for f in folds}
 
     def _cut(self, rows: dict[Any, Rows]) -> Cut:
         parts = {symbol: Part(self._tables[symbol], each) for symbol, each in rows.items()}

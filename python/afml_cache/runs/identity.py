@@ -28,6 +28,11 @@ _PLAIN: Final = (bool, int, float, str, type(None), Decimal, Enum, dt.date, dt.t
 _ARGUMENT: Final = "argument `"
 _INSTALLED: Final = "installed "
 _NO_DEFAULT: Final = inspect.Parameter.empty
+# What stands in the place of data.
+_NOTHING: Final[dict[Any, Any]] = {
+    inspect.Parameter.VAR_POSITIONAL: (),
+    inspect.Parameter.VAR_KEYWORD: {},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,13 +272,9 @@ class Strategy:
             arguments = {key: canonical(value) for key, value in bound.arguments.items()}
         else:
             arguments = {**bound.arguments, name: canonical(bound.arguments[name])}
-        arguments.update({name: self._nothing(name) for name in call.data_names})
+        parameters = self.signature.parameters
+        arguments.update({key: _NOTHING.get(parameters[key].kind) for key in call.data_names})
         return inspect.BoundArguments(self.signature, arguments)
-
-    def _nothing(self, name: str) -> Any:
-        """Give what stands in the place of data."""
-        kind = self.signature.parameters[name].kind
-        return {inspect.Parameter.VAR_POSITIONAL: (), inspect.Parameter.VAR_KEYWORD: {}}.get(kind)
 
     def _key(self, data: tuple[str, ...]) -> Function:
         """Give what keys all but the data; the strategy's name is the function's there."""
