@@ -12,7 +12,7 @@ import polars.testing
 import pytest
 from backtests import bars, momentum_of, polars_bars
 
-from afml_cache import BacktestCache, BacktestResult, cached_backtest
+from afml_cache import BacktestCache, BacktestResult, CacheMissError, cached_backtest, mode
 
 DATA = bars(40)
 METRICS = {"sharpe_ratio": 1.5, "trades": 3}
@@ -153,6 +153,42 @@ def test_without_trades_the_first_answer_has_none_either(answer, expected):
     for given in hit_of(answer, save_trades=False):
         assert_same(given, expected)
     assert BacktestCache().get_cached_backtest("answers", {}, DATA).trades is None
+
+
+def test_trades_that_were_left_out_are_computed_for_whoever_asks_for_them():
+    without, wanted = momentum_of(save_trades=False), momentum_of()
+    parameters = {"lookback": 5}
+    assert without(DATA, parameters)[1] is None
+    assert without.is_cached(DATA, parameters)
+    assert not wanted.is_cached(DATA, parameters)
+    with mode("frozen"), pytest.raises(CacheMissError):
+        wanted(DATA, parameters)
+    first = wanted(DATA, parameters)
+    assert len(first[1]) == 3
+    assert_same(wanted(DATA, parameters), first)
+    assert (wanted.cache_info().misses, wanted.cache_info().hits) == (1, 1)
+    assert BacktestCache().find_best_parameters("momentum")["n_trials"].to_list() == [1]
+    assert_same(without(DATA, parameters), (first[0], None, first[2]))
+    assert without.cache_info().hits == 1
+    assert len(BacktestCache().get_cached_trades(wanted.last_run_id)) == 3
+
+
+def test_trades_that_were_left_out_may_be_given_by_hand():
+    without, wanted = momentum_of(save_trades=False), momentum_of()
+    without(DATA, {"lookback": 5})
+    BacktestCache().cache_trades(without.last_run_id, TRADES)
+    assert_same(wanted(DATA, {"lookback": 5})[1], TRADES)
+    assert wanted.cache_info().hits == 1
+
+
+def test_a_backtest_without_trades_is_not_computed_again_for_them():
+    def backtest(data, params):
+        return METRICS, None, EQUITY
+
+    cached_backtest("tradeless", save_trades=False)(backtest)(DATA, {})
+    again = cached_backtest("tradeless")(backtest)
+    assert again(DATA, {})[1] is None
+    assert again.cache_info().hits == 1
 
 
 def test_a_change_of_an_answer_does_not_reach_the_cache():

@@ -70,6 +70,16 @@ def test_a_single_trial_is_measured_against_zero(cache):
     assert (row["n_trials"], row["n_independent"]) == (1, 1.0)
 
 
+def test_looks_at_tests_without_any_trial_are_measured_against_zero(cache):
+    data = bars(100)
+    cache.cache_walk_forward_split("split", data[:50], data[50:], 0, 1)
+    equity = data["close"][50:]
+    cache.cache_backtest("looks", {}, data[50:], {"sharpe_ratio": 1.0}, None, equity)
+    row = cache.find_best_parameters("looks", data=data[50:]).iloc[0]
+    assert row["n_trials"] == 0
+    assert row["deflated_sharpe"] == row["psr"] > 0
+
+
 @pytest.mark.parametrize(
     ("equity", "said"),
     [
@@ -91,6 +101,17 @@ def test_without_figures_there_is_a_reason(cache, equity, said):
     row = cache.find_best_parameters("reasons").iloc[0]
     assert math.isnan(row["deflated_sharpe"])
     assert pd.Series(row["overfit_note"]).str.contains(said).all(), row["overfit_note"]
+
+
+def test_masked_values_of_an_equity_are_missing(cache):
+    equity = DATA["close"].to_numpy().copy()
+    equity[[0, 100]] = 1e9
+    masked = np.ma.masked_greater(equity, 1e8)
+    cache.cache_backtest("masked", {"n": 0}, DATA[:100], {}, None, masked[:100])
+    cache.cache_backtest("masked", {"n": 1}, DATA, {}, None, masked)
+    trials = cache.ledger.trials("masked")
+    assert trials["sharpe"][0] == pytest.approx(sharpe_ratio(DATA["close"][1:100].pct_change()[1:]))
+    assert "missing" in trials["note"][1]
 
 
 def test_the_equity_column_of_a_frame_is_the_equity(cache):

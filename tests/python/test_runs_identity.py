@@ -1,8 +1,11 @@
 """What tells a run from others: parameters, data, and every other argument."""
 
+import collections
 import dataclasses
 import datetime as dt
 import enum
+import pathlib
+import types
 
 import numpy as np
 import pandas as pd
@@ -10,7 +13,7 @@ import polars as pl
 import pytest
 from backtests import bars, nothing, polars_bars
 
-from afml_cache import BacktestCache, CacheConfigError, cached_backtest
+from afml_cache import BacktestCache, CacheConfigError, UndeclaredFileWarning, cached_backtest
 
 DATA = bars(40)
 
@@ -42,6 +45,7 @@ def run_of(parameters, data=DATA):
         ([np.int64(1), np.float64(2.0)], [1, 2.0]),
         ((np.int64(1), "x"), (1, "x")),
         ({"inner": {"window": np.int64(3)}}, {"inner": {"window": 3}}),
+        ({np.int64(3), "x"}, {3, "x"}),
     ],
     ids=str,
 )
@@ -73,6 +77,66 @@ def test_every_other_difference_of_parameters_counts():
     ids = [run_of({"value": value}) for value in values]
     ids += [run_of({}), run_of({"other": 1}), run_of({"value": 1, "other": None})]
     assert len(set(ids)) == len(ids)
+
+
+class Settings(dict):
+    side = "long"
+
+    def stop(self):
+        return self["stop"] * 2
+
+
+class OtherSettings(dict):
+    def stop(self):
+        return self["stop"] * 3
+
+
+def with_side(settings, side):
+    settings.side = side
+    return settings
+
+
+def zero():
+    return 0
+
+
+def one():
+    return 1
+
+
+def test_a_mapping_of_a_class_of_ones_own_counts_with_its_class_and_all_that_it_holds():
+    mappings = [
+        *({"stop": 1}, Settings(stop=1), OtherSettings(stop=1), Settings(stop=2)),
+        *(with_side(Settings(stop=1), "short"), with_side(Settings(stop=1), "both")),
+        *(collections.defaultdict(zero, stop=1), collections.defaultdict(one, stop=1)),
+        *(collections.Counter(stop=1), collections.UserDict(stop=1), collections.UserDict(stop=2)),
+    ]
+    ids = [run_of(each) for each in mappings] + [run_of({"inner": each}) for each in mappings]
+    assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("kind", [Settings, collections.Counter, collections.UserDict])
+def test_of_such_a_mapping_too_the_order_does_not_count_and_numpy_scalars_are_pythons(kind):
+    assert run_of(kind({"a": np.int64(1), "b": 2})) == run_of(kind({"b": 2, "a": 1}))
+
+
+@pytest.mark.parametrize("kind", [collections.OrderedDict, types.MappingProxyType])
+def test_mappings_that_hold_their_items_alone_are_dictionaries(kind):
+    assert run_of({"inner": kind({"a": 1, "b": 2})}) == run_of({"inner": {"b": 2, "a": 1}})
+
+
+def test_the_key_of_a_mapping_that_says_it_by_itself_is_its_own():
+    class Keyed(dict):
+        def __cache_key__(self):
+            return self["a"]
+
+    assert run_of(Keyed(a=1, b=1)) == run_of(Keyed(a=1, b=2)) != run_of(Keyed(a=2, b=1))
+
+
+def test_an_edited_method_of_the_parameters_misses(monkeypatch):
+    before = run_of(Settings(stop=1))
+    monkeypatch.setattr(Settings, "stop", lambda self: self["stop"] * 4)
+    assert run_of(Settings(stop=1)) != before
 
 
 def test_names_of_parameters_count_with_their_type():
@@ -258,3 +322,45 @@ def test_parameters_that_hold_themselves_run_uncached(recwarn):
     assert plain(DATA, parameters) == {"sharpe_ratio": 1.0}
     assert "hold themselves" in str(recwarn.pop().message)
     assert not len(BacktestCache().index)
+
+
+def test_data_that_is_named_by_files_counts_by_their_content(tmp_path):
+    @cached_backtest("read", files=("data",))
+    def read(data, params):
+        return {"sharpe_ratio": float(pathlib.Path(data).read_text())}
+
+    path = tmp_path / "bars.csv"
+    for sharpe in (1.0, 2.0, 1.0):
+        path.write_text(str(sharpe))
+        assert read(path, {}) == {"sharpe_ratio": sharpe}
+    assert (read.cache_info().misses, read.cache_info().hits) == (2, 1)
+
+
+@pytest.mark.parametrize("options", [{}, {"files": ("data",)}, {"ignore": ("data",)}], ids=str)
+def test_the_name_of_a_file_is_told_unless_it_is_declared(options, tmp_path, recwarn):
+    @cached_backtest(f"named {options}", **options)
+    def named(data, params):
+        return {"sharpe_ratio": 1.0}
+
+    path = tmp_path / "bars.csv"
+    path.write_text("1.0")
+    for window in (1, 2, 2):
+        named(str(path), {"window": window})
+    assert [each.category for each in recwarn] == ([] if options else [UndeclaredFileWarning])
+
+
+def test_data_may_be_any_number_of_arguments():
+    @cached_backtest("many")
+    def many(*data, params=None):
+        return {"frames": float(len(data))}
+
+    @cached_backtest("by_symbol")
+    def by_symbol(params=None, **data):
+        return {"frames": float(len(data))}
+
+    other = bars(40, seed=1)
+    assert (many(DATA), many(DATA, other)) == ({"frames": 1.0}, {"frames": 2.0})
+    assert many.run_id(DATA, other) != many.run_id(other, DATA)
+    assert by_symbol(a=DATA, b=other) == {"frames": 2.0}
+    assert by_symbol.run_id(b=other, a=DATA) == by_symbol.run_id(a=DATA, b=other)
+    assert by_symbol.run_id(b=DATA, a=other) != by_symbol.run_id(a=DATA, b=other)

@@ -1,5 +1,7 @@
 """The ledger: what was tried, by family, and what counts as a trial."""
 
+from collections import OrderedDict
+
 import numpy as np
 import polars as pl
 import pytest
@@ -75,6 +77,12 @@ def test_a_family_is_a_strategy_a_data_set_and_a_purpose(cache):
 def test_a_data_set_is_named_by_source_symbol_and_timeframe(cache, data, dataset):
     cache.cache_backtest("named", {}, data, {})
     assert families(cache) == [("named", dataset, "")]
+
+
+def test_any_mapping_by_symbol_is_named_by_its_symbols(cache):
+    frames = OrderedDict(GBPUSD=bars(40), EURUSD=bars(40))
+    cache.cache_backtest("mappings", {}, frames, {"sharpe_ratio": 1.0})
+    assert families(cache) == [("mappings", "EURUSD+GBPUSD/1D", "")]
 
 
 def test_a_run_is_of_the_family_that_it_was_recorded_for(cache):
@@ -168,6 +176,28 @@ def test_data_that_trains_too_is_no_test(cache):
     cache.cache_walk_forward_split("rolling", DATA[50:100], DATA[100:150], 1, 2)
     backtest(DATA[50:100], {"lookback": 5})
     assert kinds(cache, "momentum") == ["trial"]
+
+
+@pytest.mark.parametrize("embargo", [0, 10])
+def test_a_test_that_a_later_fold_trains_on_is_no_test(cache, embargo):
+    backtest, data = momentum_of(), bars(250, seed=2 + embargo)
+    for fold in walk_forward(data, train=50 + embargo, test=50, embargo=embargo, step=50 + embargo):
+        for lookback in (5, 6):
+            backtest(fold.train, {"lookback": 5 * fold.number + lookback})
+        backtest(fold.test, {"lookback": 5 * fold.number + 5})
+    assert cache.find_best_parameters("momentum")["n_trials"].tolist()[0] == 2 * (fold.number + 1)
+
+
+def test_training_on_an_earlier_test_of_several_symbols_is_a_trial(cache):
+    @cached_backtest("symbols")
+    def symbols(data, params):
+        return {"sharpe_ratio": float(len(data))}
+
+    by_symbol = {"A": bars(250, seed=3), "B": bars(250, seed=4)}
+    for fold in cache.walk_forward(by_symbol, train=50, test=50):
+        symbols(fold.train, {"n": fold.number})
+        symbols(fold.test, {"n": -1})
+    assert kinds(cache, "symbols") == ["trial"] * 4 + ["test"] * 4
 
 
 def test_hits_leave_the_ledger_alone(cache):

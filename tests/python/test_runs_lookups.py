@@ -56,6 +56,24 @@ def test_without_code_the_function_of_that_name_is_meant(cache):
     assert cache.get_cached_backtest("registered", {"a": 2}, DATA) is None
 
 
+def test_parameters_that_are_keywords_of_their_own_are_found(cache):
+    @cached_backtest("keywords")
+    def keywords(data, **params):
+        return {"sharpe_ratio": float(params["a"])}
+
+    @cached_backtest("some_keywords")
+    def some_keywords(data, a, b=2, **options):
+        return {"sharpe_ratio": float(a)}
+
+    keywords(DATA, a=1, b=2)
+    some_keywords(DATA, 3, c=4)
+    assert sharpe(cache.get_cached_backtest("keywords", {"b": 2, "a": 1}, DATA)) == 1.0
+    assert sharpe(cache.get_cached_backtest("keywords", {"a": 1, "b": 2}, DATA, code=keywords)) == 1
+    assert cache.get_cached_backtest("keywords", {"a": 1}, DATA) is None
+    assert sharpe(cache.get_cached_backtest("some_keywords", {"a": 3, "c": 4}, DATA)) == 3.0
+    assert cache.get_cached_backtest("some_keywords", {"a": 3, "d": 4}, DATA) is None
+
+
 def test_a_function_is_meant_decorated_wrapped_or_plain(cache):
     def plain(data, params):
         return {"sharpe_ratio": 1.0}

@@ -146,6 +146,11 @@ def test_looks_at_tests_are_ranked_on_their_own_data_alone(cache):
     assert list(cache.find_best_parameters("momentum", data=test).index) == [backtest.last_run_id]
 
 
+def test_one_metric_may_be_compared_by_its_name_alone(cache):
+    run = record(cache, {"sharpe_ratio": 1.0, "drawdown": 0.2})
+    assert list(cache.compare_runs(run, "drawdown").columns) == [*FIXED, "drawdown"]
+
+
 def test_the_leaderboard_has_the_best_of_each_strategy(cache):
     record(cache, {"sharpe_ratio": 1.0}, strategy="one")
     second = record(cache, {"sharpe_ratio": 3.0}, strategy="one", a=1)
@@ -192,6 +197,7 @@ def test_a_ranking_as_parameters_is_its_first_row_typed(cache, typed):
         (best.iloc[2], 2),
         (cache.compare_runs(list(best.index[1:])), 1),
         (best[["strategy", "param_n"]].tail(1), 2),
+        (cache.runs("typed").sort_values("sharpe_ratio", ascending=False), 0),
     ]:
         backtest(DATA, chosen)
         assert backtest.last_run_id == best.index[row]

@@ -51,6 +51,24 @@ def test_the_best_and_the_pinned_keep_their_trades():
     assert cache.prune(2) == [first]
 
 
+def test_of_equals_those_stay_that_rankings_name_first():
+    cache = BacktestCache()
+    scored(cache, 1.0, 2.0, 2.0, 2.0)
+    best = list(cache.find_best_parameters("scored", top_n=2).index)
+    gone = cache.prune(2)
+    assert len(gone) == 2
+    assert states(cache, best) == ["whole", "whole"]
+
+
+def test_looks_at_tests_do_not_take_the_places_of_the_best():
+    cache = BacktestCache()
+    cache.cache_walk_forward_split("split", DATA[:20], DATA[20:], 0, 1)
+    look = cache.cache_backtest("scored", {}, DATA[20:], {"sharpe_ratio": 9.0}, trades=TRADES)
+    runs = scored(cache, 1.0, 2.0)
+    assert cache.prune(2) == [look]
+    assert states(cache, runs) == ["whole", "whole"]
+
+
 def test_a_pinned_run_among_the_best_takes_its_place():
     cache = BacktestCache()
     low, high, best = scored(cache, 1.0, 2.0, 3.0)

@@ -11,6 +11,8 @@ from afml_cache.exceptions import CacheConfigError
 from afml_cache.runs.result import BacktestResult
 
 SLOTS = ("metrics", "trades", "equity_curve", "positions", "diagnostics")
+# In what is kept of a run: its trades were left out, and whoever wants them computes it again.
+LEFT_OUT = "trades_left_out"
 _NAMES = {"equity": "equity_curve"}
 
 
@@ -65,6 +67,14 @@ def _shown(answer: Any) -> str:
         inside = ", ".join(type(part).__name__ for part in answer)
         return f"a {type(answer).__name__} of ({inside})"
     return f"a {type(answer).__name__}"
+
+
+def has_trades(answer: Any) -> bool:
+    """Whether what a backtest returned has trades."""
+    try:
+        return taken_apart(answer).trades is not None
+    except CacheConfigError:
+        return False
 
 
 def without_trades(answer: Any) -> Any:

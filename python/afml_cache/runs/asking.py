@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 class Asking(View):
     """A view that answers questions."""
 
-    def compare_runs(self, run_ids: Iterable[str], metrics: Iterable[str] | None = None) -> Any:
+    def compare_runs(
+        self, run_ids: Iterable[str], metrics: Iterable[str] | str | None = None
+    ) -> Any:
         """Put runs side by side.
 
         Parameters
         ----------
         run_ids : iterable of str
             One that is not there is left out, with a `RankingWarning`.
-        metrics : iterable of str, optional
+        metrics : iterable of str or str, optional
             Which metrics, each of which is a column whatever the runs have; by default all.
 
         Returns
@@ -38,7 +40,8 @@ class Asking(View):
             `param_<name>` for each parameter, and the metrics.
         """
         known = self._known(run_ids)
-        wanted = None if metrics is None else list(metrics)
+        names = [metrics] if isinstance(metrics, str) else metrics
+        wanted = None if names is None else list(names)
         rows = [rankings.row_of(run, wanted) for run in known]
         return rankings.comes_from(rankings.frame_of(rows, wanted or ()), self.store)
 
@@ -219,7 +222,7 @@ class Asking(View):
         rows = [row for row in rows if rankings.is_wanted(row, where)]
         if output == "polars":
             return rankings.polars_frame_of(rows)
-        return rankings.frame_of(rows, behind=rankings.STATE)
+        return rankings.comes_from(rankings.frame_of(rows, behind=rankings.STATE), self.store)
 
     def leaderboard(
         self,

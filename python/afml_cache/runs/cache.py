@@ -9,7 +9,7 @@ from afml_cache.exceptions import CacheConfigError, CacheCorruptError
 from afml_cache.look_ahead import note_seen, refuse_future, seen_until
 from afml_cache.modes import looks_up, writes
 from afml_cache.runs import lookup, parquet, rankings, retention
-from afml_cache.runs.answers import Parts, with_trades
+from afml_cache.runs.answers import LEFT_OUT, Parts, with_trades
 from afml_cache.runs.asking import Asking
 from afml_cache.runs.curves import checked_kind
 from afml_cache.runs.index import find, found, note_latest
@@ -277,6 +277,7 @@ class BacktestCache(Asking, Looking, Keeping, Passing, Splitting):
             message = f"what the run {run_id} returned is gone; call the backtest again"
             raise CacheCorruptError(message)
         payload = {**payload, "trades": trades}
+        payload.pop(LEFT_OUT, None)
         if "answer" in payload:
             payload["answer"] = with_trades(payload["answer"], trades)
         files, _ = parquet.written(payload)

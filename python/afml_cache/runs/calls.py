@@ -53,6 +53,7 @@ class Task:
         self._mode = mode
         self._call: Call | None = None
         self._seconds = 0.0
+        self._leaves_out = False
         self._seen = watched()
 
     def answered(self) -> Any:
@@ -124,7 +125,7 @@ class Task:
             return None
         found = self._found(identity)
         if found is None and self._mode == "frozen":
-            msg = f"there is no run {identity.run}, or it was pruned"
+            msg = f"there is no run {identity.run}, or it was pruned, or lacks its trades"
             raise self._missing(msg)
         return found
 
@@ -136,7 +137,10 @@ class Task:
 
     def _found(self, identity: Identity) -> Hit | None:
         payload = payload_of(self._backtest.cache.native, identity.run)
-        return None if payload is None or payload.get("pruned") else Hit(payload)
+        if payload is None or payload.get("pruned"):
+            return None
+        lacks = self._backtest.save_trades and payload.get(answers.LEFT_OUT)
+        return None if lacks else Hit(payload)
 
     def _waiting(self, identity: Identity) -> flights.Waiting:
         runs = self._backtest.cache.native
@@ -147,10 +151,11 @@ class Task:
         note_seen(hit.seen_ns)
         self._backtest.counts.add(hits=1, disk_hits=1, seconds_saved=hit.seconds)
         self._note(identity.run)
-        return hit.answer
+        return hit.answer if self._backtest.save_trades else answers.without_trades(hit.answer)
 
     def _computed(self, identity: Identity) -> Any:
         bound = self._known.bound
+        self._tell_files()
         start = time.perf_counter()
         try:
             with self._seen:
@@ -163,6 +168,7 @@ class Task:
 
     async def _acomputed(self, identity: Identity) -> Any:
         bound = self._known.bound
+        self._tell_files()
         start = time.perf_counter()
         try:
             with self._seen:
@@ -178,13 +184,24 @@ class Task:
         assert self._call is not None  # noqa: S101 - it has an identity
         return self._call
 
+    def _tell_files(self) -> None:
+        """Warn of arguments that name a file whose content tells no runs apart."""
+        for name in self._strategy.undeclared(self._known.bound.arguments):
+            tell_once(
+                "UndeclaredFileWarning",
+                f"the backtest {self._strategy.name!r} is given the name of a file as `{name}`, "
+                f"and the name alone counts: an edit of the file would not be seen; name it "
+                f'in files=("{name}",), or filter this warning if the file is not read',
+            )
+
     def _took(self, seconds: float) -> None:
         self._seconds = seconds
         self._backtest.counts.add(misses=1, seconds_computed=seconds)
 
     def _kept(self, answer: Any, identity: Identity) -> Any:
         """Record what was computed; whatever fails there costs a warning."""
-        answer = answer if self._backtest.save_trades else answers.without_trades(answer)
+        self._leaves_out = not self._backtest.save_trades and answers.has_trades(answer)
+        answer = answers.without_trades(answer) if self._leaves_out else answer
         seen = self._seen_until()
         note_seen(seen)
         # What asked for bars up to now within `as_of` is true of that time alone.
@@ -226,6 +243,7 @@ class Task:
             seen_ns=seen,
             answer=answer,
             has_answer=True,
+            trades_left_out=self._leaves_out,
         )
         backtest.cache.record(recording)
 

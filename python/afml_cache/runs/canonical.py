@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sys
+import types
+from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+from afml_cache._apart import take_apart
 from afml_cache._native import digest
 from afml_cache.exceptions import UncacheableArgumentError
 
 # Their `item()` is no equal of theirs: whole numbers instead of times, or themselves.
 _KEPT = "mMGV"
+# Mappings that hold their items and nothing else: all of them are one kind of parameters.
+_ITEMS_ALONE: Final = (dict, OrderedDict, types.MappingProxyType)
 
 
 def canonical(value: Any) -> Any:
@@ -31,12 +36,25 @@ def canonical(value: Any) -> Any:
 
 
 def _canonical(value: Any) -> Any:
-    if isinstance(value, Mapping):
+    if type(value) in _ITEMS_ALONE:
         items = [(plain(name), _canonical(each)) for name, each in value.items()]
         return dict(sorted(items, key=lambda item: digest(item[0])))
+    if isinstance(value, Mapping):
+        return _of_a_class(value)
     if type(value) in {list, tuple}:
         return type(value)(_canonical(each) for each in value)
+    if type(value) in {set, frozenset}:
+        return type(value)(map(plain, value))
     return plain(value)
+
+
+def _of_a_class(value: Mapping[Any, Any]) -> Any:
+    """Give a mapping with its class and all that it holds beside its items."""
+    try:
+        kind, parts = take_apart(value)
+    except UncacheableArgumentError:
+        return value  # its digest says where it is
+    return kind, [(place, _canonical(part)) for place, part in parts]
 
 
 def plain(value: Any) -> Any:

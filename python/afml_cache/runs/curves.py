@@ -117,6 +117,8 @@ def step_of(times: Times) -> int:
 
 def _values(equity: Any, np: Any) -> Any:
     column = _column(equity)
+    if isinstance(column, np.ma.MaskedArray):
+        column = column.astype("<f8").filled(np.nan)
     to_numpy = getattr(column, "to_numpy", None)
     values = np.asarray(column) if to_numpy is None else to_numpy()
     if values.dtype.kind not in "fiubO":

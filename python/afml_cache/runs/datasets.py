@@ -50,7 +50,7 @@ def _is_frame(value: Any) -> bool:
 
 def dataset_of(data: Any) -> str:
     """Name a data set: by the attributes of its frames, and by the median step of its bars."""
-    if type(data) is dict:
+    if isinstance(data, Mapping):
         frames = list(data.values())
         symbols = "+".join(sorted(map(as_text, data)))
     else:

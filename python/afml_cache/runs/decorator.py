@@ -14,12 +14,14 @@ from afml_cache._values import unwrap
 from afml_cache.decorators import check_function, code_settings, name_of
 from afml_cache.exceptions import CacheConfigError, CacheMissError
 from afml_cache.runs import lookup
+from afml_cache.runs.answers import LEFT_OUT
 from afml_cache.runs.bound import BoundBacktest
 from afml_cache.runs.cache import BacktestCache, get_backtest_cache
 from afml_cache.runs.calls import Task
 from afml_cache.runs.counts import Counts, mark_coroutine_function
 from afml_cache.runs.curves import checked_kind
 from afml_cache.runs.identity import Strategy
+from afml_cache.runs.reading import payload_of
 from afml_cache.runs.recording import About
 
 if TYPE_CHECKING:
@@ -56,7 +58,8 @@ def cached_backtest(
     strategy_name : str
         The strategy; rankings and the ledger go by it.
     save_trades : bool, default True
-        Whether trades are kept. If not, the first answer has none either.
+        Whether trades are kept. If not, no answer has any, and one that was kept without them is
+        computed again where they are wanted.
     data, params : str or tuple of str, optional
         Names of the arguments that are the data, and of the one that has the parameters. By
         default those are `data` and `params`, else the first frame and the first mapping.
@@ -217,8 +220,11 @@ class CachedBacktest:
 
     def is_cached(self, *args: Any, **kwargs: Any) -> bool:
         """Whether the run of a call is there, with what it returned."""
-        run = self.cache.native.find(self.run_id(*args, **kwargs))
-        return run is not None and run.state == "whole"
+        runs, run_id = self.cache.native, self.run_id(*args, **kwargs)
+        run = runs.find(run_id)
+        if run is None or run.state != "whole":
+            return False
+        return not (self.save_trades and (payload_of(runs, run_id) or {}).get(LEFT_OUT))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Give the answer of a backtest: kept, or computed and then kept."""

@@ -117,7 +117,8 @@ class Standing:
         }
         psr = probabilistic_sharpe_ratio(**moments)
         variance = self.variance(run.step_ns)
-        dsr = deflated_sharpe_ratio(**moments, variance=variance, trials=self.independent)
+        trials = max(1.0, self.independent)  # of looks at tests alone there are none
+        dsr = deflated_sharpe_ratio(**moments, variance=variance, trials=trials)
         reason = dsr.reason or psr.reason
         return float(psr), float(dsr), f"deflated Sharpe: {reason}" if reason else ""
 

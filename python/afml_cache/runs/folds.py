@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, overload
 
 import numpy as np
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Fold", "Folds", "walk_forward"]
 
 _NONE: Final = np.zeros(0, np.int64)
+
+Places = tuple[tuple[int, int, int], ...]
 
 
 def walk_forward(
@@ -205,7 +208,16 @@ class Folds(Sequence[Fold]):
             _train=self._cut(train),
             _test=self._cut(test),
             _looked_at=test_range if is_time else (f"row {begin}", f"row {end}"),
+            _trains_too=_places(test) in self._trained,
         )
+
+    @cached_property
+    def _trained(self) -> set[Places]:
+        """The rows of each fold's training, where some test has as many."""
+        tests = sum(one.test_stops - one.test_starts for one in self._laid.values())
+        kept = sum(one.kept for one in self._training.values())
+        folds = np.flatnonzero(np.isin(kept, tests))
+        return {_places({s: one.rows(int(f)) for s, one in self._training.items()}) for f in folds}
 
     def _cut(self, rows: dict[Any, Rows]) -> Cut:
         parts = {symbol: Part(self._tables[symbol], each) for symbol, each in rows.items()}
@@ -217,6 +229,12 @@ class Folds(Sequence[Fold]):
         first, begin = min(found, key=lambda one: one[0].values[one[1].start])
         last, end = max(found, key=lambda one: one[0].values[one[1].stop - 1])
         return first.label(begin.start), last.label(end.stop - 1)
+
+
+def _places(rows: dict[Any, Rows]) -> Places:
+    """Tell the rows of a test, or of a training that may be one, from others."""
+    found = ((each.start, each.stop, each.count) for each in rows.values())
+    return tuple(place if place[2] else (0, 0, 0) for place in found)
 
 
 def _tables(data: Any, on: str | None) -> tuple[dict[Any, Table], bool]:

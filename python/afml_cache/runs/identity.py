@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
@@ -14,6 +14,7 @@ from typing import Any, Final
 from afml_cache._native import Function, digest
 from afml_cache.bar_ends import Bars, make_bars
 from afml_cache.exceptions import CacheConfigError
+from afml_cache.files import file_key, names_a_file
 from afml_cache.policy import make_policy
 from afml_cache.runs import rankings
 from afml_cache.runs.canonical import canonical, data_digest, typed
@@ -26,6 +27,12 @@ _PARAMETERS: Final = ("params", "parameters")
 _PLAIN: Final = (bool, int, float, str, type(None), Decimal, Enum, dt.date, dt.timedelta)
 _ARGUMENT: Final = "argument `"
 _INSTALLED: Final = "installed "
+_NO_DEFAULT: Final = inspect.Parameter.empty
+# What stands in the place of data.
+_NOTHING: Final[dict[Any, Any]] = {
+    inspect.Parameter.VAR_POSITIONAL: (),
+    inspect.Parameter.VAR_KEYWORD: {},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,13 @@ class Call:
     @property
     def data(self) -> Any:
         """The data: one argument, or a tuple of several."""
+        return self.content(())
+
+    def content(self, files: Collection[str]) -> Any:
+        """Give the data, with a `File` for each path in those arguments that name files."""
         given = [self.bound.arguments.get(name) for name in self.data_names]
+        named = zip(self.data_names, given, strict=True)
+        given = [file_key(value) if name in files else value for name, value in named]
         return given[0] if len(given) == 1 else tuple(given) or None
 
     @cached_property
@@ -202,11 +215,21 @@ class Strategy:
         if not of_data:
             of_data, rest = tuple(rest[:1]), rest[1:]
         given = dict(zip(of_data, [data] if len(of_data) == 1 else data, strict=False))
-        if named is not None:
+        if named is not None and not is_rest(self.signature, named):
             return {**given, named: parameters}
-        if isinstance(parameters, Mapping) and all(name in rest for name in parameters):
+        if isinstance(parameters, Mapping) and self._are_arguments(parameters, rest):
             return {**given, **parameters}
         return {**given, **dict.fromkeys(rest[:1], parameters)}
+
+    def _are_arguments(self, parameters: Mapping[Any, Any], names: list[str]) -> bool:
+        """Whether parameters are arguments of their own, and not all of them one."""
+        own = [name for name in names if not is_rest(self.signature, name)]
+        if all(name in own for name in parameters):
+            return True
+        takes_others = any(is_rest(self.signature, name) for name in self.signature.parameters)
+        needed = {name for name in own if self.signature.parameters[name].default is _NO_DEFAULT}
+        are_names = all(isinstance(name, str) for name in parameters)
+        return takes_others and are_names and needed <= parameters.keys()
 
     def identity(self, call: Call) -> Identity:
         """Tell which run a call is.
@@ -218,7 +241,16 @@ class Strategy:
         """
         bound = self._canonical(call)
         trial = self._key(call.data_names).cache_key(*bound.args, **bound.kwargs)
-        return identify(self.name, trial, call.parameters, call.data)
+        return identify(self.name, trial, call.parameters, call.content(self._named_in("files")))
+
+    def undeclared(self, arguments: Mapping[str, Any]) -> list[str]:
+        """Name the arguments that name a file of which nothing says whether it counts."""
+        declared = {*self._named_in("files"), *self._named_in("ignore")}
+        others = ((name, value) for name, value in arguments.items() if name not in declared)
+        return [name for name, value in others if names_a_file(value)]
+
+    def _named_in(self, option: str) -> tuple[str, ...]:
+        return tuple(self._settings.get("options", {}).get(option, ()))
 
     def parts(self, call: Call) -> tuple[str, list[Part], list[Part], dict[str, str]]:
         """Give the digest of the code, its parts, those of other arguments, and packages."""
@@ -240,7 +272,8 @@ class Strategy:
             arguments = {key: canonical(value) for key, value in bound.arguments.items()}
         else:
             arguments = {**bound.arguments, name: canonical(bound.arguments[name])}
-        arguments.update(dict.fromkeys(call.data_names))
+        parameters = self.signature.parameters
+        arguments.update({key: _NOTHING.get(parameters[key].kind) for key in call.data_names})
         return inspect.BoundArguments(self.signature, arguments)
 
     def _key(self, data: tuple[str, ...]) -> Function:

@@ -194,7 +194,7 @@ def best_parameters(value: Any) -> Any:
 
 
 def is_ranking(value: Any) -> bool:
-    """Whether a value is a frame of `find_best_parameters` or `compare_runs`, or a row of one."""
+    """Whether a value is a frame of runs, such as a ranking or a comparison, or a row of one."""
     pandas: Any = sys.modules.get("pandas")
     if pandas is None:
         return False

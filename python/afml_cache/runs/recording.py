@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.runs import parquet, provenance
+from afml_cache.runs.answers import LEFT_OUT
 from afml_cache.runs.canonical import typed
 from afml_cache.runs.curves import curve_of
 from afml_cache.runs.datasets import dataset_of
@@ -76,6 +77,7 @@ class Recording:
     seen_ns: int | None = None
     answer: Any = None
     has_answer: bool = False
+    trades_left_out: bool = False
     at_ns: int | None = None
 
     def save(self, runs: Runs) -> None:
@@ -123,7 +125,11 @@ class Recording:
             "seconds": self.seconds,
             "seen_ns": self.seen_ns,
         }
-        return {**payload, "answer": self.answer} if self.has_answer else payload
+        if self.has_answer:
+            payload["answer"] = self.answer
+        if self.trades_left_out:
+            payload[LEFT_OUT] = True
+        return payload
 
     def _metrics(self) -> dict[str, float | int | str]:
         return {as_text(name): metric(value) for name, value in self.parts.metrics.items()}

@@ -69,10 +69,14 @@ def _slim(runs: Runs, run: Run) -> dict[str, Any]:
     return {name: payload[name] for name in _KEPT if name in payload}
 
 
-def _rank(run: Run, retention: Retention) -> tuple[bool, float, int]:
-    """Best first; what has no finite number last, and of equals the latest first."""
+def _rank(run: Run, retention: Retention) -> tuple[bool, bool, float, int]:
+    """Best first, as rankings have them; then the latest of those that have no finite number.
+
+    Looks at tests come last: they are of other data, and no ranking has them beside trials.
+    """
     value = dict(run.metrics).get(retention.metric)
-    number = value if isinstance(value, int | float) else float("nan")
-    finite = abs(number) < float("inf")
-    order = -number if retention.maximize else number
-    return not finite, order if finite else 0.0, -run.number
+    score = value if isinstance(value, int | float) else float("nan")
+    finite = abs(score) < float("inf")
+    order = -score if retention.maximize else score
+    number = run.number if finite else -run.number
+    return run.is_test, not finite, order if finite else 0.0, number

@@ -79,11 +79,7 @@ class Splitting(View):
                 return
             version = latest[2] + (not is_same)
             if not is_same:
-                warn(
-                    "RankingWarning",
-                    f"fold {fold} of the split {split!r} has other rows than before, and is kept "
-                    f"as version {version}; runs on its earlier rows stay as they are",
-                )
+                _tell_of_other_rows(split, fold, version)
         about = {
             "total_folds": total,
             "train_range": _range(train),
@@ -169,6 +165,11 @@ class Splitting(View):
         -------
         iterator of Fold
 
+        Warns
+        -----
+        RankingWarning
+            A fold of that `split_id` has other rows than before: they are a new version of it.
+
         Raises
         ------
         CacheConfigError, LeakageError
@@ -176,27 +177,44 @@ class Splitting(View):
         """
         named = {name: str(value) for name, value in options.items()}
         split = split_id or f"walk {digest((str(train), str(test), sorted(named.items())))[:12]}"
-        return self._noted(split, walk_forward(data, train, test, **options))
+        return self._noted(split, walk_forward(data, train, test, **options), bool(split_id))
 
-    def _noted(self, split: str, folds: Iterable[Fold]) -> Iterator[Fold]:
+    def _noted(self, split: str, folds: Iterable[Fold], is_named: bool) -> Iterator[Fold]:
+        told = not is_named
         for fold in folds:
             if writes():
-                self._note(split, fold)
+                version = self._note(split, fold, is_named)
+                if version > 1 and not told:
+                    _tell_of_other_rows(split, fold.number, version)
+                    told = True
             yield fold
 
-    def _note(self, split: str, fold: Fold) -> None:
+    def _note(self, split: str, fold: Fold, is_named: bool) -> int:
+        """Note a fold, and give the number of a version that is new; else 0.
+
+        Walks over any data may share the name that their options give, so that none is the latest.
+        """
         digests = data_digest(fold._train.frames()), data_digest(fold._test.frames())  # noqa: SLF001 - no look
         known = self.native.splits(split, fold.number)
-        if any((row[3], row[4]) == digests for row in known):
-            return
+        if any((row[3], row[4]) == digests for row in (known[-1:] if is_named else known)):
+            return 0
         about = {
             "total_folds": fold.total,
             "train_range": _range(fold._train.frames()),  # noqa: SLF001
             "test_range": _range(fold._test.frames()),  # noqa: SLF001
         }
-        version = len(known) + 1
+        version = known[-1][2] + 1 if known else 1
         row = (split, fold.number, version, *digests, time.time_ns(), json.dumps(about))
         self.native.note_split(row)
+        return int(version)
+
+
+def _tell_of_other_rows(split: str, fold: int, version: int) -> None:
+    warn(
+        "RankingWarning",
+        f"fold {fold} of the split {split!r} has other rows than before, and is kept as version "
+        f"{version}; runs on its earlier rows stay as they are",
+    )
 
 
 def _check(split_id: Any, fold_number: Any, total_folds: Any) -> None:
