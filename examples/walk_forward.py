@@ -116,7 +116,7 @@ class Step:
 
 def walk(bars: pd.DataFrame, grid: list[dict[str, int]]) -> list[Step]:
     """Go through all folds; the cache notes them, and so tells tests from trials."""
-    folds = get_backtest_cache().walk_forward(bars, **FOLDS, dataset=DATASET, split_id=STRATEGY)
+    folds = get_backtest_cache().walk_forward(bars, **FOLDS, dataset=DATASET)
     return [step_of(fold, grid) for fold in folds]
 
 
