@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheConfigError, warn
 from afml_cache.runs import rankings
-from afml_cache.runs.canonical import data_digest, plain
-from afml_cache.runs.families import Figures, Standing, family_of, standing_of
+from afml_cache.runs.canonical import data_digest, whole_number
+from afml_cache.runs.families import Figures, family_of, standing_of
 from afml_cache.runs.index import find_all, ids_of
 from afml_cache.runs.view import View
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from afml_cache._native import Run
-    from afml_cache.runs.families import Family
 
 
 class Asking(View):
@@ -100,12 +99,12 @@ class Asking(View):
         RankingWarning
             Runs are left out, or nothing is ranked; or those that are saw different data.
         """
-        top_n = plain(top_n)
-        if isinstance(top_n, bool) or not isinstance(top_n, int) or top_n < 1:
+        most = whole_number(top_n, least=1)
+        if most is None:
             message = f"`top_n` is how many runs to give, not {top_n!r}"
             raise CacheConfigError(message)
         content = None if data is None else data_digest(data)
-        best, unranked, differ = self.native.best(strategy_name, metric, maximize, top_n, content)
+        best, unranked, differ = self.native.best(strategy_name, metric, maximize, most, content)
         runs = f"runs of {strategy_name!r}"
         if unranked:
             reason = f"their `{metric}` is NaN, infinite, or no number"
@@ -127,16 +126,9 @@ class Asking(View):
         return rankings.frame_of(rows, (metric,), behind=Figures._fields)
 
     def _figures(self, runs: list[Run]) -> list[Figures]:
-        standings: dict[Family, Standing | None] = {}
-        figures = []
-        for run in runs:
-            family = family_of(run)
-            if family not in standings:
-                standings[family] = standing_of(self.native, family)
-            standing = standings[family]
-            assert standing is not None  # noqa: S101 - a run has a family
-            figures.append(standing.of(run))
-        return figures
+        families = [family_of(run) for run in runs]
+        standings = {family: standing_of(self.native, family) for family in set(families)}
+        return [standings[family].of(run) for family, run in zip(families, runs, strict=True)]
 
     def runs(
         self,

@@ -11,6 +11,7 @@ from afml_cache.modes import looks_up, writes
 from afml_cache.runs import lookup, parquet, rankings, retention
 from afml_cache.runs.answers import Parts, with_trades
 from afml_cache.runs.asking import Asking
+from afml_cache.runs.canonical import typed
 from afml_cache.runs.curves import checked_kind
 from afml_cache.runs.index import find, found, note_latest
 from afml_cache.runs.keeping import Keeping
@@ -149,7 +150,7 @@ class BacktestCache(Asking, Looking, Keeping, Passing, Splitting):
         recording = Recording(
             identity,
             strategy_name,
-            parameters,
+            typed(parameters),
             data,
             parts,
             told,

@@ -225,7 +225,6 @@ class Task:
             seconds=self._seconds,
             seen_ns=seen,
             answer=answer,
-            has_answer=True,
         )
         backtest.cache.record(recording)
 

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache._native import Runs, Store
 from afml_cache.exceptions import CacheConfigError, CacheError
-from afml_cache.instants import as_datetime
 from afml_cache.runs.index import find, is_id
-from afml_cache.runs.reading import about_of, parameters_of, timestamp
+from afml_cache.runs.reading import parameters_in_words, parameters_of, range_of, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,16 +39,16 @@ _sources: dict[str, Runs] = {}
 
 def row_of(run: Run, metrics: list[str] | None = None) -> dict[str, Any]:
     """Give a run as a row: its id, what it is of, its parameters, and these metrics or all."""
-    start, end = run.time_range or (None, None)
-    parameters = about_of(run).get("parameters", {})
+    start, end = range_of(run)
+    parameters = parameters_in_words(run)
     return {
         **{name: value for name, value in run.metrics if metrics is None or name in metrics},
         **{f"{_PARAMETER}{name}": value for name, value in parameters.items()},
         _ID: run.run,
         "strategy": run.strategy,
         "timestamp": timestamp(run),
-        "start_date": None if start is None else as_datetime(start),
-        "end_date": None if end is None else as_datetime(end),
+        "start_date": start,
+        "end_date": end,
     }
 
 
@@ -91,7 +90,7 @@ def is_wanted(
 
 def parameters_shown(run: Run) -> str:
     """Give the parameters of a run in a few words."""
-    parameters = about_of(run).get("parameters", {})
+    parameters = parameters_in_words(run)
     return ", ".join(f"{name}={value}" for name, value in parameters.items())
 
 

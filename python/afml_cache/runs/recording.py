@@ -8,16 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.runs import parquet, provenance
-from afml_cache.runs.canonical import typed
 from afml_cache.runs.curves import curve_of
 from afml_cache.runs.datasets import dataset_of
 from afml_cache.runs.fold import was_looked_at
 from afml_cache.runs.shown import as_json, as_text, metric
-from afml_cache.time_ranges import spans_of
+from afml_cache.time_ranges import whole_span
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from afml_cache._native import Runs
     from afml_cache.runs.answers import Parts
     from afml_cache.runs.identity import Identity, Part
@@ -63,11 +60,27 @@ class About:
 
 @dataclass(frozen=True)
 class Recording:
-    """A run that is to be recorded."""
+    """A run that is to be recorded.
+
+    Attributes
+    ----------
+    identity, strategy, data, parts, code, about
+        What it is, what it is of, what it came to, and what the user says of it.
+    parameters : dict
+        As `typed` gives them.
+    seconds : float
+        How long it took.
+    seen_ns : int or None
+        The last instant that its inputs have seen, in nanoseconds UTC.
+    answer : object
+        What the backtest returned; `None` for a run that is recorded by hand.
+    at_ns : int or None
+        When it was computed, in nanoseconds UTC; `None` for now.
+    """
 
     identity: Identity
     strategy: str
-    parameters: Mapping[Any, Any]
+    parameters: dict[Any, Any]
     data: Any
     parts: Parts
     code: Code
@@ -75,7 +88,6 @@ class Recording:
     seconds: float = 0.0
     seen_ns: int | None = None
     answer: Any = None
-    has_answer: bool = False
     at_ns: int | None = None
 
     def save(self, runs: Runs) -> None:
@@ -87,43 +99,46 @@ class Recording:
             It can't be written, or what it holds can't be stored.
         """
         curve, step, reason = curve_of(self.parts.equity_curve, self.data, self.about.equity_kind)
-        spans = list(spans_of(self.data))
         files, unwritten = parquet.written(self.parts._asdict())
         if self.code.digest is not None and self.code.parts:
             runs.note_code(self.code.digest, json.dumps(self.code.parts))
-        dataset, purpose = self.about.family(self.data)
         given = {
+            **self._told(),
+            "is_test": was_looked_at(self.identity.data) or runs.is_test(self.identity.data),
+            "step_ns": step,
+            "reason": reason,
+            "about": json.dumps(self._shown(unwritten)),
+        }
+        runs.record(given, curve, self._payload(), files)
+
+    def _told(self) -> dict[str, Any]:
+        """Give what is known of it before anything is written."""
+        dataset, purpose = self.about.family(self.data)
+        return {
             "run": self.identity.run,
             "strategy": self.strategy,
             "dataset": dataset,
             "purpose": purpose,
-            "is_test": was_looked_at(self.identity.data) or runs.is_test(self.identity.data),
             "trial": self.identity.trial,
             "code": self.code.digest,
             "parameters": self.identity.parameters,
             "data": self.identity.data,
             "at_ns": time.time_ns() if self.at_ns is None else self.at_ns,
             "seconds": self.seconds,
-            "time_range": (min(one.first for one in spans), max(one.last for one in spans))
-            if spans
-            else None,
+            "time_range": whole_span(self.data),
             "seen_ns": self.seen_ns,
-            "step_ns": step,
-            "reason": reason,
             "metrics": list(self._metrics().items()),
-            "about": json.dumps(self._shown(unwritten)),
         }
-        runs.record(given, curve, self._payload(), files)
 
     def _payload(self) -> dict[str, Any]:
         payload = {
             **self.parts._asdict(),
             "metrics": dict(self.parts.metrics),
-            "parameters": typed(self.parameters),
+            "parameters": self.parameters,
             "seconds": self.seconds,
             "seen_ns": self.seen_ns,
         }
-        return {**payload, "answer": self.answer} if self.has_answer else payload
+        return payload if self.answer is None else {**payload, "answer": self.answer}
 
     def _metrics(self) -> dict[str, float | int | str]:
         return {as_text(name): metric(value) for name, value in self.parts.metrics.items()}
@@ -131,7 +146,7 @@ class Recording:
     def _shown(self, unwritten: dict[str, str]) -> dict[str, Any]:
         commit = None if self.code.folder is None else provenance.checked_out(self.code.folder)
         about = {
-            "parameters": typed(self.parameters),
+            "parameters": self.parameters,
             "git": commit,
             "host": provenance.host(),
             "notes": self.about.notes,
