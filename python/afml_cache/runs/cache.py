@@ -13,11 +13,11 @@ from afml_cache.runs.answers import Parts, with_trades
 from afml_cache.runs.asking import Asking
 from afml_cache.runs.canonical import typed
 from afml_cache.runs.curves import checked_kind
-from afml_cache.runs.index import find, found, note_latest
+from afml_cache.runs.index import found, note_latest
 from afml_cache.runs.keeping import Keeping
 from afml_cache.runs.looking import Looking
 from afml_cache.runs.passing import Passing
-from afml_cache.runs.reading import metadata_of, payload_of, result_of, tell_once
+from afml_cache.runs.reading import payload_of, result_of, tell_once
 from afml_cache.runs.recording import About, Recording
 from afml_cache.runs.result import raise_pruned
 from afml_cache.runs.splitting import Splitting
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from afml_cache._native import Store
-    from afml_cache.runs.result import BacktestMetadata, BacktestResult
+    from afml_cache.runs.result import BacktestResult
 
 __all__ = ["BacktestCache", "get_backtest_cache"]
 
@@ -231,27 +231,6 @@ class BacktestCache(Asking, Looking, Keeping, Passing, Splitting):
                 "is not the one known here under that name; pass code= (the function, or the text "
                 "that they were recorded with) to say which is meant",
             )
-
-    def get_run_metadata(self, run_id: str) -> BacktestMetadata | None:
-        """Give what is known of a run beside what it returned; `None` where there is none."""
-        run = find(self.native, run_id)
-        return None if run is None else metadata_of(self.native, run)
-
-    def get_cached_trades(self, run_id: str) -> Any:
-        """Give the trades of a run; `None` where it has none, or there is no such run.
-
-        Raises
-        ------
-        PrunedError
-            They were pruned.
-        """
-        run = find(self.native, run_id)
-        if run is None:
-            return None
-        if run.state == "pruned":
-            raise_pruned(run_id, "trades")
-        payload = payload_of(self.native, run_id)
-        return None if payload is None else payload.get("trades")
 
     def cache_trades(self, run_id: str, trades: Any) -> Path | None:
         """Give a run its trades, in the place of those that it has.

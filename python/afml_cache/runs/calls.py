@@ -16,6 +16,9 @@ from afml_cache.runs.recording import Recording
 from afml_cache.runs.shown import as_json, as_text
 
 if TYPE_CHECKING:
+    import inspect
+    from collections.abc import Iterator
+
     from afml_cache.runs.decorator import CachedBacktest
     from afml_cache.runs.identity import Call, Identity
 
@@ -59,29 +62,35 @@ class Task:
         """Give the answer."""
         identity = self._identified()
         if identity is None:
-            args, kwargs = self._given
-            return self._strategy.function(*args, **kwargs)
+            return self._past_the_cache()
         found = self._looked_up(identity)
         if found is None and self._mode == "normal":
             found = flights.awaited(self._waiting(identity))
         if isinstance(found, Hit):
             return self._given_back(found, identity)
         with found or flights.Turn(identity.run):
-            return self._kept(self._computed(identity), identity)
+            with self._computing(identity) as bound:
+                answer = self._strategy.function(*bound.args, **bound.kwargs)
+            return self._kept(answer, identity)
 
     async def awaited(self) -> Any:
         """Give the answer of a coroutine function."""
         identity = self._identified()
         if identity is None:
-            args, kwargs = self._given
-            return await self._strategy.function(*args, **kwargs)
+            return await self._past_the_cache()
         found = self._looked_up(identity)
         if found is None and self._mode == "normal":
             found = await flights.aawaited(self._waiting(identity))
         if isinstance(found, Hit):
             return self._given_back(found, identity)
         with found or flights.Turn(identity.run):
-            return self._kept(await self._acomputed(identity), identity)
+            with self._computing(identity) as bound:
+                answer = await self._strategy.function(*bound.args, **bound.kwargs)
+            return self._kept(answer, identity)
+
+    def _past_the_cache(self) -> Any:
+        args, kwargs = self._given
+        return self._strategy.function(*args, **kwargs)
 
     def _identified(self) -> Identity | None:
         """Tell which run it is; `None` where it goes past the cache."""
@@ -149,38 +158,23 @@ class Task:
         self._note(identity.run)
         return hit.answer
 
-    def _computed(self, identity: Identity) -> Any:
-        bound = self._known.bound
+    @contextlib.contextmanager
+    def _computing(self, identity: Identity) -> Iterator[inspect.BoundArguments]:
+        """Watch and time what computes the answer of these arguments."""
         start = time.perf_counter()
         try:
             with self._seen:
-                answer = self._strategy.function(*bound.args, **bound.kwargs)
+                yield self._known.bound
         except Exception as error:
             self._failed(error, identity)
             raise
-        self._took(time.perf_counter() - start)
-        return answer
-
-    async def _acomputed(self, identity: Identity) -> Any:
-        bound = self._known.bound
-        start = time.perf_counter()
-        try:
-            with self._seen:
-                answer = await self._strategy.function(*bound.args, **bound.kwargs)
-        except Exception as error:
-            self._failed(error, identity)
-            raise
-        self._took(time.perf_counter() - start)
-        return answer
+        self._seconds = time.perf_counter() - start
+        self._backtest.counts.add(misses=1, seconds_computed=self._seconds)
 
     @property
     def _known(self) -> Call:
         assert self._call is not None  # noqa: S101 - it has an identity
         return self._call
-
-    def _took(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._backtest.counts.add(misses=1, seconds_computed=seconds)
 
     def _kept(self, answer: Any, identity: Identity) -> Any:
         """Record what was computed; whatever fails there costs a warning."""
