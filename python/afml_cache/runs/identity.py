@@ -9,15 +9,17 @@ from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache._native import Function, digest
-from afml_cache.bar_ends import Bars, make_bars
+from afml_cache.decorators import code_settings, native_settings
 from afml_cache.exceptions import CacheConfigError
-from afml_cache.policy import make_policy
 from afml_cache.runs import rankings
 from afml_cache.runs.canonical import canonical, data_digest, typed
 from afml_cache.runs.datasets import is_data
+
+if TYPE_CHECKING:
+    from afml_cache.bar_ends import Bars
 
 Part = tuple[str, str, str]
 
@@ -114,7 +116,7 @@ class Strategy:
     data, params : str or iterable of str, optional
         Names of the parameters that are the data, and of the one that has the parameters.
     settings : dict, optional
-        Options of code, as the native function takes them.
+        Options of code, as `code_settings` gives them.
     """
 
     def __init__(
@@ -131,8 +133,8 @@ class Strategy:
         self.signature = inspect.signature(function, follow_wrapped=False)
         self._data = self._named("data", (data,) if isinstance(data, str) else data)
         self._params = next(iter(self._named("params", params and (params,)) or ()), None)
-        self._settings = settings or {}
-        self.bars: Bars = self._settings.get("bars") or make_bars()
+        self._settings = settings or code_settings("cached_backtest", {})
+        self.bars: Bars = self._settings["bars"]
         self._keys: dict[tuple[str, ...], Function] = {}
 
     def _named(self, option: str, names: Any) -> tuple[str, ...] | None:
@@ -247,21 +249,10 @@ class Strategy:
         """Give what keys all but the data; the strategy's name is the function's there."""
         key = self._keys.get(data)
         if key is None:
-            options = {**self._settings.get("options", {})}
-            options["ignore"] = (*options.get("ignore", ()), *data)
-            key = self._keys[data] = Function(
-                self.function,
-                f"backtest {self.name}",
-                version=self._settings.get("version", ""),
-                options=options,
-                raises=True,
-                timing=None,
-                bars=self.bars,
-                store=None,
-                policy=make_policy({}),
-                key=None,
-                observer=None,
-            )
+            options = self._settings["options"]
+            options = {**options, "ignore": (*options["ignore"], *data)}
+            settings = native_settings(**{**self._settings, "options": options}, raises=True)
+            key = self._keys[data] = Function(self.function, f"backtest {self.name}", **settings)
         return key
 
 
