@@ -1,5 +1,5 @@
-//! An SQLite database of what can't be computed again: one connection a process, changes that are on
-//! the medium when they count, and another database in the place of one that is damaged.
+//! An SQLite database apart from the index of entries: one connection a process, changes that are on the
+//! medium when they count, and another database in the place of one that is damaged.
 
 use crate::clock;
 use crate::error::{Error, Kind, Result};
