@@ -194,11 +194,7 @@ fn top(
     } else {
         ("ASC", "<")
     };
-    let which = if content.is_some() {
-        "content = ?4"
-    } else {
-        "?4 IS NULL"
-    };
+    let which = content.map_or("?4 IS NULL", |_| "content = ?4");
     let ladder = format!("metrics WHERE strategy = ?1 AND name = ?2 AND role = ?3 AND {which}");
     let last: Option<f64> = index
         .prepare_cached(&format!(
@@ -243,11 +239,7 @@ pub fn select(index: &Connection, wanted: &Wanted<'_>) -> Result<Vec<Found>> {
         .most
         .map_or(-1, |most| i64::try_from(most).unwrap_or(-1));
     // Left to itself, the database looks at all runs from the last one on.
-    let by = if wanted.data.is_some() {
-        "INDEXED BY runs_of_content"
-    } else {
-        ""
-    };
+    let by = wanted.data.map_or("", |_| "INDEXED BY runs_of_content");
     let query =
         format!("SELECT {columns} FROM runs {by} WHERE {filter} ORDER BY number DESC LIMIT {most}");
     let mut query = index.prepare(&query)?;

@@ -39,12 +39,8 @@ def test_requested_metrics_are_always_columns(cache):
     assert list(frame.columns) == [*FIXED, "param_b", "param_a", "win_rate", "nothing"]
     assert frame["win_rate"].isna().tolist() == [True, False]
     assert frame["nothing"].dtype == "float64"
-    assert list(cache.compare_runs(iter([one])).columns) == [
-        *FIXED,
-        "param_a",
-        "sharpe",
-        "win_rate",
-    ]
+    every = list(cache.compare_runs(iter([one])).columns)
+    assert every == [*FIXED, "param_a", "sharpe", "win_rate"]
     assert list(cache.compare_runs(one).index) == [one]
     assert list(cache.compare_runs([one, one]).index) == [one, one]
 

@@ -176,12 +176,13 @@ class Asking(View):
             return rankings.polars_frame_of(rows)
         return rankings.frame_of(rows, behind=rankings.STATE)
 
-    def leaderboard(
-        self,
-        metric: str = "sharpe_ratio",
-        maximize: bool = True,
-    ) -> Any:
+    def leaderboard(self, metric: str = "sharpe_ratio", maximize: bool = True) -> Any:
         """Give the best run of each strategy, best first.
+
+        Parameters
+        ----------
+        metric, maximize
+            As for `find_best_parameters`; strategies without such a run are left out.
 
         Returns
         -------

@@ -45,11 +45,38 @@ class Looking(View):
     def overfitting(
         self, strategy: str, dataset: str | None = None, purpose: str | None = None
     ) -> Overfitting:
-        """Compute the probability of backtest overfitting of a family, as `ledger.overfitting`."""
+        """Compute the probability of backtest overfitting of a family.
+
+        Parameters
+        ----------
+        strategy : str
+        dataset, purpose : str, optional
+            Needed where the strategy has several families.
+
+        Returns
+        -------
+        Overfitting
+            As `ledger.overfitting` gives it.
+
+        Raises
+        ------
+        CacheConfigError
+            There is no such family, or there are several.
+        """
         return self.ledger.overfitting(strategy, dataset, purpose)
 
     def explain(self, first: str, second: str) -> RunDifference:
         """Say what differs between two runs: data, code, parameters, packages.
+
+        Parameters
+        ----------
+        first, second : str
+            Their ids.
+
+        Returns
+        -------
+        RunDifference
+            True if anything differs; prints what does.
 
         Raises
         ------

@@ -65,10 +65,7 @@ def state_of(run: Run) -> dict[str, Any]:
     }
 
 
-def is_wanted(
-    row: Mapping[str, Any],
-    where: Any,
-) -> bool:
+def is_wanted(row: Mapping[str, Any], where: Any) -> bool:
     """Whether a row has these values, or a function says so.
 
     Raises
@@ -137,9 +134,7 @@ def _polars_column(name: str, values: list[Any], pl: Any) -> Any:
     return pl.Series(name, texts, dtype=pl.String)
 
 
-def _names(
-    rows: list[dict[str, Any]], columns: Iterable[str], behind: Iterable[str] = ()
-) -> list[str]:
+def _names(rows: list[dict[str, Any]], columns: Iterable[str], behind: Iterable[str]) -> list[str]:
     """Order the columns: what a run is, its parameters, those that are asked for, all others."""
     found = dict.fromkeys(chain.from_iterable(rows))
     parameters = [name for name in found if name.startswith(_PARAMETER)]
