@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheConfigError, CacheCorruptError
-from afml_cache.look_ahead import note_seen, refuse_future, seen_until
+from afml_cache.look_ahead import note_seen, refuse_future
 from afml_cache.modes import looks_up, writes
 from afml_cache.runs import lookup, parquet, rankings, retention
 from afml_cache.runs.answers import Parts, with_trades
@@ -143,7 +143,7 @@ class BacktestCache(Asking, Looking, Keeping, Passing, Splitting):
             message = f"`metrics` is a mapping of names to numbers, not {type(metrics).__name__}"
             raise CacheConfigError(message)
         parameters = _checked(parameters)
-        identity, told = lookup.with_code(strategy_name, code, parameters, data)
+        identity, told, bars = lookup.with_code(strategy_name, code, parameters, data)
         parts = Parts(metrics, trades, equity_curve, positions, diagnostics)
         kind = checked_kind(equity_kind)
         about = About(dataset, purpose, kind, notes, tags or {}, costs or {}, splits)
@@ -156,7 +156,7 @@ class BacktestCache(Asking, Looking, Keeping, Passing, Splitting):
             told,
             about,
             seconds=seconds,
-            seen_ns=seen_until([data]),
+            seen_ns=bars.seen_until([data]),
         )
         if writes():
             self.record(recording)

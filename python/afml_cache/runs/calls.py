@@ -133,8 +133,8 @@ class Task:
             return None
         found = self._found(identity)
         if found is None and self._mode == "frozen":
-            msg = f"there is no run {identity.run}, or it was pruned"
-            raise self._missing(msg)
+            reason = f"there is no run {identity.run}, or it was pruned"
+            raise self._missing(reason)
         return found
 
     def _missing(self, reason: str) -> CacheMissError:

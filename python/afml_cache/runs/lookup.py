@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from afml_cache.bar_ends import Bars
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.runs.identity import (
     Call,
@@ -28,8 +29,8 @@ def register(strategy: Strategy) -> None:
     _registered[strategy.name] = strategy
 
 
-def with_code(name: str, code: Any, parameters: Any, data: Any) -> tuple[Identity, Code]:
-    """Tell the run of parameters and data, and the code that computed it.
+def with_code(name: str, code: Any, parameters: Any, data: Any) -> tuple[Identity, Code, Bars]:
+    """Tell the run of parameters and data, its code, and how that says that bars are labelled.
 
     Parameters
     ----------
@@ -45,10 +46,10 @@ def with_code(name: str, code: Any, parameters: Any, data: Any) -> tuple[Identit
     """
     if code is None or isinstance(code, str):
         identity = identify(name, trial_of(name, code, parameters), parameters, data)
-        return identity, Code(code_of_text(code))
+        return identity, Code(code_of_text(code)), Bars()
     strategy = _strategy_of(name, code)
     call = _call(strategy, parameters, data)
-    return strategy.identity(call), code_of(strategy, call)
+    return strategy.identity(call), code_of(strategy, call), strategy.bars
 
 
 def code_of(strategy: Strategy, call: Call) -> Code:

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import polars as pl
 
 from afml_cache.exceptions import CacheConfigError
-from afml_cache.instants import LATEST
-from afml_cache.runs.tables import Table, date_or_instant, refuse_column, refuse_missing
+from afml_cache.instants import LATEST, as_datetime
+from afml_cache.runs.tables import Table, refuse_column, refuse_missing
 from afml_cache.timed_values import polars_times
 
 if TYPE_CHECKING:
@@ -53,9 +53,10 @@ class PolarsTable(Table):
         return self.frame[rows.positions()]
 
     def label(self, row: int) -> Any:
-        """Give the label of a row; aware and in UTC where it is an instant."""
+        """Give the label of a row; an instant as an aware datetime in UTC, cut to microseconds."""
         if self.is_time:
-            return date_or_instant(int(self.values[row]), self._is_date)
+            instant = as_datetime(int(self.values[row]))
+            return instant.date() if self._is_date else instant
         value = self.values[row]
         return value.item() if isinstance(value, np.generic) else value
 
