@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheError, CacheMissError, UncacheableArgumentError
 from afml_cache.look_ahead import note_seen, refuse_future, simulation, watched
-from afml_cache.runs import answers, flights, lookup
+from afml_cache.runs import answers, flights
 from afml_cache.runs.index import note_latest
 from afml_cache.runs.reading import payload_of, tell_once
 from afml_cache.runs.recording import Recording
@@ -205,7 +205,8 @@ class Task:
     def _record(self, answer: Any, identity: Identity, seen: int | None) -> None:
         backtest, call = self._backtest, self._known
         parts = answers.taken_apart(answer)
-        if self._strategy.identity(call) != identity:
+        found, code = self._strategy.described(call)
+        if found != identity:
             message = "it changed its own arguments, or its code was changed while it ran"
             raise CacheError(message)
         recording = Recording(
@@ -214,7 +215,7 @@ class Task:
             call.parameters,
             call.data,
             parts,
-            lookup.code_of(self._strategy, call),
+            code,
             backtest.about,
             seconds=self._seconds,
             seen_ns=seen,

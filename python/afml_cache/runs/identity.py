@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
 from functools import cached_property
@@ -17,6 +17,7 @@ from afml_cache.exceptions import CacheConfigError
 from afml_cache.runs import rankings
 from afml_cache.runs.canonical import canonical, data_digest, typed
 from afml_cache.runs.datasets import is_data
+from afml_cache.runs.provenance import folder_of
 
 if TYPE_CHECKING:
     from afml_cache.bar_ends import Bars
@@ -65,6 +66,17 @@ def trial_of(strategy: str, code: str | None, parameters: Any) -> str:
 def code_of_text(code: str | None) -> str | None:
     """Digest code that is told in words."""
     return None if code is None else digest(("code in words", code))
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The code of a run: its digest, its parts, those of other arguments, packages and a folder."""
+
+    digest: str | None = None
+    parts: list[Part] = field(default_factory=list)
+    others: list[Part] = field(default_factory=list)
+    packages: dict[str, str] = field(default_factory=dict)
+    folder: str | None = None
 
 
 @dataclass(frozen=True)
@@ -222,10 +234,17 @@ class Strategy:
         trial = self._key(call.data_names).cache_key(*bound.args, **bound.kwargs)
         return identify(self.name, trial, call.parameters, call.data)
 
-    def parts(self, call: Call) -> tuple[str, list[Part], list[Part], dict[str, str]]:
-        """Give the digest of the code, its parts, those of other arguments, and packages."""
+    def described(self, call: Call) -> tuple[Identity, Code]:
+        """Tell which run a call is, and the code of it.
+
+        Raises
+        ------
+        UncacheableArgumentError
+            Something in it can't be keyed.
+        """
         bound = self._canonical(call)
-        _, parts = self._key(call.data_names).key_parts(*bound.args, **bound.kwargs)
+        trial, parts = self._key(call.data_names).key_parts(*bound.args, **bound.kwargs)
+        identity = identify(self.name, trial, call.parameters, call.data)
         code = [part for part in parts if not part[0].startswith((_ARGUMENT, _INSTALLED))]
         named = f"{_ARGUMENT}{call.parameters_name}`"
         others = [part for part in parts if part[0].startswith(_ARGUMENT) and part[0] != named]
@@ -234,7 +253,8 @@ class Strategy:
             for label, _, text in parts
             if label.startswith(_INSTALLED)
         }
-        return digest([part[:2] for part in code]), code, others, packages
+        content = digest([part[:2] for part in code])
+        return identity, Code(content, code, others, packages, folder_of(self.function))
 
     def _canonical(self, call: Call) -> inspect.BoundArguments:
         bound, name = call.bound, call.parameters_name

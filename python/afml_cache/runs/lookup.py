@@ -8,14 +8,13 @@ from afml_cache.bar_ends import Bars
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.runs.identity import (
     Call,
+    Code,
     Identity,
     Strategy,
     code_of_text,
     identify,
     trial_of,
 )
-from afml_cache.runs.provenance import folder_of
-from afml_cache.runs.recording import Code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,13 +48,7 @@ def with_code(name: str, code: Any, parameters: Any, data: Any) -> tuple[Identit
         return identity, Code(code_of_text(code)), Bars()
     strategy = _strategy_of(name, code)
     call = _call(strategy, parameters, data)
-    return strategy.identity(call), code_of(strategy, call), strategy.bars
-
-
-def code_of(strategy: Strategy, call: Call) -> Code:
-    """Give the code of a call."""
-    digest, parts, others, packages = strategy.parts(call)
-    return Code(digest, parts, others, packages, folder_of(strategy.function))
+    return *strategy.described(call), strategy.bars
 
 
 def candidates(name: str, code: Any, parameters: Any, data: Any) -> Iterator[Identity]:

@@ -17,18 +17,7 @@ from afml_cache.time_ranges import whole_span
 if TYPE_CHECKING:
     from afml_cache._native import Runs
     from afml_cache.runs.answers import Parts
-    from afml_cache.runs.identity import Identity, Part
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """The code of a run: its digest, its parts, those of other arguments, packages and a folder."""
-
-    digest: str | None = None
-    parts: list[Part] = field(default_factory=list)
-    others: list[Part] = field(default_factory=list)
-    packages: dict[str, str] = field(default_factory=dict)
-    folder: str | None = None
+    from afml_cache.runs.identity import Code, Identity
 
 
 @dataclass(frozen=True, slots=True)
