@@ -194,6 +194,15 @@ class ExperimentRun:
     def cache_result(self, name: str, value: Any, depends_on: Any = ()) -> bool:
         """Keep a result by a name within the experiment; says whether it is kept.
 
+        Parameters
+        ----------
+        name : str
+            What `get_cached` finds it by.
+        value : object
+            What is kept: anything that a cached function could return.
+        depends_on : tuple
+            What it is made of, as for `get_cached`.
+
         Raises
         ------
         UncacheableArgumentError
@@ -204,6 +213,15 @@ class ExperimentRun:
     def log_metric(self, name: str, value: float, step: int = 0) -> None:
         """Log a number.
 
+        Parameters
+        ----------
+        name : str
+            Where MLflow does not take it, it is changed.
+        value : float
+            Of Python or NumPy; NaN and infinity count.
+        step : int, default 0
+            Its place among the values of one name.
+
         Raises
         ------
         TypeError
@@ -213,6 +231,12 @@ class ExperimentRun:
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Log numbers by their names.
+
+        Parameters
+        ----------
+        metrics : mapping of str to float
+        step : int, default 0
+            As for `log_metric`.
 
         Raises
         ------

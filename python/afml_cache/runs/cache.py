@@ -235,6 +235,12 @@ class BacktestCache(Asking, Looking, Keeping, Passing, Splitting):
     def cache_trades(self, run_id: str, trades: Any) -> Path | None:
         """Give a run its trades, in the place of those that it has.
 
+        Parameters
+        ----------
+        run_id : str
+        trades : DataFrame or None
+            Hits of `cached_backtest` have them from now on, too, where the answer has a place.
+
         Returns
         -------
         Path or None

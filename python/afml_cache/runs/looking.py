@@ -22,7 +22,7 @@ class Looking(View):
     """A view that looks into runs."""
 
     def get_run_metadata(self, run_id: str) -> BacktestMetadata | None:
-        """Give what is known of a run beside what it returned; `None` where there is none."""
+        """Give what is known of a run beside what it returned; `None` where there is no run."""
         run = find(self.native, run_id)
         return None if run is None else metadata_of(self.native, run)
 
@@ -88,6 +88,10 @@ class Looking(View):
 
     def returns(self, run_ids: Iterable[str]) -> Any:
         """Give the returns by session that are kept of runs, also of those that were pruned.
+
+        Parameters
+        ----------
+        run_ids : str or iterable of str
 
         Returns
         -------
