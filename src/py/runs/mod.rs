@@ -362,10 +362,9 @@ impl PyRuns {
         self.with(py, |runs| runs.note_split(&split))
     }
 
-    /// The versions of a fold, or of all folds of a split.
-    #[pyo3(signature = (split, fold = None))]
-    fn splits(&self, py: Python<'_>, split: &str, fold: Option<i64>) -> PyResult<Vec<SplitRow>> {
-        let found = self.with(py, |runs| runs.splits(split, fold))?;
+    /// The versions of a fold of a split.
+    fn splits(&self, py: Python<'_>, split: &str, fold: i64) -> PyResult<Vec<SplitRow>> {
+        let found = self.with(py, |runs| runs.splits(split, Some(fold)))?;
         let shown = found.into_iter().map(|one| {
             let [train, test] = one.data.map(|data| Digest(data).to_string());
             (
