@@ -334,6 +334,11 @@ def code_settings(decorator: str, options: dict[str, Any]) -> dict[str, Any]:
     return {name: settings[name] for name in ("version", "options", "bars")}
 
 
+def native_settings(**chosen: Any) -> dict[str, Any]:
+    """Give the settings of a native function: the usual ones, but for those that are chosen."""
+    return {**_settings({}), **chosen}
+
+
 def _code_options(options: dict[str, Any]) -> dict[str, Any]:
     """Check the options that say what the code is."""
     checked: dict[str, Any] = {

@@ -38,6 +38,8 @@ __all__ = [
 ]
 
 _log = logging.getLogger("afml_cache")
+# This package, and what stands between a `with` statement and it.
+_OURS = ("afml_cache.", "contextlib")
 
 
 class CacheError(Exception):
@@ -254,8 +256,8 @@ def warn(category: str, message: str) -> None:
 
 
 def _outside() -> int:
-    """Count the frames up to the nearest one that is not of this package, for `stacklevel`."""
+    """Count the frames up to the nearest one that is the user's, for `stacklevel`."""
     level, frame = 2, sys._getframe(2)  # noqa: SLF001 - warnings count frames, and name no package
-    while frame.f_back and str(frame.f_globals.get("__name__")).startswith("afml_cache."):
+    while frame.f_back and str(frame.f_globals.get("__name__")).startswith(_OURS):
         level, frame = level + 1, frame.f_back
     return level

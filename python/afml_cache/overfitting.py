@@ -8,7 +8,7 @@ import numpy as np
 
 from afml_cache import _native, _returns
 from afml_cache.exceptions import CacheConfigError
-from afml_cache.sharpe import Statistic
+from afml_cache.statistic import Statistic
 
 __all__ = ["Overfitting", "probability_of_backtest_overfitting"]
 

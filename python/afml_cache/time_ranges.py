@@ -152,13 +152,20 @@ def _bar(value: object) -> int | None:
     return distance or None
 
 
+def whole_span(value: object) -> Span | None:
+    """Give the first and the last instant of a time-indexed value, or of several."""
+    found = list(spans_of(value))
+    if not found:
+        return None
+    return Span(min(each.first for each in found), max(each.last for each in found))
+
+
 def first_table(values: Iterable[object]) -> tuple[Span, tuple[int, ...] | None] | None:
     """Give the span of the first time-indexed of some values, and its shape."""
     for value in values:
-        found = list(spans_of(value))
-        if found:
+        whole = whole_span(value)
+        if whole is not None:
             shape: Any = getattr(value, "shape", None)
-            whole = Span(min(each.first for each in found), max(each.last for each in found))
             return whole, shape
     return None
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
+    "DAY",
+    "NAMES",
     "Labels",
     "is_table",
     "labels_in",

@@ -3,16 +3,51 @@
 
 use super::correlation::Correlations;
 use super::marked::{marked, unmarked};
-use super::record::OnAxis;
 use super::returns::{EquityKind, Kept};
-use super::rows::lies;
+use super::rows::{lies, wrong};
 use crate::digest::Digest;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Result as OurResult};
 use crate::format::{Reader, Writer};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 /// Bins, and how many sessions there are to each.
 pub type Axis = (i64, Vec<i64>);
+
+/// The returns of a run by session, without the bins of sessions that they are in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OnAxis {
+    /// The digest of its bins.
+    pub axis: [u8; Digest::SIZE],
+    /// How they are put together to coarser ones.
+    pub kind: EquityKind,
+    /// One for each.
+    pub returns: Vec<f32>,
+}
+
+impl OnAxis {
+    pub(super) fn write(&self, writer: &mut Writer) {
+        writer.raw(&self.axis);
+        writer.bytes(self.kind.name().as_bytes());
+        writer.u64(self.returns.len() as u64);
+        for value in &self.returns {
+            writer.u32(value.to_bits());
+        }
+    }
+
+    pub(super) fn read(reader: &mut Reader<'_>) -> OurResult<Self> {
+        let axis = reader.array()?;
+        let kind = EquityKind::named(reader.text()?)
+            .ok_or_else(|| Error::new(Kind::Corrupt, "returns of a kind that is not known here"))?;
+        let count = reader.count()?;
+        let value = |_| reader.u32().map(f32::from_bits);
+        let returns = (0..count).map(value).collect::<OurResult<_>>()?;
+        Ok(Self {
+            axis,
+            kind,
+            returns,
+        })
+    }
+}
 
 /// The digest of an axis.
 pub fn digest(width: i64, bins: &[i64]) -> Digest {
@@ -49,10 +84,7 @@ pub fn find(index: &Connection, axis: [u8; Digest::SIZE]) -> Result<Option<Axis>
         return Ok(None);
     };
     if Digest::of(&body).0 != axis {
-        return Err(lies(Error::new(
-            Kind::Corrupt,
-            "an axis is not what was written",
-        )));
+        return Err(wrong("an axis is not what was written"));
     }
     let mut numbers = of_bytes(&body, i64::from_le_bytes).into_iter();
     Ok(numbers.next().map(|width| (width, numbers.collect())))

@@ -6,10 +6,10 @@
 //! the index (a process was killed, or the power was lost) brings it up first; whoever finds the index
 //! gone or damaged makes it anew.
 
+use super::axes::OnAxis;
 use super::catching_up::catch_up;
 use super::event::Event;
 use super::frame::{Place, frames};
-use super::record::OnAxis;
 use super::rows::Found;
 use super::schema::{Progress, SCHEMA};
 use super::tables::apply;

@@ -41,17 +41,12 @@ pub struct Correlations {
 impl Correlations {
     /// A trial more, with its bins in order, and its returns there as `standardised` gives them.
     pub fn add(&mut self, bins: &[i64], scores: &[f64]) {
-        self.add_sum(bins, scores, 1);
-    }
-
-    /// Several trials more, all on one grid, by the sum of their z.
-    pub fn add_sum(&mut self, bins: &[i64], sums: &[f64], trials: u32) {
         if self.bins != bins {
             self.widen(bins);
         }
-        for (place, sum) in self.places(bins).into_iter().zip(sums) {
-            self.sums[place] += sum;
-            self.trials[place] += trials;
+        for (place, score) in self.places(bins).into_iter().zip(scores) {
+            self.sums[place] += score;
+            self.trials[place] += 1;
         }
     }
 

@@ -1,6 +1,7 @@
 //! What happens to runs, as the log has it.
 
-use super::record::{AnswerAt, OnAxis, Record};
+use super::axes::OnAxis;
+use super::record::{AnswerAt, Record};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::format::{Reader, Writer};

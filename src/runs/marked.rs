@@ -1,8 +1,7 @@
 //! Bytes in a row of the index, with a mark that says what row they were written for.
 
-use super::rows::lies;
+use super::rows::wrong;
 use crate::digest::Digest;
-use crate::error::{Error, Kind};
 use crate::format::Writer;
 use rusqlite::Result;
 
@@ -20,10 +19,7 @@ pub fn unmarked<'a>(key: &[i64], bytes: &'a [u8]) -> Result<&'a [u8]> {
         .split_at_checked(Digest::SIZE)
         .filter(|(told, bytes)| mark(key, bytes).0 == *told)
         .map(|(_, bytes)| bytes)
-        .ok_or_else(|| {
-            let what = "a row is not what was written";
-            lies(Error::new(Kind::Corrupt, what))
-        })
+        .ok_or_else(|| wrong("a row is not what was written"))
 }
 
 fn mark(key: &[i64], bytes: &[u8]) -> Digest {

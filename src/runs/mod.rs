@@ -24,10 +24,11 @@ mod trials;
 
 pub use answers::Answer;
 pub use asking::Standing;
+pub use axes::OnAxis;
 pub use book::Runs;
 pub use event::{Failure, Split};
 pub use families::Family;
 pub use rankings::{Ranking, Wanted};
-pub use record::{AnswerAt, AnswerFile, Metric, OnAxis, Record, Role};
+pub use record::{AnswerAt, AnswerFile, Metric, Record, Role};
 pub use rows::{Found, State};
 pub use trials::Spread;

@@ -1,11 +1,11 @@
 //! Questions to the index of runs: which are the best, and which there are.
 
 use super::record::{Metric, Record, Role};
-use super::rows::{Found, State, checked, content_of, lies, numbered};
+use super::rows::{Found, State, checked, content_of, numbered};
 use super::schema::{entered, number_of};
 use crate::digest::Digest;
-use crate::error::{Error, Kind};
 use rusqlite::{Connection, OptionalExtension, Result, params, params_from_iter, types::Value};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 /// Which runs are asked for.
@@ -23,6 +23,15 @@ pub struct Wanted<'a> {
     pub states: &'a [State],
     /// Those that were recorded last.
     pub most: Option<usize>,
+}
+
+impl Wanted<'_> {
+    fn has(&self, record: &Record) -> bool {
+        self.strategy.is_none_or(|name| record.strategy == name)
+            && self.data.is_none_or(|data| record.data == data)
+            && self.parameters.is_none_or(|own| record.parameters == own)
+            && self.role.is_none_or(|role| record.role == role)
+    }
 }
 
 /// The best runs of a strategy.
@@ -132,14 +141,7 @@ pub fn best(
             ranked.extend(top(index, ladder, content, maximize, most)?);
         }
     }
-    ranked.sort_by(|(one, first), (other, second)| {
-        let order = if maximize {
-            other.total_cmp(one)
-        } else {
-            one.total_cmp(other)
-        };
-        order.then(first.cmp(second))
-    });
+    ranked.sort_by(|one, other| order(one, other, maximize));
     for (value, run) in ranked.into_iter().take(most) {
         let found = checked(numbered(index, run)?, |found| {
             found.record.strategy == strategy
@@ -150,6 +152,13 @@ pub fn best(
         ranking.runs.push(found);
     }
     Ok(ranking)
+}
+
+/// Best first, and of equals the one that was recorded first.
+fn order((one, first): &(f64, i64), (other, second): &(f64, i64), maximize: bool) -> Ordering {
+    let rising = one.total_cmp(other);
+    let order = if maximize { rising.reverse() } else { rising };
+    order.then(first.cmp(second))
 }
 
 /// On how many data sets runs are ranked (as far as that is more than one), how many runs are, and how
@@ -185,11 +194,7 @@ fn top(
     } else {
         ("ASC", "<")
     };
-    let which = if content.is_some() {
-        "content = ?4"
-    } else {
-        "?4 IS NULL"
-    };
+    let which = content.map_or("?4 IS NULL", |_| "content = ?4");
     let ladder = format!("metrics WHERE strategy = ?1 AND name = ?2 AND role = ?3 AND {which}");
     let last: Option<f64> = index
         .prepare_cached(&format!(
@@ -234,29 +239,13 @@ pub fn select(index: &Connection, wanted: &Wanted<'_>) -> Result<Vec<Found>> {
         .most
         .map_or(-1, |most| i64::try_from(most).unwrap_or(-1));
     // Left to itself, the database looks at all runs from the last one on.
-    let by = if wanted.data.is_some() {
-        "INDEXED BY runs_of_content"
-    } else {
-        ""
-    };
+    let by = wanted.data.map_or("", |_| "INDEXED BY runs_of_content");
     let query =
         format!("SELECT {columns} FROM runs {by} WHERE {filter} ORDER BY number DESC LIMIT {most}");
     let mut query = index.prepare(&query)?;
     let rows = query.query_map(params_from_iter(values), Found::of)?;
-    let mut found: Vec<Found> = rows.collect::<Result<_>>()?;
-    let is_right = |found: &Found| {
-        let record = &found.record;
-        wanted.strategy.is_none_or(|name| record.strategy == name)
-            && wanted.data.is_none_or(|data| record.data == data)
-            && wanted.parameters.is_none_or(|own| record.parameters == own)
-            && wanted.role.is_none_or(|role| record.role == role)
-    };
-    if !found.iter().all(is_right) {
-        return Err(lies(Error::new(
-            Kind::Corrupt,
-            "a row is found as what it is not",
-        )));
-    }
+    let found = rows.map(|row| checked(row?, |found| wanted.has(&found.record)));
+    let mut found: Vec<Found> = found.collect::<Result<_>>()?;
     found.reverse();
     Ok(found)
 }

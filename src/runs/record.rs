@@ -1,10 +1,9 @@
 //! A run: what is known of a backtest, but for what it returned.
 
 use super::event::{if_there, optional};
-use super::returns::EquityKind;
 use super::statistics::Moments;
 use crate::digest::Digest;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::format::{Reader, Writer};
 
 /// What a run counts as in the ledger.
@@ -132,42 +131,6 @@ impl AnswerAt {
             1 => Self::Log(reader.u64()?, reader.u64()?),
             2 => Self::File(AnswerFile::One),
             _ => Self::File(AnswerFile::Other),
-        })
-    }
-}
-
-/// The returns of a run by session, without the bins of sessions that they are in.
-#[derive(Clone, Debug, PartialEq)]
-pub struct OnAxis {
-    /// The digest of its bins.
-    pub axis: [u8; Digest::SIZE],
-    /// How they are put together to coarser ones.
-    pub kind: EquityKind,
-    /// One for each.
-    pub returns: Vec<f32>,
-}
-
-impl OnAxis {
-    pub(super) fn write(&self, writer: &mut Writer) {
-        writer.raw(&self.axis);
-        writer.bytes(self.kind.name().as_bytes());
-        writer.u64(self.returns.len() as u64);
-        for value in &self.returns {
-            writer.u32(value.to_bits());
-        }
-    }
-
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self> {
-        let axis = reader.array()?;
-        let kind = EquityKind::named(reader.text()?)
-            .ok_or_else(|| Error::new(Kind::Corrupt, "returns of a kind that is not known here"))?;
-        let count = reader.count()?;
-        let value = |_| reader.u32().map(f32::from_bits);
-        let returns = (0..count).map(value).collect::<Result<_>>()?;
-        Ok(Self {
-            axis,
-            kind,
-            returns,
         })
     }
 }

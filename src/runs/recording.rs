@@ -1,11 +1,11 @@
 //! Runs that are recorded, and what becomes of them.
 
 use super::answers::{Answer, Files, forget, is_whole};
-use super::axes;
+use super::axes::{self, OnAxis};
 use super::book::Runs;
 use super::event::{Event, Failure, Split};
 use super::frame::length_of_payload;
-use super::record::{AnswerAt, OnAxis, Record};
+use super::record::{AnswerAt, Record};
 use super::returns::{EquityKind, Kept};
 use super::rows::{Found, State, find};
 use super::{families, tables};

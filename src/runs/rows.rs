@@ -89,9 +89,6 @@ impl Found {
     /// Writes the row, in the place of the one of its number. What it is looked up by are the numbers
     /// of strategy and content.
     pub(super) fn write(&self, index: &Connection, strategy: i64, content: i64) -> Result<()> {
-        let mut body = Writer::new();
-        self.answer.write(&mut body);
-        self.record.write(&mut body);
         let key = self.key();
         let [number, family, state, pinned, place, length] = key;
         let record = &self.record;
@@ -111,22 +108,26 @@ impl Found {
                 pinned,
                 place,
                 length,
-                marked(&key, &body.finish()),
+                self.body(&key),
             ])
             .map(drop)
     }
 
     /// Writes what has changed of the row but for what it is looked up by.
     pub(super) fn update(&self, index: &Connection) -> Result<()> {
-        let mut body = Writer::new();
-        self.answer.write(&mut body);
-        self.record.write(&mut body);
         let key = self.key();
         let [number, _, state, pinned, ..] = key;
         index
             .prepare_cached("UPDATE runs SET state = ?, pinned = ?, body = ? WHERE number = ?")?
-            .execute(params![state, pinned, marked(&key, &body.finish()), number])
+            .execute(params![state, pinned, self.body(&key), number])
             .map(drop)
+    }
+
+    fn body(&self, key: &Key) -> Vec<u8> {
+        let mut body = Writer::new();
+        self.answer.write(&mut body);
+        self.record.write(&mut body);
+        marked(key, &body.finish())
     }
 }
 
@@ -156,12 +157,7 @@ pub fn numbered(index: &Connection, number: i64) -> Result<Found> {
         .prepare_cached(&format!("SELECT {columns} FROM runs WHERE number = ?"))?
         .query_row([number], Found::of)
         .optional()?
-        .ok_or_else(|| {
-            lies(Error::new(
-                Kind::Corrupt,
-                "a row names a run that is not there",
-            ))
-        })
+        .ok_or_else(|| wrong("a row names a run that is not there"))
 }
 
 /// The number that the next new run gets.
@@ -176,8 +172,7 @@ pub fn checked(found: Found, is_right: impl FnOnce(&Found) -> bool) -> Result<Fo
     if is_right(&found) {
         Ok(found)
     } else {
-        let what = "a row is found as what it is not";
-        Err(lies(Error::new(Kind::Corrupt, what)))
+        Err(wrong("a row is found as what it is not"))
     }
 }
 
@@ -234,6 +229,11 @@ pub fn count_one(index: &Connection, name: &str, more: i64) -> Result<()> {
         .prepare_cached("INSERT OR REPLACE INTO strategies VALUES (?, ?)")?
         .execute(params![strategy, marked(&[strategy], &body.finish())])
         .map(drop)
+}
+
+/// What is wrong with a row.
+pub fn wrong(what: &str) -> rusqlite::Error {
+    lies(Error::new(Kind::Corrupt, what))
 }
 
 /// A row that says what nobody wrote.

@@ -1,13 +1,14 @@
 //! What each event makes of the index.
 
+use super::axes::{self, OnAxis};
 use super::event::{Event, Failure, Split};
 use super::frame::Place;
 use super::marked::{marked, unmarked};
 use super::rankings::{rank, unrank};
-use super::record::{AnswerAt, OnAxis, Record};
+use super::record::{AnswerAt, Record};
 use super::rows::{self, Found, State, content_of, count_one, entered_content, find, lies};
 use super::schema::entered;
-use super::{axes, families, trials};
+use super::{families, trials};
 use crate::digest::Digest;
 use crate::error::Result as OurResult;
 use crate::format::{Reader, Writer};

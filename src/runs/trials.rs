@@ -4,11 +4,11 @@
 //! Of the runs of a trial, the one that was recorded first last counts; where it goes elsewhere, the
 //! one before it does.
 
-use super::axes;
+use super::axes::{self, OnAxis};
 use super::correlation::standardised;
 use super::families::moved_on;
 use super::marked::{marked, unmarked};
-use super::record::{OnAxis, Record, Role};
+use super::record::{Record, Role};
 use super::rows::{Found, numbered};
 use super::sums::Sums;
 use crate::digest::Digest;

@@ -1,21 +1,21 @@
-//! An SQLite database of what can't be computed again: one connection a process, changes that are on
-//! the medium when they count, and another database in the place of one that is damaged.
+//! An SQLite database apart from the index of entries: one connection a process, changes that are on the
+//! medium when they count, and another database in the place of one that is damaged.
 
+mod connecting;
+mod failures;
+
+use self::connecting::{connect, read_only};
+use self::failures::{is_damage, is_fatal, is_locked, may_be_ours, told};
 use crate::clock;
 use crate::error::{Error, Kind, Result};
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::Connection;
 use std::fmt::Debug;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a database that was locked is left alone.
 const REST: Duration = Duration::from_secs(30);
-/// More than are prepared for any one database: preparing one takes longer than most questions.
-const STATEMENTS: usize = 96;
-/// Pages of its log after which they are moved into the database, where that costs the only wait.
-const PAGES: i64 = 4000;
 /// How often a database may be replaced while it is being changed.
 const TRIES: usize = 4;
 
@@ -215,7 +215,7 @@ impl Database {
                     if is_locked(&error) {
                         held.locked[act as usize] = Some(clock::monotonic());
                     }
-                    return Err(self.told(error));
+                    return Err(told(self.schema.what, &self.home.path(), error));
                 }
                 Err(Trouble::Ours(error)) => return Err(error),
             }
@@ -261,32 +261,6 @@ impl Database {
         };
         check().unwrap_or(false)
     }
-
-    fn told(&self, error: rusqlite::Error) -> Error {
-        let error = match error {
-            rusqlite::Error::ToSqlConversionFailure(inner) => match inner.downcast::<Error>() {
-                Ok(own) => return *own,
-                Err(inner) => rusqlite::Error::ToSqlConversionFailure(inner),
-            },
-            error => error,
-        };
-        let (what, path) = (self.schema.what, self.home.path());
-        let shown = path.display();
-        let (kind, what) = match error.sqlite_error_code() {
-            _ if is_locked(&error) => (
-                Kind::Locked,
-                format!(
-                    "the {what} `{shown}` is locked by another process for longer than {PATIENCE:?}"
-                ),
-            ),
-            Some(ErrorCode::DiskFull) => (
-                Kind::Io,
-                format!("the {what} `{shown}` can't be written (free some disk)"),
-            ),
-            _ => (Kind::Io, format!("the {what} `{shown}` can't be used")),
-        };
-        Error::caused(kind, what, error)
-    }
 }
 
 /// A transaction: what is not committed when this is dropped is undone.
@@ -301,65 +275,6 @@ impl Drop for Undo<'_> {
     }
 }
 
-fn connect(path: &Path, shared: bool, lasts: bool) -> rusqlite::Result<Connection> {
-    let database = Connection::open(path)?;
-    database.busy_timeout(PATIENCE)?;
-    database.set_prepared_statement_cache_capacity(STATEMENTS);
-    let journal = if shared { "wal" } else { "delete" };
-    // Of several processes that make it at once, all but one are refused without a wait.
-    patiently(|| database.pragma_update(None, "journal_mode", journal))?;
-    if lasts {
-        database.pragma_update(None, "synchronous", "full")?;
-    } else {
-        database.pragma_update(None, "synchronous", "normal")?;
-        // Each time that the log is moved into the database, the two are waited for.
-        database.pragma_update(None, "wal_autocheckpoint", PAGES)?;
-    }
-    // Views and triggers are nobody's but a forger's here.
-    database.pragma_update(None, "trusted_schema", false)?;
-    // Reads something: a folder without permissions shows here.
-    database.pragma_query_value(None, "schema_version", |row| row.get::<_, i64>(0))?;
-    Ok(database)
-}
-
-fn patiently(work: impl Fn() -> rusqlite::Result<()>) -> rusqlite::Result<()> {
-    const PAUSE: Duration = Duration::from_millis(2);
-    let until = clock::monotonic() + PATIENCE;
-    loop {
-        match work() {
-            Err(error) if is_locked(&error) && clock::monotonic() < until => clock::pause(PAUSE),
-            done => return done,
-        }
-    }
-}
-
-/// Without a shared-memory file beside it, the log can't be read and the database alone is.
-fn read_only(path: &Path, table: &str) -> rusqlite::Result<Connection> {
-    let open = |immutable: &str| {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-        let uri = format!("file:{}{immutable}", crate::store::escaped(path));
-        let database = Connection::open_with_flags(uri, flags)?;
-        database.pragma_update(None, "trusted_schema", false)?;
-        let looked = format!("SELECT count(*) FROM {table}");
-        database.query_one(&looked, [], |_| Ok(()))?;
-        Ok(database)
-    };
-    open("").or_else(|_| open("?immutable=1"))
-}
-
-/// Whether somebody is in the way, or seems to be: where SQLite can't write what it shares with
-/// other processes, it waits for ten seconds for whoever does.
-fn is_locked(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(
-            ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::FileLockingProtocolFailed
-        )
-    )
-}
-
 /// What is not the database's, within a question to it or a change of it.
 #[must_use]
 pub fn outside(error: Error) -> rusqlite::Error {
@@ -371,47 +286,4 @@ fn tables_of(database: &Connection) -> rusqlite::Result<Vec<String>> {
     let tables = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
     let mut query = database.prepare(tables)?;
     query.query_map([], |row| row.get(0))?.collect()
-}
-
-/// Whether the connection is of no use after an error.
-fn is_fatal(error: &rusqlite::Error) -> bool {
-    let is_outside = matches!(error, rusqlite::Error::ToSqlConversionFailure(_));
-    !is_outside && !is_locked(error) && error.sqlite_error_code() != Some(ErrorCode::DiskFull)
-}
-
-/// Whether an error may be that of a statement of ours, and no damage.
-fn may_be_ours(error: &rusqlite::Error) -> bool {
-    let code = error.sqlite_error_code();
-    matches!(
-        code,
-        Some(ErrorCode::Unknown | ErrorCode::ConstraintViolation)
-    )
-}
-
-/// Whether the file is no database, or holds other tables or rows than ours.
-fn is_damage(error: &rusqlite::Error) -> bool {
-    let code = error.sqlite_error_code();
-    let cut_short = error
-        .sqlite_error()
-        .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHORT_READ);
-    let damaged = matches!(
-        code,
-        Some(
-            ErrorCode::NotADatabase
-                | ErrorCode::DatabaseCorrupt
-                | ErrorCode::Unknown
-                | ErrorCode::TypeMismatch
-                | ErrorCode::ConstraintViolation
-        )
-    );
-    // A row of other types than ours, or with a wrong mark, has no code.
-    let lies = matches!(
-        error,
-        rusqlite::Error::SqlInputError { .. }
-            | rusqlite::Error::FromSqlConversionFailure(..)
-            | rusqlite::Error::InvalidColumnType(..)
-            | rusqlite::Error::IntegralValueOutOfRange(..)
-            | rusqlite::Error::Utf8Error(..)
-    );
-    damaged || cut_short || lies
 }

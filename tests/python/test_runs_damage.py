@@ -77,7 +77,7 @@ def test_the_answer_of_another_run_is_not_served_for_this_one(backtest, cache, r
     assert len(recwarn) == 1
 
 
-@pytest.mark.parametrize("data", [DATA, SHORT], ids=["file", "row"])
+@pytest.mark.parametrize("data", [DATA, SHORT], ids=["file", "log"])
 @pytest.mark.parametrize("content", [None, b"", b"x" * 9000], ids=["gone", "empty", "garbage"])
 def test_an_index_that_is_lost_is_made_again(backtest, cache, data, content, recwarn):
     backtest(data, PARAMS)

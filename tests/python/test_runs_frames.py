@@ -39,21 +39,17 @@ def test_requested_metrics_are_always_columns(cache):
     assert list(frame.columns) == [*FIXED, "param_b", "param_a", "win_rate", "nothing"]
     assert frame["win_rate"].isna().tolist() == [True, False]
     assert frame["nothing"].dtype == "float64"
-    assert list(cache.compare_runs(iter([one])).columns) == [
-        *FIXED,
-        "param_a",
-        "sharpe",
-        "win_rate",
-    ]
+    every = list(cache.compare_runs(iter([one])).columns)
+    assert every == [*FIXED, "param_a", "sharpe", "win_rate"]
     assert list(cache.compare_runs(one).index) == [one]
     assert list(cache.compare_runs([one, one]).index) == [one, one]
 
 
 def test_unknown_runs_are_left_out_with_a_warning(cache):
     run = record(cache, {"sharpe": 1.0})
-    with pytest.warns(RankingWarning, match=r"2 of 3 runs are not in .* left out: 0000.*, no-id"):
-        frame = cache.compare_runs(["0" * 32, run, "no-id"])
-    assert list(frame.index) == [run]
+    with pytest.warns(RankingWarning, match=r"2 of 4 runs are not in .* left out: 0000.*, no-id"):
+        frame = cache.compare_runs(["0" * 32, run, "no-id", run.upper()])
+    assert list(frame.index) == [run, run]
     with pytest.warns(RankingWarning, match="1 of 1 runs"):
         empty = cache.compare_runs(["0" * 32], metrics=["sharpe"])
     assert list(empty.columns) == [*FIXED, "sharpe"]
@@ -244,6 +240,13 @@ def test_returns_without_times_are_by_row(cache):
         cache.returns([run, timed])
 
 
+def test_sessions_that_are_kept_together_stand_at_the_first_of_them(cache):
+    days = pd.date_range("1990-01-01", periods=9_000)
+    returns = cache.returns(returned(cache, pd.Series(np.linspace(1.0, 2.0, 9_000), days)))
+    assert len(returns) <= 4_096
+    assert returns.index[-1] <= days[-1] < returns.index[-1] + pd.Timedelta(days=4)
+
+
 def test_runs_without_equity_have_no_returns(cache):
     run = record(cache, {})
     assert cache.returns(run).shape == (0, 0)
@@ -252,6 +255,7 @@ def test_runs_without_equity_have_no_returns(cache):
 
 
 def test_the_equity_of_runs_is_drawn(cache):
+    dates = pytest.importorskip("matplotlib.dates", reason="pictures are drawn by `matplotlib`")
     one, other = returned(cache, DATA["close"]), returned(cache, 2 * DATA["close"])
     ax = cache.plot_equity([one, other, record(cache, {})])
     drawn = ax.get_lines()[:2]
@@ -259,6 +263,7 @@ def test_the_equity_of_runs_is_drawn(cache):
         expected = (DATA["close"] / DATA["close"].iloc[0]).to_numpy()[1:]
         np.testing.assert_allclose(line.get_ydata(), expected, rtol=1e-5)
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["curve n=0", "curve n=1"]
+    assert isinstance(ax.xaxis.get_major_formatter(), dates.AutoDateFormatter)
     assert cache.plot_equity(one, ax=ax) is ax
 
 

@@ -57,6 +57,20 @@ def test_bars_that_are_labelled_by_their_end_have_seen_no_more():
         by_end(BARS.iloc[:50], {})
 
 
+def test_what_is_recorded_by_hand_has_seen_what_its_code_says():
+    @cached_backtest("by end", label="right")
+    def by_end(data, params):
+        return {"n": len(data)}
+
+    cache = BacktestCache()
+    cache.cache_backtest("by end", {}, BARS.iloc[:50], {"n": 50}, code=by_end)
+    cache.cache_backtest("plain", {}, BARS.iloc[:50], {"n": 50}, code=by_end.__wrapped__)
+    with as_of(HOURS[49]):
+        assert cache.get_cached_backtest("by end", {}, BARS.iloc[:50]).metrics == {"n": 50}
+        with pytest.raises(LookAheadError):
+            cache.get_cached_backtest("plain", {}, BARS.iloc[:50], code=by_end.__wrapped__)
+
+
 def test_a_look_up_of_what_was_recorded_raises_too():
     cache = BacktestCache()
     cache.cache_backtest("by hand", {}, BARS, {"sharpe": 1.0})

@@ -172,12 +172,3 @@ def test_an_equity_curve_is_read_by_other_tools_as_pandas_writes_it(
     read = pd.read_parquet(store.path / "v1/runs" / run / "equity.parquet")
     pd.testing.assert_frame_equal(read, pd.read_parquet(tmp_path / "expected.parquet"))
     assert cache.get_cached_backtest("s", {}, BARS).equity_curve.equals(equity)
-
-
-def test_runs_that_are_not_there_are_left_out_of_a_comparison(store) -> None:
-    cache = BacktestCache(store=store)
-    run = record(cache, 1)
-    with pytest.warns(afml_cache.RankingWarning, match="2 of 4 runs"):
-        compared = cache.compare_runs([run, "0" * 32, run.upper(), "no id"], ["calmar"])
-    assert list(compared.index) == [run, run]
-    assert compared["calmar"].isna().all()

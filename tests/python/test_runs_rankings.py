@@ -268,12 +268,19 @@ def test_a_ranking_by_ids_warns_as_any_other(cache):
         assert len(cache.find_best_parameters("ranked", run_ids=[])) == 0
 
 
-def test_runs_of_different_code_are_told_and_ids_choose(cache, recwarn):
+def test_runs_of_other_code_than_the_last_are_told_and_ids_choose(cache, recwarn):
     old = cache.cache_backtest("ranked", {}, DATA, {"sharpe_ratio": 2.0}, code="1")
+    assert list(cache.find_best_parameters("ranked").index) == [old]
+    assert not recwarn.list
     new = cache.cache_backtest("ranked", {}, DATA, {"sharpe_ratio": 1.0}, code="2")
-    with pytest.warns(RankingWarning, match="of different code, .*; pass run_ids="):
-        assert list(cache.find_best_parameters("ranked").index) == [old, new]
+    for most in (1, 2):
+        with pytest.warns(
+            RankingWarning, match=r"not all of the code that was run last; .*run_ids"
+        ):
+            best = cache.find_best_parameters("ranked", data=DATA, top_n=most)
+        assert list(best.index) == [old, new][:most]
     recwarn.clear()
     assert list(cache.find_best_parameters("ranked", run_ids=[new]).index) == [new]
-    assert list(cache.find_best_parameters("ranked", top_n=1).index) == [old]
+    cache.delete(old)
+    assert list(cache.find_best_parameters("ranked").index) == [new]
     assert not recwarn.list

@@ -112,7 +112,7 @@ def test_a_pruned_run_keeps_its_metrics_and_returns_and_its_place_in_rankings():
     assert not backtest.is_cached(DATA, {"lookback": 5})
     assert not cache.native.folder_of(run).exists()
     for part in ("trades", "equity_curve", "positions", "diagnostics"):
-        with pytest.raises(PrunedError, match=f"its {part.replace('_', ' ')} is gone"):
+        with pytest.raises(PrunedError, match=f"no {part.replace('_', ' ')} any more"):
             getattr(found, part)
     assert repr(found).startswith("PrunedResult(")
 

@@ -7,15 +7,14 @@ import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from afml_cache._native import current_mode
 from afml_cache.exceptions import CacheMissError
 from afml_cache.mlflow.names import legal
 from afml_cache.mlflow.parameters import parameters
 from afml_cache.mlflow.records import internal
 from afml_cache.mlflow.results import number
-from afml_cache.mlflow.runs import now_ms, points
+from afml_cache.mlflow.runs import IS_HIT, now_ms, points
 from afml_cache.mlflow.worker import Job
-from afml_cache.modes import mode
+from afml_cache.modes import looks_up, mode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +50,7 @@ class OpenRun:
 
     def __init__(self, call: Call) -> None:
         self.server = call.server
-        self._created = Job(lambda backend: call.create(backend, {"cache_hit": "false"}))
+        self._created = Job(lambda backend: call.create(backend, {IS_HIT: "false"}))
         self._call = call
         self._lock = threading.Lock()
         self._logging = self._created
@@ -139,8 +138,7 @@ class Values:
 
     def find(self, experiment: str, name: str, depends_on: tuple[Any, ...]) -> Any:
         """Give what is kept, or `None`."""
-        how = current_mode()
-        if how in {"off", "fresh"}:
+        if not looks_up():
             return None
         try:
             with mode("frozen"):
@@ -196,6 +194,15 @@ class ExperimentRun:
     def cache_result(self, name: str, value: Any, depends_on: Any = ()) -> bool:
         """Keep a result by a name within the experiment; says whether it is kept.
 
+        Parameters
+        ----------
+        name : str
+            What `get_cached` finds it by.
+        value : object
+            What is kept: anything that a cached function could return.
+        depends_on : tuple
+            What it is made of, as for `get_cached`.
+
         Raises
         ------
         UncacheableArgumentError
@@ -206,6 +213,15 @@ class ExperimentRun:
     def log_metric(self, name: str, value: float, step: int = 0) -> None:
         """Log a number.
 
+        Parameters
+        ----------
+        name : str
+            Where MLflow does not take it, it is changed.
+        value : float
+            Of Python or NumPy; NaN and infinity count.
+        step : int, default 0
+            Its place among the values of one name.
+
         Raises
         ------
         TypeError
@@ -215,6 +231,12 @@ class ExperimentRun:
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Log numbers by their names.
+
+        Parameters
+        ----------
+        metrics : mapping of str to float
+        step : int, default 0
+            As for `log_metric`.
 
         Raises
         ------

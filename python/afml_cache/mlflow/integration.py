@@ -154,6 +154,11 @@ class MLflowCacheIntegration:
 
         Loading runs code that is stored with the model: load from servers that you trust.
 
+        Parameters
+        ----------
+        run_id : str
+            As `get_best_run` gives it.
+
         Returns
         -------
         object

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from afml_cache._native import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 LONGEST_NAME: Final = 250
 _LEGAL: Final = re.compile(r"[/\w.\- :]+")
@@ -40,10 +43,10 @@ def _is_its_own_path(name: str) -> bool:
     return normal == name and normal != "." and not normal.startswith(("..", "/"))
 
 
-def free(name: str, taken: object, told_by: str) -> str:
+def free(name: str, taken: Container[str], told_by: str) -> str:
     """Give a legal name that is not among those taken, the same for the same `told_by`."""
     found = legal(name)
-    return found if found not in taken else f"{found[:_KEPT]}.{digest(told_by)[:_DIGITS]}"  # type: ignore[operator]
+    return found if found not in taken else f"{found[:_KEPT]}.{digest(told_by)[:_DIGITS]}"
 
 
 def without_credentials(uri: str) -> str:

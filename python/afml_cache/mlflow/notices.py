@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import pathlib
-import sys
 import threading
-import warnings
-from typing import Final
 
-from afml_cache.exceptions import TrackingWarning
+from afml_cache.exceptions import warn
 
 _log = logging.getLogger("afml_cache")
-# This package, and what stands between a `with` statement and it.
-_OURS: Final = (str(pathlib.Path(__file__).parents[1]), contextlib.__file__)
 
 
 class Notices:
@@ -45,7 +38,7 @@ class Notices:
         with self._lock:
             messages, self._waiting = self._waiting, []
         for message in messages:
-            warn(message)
+            warn("TrackingWarning", message)
 
     def log(self) -> None:
         """Log what waits: there is no call any more to warn."""
@@ -53,19 +46,3 @@ class Notices:
             messages, self._waiting = self._waiting, []
         for message in messages:
             _log.warning(message)
-
-
-def warn(message: str) -> None:
-    """Warn with a `TrackingWarning` where the user's code is; log it where warnings are errors."""
-    try:
-        warnings.warn(message, TrackingWarning, stacklevel=_frames_of_ours())
-    except Warning:
-        _log.warning(message)
-
-
-def _frames_of_ours() -> int:
-    """Count the frames of this package above the user's, for `stacklevel` of the caller."""
-    frame, level = sys._getframe(1), 1  # noqa: SLF001 - `skip_file_prefixes` is Python 3.12's
-    while frame.f_code.co_filename.startswith(_OURS) and frame.f_back is not None:
-        frame, level = frame.f_back, level + 1
-    return level

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from afml_cache._native import digest
 from afml_cache._values import attribute
 from afml_cache.mlflow.names import free
-from afml_cache.mlflow.texts import content, inline, plain
+from afml_cache.mlflow.texts import content, inline, key, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -96,7 +96,7 @@ def _parts(value: Any) -> list[tuple[str, Any]] | None:
     if isinstance(value, Mapping):
         if len(value) > _MOST_KEYS:
             return None
-        return [(_key(key), part) for key, part in value.items()]
+        return [(key(name), part) for name, part in value.items()]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return [(field.name, attribute(value, field.name)) for field in dataclasses.fields(value)]
     if isinstance(value, tuple) and hasattr(value, "_fields"):
@@ -104,11 +104,6 @@ def _parts(value: Any) -> list[tuple[str, Any]] | None:
     if isinstance(value, list | tuple) and len(value) <= _MOST_PARTS and inline(value) is None:
         return [(str(place), part) for place, part in enumerate(value)]
     return None
-
-
-def _key(key: Any) -> str:
-    text = plain(key)
-    return content(key) if text is None else text
 
 
 class Argument(NamedTuple):

@@ -6,12 +6,11 @@ import math
 import tempfile
 from typing import TYPE_CHECKING, Any, Final
 
-from afml_cache.exceptions import TrackingError
+from afml_cache.exceptions import TrackingError, warn
 from afml_cache.mlflow.backend import repository
 from afml_cache.mlflow.failures import is_away
 from afml_cache.mlflow.files import MODEL
 from afml_cache.mlflow.names import legal
-from afml_cache.mlflow.notices import warn
 from afml_cache.mlflow.runs import COMPUTED_BY, IS_HIT
 
 if TYPE_CHECKING:
@@ -101,17 +100,14 @@ def compare(server: Server, run_ids: Iterable[str], metrics: Sequence[str] | Non
     runs: dict[str, Any] = server.ask(lambda backend: _known_runs(backend, asked))
     for run_id in asked:
         if run_id not in runs:
-            warn(f"there is no run `{run_id}` on `{server.shown}`, so it is not compared")
+            message = f"there is no run `{run_id}` on `{server.shown}`, so it is not compared"
+            warn("TrackingWarning", message)
     rows = [_row(run, metrics) for run in runs.values()]
-    columns = [
-        "timestamp",
-        *dict.fromkeys(name for row in rows for name in row if name.startswith("param_")),
-        *_metrics(runs, metrics),
-    ]
+    parameters = dict.fromkeys(f"param_{name}" for run in runs.values() for name in run.data.params)
+    numbers = _metrics(runs, metrics)
+    columns = ["timestamp", *parameters, *numbers]
     frame = pd.DataFrame(rows, columns=columns, index=pd.Index(list(runs), name="run_id"))
     frame["timestamp"] = pd.to_datetime(frame["timestamp"], unit="ms", utc=True)
-    numbers = columns[columns.index("timestamp") + 1 :]
-    numbers = [name for name in numbers if not name.startswith("param_")]
     return frame.astype(dict.fromkeys(numbers, "float64"))
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from afml_cache._native import Function
-from afml_cache.bar_ends import make_bars
+from afml_cache.decorators import code_settings, native_settings
 from afml_cache.exceptions import CacheError
 from afml_cache.modes import mode
-from afml_cache.policy import make_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,25 +37,9 @@ class Record(NamedTuple):
 
 def internal(function: Callable[..., Any], store: Store | None) -> Function:
     """Give a function of this package's own whose results are put, and never computed."""
-    options: dict[str, Any] = {
-        **dict.fromkeys(("ignore", "unordered", "files", "ignore_deps", "track_packages"), ()),
-        "track_code": False,
-        "deps": (),
-    }
     name = f"{_MODULE}.{function.__name__}"
-    return Function(
-        function,
-        name,
-        version="1",
-        options=options,
-        raises=True,
-        timing=None,
-        bars=make_bars(),
-        store=store,
-        policy=make_policy({}),
-        key=None,
-        observer=None,
-    )
+    chosen = code_settings(name, {"version": "1", "track_code": False})
+    return Function(function, name, **native_settings(**chosen, raises=True, store=store))
 
 
 class Records:

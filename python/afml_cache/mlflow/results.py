@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from afml_cache._values import attribute
 from afml_cache.mlflow.files import Snapshot
 from afml_cache.mlflow.names import free, legal
-from afml_cache.mlflow.texts import content, plain
+from afml_cache.mlflow.texts import key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,13 +117,13 @@ def _numbers(part: Any, prefix: str = "", depth: int = 0) -> list[tuple[str, flo
     if not isinstance(part, Mapping) or depth > _DEPTH:
         return []
     found: list[tuple[str, float]] = []
-    for key, value in part.items():
-        name = f"{prefix}{_key(key)}"
+    for name, value in part.items():
+        path = f"{prefix}{key(name)}"
         as_number = number(value)
         if as_number is not None:
-            found.append((name, as_number))
+            found.append((path, as_number))
         else:
-            found.extend(_numbers(value, f"{name}.", depth + 1))
+            found.extend(_numbers(value, f"{path}.", depth + 1))
         if len(found) > _MOST_METRICS:
             break
     return found
@@ -133,11 +133,6 @@ def _is_all_numbers(part: Any, depth: int = 0) -> bool:
     if isinstance(part, Mapping) and depth <= _DEPTH:
         return all(_is_all_numbers(value, depth + 1) for value in part.values())
     return depth > 0 and number(part) is not None
-
-
-def _key(key: Any) -> str:
-    text = plain(key)
-    return content(key) if text is None else text
 
 
 def is_estimator(value: Any) -> bool:
@@ -150,5 +145,5 @@ def _estimators(name: str, part: Any, depth: int = 0) -> Iterator[tuple[str, Any
     if is_estimator(part):
         yield name, part
     elif isinstance(part, Mapping) and depth <= _DEPTH:
-        for key, value in part.items():
-            yield from _estimators(f"{name}.{_key(key)}" if name else _key(key), value, depth + 1)
+        for own, value in part.items():
+            yield from _estimators(f"{name}.{key(own)}" if name else key(own), value, depth + 1)

@@ -56,13 +56,10 @@ class Keeping(NamedTuple):
         Where it is kept.
     how : str
         The mode of the call, which may keep nothing.
-    learn : callable
-        Takes a key and the id of a run, for later hits of this process.
     """
 
     records: Records
     how: str
-    learn: Callable[[str, str], None]
 
 
 def now_ms() -> int:
@@ -198,12 +195,21 @@ def log_failed(
     call.server.count("runs")
 
 
-def log_hit(backend: Backend, call: Call, record: Record, keeping: Keeping) -> None:
-    """Log a hit, with the run that computed its result where that is known."""
+def log_hit(
+    backend: Backend,
+    call: Call,
+    record: Record,
+    keeping: Keeping,
+    learn: Callable[[str], None],
+) -> None:
+    """Log a hit, with the run that computed its result where that is known.
+
+    `learn` is told the id of that run where it has to be looked for.
+    """
     run_id = record.run_id
     if run_id is None and call.key is not None:
         run_id = _computed_by(backend, call, call.key, record, keeping)
-        keeping.learn(call.key, run_id)
+        learn(run_id)
     tags = {IS_HIT: "true", **_not_finite(record.metrics)}
     if run_id:
         tags[COMPUTED_BY] = run_id

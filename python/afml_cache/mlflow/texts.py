@@ -33,6 +33,12 @@ def plain(value: Any) -> str | None:
         return None
 
 
+def key(value: Any) -> str:
+    """Give a key of a mapping as text: a scalar as it is, another one by its content."""
+    text = plain(value)
+    return content(value) if text is None else text
+
+
 def _plain(value: Any) -> str | None:
     if isinstance(value, enum.Enum):
         return f"{type(value).__name__}.{value.name}"

@@ -7,10 +7,10 @@ import inspect
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from afml_cache._native import current_mode
+from afml_cache.exceptions import warn
 from afml_cache.mlflow import integration as integrations
 from afml_cache.mlflow.experiment import current_run, parent_run
 from afml_cache.mlflow.failures import in_words
-from afml_cache.mlflow.notices import warn
 from afml_cache.mlflow.parameters import Argument, bound, parameters
 from afml_cache.mlflow.records import Record, Records
 from afml_cache.mlflow.results import examine
@@ -151,7 +151,7 @@ class Tracker:
             call, described, how = begun
             call.key, call.ended = key, now_ms()
             findings = examine(value, files=True, rest=self._options.log_artifacts)
-            keeping = Keeping(self._records, how, functools.partial(self._learn, ""))
+            keeping = Keeping(self._records, how)
             if key is not None:
                 self._known.pop((key, call.server.place_of(call.experiment)), None)
             size = 0 if findings.snapshot is None else findings.snapshot.size
@@ -209,15 +209,17 @@ class Tracker:
         if repr(record.metrics) != repr(metrics):
             # Another result than the one that was logged: one that was put, say.
             record = record._replace(run_id="", metrics=metrics)
-        keeping = Keeping(self._records, current_mode(), functools.partial(self._learn, place))
-        record = self._as_called(record, args, kwargs)
-        server.put(Job(lambda backend: log_hit(backend, call, record, keeping)), can_wait=True)
+        keeping = Keeping(self._records, current_mode())
+        learn = functools.partial(self._learn, (key, place))
+        called = self._as_called(record, args, kwargs)
+        job = Job(lambda backend: log_hit(backend, call, called, keeping, learn))
+        server.put(job, can_wait=True)
 
-    def _learn(self, place: str, key: str, run_id: str) -> None:
+    def _learn(self, key: tuple[str, str], run_id: str) -> None:
         """Remember which run computed a result; the empty text says that nobody knows."""
-        record = self._known.get((key, place))
+        record = self._known.get(key)
         if record is not None:
-            self._known[key, place] = record._replace(run_id=run_id)
+            self._known[key] = record._replace(run_id=run_id)
 
     def _remember(self, key: tuple[str, str], record: Record) -> None:
         if len(self._known) >= _REMEMBERED:
@@ -256,8 +258,9 @@ class Tracker:
         if not self._troubled:
             self._troubled = True
             warn(
+                "TrackingWarning",
                 f"`{self._name}` could not be tracked ({in_words(error)}); its results are cached "
-                "as ever"
+                "as ever",
             )
 
 

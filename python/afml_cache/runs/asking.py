@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheConfigError, warn
 from afml_cache.runs import rankings
-from afml_cache.runs.canonical import data_digest, plain
-from afml_cache.runs.families import Figures, Standing, family_of, standing_of
+from afml_cache.runs.canonical import data_digest, whole_number
+from afml_cache.runs.families import Figures, family_of, standing_of
 from afml_cache.runs.index import find_all, ids_of
 from afml_cache.runs.view import View
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from afml_cache._native import Run
-    from afml_cache.runs.families import Family
 
 
 class Asking(View):
@@ -98,14 +97,14 @@ class Asking(View):
         -----
         RankingWarning
             Runs are left out, or nothing is ranked; those that are ranked saw different data, or
-            those that are given are of different code.
+            the best are not all of the code of the run that was recorded last.
         """
-        top_n = plain(top_n)
-        if isinstance(top_n, bool) or not isinstance(top_n, int) or top_n < 1:
+        most = whole_number(top_n, least=1)
+        if most is None:
             message = f"`top_n` is how many runs to give, not {top_n!r}"
             raise CacheConfigError(message)
         content = None if data is None else data_digest(data)
-        asked = strategy_name, metric, maximize, top_n, content
+        asked = strategy_name, metric, maximize, most, content
         best, unranked, differ = (
             self.native.best(*asked) if run_ids is None else self._best_of(run_ids, *asked)
         )
@@ -119,8 +118,8 @@ class Asking(View):
         if differ and best:
             message = f"the {runs} that are ranked saw different data, and may not be compared"
             warn("RankingWarning", f"{message}; pass data= to rank those on one")
-        if run_ids is None and len({run.code for run in best}) > 1:
-            message = f"the best {runs} are of different code, and the code now may give others"
+        if run_ids is None and self._is_of_other_code(best, content):
+            message = f"the best {runs} are not all of the code that was run last"
             warn("RankingWarning", f"{message}; pass run_ids= to rank the runs that you mean")
         return rankings.comes_from(self._ranked(best, metric), self.store)
 
@@ -158,6 +157,13 @@ class Asking(View):
         unranked = sum(metric in dict(run.metrics) for run in asked) - len(ranked)
         return ranked[:most], unranked, len({run.data for run in ranked}) > 1
 
+    def _is_of_other_code(self, best: list[Run], data: str | None) -> bool:
+        """Whether one of the best is not of the code of the run that was recorded last."""
+        if not best:
+            return False
+        last = self.native.select(strategy=best[0].strategy, data=data, most=1)
+        return {run.code for run in best} != {run.code for run in last}
+
     def _ranked(self, best: list[Run], metric: str) -> Any:
         figures = self._figures(best)
         rows = [
@@ -167,16 +173,9 @@ class Asking(View):
         return rankings.frame_of(rows, (metric,), behind=Figures._fields)
 
     def _figures(self, runs: list[Run]) -> list[Figures]:
-        standings: dict[Family, Standing | None] = {}
-        figures = []
-        for run in runs:
-            family = family_of(run)
-            if family not in standings:
-                standings[family] = standing_of(self.native, family)
-            standing = standings[family]
-            assert standing is not None  # noqa: S101 - a run has a family
-            figures.append(standing.of(run))
-        return figures
+        families = [family_of(run) for run in runs]
+        standings = {family: standing_of(self.native, family) for family in set(families)}
+        return [standings[family].of(run) for family, run in zip(families, runs, strict=True)]
 
     def runs(
         self,
@@ -224,12 +223,13 @@ class Asking(View):
             return rankings.polars_frame_of(rows)
         return rankings.comes_from(rankings.frame_of(rows, behind=rankings.STATE), self.store)
 
-    def leaderboard(
-        self,
-        metric: str = "sharpe_ratio",
-        maximize: bool = True,
-    ) -> Any:
+    def leaderboard(self, metric: str = "sharpe_ratio", maximize: bool = True) -> Any:
         """Give the best run of each strategy, best first.
+
+        Parameters
+        ----------
+        metric, maximize
+            As for `find_best_parameters`; strategies without such a run are left out.
 
         Returns
         -------

@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheConfigError, CacheCorruptError
-from afml_cache.look_ahead import note_seen, refuse_future, seen_until
+from afml_cache.look_ahead import note_seen, refuse_future
 from afml_cache.modes import looks_up, writes
 from afml_cache.runs import lookup, parquet, rankings, retention
 from afml_cache.runs.answers import LEFT_OUT, Parts, with_trades
 from afml_cache.runs.asking import Asking
+from afml_cache.runs.canonical import typed
 from afml_cache.runs.curves import checked_kind
-from afml_cache.runs.index import find, found, note_latest
+from afml_cache.runs.index import found, note_latest
 from afml_cache.runs.keeping import Keeping
 from afml_cache.runs.looking import Looking
 from afml_cache.runs.passing import Passing
-from afml_cache.runs.reading import metadata_of, payload_of, result_of, tell_once
+from afml_cache.runs.reading import payload_of, result_of, tell_once
 from afml_cache.runs.recording import About, Recording
 from afml_cache.runs.result import raise_pruned
 from afml_cache.runs.splitting import Splitting
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from afml_cache._native import Store
-    from afml_cache.runs.result import BacktestMetadata, BacktestResult
+    from afml_cache.runs.result import BacktestResult
 
 __all__ = ["BacktestCache", "get_backtest_cache"]
 
@@ -142,20 +143,20 @@ class BacktestCache(Asking, Looking, Keeping, Passing, Splitting):
             message = f"`metrics` is a mapping of names to numbers, not {type(metrics).__name__}"
             raise CacheConfigError(message)
         parameters = _checked(parameters)
-        identity, told = lookup.with_code(strategy_name, code, parameters, data)
+        identity, told, bars = lookup.with_code(strategy_name, code, parameters, data)
         parts = Parts(metrics, trades, equity_curve, positions, diagnostics)
         kind = checked_kind(equity_kind)
         about = About(dataset, purpose, kind, notes, tags or {}, costs or {}, splits)
         recording = Recording(
             identity,
             strategy_name,
-            parameters,
+            typed(parameters),
             data,
             parts,
             told,
             about,
             seconds=seconds,
-            seen_ns=seen_until([data]),
+            seen_ns=bars.seen_until([data]),
         )
         if writes():
             self.record(recording)
@@ -231,29 +232,14 @@ class BacktestCache(Asking, Looking, Keeping, Passing, Splitting):
                 "that they were recorded with) to say which is meant",
             )
 
-    def get_run_metadata(self, run_id: str) -> BacktestMetadata | None:
-        """Give what is known of a run beside what it returned; `None` where there is none."""
-        run = find(self.native, run_id)
-        return None if run is None else metadata_of(self.native, run)
-
-    def get_cached_trades(self, run_id: str) -> Any:
-        """Give the trades of a run; `None` where it has none, or there is no such run.
-
-        Raises
-        ------
-        PrunedError
-            They were pruned.
-        """
-        run = find(self.native, run_id)
-        if run is None:
-            return None
-        if run.state == "pruned":
-            raise_pruned(run_id, "trades")
-        payload = payload_of(self.native, run_id)
-        return None if payload is None else payload.get("trades")
-
     def cache_trades(self, run_id: str, trades: Any) -> Path | None:
         """Give a run its trades, in the place of those that it has.
+
+        Parameters
+        ----------
+        run_id : str
+        trades : DataFrame or None
+            Hits of `cached_backtest` have them from now on, too, where the answer has a place.
 
         Returns
         -------

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheError, CacheMissError, UncacheableArgumentError
 from afml_cache.look_ahead import note_seen, refuse_future, simulation, watched
-from afml_cache.runs import answers, flights, lookup
+from afml_cache.runs import answers, flights
 from afml_cache.runs.index import note_latest
 from afml_cache.runs.reading import payload_of, tell_once
 from afml_cache.runs.recording import Recording
 from afml_cache.runs.shown import as_json, as_text
 
 if TYPE_CHECKING:
+    import inspect
+    from collections.abc import Iterator
+
     from afml_cache.runs.decorator import CachedBacktest
     from afml_cache.runs.identity import Call, Identity
 
@@ -60,29 +63,35 @@ class Task:
         """Give the answer."""
         identity = self._identified()
         if identity is None:
-            args, kwargs = self._given
-            return self._strategy.function(*args, **kwargs)
+            return self._past_the_cache()
         found = self._looked_up(identity)
         if found is None and self._mode == "normal":
             found = flights.awaited(self._waiting(identity))
         if isinstance(found, Hit):
             return self._given_back(found, identity)
         with found or flights.Turn(identity.run):
-            return self._kept(self._computed(identity), identity)
+            with self._computing(identity) as bound:
+                answer = self._strategy.function(*bound.args, **bound.kwargs)
+            return self._kept(answer, identity)
 
     async def awaited(self) -> Any:
         """Give the answer of a coroutine function."""
         identity = self._identified()
         if identity is None:
-            args, kwargs = self._given
-            return await self._strategy.function(*args, **kwargs)
+            return await self._past_the_cache()
         found = self._looked_up(identity)
         if found is None and self._mode == "normal":
             found = await flights.aawaited(self._waiting(identity))
         if isinstance(found, Hit):
             return self._given_back(found, identity)
         with found or flights.Turn(identity.run):
-            return self._kept(await self._acomputed(identity), identity)
+            with self._computing(identity) as bound:
+                answer = await self._strategy.function(*bound.args, **bound.kwargs)
+            return self._kept(answer, identity)
+
+    def _past_the_cache(self) -> Any:
+        args, kwargs = self._given
+        return self._strategy.function(*args, **kwargs)
 
     def _identified(self) -> Identity | None:
         """Tell which run it is; `None` where it goes past the cache."""
@@ -125,8 +134,8 @@ class Task:
             return None
         found = self._found(identity)
         if found is None and self._mode == "frozen":
-            msg = f"there is no run {identity.run}, or it was pruned, or lacks its trades"
-            raise self._missing(msg)
+            reason = f"there is no run {identity.run}, or it was pruned, or lacks its trades"
+            raise self._missing(reason)
         return found
 
     def _missing(self, reason: str) -> CacheMissError:
@@ -153,31 +162,19 @@ class Task:
         self._note(identity.run)
         return hit.answer if self._backtest.save_trades else answers.without_trades(hit.answer)
 
-    def _computed(self, identity: Identity) -> Any:
-        bound = self._known.bound
+    @contextlib.contextmanager
+    def _computing(self, identity: Identity) -> Iterator[inspect.BoundArguments]:
+        """Watch and time what computes the answer of these arguments."""
         self._tell_files()
         start = time.perf_counter()
         try:
             with self._seen:
-                answer = self._strategy.function(*bound.args, **bound.kwargs)
+                yield self._known.bound
         except Exception as error:
             self._failed(error, identity)
             raise
-        self._took(time.perf_counter() - start)
-        return answer
-
-    async def _acomputed(self, identity: Identity) -> Any:
-        bound = self._known.bound
-        self._tell_files()
-        start = time.perf_counter()
-        try:
-            with self._seen:
-                answer = await self._strategy.function(*bound.args, **bound.kwargs)
-        except Exception as error:
-            self._failed(error, identity)
-            raise
-        self._took(time.perf_counter() - start)
-        return answer
+        self._seconds = time.perf_counter() - start
+        self._backtest.counts.add(misses=1, seconds_computed=self._seconds)
 
     @property
     def _known(self) -> Call:
@@ -193,10 +190,6 @@ class Task:
                 f"and the name alone counts: an edit of the file would not be seen; name it "
                 f'in files=("{name}",), or filter this warning if the file is not read',
             )
-
-    def _took(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._backtest.counts.add(misses=1, seconds_computed=seconds)
 
     def _kept(self, answer: Any, identity: Identity) -> Any:
         """Record what was computed; whatever fails there costs a warning."""
@@ -228,7 +221,8 @@ class Task:
     def _record(self, answer: Any, identity: Identity, seen: int | None) -> None:
         backtest, call = self._backtest, self._known
         parts = answers.taken_apart(answer)
-        if self._strategy.identity(call) != identity:
+        found, code = self._strategy.described(call)
+        if found != identity:
             message = "it changed its own arguments, or its code was changed while it ran"
             raise CacheError(message)
         recording = Recording(
@@ -237,12 +231,11 @@ class Task:
             call.parameters,
             call.data,
             parts,
-            lookup.code_of(self._strategy, call),
+            code,
             backtest.about,
             seconds=self._seconds,
             seen_ns=seen,
             answer=answer,
-            has_answer=True,
             trades_left_out=self._leaves_out,
         )
         backtest.cache.record(recording)

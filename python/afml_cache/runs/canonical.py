@@ -68,6 +68,13 @@ def plain(value: Any) -> Any:
     return value.item()
 
 
+def whole_number(value: Any, *, least: int) -> int | None:
+    """Give a whole number of Python or NumPy from `least` on; `None` for anything else."""
+    value = plain(value)
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_whole and value >= least else None
+
+
 def typed(parameters: Mapping[Any, Any]) -> dict[Any, Any]:
     """Give parameters as they are kept: in their order, NumPy scalars as their Python equals."""
     return {plain(name): _kept(value) for name, value in parameters.items()}

@@ -6,12 +6,12 @@ import sys
 from typing import Any, Final, NamedTuple
 
 from afml_cache.exceptions import CacheConfigError
+from afml_cache.timed_values import DAY, polars_times
 
 Returns = tuple[int, list[int], list[float], str]
 """Sessions to a bin, bins, the return of each, and what the equity was, as the core keeps them."""
 
 KINDS: Final = ("price", "pnl", "returns")
-_DAY: Final = 86_400 * 10**9
 _EQUITY: Final = "equity"
 
 
@@ -147,7 +147,7 @@ def times_of(value: Any) -> Times | None:
         if pandas is not None and isinstance(value, pandas.DataFrame | pandas.Series):
             return _of_index(value.index, pandas)
         if polars is not None and isinstance(value, polars.DataFrame):
-            return _of_columns(value, polars)
+            return _of_polars(value, polars)
     except (ValueError, OverflowError):  # before 1677 or after 2262
         return None
     return None
@@ -160,12 +160,11 @@ def _of_index(index: Any, pandas: Any) -> Times | None:
         return None
     index = index.as_unit("ns")
     local = index if index.tz is None else index.tz_localize(None)
-    return Times(index.asi8, local.asi8 // _DAY)
+    return Times(index.asi8, local.asi8 // DAY)
 
 
-def _of_columns(frame: Any, polars: Any) -> Times | None:
-    kinds = (polars.Datetime, polars.Date)
-    column = next((one for one in frame.get_columns() if isinstance(one.dtype, kinds)), None)
+def _of_polars(frame: Any, polars: Any) -> Times | None:
+    column = polars_times(frame)
     if column is None or column.null_count():
         return None
     local = column
@@ -173,7 +172,7 @@ def _of_columns(frame: Any, polars: Any) -> Times | None:
         local = column.dt.replace_time_zone(None)
         column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     instants, days = (_nanoseconds(one, polars) for one in (column, local))
-    return Times(instants, days // _DAY)
+    return Times(instants, days // DAY)
 
 
 def _nanoseconds(column: Any, polars: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.modes import writes
@@ -128,10 +128,23 @@ def _independent(correlation: float | None, trials: int) -> float:
     return shared + (1.0 - shared) * trials
 
 
-def standing_of(runs: Runs, family: Family) -> Standing | None:
-    """Give the figures of a family; `None` where nothing was tried in it."""
+def standing_of(runs: Runs, family: Family) -> Standing:
+    """Give the figures of a family.
+
+    Raises
+    ------
+    CacheConfigError
+        Nothing was tried in it.
+    """
     known = runs.standing(*family)
-    return None if known is None else Standing(known)
+    if known is None:
+        _refuse(family.strategy)
+    return Standing(known)
+
+
+def _refuse(strategy: str) -> NoReturn:
+    message = f"nothing was tried of a strategy {strategy!r}"
+    raise CacheConfigError(message)
 
 
 def family_of(run: Run) -> Family:
@@ -198,12 +211,12 @@ class Ledger:
         shown = ", ".join(
             f"dataset={family.dataset!r}, purpose={family.purpose!r}" for family in found or all_of
         )
+        if not all_of:
+            _refuse(strategy)
         if found:
             message = f"the strategy {strategy!r} has several families; say which: {shown}"
-        elif all_of:
-            message = f"the strategy {strategy!r} has no such family; it has {shown}"
         else:
-            message = f"nothing was tried of a strategy {strategy!r}"
+            message = f"the strategy {strategy!r} has no such family; it has {shown}"
         raise CacheConfigError(message)
 
     def overfitting(
@@ -227,9 +240,6 @@ class Ledger:
         """
         family = self.family(strategy, dataset, purpose)
         standing = standing_of(self._runs, family)
-        if standing is None:
-            message = f"nothing was tried of a strategy {strategy!r}"
-            raise CacheConfigError(message)
         known = standing.known_overfitting()
         if known is not None:
             return known

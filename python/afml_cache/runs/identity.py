@@ -5,20 +5,23 @@ from __future__ import annotations
 import datetime as dt
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache._native import Function, digest
-from afml_cache.bar_ends import Bars, make_bars
+from afml_cache.decorators import code_settings, native_settings
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.files import file_key, names_a_file
-from afml_cache.policy import make_policy
 from afml_cache.runs import rankings
 from afml_cache.runs.canonical import canonical, data_digest, typed
 from afml_cache.runs.datasets import is_data
+from afml_cache.runs.provenance import folder_of
+
+if TYPE_CHECKING:
+    from afml_cache.bar_ends import Bars
 
 Part = tuple[str, str, str]
 
@@ -70,6 +73,17 @@ def trial_of(strategy: str, code: str | None, parameters: Any) -> str:
 def code_of_text(code: str | None) -> str | None:
     """Digest code that is told in words."""
     return None if code is None else digest(("code in words", code))
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The code of a run: its digest, its parts, those of other arguments, packages and a folder."""
+
+    digest: str | None = None
+    parts: list[Part] = field(default_factory=list)
+    others: list[Part] = field(default_factory=list)
+    packages: dict[str, str] = field(default_factory=dict)
+    folder: str | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +141,7 @@ class Strategy:
     data, params : str or iterable of str, optional
         Names of the parameters that are the data, and of the one that has the parameters.
     settings : dict, optional
-        Options of code, as the native function takes them.
+        Options of code, as `code_settings` gives them.
     """
 
     def __init__(
@@ -144,8 +158,8 @@ class Strategy:
         self.signature = inspect.signature(function, follow_wrapped=False)
         self._data = self._named("data", (data,) if isinstance(data, str) else data)
         self._params = next(iter(self._named("params", params and (params,)) or ()), None)
-        self._settings = settings or {}
-        self.bars: Bars = self._settings.get("bars") or make_bars()
+        self._settings = settings or code_settings("cached_backtest", {})
+        self.bars: Bars = self._settings["bars"]
         self._keys: dict[tuple[str, ...], Function] = {}
 
     def _named(self, option: str, names: Any) -> tuple[str, ...] | None:
@@ -241,6 +255,9 @@ class Strategy:
         """
         bound = self._canonical(call)
         trial = self._key(call.data_names).cache_key(*bound.args, **bound.kwargs)
+        return self._identified(trial, call)
+
+    def _identified(self, trial: str, call: Call) -> Identity:
         return identify(self.name, trial, call.parameters, call.content(self._named_in("files")))
 
     def undeclared(self, arguments: Mapping[str, Any]) -> list[str]:
@@ -252,10 +269,17 @@ class Strategy:
     def _named_in(self, option: str) -> tuple[str, ...]:
         return tuple(self._settings.get("options", {}).get(option, ()))
 
-    def parts(self, call: Call) -> tuple[str, list[Part], list[Part], dict[str, str]]:
-        """Give the digest of the code, its parts, those of other arguments, and packages."""
+    def described(self, call: Call) -> tuple[Identity, Code]:
+        """Tell which run a call is, and the code of it.
+
+        Raises
+        ------
+        UncacheableArgumentError
+            Something in it can't be keyed.
+        """
         bound = self._canonical(call)
-        _, parts = self._key(call.data_names).key_parts(*bound.args, **bound.kwargs)
+        trial, parts = self._key(call.data_names).key_parts(*bound.args, **bound.kwargs)
+        identity = self._identified(trial, call)
         code = [part for part in parts if not part[0].startswith((_ARGUMENT, _INSTALLED))]
         named = f"{_ARGUMENT}{call.parameters_name}`"
         others = [part for part in parts if part[0].startswith(_ARGUMENT) and part[0] != named]
@@ -264,7 +288,8 @@ class Strategy:
             for label, _, text in parts
             if label.startswith(_INSTALLED)
         }
-        return digest([part[:2] for part in code]), code, others, packages
+        content = digest([part[:2] for part in code])
+        return identity, Code(content, code, others, packages, folder_of(self.function))
 
     def _canonical(self, call: Call) -> inspect.BoundArguments:
         bound, name = call.bound, call.parameters_name
@@ -280,21 +305,10 @@ class Strategy:
         """Give what keys all but the data; the strategy's name is the function's there."""
         key = self._keys.get(data)
         if key is None:
-            options = {**self._settings.get("options", {})}
-            options["ignore"] = (*options.get("ignore", ()), *data)
-            key = self._keys[data] = Function(
-                self.function,
-                f"backtest {self.name}",
-                version=self._settings.get("version", ""),
-                options=options,
-                raises=True,
-                timing=None,
-                bars=self.bars,
-                store=None,
-                policy=make_policy({}),
-                key=None,
-                observer=None,
-            )
+            options = self._settings["options"]
+            options = {**options, "ignore": (*options["ignore"], *data)}
+            settings = native_settings(**{**self._settings, "options": options}, raises=True)
+            key = self._keys[data] = Function(self.function, f"backtest {self.name}", **settings)
         return key
 
 

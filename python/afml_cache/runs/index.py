@@ -38,7 +38,7 @@ def found(runs: Runs, run_id: Any) -> Run:
     RunNotFoundError
         There is none of that id.
     """
-    run = runs.find(run_id) if is_id(run_id) else None
+    run = find(runs, run_id)
     if run is None:
         message = (
             f"there is no run {run_id!r} in `{runs.folder}`; a run's id has 32 hexadecimal digits, "

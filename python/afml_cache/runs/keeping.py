@@ -11,8 +11,8 @@ from afml_cache.runs import retention
 from afml_cache.runs.canonical import plain
 from afml_cache.runs.index import found
 from afml_cache.runs.view import View
+from afml_cache.timed_values import DAY
 
-_DAY = 86_400 * 10**9
 _USUAL = 30
 
 
@@ -152,4 +152,4 @@ def _limit(days: float | None, before: Any) -> int:
     if isinstance(days, bool) or not isinstance(days, int | float) or not days >= 0:
         message = f"`days` is a number that is not negative, not {days!r}"
         raise CacheConfigError(message)
-    return time.time_ns() - round(days * _DAY)
+    return time.time_ns() - round(days * DAY)

@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.instants import as_datetime
+from afml_cache.runs.families import standing_of
 from afml_cache.runs.reading import timestamp
 
 if TYPE_CHECKING:
@@ -20,8 +21,7 @@ def trials_frame(runs: Runs, family: Family) -> Any:
     """List trials, looks at tests and failures of a family."""
     import pandas as pd
 
-    known = runs.standing(*family)
-    number = -1 if known is None else known["number"]
+    number = standing_of(runs, family).number
     rows = [_row(run, "trial") for run in runs.trials(number)]
     rows += [
         _row(run, "test")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from afml_cache.bar_ends import Bars
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.runs.identity import (
     Call,
+    Code,
     Identity,
     Strategy,
     code_of_text,
     identify,
     trial_of,
 )
-from afml_cache.runs.provenance import folder_of, working_folder
-from afml_cache.runs.recording import Code
+from afml_cache.runs.provenance import working_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +29,8 @@ def register(strategy: Strategy) -> None:
     _registered[strategy.name] = strategy
 
 
-def with_code(name: str, code: Any, parameters: Any, data: Any) -> tuple[Identity, Code]:
-    """Tell the run of parameters and data, and the code that computed it.
+def with_code(name: str, code: Any, parameters: Any, data: Any) -> tuple[Identity, Code, Bars]:
+    """Tell the run of parameters and data, its code, and how that says that bars are labelled.
 
     Parameters
     ----------
@@ -45,16 +46,10 @@ def with_code(name: str, code: Any, parameters: Any, data: Any) -> tuple[Identit
     """
     if code is None or isinstance(code, str):
         identity = identify(name, trial_of(name, code, parameters), parameters, data)
-        return identity, Code(code_of_text(code), folder=working_folder())
+        return identity, Code(code_of_text(code), folder=working_folder()), Bars()
     strategy = _strategy_of(name, code)
     call = _call(strategy, parameters, data)
-    return strategy.identity(call), code_of(strategy, call)
-
-
-def code_of(strategy: Strategy, call: Call) -> Code:
-    """Give the code of a call."""
-    digest, parts, others, packages = strategy.parts(call)
-    return Code(digest, parts, others, packages, folder_of(strategy.function))
+    return *strategy.described(call), strategy.bars
 
 
 def candidates(name: str, code: Any, parameters: Any, data: Any) -> Iterator[Identity]:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from afml_cache.runs import parquet
 from afml_cache.runs.answers import Parts
-from afml_cache.runs.identity import Identity, trial_of
+from afml_cache.runs.identity import Code, Identity, trial_of
 from afml_cache.runs.index import find, found
 from afml_cache.runs.old_index import entries_of
 from afml_cache.runs.reading import about_of, metadata_of, payload_of
-from afml_cache.runs.recording import About, Code, Recording
+from afml_cache.runs.recording import About, Recording
 from afml_cache.runs.shown import as_json
 from afml_cache.runs.view import View
 

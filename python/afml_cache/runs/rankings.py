@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache._native import Runs, Store
 from afml_cache.exceptions import CacheConfigError, CacheError
-from afml_cache.instants import as_datetime
 from afml_cache.runs.index import find, is_id
-from afml_cache.runs.reading import about_of, parameters_of, timestamp
+from afml_cache.runs.reading import parameters_in_words, parameters_of, range_of, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,16 +40,16 @@ _sources: dict[str, Runs] = {}
 
 def row_of(run: Run, metrics: list[str] | None = None) -> dict[str, Any]:
     """Give a run as a row: its id, what it is of, its parameters, and these metrics or all."""
-    start, end = run.time_range or (None, None)
-    parameters = about_of(run).get("parameters", {})
+    start, end = range_of(run)
+    parameters = parameters_in_words(run)
     return {
         **{name: value for name, value in run.metrics if metrics is None or name in metrics},
         **{f"{_PARAMETER}{name}": value for name, value in parameters.items()},
         _ID: run.run,
         "strategy": run.strategy,
         "timestamp": timestamp(run),
-        "start_date": None if start is None else as_datetime(start),
-        "end_date": None if end is None else as_datetime(end),
+        "start_date": start,
+        "end_date": end,
     }
 
 
@@ -67,10 +66,7 @@ def state_of(run: Run) -> dict[str, Any]:
     }
 
 
-def is_wanted(
-    row: Mapping[str, Any],
-    where: Any,
-) -> bool:
+def is_wanted(row: Mapping[str, Any], where: Any) -> bool:
     """Whether a row has these values, or a function says so.
 
     Raises
@@ -105,7 +101,7 @@ def ranked(runs: list[Run], metric: str, maximize: bool) -> list[Run]:
 
 def parameters_shown(run: Run) -> str:
     """Give the parameters of a run in a few words."""
-    parameters = about_of(run).get("parameters", {})
+    parameters = parameters_in_words(run)
     return ", ".join(f"{name}={value}" for name, value in parameters.items())
 
 
@@ -152,9 +148,7 @@ def _polars_column(name: str, values: list[Any], pl: Any) -> Any:
     return pl.Series(name, texts, dtype=pl.String)
 
 
-def _names(
-    rows: list[dict[str, Any]], columns: Iterable[str], behind: Iterable[str] = ()
-) -> list[str]:
+def _names(rows: list[dict[str, Any]], columns: Iterable[str], behind: Iterable[str]) -> list[str]:
     """Order the columns: what a run is, its parameters, those that are asked for, all others."""
     found = dict.fromkeys(chain.from_iterable(rows))
     parameters = [name for name in found if name.startswith(_PARAMETER)]

@@ -70,6 +70,20 @@ def about_of(run: Run) -> dict[str, Any]:
     return about
 
 
+def parameters_in_words(run: Run) -> dict[str, Any]:
+    """Give the parameters of a run, as far as JSON has them."""
+    parameters: dict[str, Any] = about_of(run).get("parameters", {})
+    return parameters
+
+
+def range_of(run: Run) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """Give the first and the last instant of a run's data, in UTC."""
+    if run.time_range is None:
+        return None, None
+    first, last = run.time_range
+    return as_datetime(first), as_datetime(last)
+
+
 def timestamp(run: Run) -> dt.datetime:
     """Give when a run was computed first, in UTC."""
     return as_datetime(run.at_ns)
@@ -85,20 +99,20 @@ def parameters_of(runs: Runs, run: Run, payload: dict[str, Any] | None = None) -
     held = payload if payload is not None else payload_of(runs, run.run)
     if held is not None and isinstance(held.get("parameters"), dict):
         return dict(held["parameters"])
-    return dict(about_of(run).get("parameters", {}))
+    return parameters_in_words(run)
 
 
 def metadata_of(runs: Runs, run: Run, payload: dict[str, Any] | None = None) -> BacktestMetadata:
     """Give what is known of a run beside what it returned."""
     about = about_of(run)
-    start, end = run.time_range or (None, None)
+    start, end = range_of(run)
     commit, dirty = about.get("git", (None, None))
     return BacktestMetadata(
         strategy_name=run.strategy,
         parameters=parameters_of(runs, run, payload),
         data_hash=run.data,
-        start_date=None if start is None else as_datetime(start),
-        end_date=None if end is None else as_datetime(end),
+        start_date=start,
+        end_date=end,
         timestamp=timestamp(run),
         run_id=run.run,
         splits=about.get("splits"),

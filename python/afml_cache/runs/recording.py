@@ -9,30 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from afml_cache.runs import parquet, provenance
 from afml_cache.runs.answers import LEFT_OUT
-from afml_cache.runs.canonical import typed
 from afml_cache.runs.curves import curve_of
 from afml_cache.runs.datasets import dataset_of
 from afml_cache.runs.fold import was_looked_at
 from afml_cache.runs.shown import as_json, as_text, metric
-from afml_cache.time_ranges import spans_of
+from afml_cache.time_ranges import whole_span
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from afml_cache._native import Runs
     from afml_cache.runs.answers import Parts
-    from afml_cache.runs.identity import Identity, Part
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """The code of a run: its digest, its parts, those of other arguments, packages and a folder."""
-
-    digest: str | None = None
-    parts: list[Part] = field(default_factory=list)
-    others: list[Part] = field(default_factory=list)
-    packages: dict[str, str] = field(default_factory=dict)
-    folder: str | None = None
+    from afml_cache.runs.identity import Code, Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +50,29 @@ class About:
 
 @dataclass(frozen=True)
 class Recording:
-    """A run that is to be recorded."""
+    """A run that is to be recorded.
+
+    Attributes
+    ----------
+    identity, strategy, data, parts, code, about
+        What it is, what it is of, what it came to, and what the user says of it.
+    parameters : dict
+        As `typed` gives them.
+    seconds : float
+        How long it took.
+    seen_ns : int or None
+        The last instant that its inputs have seen, in nanoseconds UTC.
+    answer : object
+        What the backtest returned; `None` for a run that is recorded by hand.
+    trades_left_out : bool
+        Whether it returned trades that are not kept.
+    at_ns : int or None
+        When it was computed, in nanoseconds UTC; `None` for now.
+    """
 
     identity: Identity
     strategy: str
-    parameters: Mapping[Any, Any]
+    parameters: dict[Any, Any]
     data: Any
     parts: Parts
     code: Code
@@ -76,7 +80,6 @@ class Recording:
     seconds: float = 0.0
     seen_ns: int | None = None
     answer: Any = None
-    has_answer: bool = False
     trades_left_out: bool = False
     at_ns: int | None = None
 
@@ -89,43 +92,46 @@ class Recording:
             It can't be written, or what it holds can't be stored.
         """
         curve, step, reason = curve_of(self.parts.equity_curve, self.data, self.about.equity_kind)
-        spans = list(spans_of(self.data))
         files, unwritten = parquet.written(self.parts._asdict())
         if self.code.digest is not None and self.code.parts:
             runs.note_code(self.code.digest, json.dumps(self.code.parts))
-        dataset, purpose = self.about.family(self.data)
         given = {
+            **self._told(),
+            "is_test": was_looked_at(self.identity.data) or runs.is_test(self.identity.data),
+            "step_ns": step,
+            "reason": reason,
+            "about": json.dumps(self._shown(unwritten)),
+        }
+        runs.record(given, curve, self._payload(), files)
+
+    def _told(self) -> dict[str, Any]:
+        """Give what is known of it before anything is written."""
+        dataset, purpose = self.about.family(self.data)
+        return {
             "run": self.identity.run,
             "strategy": self.strategy,
             "dataset": dataset,
             "purpose": purpose,
-            "is_test": was_looked_at(self.identity.data) or runs.is_test(self.identity.data),
             "trial": self.identity.trial,
             "code": self.code.digest,
             "parameters": self.identity.parameters,
             "data": self.identity.data,
             "at_ns": time.time_ns() if self.at_ns is None else self.at_ns,
             "seconds": self.seconds,
-            "time_range": (min(one.first for one in spans), max(one.last for one in spans))
-            if spans
-            else None,
+            "time_range": whole_span(self.data),
             "seen_ns": self.seen_ns,
-            "step_ns": step,
-            "reason": reason,
             "metrics": list(self._metrics().items()),
-            "about": json.dumps(self._shown(unwritten)),
         }
-        runs.record(given, curve, self._payload(), files)
 
     def _payload(self) -> dict[str, Any]:
         payload = {
             **self.parts._asdict(),
             "metrics": dict(self.parts.metrics),
-            "parameters": typed(self.parameters),
+            "parameters": self.parameters,
             "seconds": self.seconds,
             "seen_ns": self.seen_ns,
         }
-        if self.has_answer:
+        if self.answer is not None:
             payload["answer"] = self.answer
         if self.trades_left_out:
             payload[LEFT_OUT] = True
@@ -137,7 +143,7 @@ class Recording:
     def _shown(self, unwritten: dict[str, str]) -> dict[str, Any]:
         commit = None if self.code.folder is None else provenance.checked_out(self.code.folder)
         about = {
-            "parameters": typed(self.parameters),
+            "parameters": self.parameters,
             "git": commit,
             "host": provenance.host(),
             "notes": self.about.notes,

@@ -132,7 +132,8 @@ def raise_pruned(run_id: str, what: str) -> NoReturn:
         Always.
     """
     message = (
-        f"the run {run_id} was pruned (keep_top), so its {what.replace('_', ' ')} is gone and its "
-        "metrics are left; call the backtest again to restore it, and pin the runs to keep"
+        f"the run {run_id} was pruned (keep_top): it has its metrics, and no "
+        f"{what.replace('_', ' ')} any more; call the backtest again to restore it, and pin the "
+        "runs to keep"
     )
     raise PrunedError(message)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from afml_cache.exceptions import CacheConfigError
-from afml_cache.runs.canonical import plain
-from afml_cache.runs.reading import about_of, payload_of
+from afml_cache.runs.canonical import whole_number
+from afml_cache.runs.reading import parameters_in_words, payload_of
 
 if TYPE_CHECKING:
     from afml_cache._native import Run, Runs
@@ -39,13 +39,13 @@ def retention_of(keep_top: int | None, metric: str, *, maximize: bool) -> Retent
     """
     if keep_top is None:
         return None
-    keep_top = plain(keep_top)
-    if isinstance(keep_top, bool) or not isinstance(keep_top, int) or keep_top < 0:
+    most = whole_number(keep_top, least=0)
+    if most is None:
         message = (
             f"`keep_top` is how many runs of each strategy keep their trades, not {keep_top!r}"
         )
         raise CacheConfigError(message)
-    return Retention(keep_top, metric, maximize)
+    return Retention(most, metric, maximize)
 
 
 def prune(
@@ -64,7 +64,7 @@ def prune(
 
 def _slim(runs: Runs, run: Run) -> dict[str, Any]:
     """Give what a run keeps: of one that can't be read, what its row has."""
-    row = {"metrics": dict(run.metrics), "parameters": about_of(run).get("parameters", {})}
+    row = {"metrics": dict(run.metrics), "parameters": parameters_in_words(run)}
     payload = payload_of(runs, run.run) or row
     return {name: payload[name] for name in _KEPT if name in payload}
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from afml_cache._native import digest
 from afml_cache.exceptions import CacheCorruptError
 from afml_cache.runs.canonical import data_digest
+from afml_cache.timed_values import polars_times
 
 if TYPE_CHECKING:
     from afml_cache._native import Runs
@@ -152,8 +153,7 @@ def _labels(frame: Any) -> Any:
         elif not isinstance(index, pandas.MultiIndex) and index.dtype.kind == "i":
             labels = index.to_numpy()
     elif polars is not None and isinstance(frame, polars.DataFrame):
-        kinds = (polars.Datetime, polars.Date)
-        column = next((one for one in frame.get_columns() if isinstance(one.dtype, kinds)), None)
+        column = polars_times(frame)
         if column is not None and not column.null_count():
             labels = column.to_physical().to_numpy()
     if labels is None:

@@ -11,10 +11,10 @@ from afml_cache.exceptions import CacheConfigError, warn
 from afml_cache.instants import as_datetime
 from afml_cache.modes import writes
 from afml_cache.runs import row_store
-from afml_cache.runs.canonical import data_digest, plain
+from afml_cache.runs.canonical import data_digest, whole_number
 from afml_cache.runs.folds import walk_forward
 from afml_cache.runs.view import View
-from afml_cache.time_ranges import spans_of
+from afml_cache.time_ranges import whole_span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -61,8 +61,7 @@ class Splitting(View):
         CacheStoreError
             It can't be written.
         """
-        named = split_id, plain(fold_number), plain(total_folds)
-        _check(*named)
+        named = _checked(split_id, fold_number, total_folds)
         if writes():
             self._keep(named, train_data, test_data)
         return f"{split_id}_fold_{fold_number}"
@@ -82,8 +81,8 @@ class Splitting(View):
                 _tell_of_other_rows(split, fold, version)
         about = {
             "total_folds": total,
-            "train_range": _range(train),
-            "test_range": _range(test),
+            "train_range": whole_span(train),
+            "test_range": whole_span(test),
             "train": row_store.keep(self.native, train),
             "test": row_store.keep(self.native, test),
         }
@@ -200,8 +199,8 @@ class Splitting(View):
             return 0
         about = {
             "total_folds": fold.total,
-            "train_range": _range(fold._train.frames()),  # noqa: SLF001
-            "test_range": _range(fold._test.frames()),  # noqa: SLF001
+            "train_range": whole_span(fold._train.frames()),  # noqa: SLF001
+            "test_range": whole_span(fold._test.frames()),  # noqa: SLF001
         }
         version = known[-1][2] + 1 if known else 1
         row = (split, fold.number, version, *digests, time.time_ns(), json.dumps(about))
@@ -217,21 +216,20 @@ def _tell_of_other_rows(split: str, fold: int, version: int) -> None:
     )
 
 
-def _check(split_id: Any, fold_number: Any, total_folds: Any) -> None:
+def _checked(split_id: Any, fold_number: Any, total_folds: Any) -> tuple[str, int, int]:
     if not isinstance(split_id, str) or not split_id:
         message = f"`split_id` is what the split is called, not {split_id!r}"
         raise CacheConfigError(message)
-    for name, number, least in (("fold_number", fold_number, 0), ("total_folds", total_folds, 1)):
-        if isinstance(number, bool) or not isinstance(number, int) or number < least:
-            message = f"`{name}` is a whole number from {least} on, not {number!r}"
-            raise CacheConfigError(message)
+    fold = _number("fold_number", fold_number, least=0)
+    return split_id, fold, _number("total_folds", total_folds, least=1)
 
 
-def _range(data: Any) -> tuple[int, int] | None:
-    spans = list(spans_of(data))
-    if not spans:
-        return None
-    return min(one.first for one in spans), max(one.last for one in spans)
+def _number(name: str, given: Any, *, least: int) -> int:
+    number = whole_number(given, least=least)
+    if number is None:
+        message = f"`{name}` is a whole number from {least} on, not {given!r}"
+        raise CacheConfigError(message)
+    return number
 
 
 def _instants(ends: Any) -> Any:

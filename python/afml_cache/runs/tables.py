@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheConfigError
-from afml_cache.instants import as_datetime
 
 if TYPE_CHECKING:
     import numpy as np
@@ -138,9 +137,3 @@ def refuse_column(where: str, on: str) -> None:
     """Refuse a column that is not there."""
     message = f"{where} has no column {on!r}"
     raise CacheConfigError(message)
-
-
-def date_or_instant(nanoseconds: int, is_date: bool) -> Any:
-    """Give a time as Python's own: a date, or an aware datetime in UTC, cut to microseconds."""
-    instant = as_datetime(nanoseconds)
-    return instant.date() if is_date else instant

@@ -9,8 +9,9 @@ import numpy.typing as npt
 import polars as pl
 
 from afml_cache.exceptions import CacheConfigError
-from afml_cache.instants import LATEST
-from afml_cache.runs.tables import Table, date_or_instant, refuse_column, refuse_missing
+from afml_cache.instants import LATEST, as_datetime
+from afml_cache.runs.tables import Table, refuse_column, refuse_missing
+from afml_cache.timed_values import polars_times
 
 if TYPE_CHECKING:
     from afml_cache.runs.rows import Rows
@@ -28,7 +29,7 @@ class PolarsTable(Table):
             if isinstance(frame, pl.LazyFrame):
                 message += "; collect() it"
             raise CacheConfigError(message)
-        times = self._times() if on is None else self._column(on)
+        times = polars_times(frame) if on is None else self._column(on)
         if times is not None and times.null_count():
             refuse_missing(where)
         self.is_time = times is not None and isinstance(times.dtype, _TIMES)
@@ -38,10 +39,6 @@ class PolarsTable(Table):
             self.values = np.arange(frame.height)
         else:
             self.values = _counted(where, times) if self.is_time else times.to_numpy()
-
-    def _times(self) -> Any:
-        columns = self.frame.get_columns()
-        return next((one for one in columns if isinstance(one.dtype, _TIMES)), None)
 
     def _column(self, name: str) -> pl.Series:
         if name not in self.frame.columns:
@@ -56,9 +53,10 @@ class PolarsTable(Table):
         return self.frame[rows.positions()]
 
     def label(self, row: int) -> Any:
-        """Give the label of a row; aware and in UTC where it is an instant."""
+        """Give the label of a row; an instant as an aware datetime in UTC, cut to microseconds."""
         if self.is_time:
-            return date_or_instant(int(self.values[row]), self._is_date)
+            instant = as_datetime(int(self.values[row]))
+            return instant.date() if self._is_date else instant
         value = self.values[row]
         return value.item() if isinstance(value, np.generic) else value
 

@@ -1,19 +1,17 @@
 //! `Runs`: the backtests of a store, for `afml_cache.runs`.
 
+mod payloads;
 mod run;
 
 use super::error::raise;
 use super::ranges::{PyLease, lock};
 use super::statistics::{Overfitting, probability};
 use super::store::PyStore;
-use super::value::{DraftSink, Failure, load};
-use crate::clock;
 use crate::digest::Digest;
-use crate::error::{Error, Kind};
-use crate::format::{Draft, Meta};
+use crate::error::Result;
 use crate::runs::returns::{EquityKind, Kept};
 use crate::runs::{Answer, Failure as Failed, Found, Role, Runs, Split, State, Wanted};
-use crate::store::{Bytes, Store};
+use crate::store::Store;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use run::{Curve, PyRun, Recorded, digest, record, returns};
@@ -51,8 +49,7 @@ impl PyRuns {
     /// How many stretches of the log can't be read.
     #[getter]
     fn damaged(&self, py: Python<'_>) -> PyResult<u64> {
-        let (_, runs) = self.opened(py)?;
-        py.detach(|| runs.damaged()).map_err(raise)
+        self.with(py, Runs::damaged)
     }
 
     /// The folder around all runs.
@@ -107,9 +104,8 @@ impl PyRuns {
 
     /// A run by its id; `None` for one that is not there, or was deleted.
     fn find(&self, py: Python<'_>, run: &str) -> PyResult<Option<PyRun>> {
-        let (_, runs) = self.opened(py)?;
         let run = digest(run)?;
-        let found = py.detach(|| runs.find(run)).map_err(raise)?;
+        let found = self.with(py, |runs| runs.find(run))?;
         Ok(found
             .filter(|found| found.state != State::Deleted)
             .map(PyRun::of))
@@ -117,12 +113,8 @@ impl PyRuns {
 
     /// Runs by their ids, in this order; `None` for those that are not there.
     fn find_all(&self, py: Python<'_>, ids: Vec<String>) -> PyResult<Vec<Option<PyRun>>> {
-        let (_, runs) = self.opened(py)?;
         let ids: Vec<Digest> = ids.iter().map(|run| digest(run)).collect::<PyResult<_>>()?;
-        let all = py
-            .detach(|| runs.find_all(&ids))
-            .map_err(raise)?
-            .into_iter();
+        let all = self.with(py, |runs| runs.find_all(&ids))?.into_iter();
         let there = |found: Option<Found>| found.filter(|found| found.state != State::Deleted);
         Ok(all.map(|found| there(found).map(PyRun::of)).collect())
     }
@@ -149,7 +141,6 @@ impl PyRuns {
         tests: bool,
         most: Option<usize>,
     ) -> PyResult<Vec<PyRun>> {
-        let (_, runs) = self.opened(py)?;
         let wanted = Wanted {
             strategy,
             data: data.map(digest).transpose()?,
@@ -158,33 +149,30 @@ impl PyRuns {
             states: &[],
             most,
         };
-        let found = py.detach(|| runs.select(&wanted)).map_err(raise)?;
+        let found = self.with(py, |runs| runs.select(&wanted))?;
         Ok(found.into_iter().map(PyRun::of).collect())
     }
 
     /// Runs of a strategy of which all is there.
     fn whole(&self, py: Python<'_>, strategy: &str) -> PyResult<Vec<PyRun>> {
-        let (_, runs) = self.opened(py)?;
         let wanted = Wanted {
             strategy: Some(strategy),
             states: &[State::Whole],
             ..Wanted::default()
         };
-        let found = py.detach(|| runs.select(&wanted)).map_err(raise)?;
+        let found = self.with(py, |runs| runs.select(&wanted))?;
         Ok(found.into_iter().map(PyRun::of).collect())
     }
 
     /// The ids of all runs.
     fn ids(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        let (_, runs) = self.opened(py)?;
-        let ids = py.detach(|| runs.ids()).map_err(raise)?;
+        let ids = self.with(py, Runs::ids)?;
         Ok(ids.iter().map(Digest::to_string).collect())
     }
 
     /// Strategies, and how many runs each has.
     fn count(&self, py: Python<'_>) -> PyResult<Vec<(String, i64)>> {
-        let (_, runs) = self.opened(py)?;
-        py.detach(|| runs.count()).map_err(raise)
+        self.with(py, Runs::count)
     }
 
     /// The best runs by a metric; how many runs have no finite number there; whether they saw
@@ -198,20 +186,18 @@ impl PyRuns {
         most: usize,
         data: Option<&str>,
     ) -> PyResult<(Vec<PyRun>, i64, bool)> {
-        let (_, runs) = self.opened(py)?;
         let data = data.map(digest).transpose()?;
-        let found = py
-            .detach(|| runs.best((strategy, metric), maximize, most, data))
-            .map_err(raise)?;
+        let found = self.with(py, |runs| {
+            runs.best((strategy, metric), maximize, most, data)
+        })?;
         let best = found.runs.into_iter().map(PyRun::of).collect();
         Ok((best, found.unranked, found.differ))
     }
 
     /// Spare a run from pruning, or no longer.
     fn pin(&self, py: Python<'_>, run: &str, pinned: bool) -> PyResult<()> {
-        let (_, runs) = self.opened(py)?;
         let run = digest(run)?;
-        py.detach(|| runs.pin(run, pinned)).map_err(raise)
+        self.with(py, |runs| runs.pin(run, pinned))
     }
 
     /// Leave a run nothing but `slim`.
@@ -224,9 +210,8 @@ impl PyRuns {
 
     /// Remove a run; the ledger keeps what was tried.
     fn delete(&self, py: Python<'_>, run: &str) -> PyResult<()> {
-        let (_, runs) = self.opened(py)?;
         let run = digest(run)?;
-        py.detach(|| runs.delete(run)).map_err(raise)
+        self.with(py, |runs| runs.delete(run))
     }
 
     /// Note that a backtest raised.
@@ -238,7 +223,6 @@ impl PyRuns {
         at_ns: i64,
         about: String,
     ) -> PyResult<()> {
-        let (_, runs) = self.opened(py)?;
         let (strategy, dataset, purpose) = family;
         let failure = Failed {
             run: digest(run)?.0,
@@ -248,29 +232,26 @@ impl PyRuns {
             at_ns,
             about,
         };
-        py.detach(|| runs.fail(&failure)).map_err(raise)
+        self.with(py, |runs| runs.fail(&failure))
     }
 
     /// Backtests of a family that raised: run id, when (ns UTC), and about.
     fn failures(&self, py: Python<'_>, family: i64) -> PyResult<Vec<(String, i64, String)>> {
-        let (_, runs) = self.opened(py)?;
-        let failures = py.detach(|| runs.failures(family)).map_err(raise)?;
+        let failures = self.with(py, |runs| runs.failures(family))?;
         let shown = |one: Failed| (Digest(one.run).to_string(), one.at_ns, one.about);
         Ok(failures.into_iter().map(shown).collect())
     }
 
     /// Note what the digest of a strategy's code stands for.
     fn note_code(&self, py: Python<'_>, code: &str, parts: &str) -> PyResult<()> {
-        let (_, runs) = self.opened(py)?;
         let code = digest(code)?;
-        py.detach(|| runs.note_code(code, parts)).map_err(raise)
+        self.with(py, |runs| runs.note_code(code, parts))
     }
 
     /// What the digest of a strategy's code stands for.
     fn code(&self, py: Python<'_>, code: &str) -> PyResult<Option<String>> {
-        let (_, runs) = self.opened(py)?;
         let code = digest(code)?;
-        py.detach(|| runs.code(code)).map_err(raise)
+        self.with(py, |runs| runs.code(code))
     }
 
     /// Families: number, strategy, data set, purpose, trials, version.
@@ -280,8 +261,7 @@ impl PyRuns {
         py: Python<'_>,
         strategy: Option<&str>,
     ) -> PyResult<Vec<(i64, String, String, String, i64, i64)>> {
-        let (_, runs) = self.opened(py)?;
-        let families = py.detach(|| runs.families(strategy)).map_err(raise)?;
+        let families = self.with(py, |runs| runs.families(strategy))?;
         let shown = families.into_iter().map(|one| {
             (
                 one.number,
@@ -304,10 +284,7 @@ impl PyRuns {
         dataset: &str,
         purpose: &str,
     ) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let (_, runs) = self.opened(py)?;
-        let found = py
-            .detach(|| runs.standing((strategy, dataset, purpose)))
-            .map_err(raise)?;
+        let found = self.with(py, |runs| runs.standing((strategy, dataset, purpose)))?;
         let Some(standing) = found else {
             return Ok(None);
         };
@@ -332,8 +309,7 @@ impl PyRuns {
 
     /// The runs that count for the trials of a family.
     fn trials(&self, py: Python<'_>, family: i64) -> PyResult<Vec<PyRun>> {
-        let (_, runs) = self.opened(py)?;
-        let found = py.detach(|| runs.latest(family)).map_err(raise)?;
+        let found = self.with(py, |runs| runs.latest(family))?;
         Ok(found.into_iter().map(PyRun::of).collect())
     }
 
@@ -353,8 +329,7 @@ impl PyRuns {
     /// The probability of backtest overfitting of a family, or why there is none; trials and periods
     /// that it is of. Ctrl-C stops it.
     fn overfitting(&self, py: Python<'_>, family: i64) -> PyResult<Overfitting> {
-        let (_, runs) = self.opened(py)?;
-        match py.detach(|| runs.joined(family)).map_err(raise)? {
+        match self.with(py, |runs| runs.joined(family))? {
             Ok(trials) => probability(py, &trials),
             Err(reason) => Ok((f64::NAN, Some(reason.text()), 0, 0)),
         }
@@ -368,9 +343,9 @@ impl PyRuns {
         version: i64,
         found: Vec<u8>,
     ) -> PyResult<()> {
-        let (_, runs) = self.opened(py)?;
-        py.detach(|| runs.remember_overfitting(family, version, &found))
-            .map_err(raise)
+        self.with(py, |runs| {
+            runs.remember_overfitting(family, version, &found)
+        })
     }
 
     /// Note a fold of a walk-forward split.
@@ -384,15 +359,12 @@ impl PyRuns {
             at_ns,
             about,
         };
-        let (_, runs) = self.opened(py)?;
-        py.detach(|| runs.note_split(&split)).map_err(raise)
+        self.with(py, |runs| runs.note_split(&split))
     }
 
-    /// The versions of a fold, or of all folds of a split.
-    #[pyo3(signature = (split, fold = None))]
-    fn splits(&self, py: Python<'_>, split: &str, fold: Option<i64>) -> PyResult<Vec<SplitRow>> {
-        let (_, runs) = self.opened(py)?;
-        let found = py.detach(|| runs.splits(split, fold)).map_err(raise)?;
+    /// The versions of a fold of a split.
+    fn splits(&self, py: Python<'_>, split: &str, fold: i64) -> PyResult<Vec<SplitRow>> {
+        let found = self.with(py, |runs| runs.splits(split, Some(fold)))?;
         let shown = found.into_iter().map(|one| {
             let [train, test] = one.data.map(|data| Digest(data).to_string());
             (
@@ -410,9 +382,8 @@ impl PyRuns {
 
     /// Whether some data is that of a test fold, and of no fold to train with.
     fn is_test(&self, py: Python<'_>, data: &str) -> PyResult<bool> {
-        let (_, runs) = self.opened(py)?;
         let data = digest(data)?;
-        py.detach(|| runs.is_test(data)).map_err(raise)
+        self.with(py, |runs| runs.is_test(data))
     }
 
     /// Keep rows that frames of splits are made of.
@@ -444,16 +415,14 @@ impl PyRuns {
 
     /// The digests of all such rows, each with what is known of it.
     fn frames(&self, py: Python<'_>) -> PyResult<Vec<(String, String)>> {
-        let (_, runs) = self.opened(py)?;
-        let frames = py.detach(|| runs.frames()).map_err(raise)?;
+        let frames = self.with(py, Runs::frames)?;
         let shown = |(frame, about): (Digest, String)| (frame.to_string(), about);
         Ok(frames.into_iter().map(shown).collect())
     }
 
     /// Remove the files of runs that nobody knows; how many there were.
     fn collect(&self, py: Python<'_>) -> PyResult<usize> {
-        let (_, runs) = self.opened(py)?;
-        py.detach(|| runs.collect()).map_err(raise)
+        self.with(py, Runs::collect)
     }
 
     /// Ask for the lock of a run among processes; `None` where another one holds it.
@@ -466,61 +435,17 @@ impl PyRuns {
 }
 
 impl PyRuns {
-    fn opened(&self, py: Python<'_>) -> PyResult<(Arc<Store>, Arc<Runs>)> {
-        self.0.bind(py).get().runs(py).map_err(raise)
-    }
-
-    fn payload(
+    /// Does something with the runs while other threads of Python go on.
+    fn with<T: Send>(
         &self,
         py: Python<'_>,
-        store: &Store,
-        (key, function): (Digest, &str),
-        value: &Bound<'_, PyAny>,
-    ) -> PyResult<Vec<u8>> {
-        let forbidden = self.0.bind(py).get().no_pickle();
-        let drafted = DraftSink::draft(value, forbidden).map_err(|failure| match failure {
-            Failure::Python(error) => error,
-            Failure::Unhandled(unhandled) => {
-                let (path, reason) = (unhandled.path(), &unhandled.reason);
-                raise(Error::new(
-                    Kind::Io,
-                    format!("the answer{path} can't be stored: {reason}"),
-                ))
-            }
-        })?;
-        let draft = Draft {
-            key,
-            created_ns: clock::wall_ns(),
-            seconds: 0.0,
-            meta: Meta {
-                function: function.to_owned(),
-                ..Meta::default()
-            },
-            tree: drafted.tree,
-            leaves: drafted.leaves,
-            code_bearing: drafted.code_bearing,
-            pickled: drafted.pickled,
-            compression: None,
-        };
-        let payload = py.detach(|| store.payload(&draft, 0)).map_err(raise);
-        drop((draft, drafted.keep));
-        payload
+        work: impl FnOnce(&Runs) -> Result<T> + Send,
+    ) -> PyResult<T> {
+        let (_, runs) = self.opened(py)?;
+        py.detach(|| work(&runs)).map_err(raise)
     }
 
-    fn value<'py>(
-        &self,
-        py: Python<'py>,
-        store: &Store,
-        key: Digest,
-        bytes: Bytes,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let found = py
-            .detach(|| store.open_payload(key, bytes))
-            .map_err(raise)?;
-        if found.head.pickled && !self.0.bind(py).get().allows_pickle() {
-            let what = "it is a pickle, and `allow_pickle` is false for this store";
-            return Err(raise(Error::new(Kind::Corrupt, what)));
-        }
-        load(py, &found.head, found.bytes, found.sound)
+    fn opened(&self, py: Python<'_>) -> PyResult<(Arc<Store>, Arc<Runs>)> {
+        self.0.bind(py).get().runs(py).map_err(raise)
     }
 }

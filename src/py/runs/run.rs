@@ -14,7 +14,6 @@ pub struct PyRun {
     strategy: String,
     dataset: String,
     purpose: String,
-    trial: String,
     code: Option<String>,
     parameters: String,
     data: String,
@@ -66,6 +65,7 @@ pub struct Recorded {
 
 /// Values (float64) and day numbers (int64) of an equity curve, and what it is.
 pub type Curve = (Vec<u8>, Option<Vec<u8>>, String);
+
 impl PyRun {
     pub fn of(found: Found) -> Self {
         let record = found.record;
@@ -76,7 +76,6 @@ impl PyRun {
             strategy: record.strategy,
             dataset: record.dataset,
             purpose: record.purpose,
-            trial: record.trial.to_string(),
             code: record.code.map(|code| code.to_string()),
             parameters: record.parameters.to_string(),
             data: record.data.to_string(),

@@ -21,6 +21,7 @@ mod ledger;
 mod lock;
 mod private;
 mod quarantine;
+mod run_draft;
 mod run_log;
 mod runs;
 mod secret;
@@ -30,8 +31,9 @@ pub use exchange::{ExportFile, ImportFile};
 pub use held::Held;
 pub use lease::{Grab, Lease, Seen, Watch, waits_of};
 pub use lock::{Shared, wait_for_users};
+pub use run_draft::RunDraft;
 pub use run_log::{LockedLog, RunLog};
-pub use runs::{RunDraft, RunFiles};
+pub use runs::RunFiles;
 pub use secret::{hex_bytes, hex_text, secret};
 pub use segments::{Cut, SeriesFiles};
 

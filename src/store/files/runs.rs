@@ -13,24 +13,16 @@
 //! What other tools read is a copy: it is written whole, and not waited for until it is on the medium.
 #![allow(clippy::disallowed_methods)]
 
+use super::run_draft::{DRAFT, RunDraft};
 use super::segments::{is_plain, is_something_else, make_inner, nonce, sync};
-use super::{
-    Held, Root, at, create, identity, is_abandoned, open_private, open_to_read, private,
-    write_draft,
-};
+use super::{Held, Root, at, identity, is_abandoned, open_private, open_to_read, write_draft};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::store::database::FileIdentity;
 use crate::store::mapped::Bytes;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// What drafts of runs are called, before a number of their own.
-const DRAFT: &str = "run.";
-/// Drafts that are older are nobody's: it may take long to write large trades.
-const FORGOTTEN: Duration = Duration::from_secs(3600);
 
 /// The folder of the runs of a store.
 #[derive(Clone, Debug)]
@@ -113,12 +105,7 @@ impl RunFiles {
     /// # Errors
     /// It can't be made.
     pub fn draft(&self) -> Result<RunDraft> {
-        let folder = self.0.tmp().join(format!("{DRAFT}{:016x}", nonce()?));
-        private::create_dir(&folder).map_err(|error| at(&folder, "can't be made", error))?;
-        Ok(RunDraft {
-            folder,
-            lasts: false,
-        })
+        RunDraft::in_folder(self.0.tmp().join(format!("{DRAFT}{:016x}", nonce()?)))
     }
 
     /// Gives a run the files of a draft; in the place of all that it has, or of those of their names.
@@ -255,65 +242,6 @@ impl Root {
             return Err(Error::new(Kind::Io, what));
         }
         Ok(())
-    }
-}
-
-impl Root {
-    /// Removes what processes that were killed have left of drafts of runs.
-    pub(super) fn sweep_run_drafts(&self) {
-        for entry in fs::read_dir(self.tmp()).into_iter().flatten().flatten() {
-            let is_draft = entry.file_name().to_string_lossy().starts_with(DRAFT);
-            let is_old = |found: fs::Metadata| {
-                let age = found.modified().map(|then| then.elapsed());
-                matches!(age, Ok(Ok(age)) if age > FORGOTTEN) && found.is_dir()
-            };
-            if is_draft && entry.metadata().is_ok_and(is_old) {
-                let _ = fs::remove_dir_all(entry.path());
-            }
-        }
-    }
-}
-
-/// Files that a run is to get; what of them it did not get is gone when this is dropped.
-#[derive(Debug)]
-pub struct RunDraft {
-    folder: PathBuf,
-    lasts: bool,
-}
-
-impl RunDraft {
-    /// Writes one of them; one that is to last is on the medium when this returns.
-    ///
-    /// # Errors
-    /// It can't be written.
-    pub fn write(&mut self, name: &str, content: &[u8], lasts: bool) -> Result<()> {
-        let path = self.folder.join(name);
-        let written = if is_plain(name) {
-            create(&path).and_then(|mut file| {
-                file.write_all(content)?;
-                if lasts { file.sync_all() } else { Ok(()) }
-            })
-        } else {
-            Err(io::ErrorKind::InvalidInput.into())
-        };
-        self.lasts |= lasts;
-        written.map_err(|error| at(&path, "can't be written", error))
-    }
-
-    /// Gives one of them another name.
-    ///
-    /// # Errors
-    /// It can't be renamed.
-    pub fn rename(&self, name: &str, other: &str) -> Result<()> {
-        let path = self.folder.join(name);
-        let renamed = fs::rename(&path, self.folder.join(other));
-        renamed.map_err(|error| at(&path, "can't be renamed", error))
-    }
-}
-
-impl Drop for RunDraft {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 

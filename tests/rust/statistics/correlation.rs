@@ -86,16 +86,6 @@ proptest! {
 }
 
 #[test]
-fn a_grid_can_be_added_by_its_sum() {
-    let scores = [[0.5, -1.5, 1.0], [1.0, 0.0, -1.0]];
-    let sum: Vec<f64> = (0..3).map(|bin| scores[0][bin] + scores[1][bin]).collect();
-    let (mut one, mut other) = (Correlations::default(), Correlations::default());
-    scores.iter().for_each(|scores| one.add(&[3, 4, 7], scores));
-    other.add_sum(&[3, 4, 7], &sum, 2);
-    assert_eq!(one, other);
-}
-
-#[test]
 fn trials_without_a_bin_in_common_have_no_correlation() {
     let scores = standardised(&[0.1_f32, -0.2, 0.3]).unwrap();
     let mut all = Correlations::default();
