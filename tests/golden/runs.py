@@ -23,7 +23,7 @@ ARCHIVE = Path(__file__).with_name("runs.zip")
 TABLE = Path(__file__).with_name("runs.json")
 PARTS = ("trades", "equity_curve", "positions", "diagnostics")
 KNOWN = (
-    *("strategy", "dataset", "purpose", "is_test", "trial", "code", "parameters", "data"),
+    *("strategy", "dataset", "purpose", "is_test", "code", "parameters", "data"),
     *("state", "pinned", "at_ns", "seconds", "time_range", "seen_ns", "step_ns", "moments"),
     *("reason", "metrics"),
 )
