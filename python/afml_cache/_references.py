@@ -25,7 +25,7 @@ from afml_cache._origin import (
     top_level,
 )
 from afml_cache._reached import MISSING, Place, Reached
-from afml_cache._values import DEPTH, attribute, constant, inert, is_a, parts, text, unwrap
+from afml_cache._values import DEPTH, attribute, constant, inert, is_a, parts, said_of, text, unwrap
 
 Reference = tuple[object, ...]
 
@@ -85,14 +85,14 @@ class References:
 
     def hold(self, place: Place, value: object) -> Reference | None:
         """Refer to a value that has a name, which makes a constant an item."""
-        value = unwrap(value)
+        given, value = value, unwrap(value)
         if self.ignores(place, value):
             return None
         if constant(value):
             return self.reached.add_constant(place, value, text(value))
         if is_a(value, enum.Enum):
             return self.reached.add_constant(place, self.refer(value, place), text(value))
-        return self.refer(value, place)
+        return self.refer(given, place)
 
     def hold_name(self, namespace: dict[str, object], name: str, place: Place) -> Reference | None:
         """Refer to what a name is bound to, and watch the name."""
@@ -104,7 +104,17 @@ class References:
 
     def refer(self, value: object, place: Place, depth: int = DEPTH) -> Reference:
         """Refer to a value, and see to it that the code it brings is walked."""
-        value = unwrap(value)
+        found = unwrap(value)
+        reference = self._refer_value(found, place, depth)
+        said = said_of(value) if found is not value and depth else ()
+        if not said:
+            return reference
+        parts_of_it = (
+            self.refer(each, place.part(index), depth - 1) for index, each in enumerate(said)
+        )
+        return ("cached", reference, tuple(parts_of_it))
+
+    def _refer_value(self, value: object, place: Place, depth: int) -> Reference:
         if value is MISSING:
             return ("missing",)
         if constant(value):

@@ -21,6 +21,8 @@ import zoneinfo
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from afml_cache._packages import checked_dependencies, checked_versions
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -140,6 +142,22 @@ def unwrap(value: object) -> object:
         if inner is value:
             return value
         value = inner
+
+
+def said_of(value: object) -> tuple[object, ...]:
+    """Give what a cached function says counts as its code: version, packages and `deps`."""
+    settings = getattr(value, "settings", None)
+    if settings is None:
+        return ()
+    found = settings()
+    options = found["options"]
+    packages = checked_versions(options.get("track_packages", ()))
+    said = (
+        *(("version", found["version"]) if found["version"] else ()),
+        *(part for package in packages for part in package),
+        *(() if found.get("save_trades", True) else ("without trades",)),
+    )
+    return (*said, *checked_dependencies(options.get("deps", ())))
 
 
 def parts(value: object) -> Parts | None:

@@ -93,7 +93,7 @@ class Walk:
             self._only = None
             self._references.lift_limit()
         edges = []
-        for index, value in enumerate(map(unwrap, values)):
+        for index, value in enumerate(values):
             place = Place(
                 ("dependency", index), f"dependency {index}", "dependency", f"{index + 1}"
             )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from afml_cache._packages import checked_dependencies, checked_versions
 from afml_cache._reached import MISSING, Code, Item
 from afml_cache._source import learn_sources, name_of
-from afml_cache._values import inside, unwrap
+from afml_cache._values import inside, said_of, unwrap
 from afml_cache._walk import Walk, own_functions
 
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ def describe(
     walk = Walk(own, tuple(ignore_deps), own_functions(root) if track_code == "own" else None)
     if track_code:
         walk.begin(root)
-    walk.depend(checked_dependencies(deps))
+    # Where a cached function is a value, what it says goes with it.
+    said = () if value is root else said_of(value)
+    walk.depend((*checked_dependencies(deps), *said))
     for package, version in checked_versions(track_packages):
         label = f"version of `{package}`"
         walk.add(label, label, "version", version, text=version)

@@ -29,6 +29,7 @@ _SAME: Final = (
     "explain",
     "put",
     "invalidate",
+    "settings",
 )
 
 

@@ -146,6 +146,21 @@ def test_looks_at_tests_are_ranked_on_their_own_data_alone(cache):
     assert list(cache.find_best_parameters("momentum", data=test).index) == [backtest.last_run_id]
 
 
+def test_whole_numbers_that_floats_cannot_hold_are_shown_exactly(cache):
+    most = 2**53 + 1
+    record(cache, {"sharpe_ratio": most}, seed=most)
+    record(cache, {"sharpe_ratio": 0.5}, other=1)
+    record(cache, {"total": 1}, seed=-(2**80))
+    listed = cache.runs("ranked")
+    assert listed["param_seed"].iloc[[0, 2]].tolist() == [most, -(2**80)]
+    assert listed["sharpe_ratio"].iloc[:2].tolist() == [most, 0.5]
+    assert listed["param_other"].dtype == "float64"
+    listed = cache.runs("ranked", output="polars")
+    assert listed["param_seed"].to_list() == [str(most), None, str(-(2**80))]
+    assert listed["sharpe_ratio"].to_list() == [str(most), "0.5", None]
+    assert listed["param_other"].to_list() == [None, 1, None]
+
+
 def test_one_metric_may_be_compared_by_its_name_alone(cache):
     run = record(cache, {"sharpe_ratio": 1.0, "drawdown": 0.2})
     assert list(cache.compare_runs(run, "drawdown").columns) == [*FIXED, "drawdown"]

@@ -191,7 +191,9 @@ class CachedBacktest:
         return f"<cached backtest {self.strategy.name!r} of {self.strategy.function!r}>"
 
     def __cache_key__(self) -> Any:
-        return self.strategy.name, self.strategy.function
+        said = self.settings()
+        counts = said["version"], tuple(said["options"].get("deps", ())), self.save_trades
+        return self.strategy.name, self.strategy.function, *counts
 
     def __reduce__(self) -> Any:
         if is_by_name(self):
@@ -207,6 +209,15 @@ class CachedBacktest:
     def reset_counters(self) -> None:
         """Set the counts of `cache_info` to zero."""
         self.counts.reset()
+
+    def settings(self) -> dict[str, Any]:
+        """Give what it is told to count as code, and whether it keeps trades."""
+        return {
+            "version": "",
+            "options": {},
+            **self.strategy.made_of()["settings"],
+            "save_trades": self.save_trades,
+        }
 
     def run_id(self, *args: Any, **kwargs: Any) -> str:
         """Give the id of the run of a call, whether it is there or not.

@@ -34,6 +34,9 @@ _DTYPES: Final[dict[str, type]] = {
     "pinned": bool,
 }
 
+# Up to here, each whole number is a float.
+_EXACT: Final = 2**53
+
 # Finds the runs that a ranking came from, by the path of their store.
 _sources: dict[str, Runs] = {}
 
@@ -118,10 +121,21 @@ def frame_of(
         if name in _TIMES:
             made[name] = pd.to_datetime(values, utc=True).as_unit("ns")
         else:
-            nothing = all(value is None for value in values)
-            dtype = _DTYPES.get(name, float if nothing else None)
-            made[name] = pd.Series(values, index=index, dtype=dtype)
+            made[name] = pd.Series(values, index=index, dtype=_DTYPES.get(name) or _dtype(values))
     return pd.DataFrame(made, index=index)
+
+
+def _dtype(values: list[Any]) -> type | None:
+    """Give the dtype of values that pandas would not find by itself, or would round."""
+    if all(value is None for value in values):
+        return float
+    is_whole = all(isinstance(value, int) for value in values)
+    return None if is_whole or all(map(_is_exact, values)) else object
+
+
+def _is_exact(value: Any) -> bool:
+    """Whether a float could stand for it, if it is a whole number."""
+    return not isinstance(value, int) or abs(value) <= _EXACT
 
 
 def polars_frame_of(rows: list[dict[str, Any]]) -> Any:
@@ -140,8 +154,10 @@ def _polars_column(name: str, values: list[Any], pl: Any) -> Any:
     dtypes = {str: pl.String, float: pl.Float64, int: pl.Int64, bool: pl.Boolean}
     kinds = {type(value) for value in values if value is not None}
     kinds = kinds or {_DTYPES.get(name, float)}
-    if kinds == {int, float}:
+    if kinds == {int, float} and all(map(_is_exact, values)):
         kinds = {float}
+    if kinds == {int} and not all(value is None or abs(value) < 2**63 for value in values):
+        kinds = {object}
     if len(kinds) == 1 and kinds <= dtypes.keys():
         return pl.Series(name, values, dtype=dtypes[kinds.pop()], strict=False)
     texts = [None if value is None else json.dumps(value) for value in values]

@@ -78,7 +78,11 @@ class Splitting(View):
                 return
             version = latest[2] + (not is_same)
             if not is_same:
-                _tell_of_other_rows(split, fold, version)
+                warn(
+                    "RankingWarning",
+                    f"fold {fold} of the split {split!r} has other rows than before, and is kept "
+                    f"as version {version}; runs on its earlier rows stay as they are",
+                )
         about = {
             "total_folds": total,
             "train_range": whole_span(train),
@@ -164,11 +168,6 @@ class Splitting(View):
         -------
         iterator of Fold
 
-        Warns
-        -----
-        RankingWarning
-            A fold of that `split_id` has other rows than before: they are a new version of it.
-
         Raises
         ------
         CacheConfigError, LeakageError
@@ -179,24 +178,17 @@ class Splitting(View):
         return self._noted(split, walk_forward(data, train, test, **options), bool(split_id))
 
     def _noted(self, split: str, folds: Iterable[Fold], is_named: bool) -> Iterator[Fold]:
-        told = not is_named
         for fold in folds:
             if writes():
-                version = self._note(split, fold, is_named)
-                if version > 1 and not told:
-                    _tell_of_other_rows(split, fold.number, version)
-                    told = True
+                self._note(split, fold, is_named)
             yield fold
 
-    def _note(self, split: str, fold: Fold, is_named: bool) -> int:
-        """Note a fold, and give the number of a version that is new; else 0.
-
-        Walks over any data may share the name that their options give, so that none is the latest.
-        """
+    def _note(self, split: str, fold: Fold, is_named: bool) -> None:
+        # Walks over any data may share the name that their options give: none is the latest.
         digests = data_digest(fold._train.frames()), data_digest(fold._test.frames())  # noqa: SLF001 - no look
         known = self.native.splits(split, fold.number)
         if any((row[3], row[4]) == digests for row in (known[-1:] if is_named else known)):
-            return 0
+            return
         about = {
             "total_folds": fold.total,
             "train_range": whole_span(fold._train.frames()),  # noqa: SLF001
@@ -205,15 +197,6 @@ class Splitting(View):
         version = known[-1][2] + 1 if known else 1
         row = (split, fold.number, version, *digests, time.time_ns(), json.dumps(about))
         self.native.note_split(row)
-        return int(version)
-
-
-def _tell_of_other_rows(split: str, fold: int, version: int) -> None:
-    warn(
-        "RankingWarning",
-        f"fold {fold} of the split {split!r} has other rows than before, and is kept as version "
-        f"{version}; runs on its earlier rows stay as they are",
-    )
 
 
 def _checked(split_id: Any, fold_number: Any, total_folds: Any) -> tuple[str, int, int]:
