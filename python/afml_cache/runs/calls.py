@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,7 @@ class Task:
             return self._strategy.function(*args, **kwargs)
         found = self._looked_up(identity)
         if found is None and self._mode == "normal":
-            found = flights.awaited(self._waiting(identity))
+            found = flights.awaited(self._waiting(identity, threading.get_ident()))
         if isinstance(found, Hit):
             return self._given_back(found, identity)
         with found or flights.Turn(identity.run):
@@ -138,9 +139,9 @@ class Task:
         payload = payload_of(self._backtest.cache.native, identity.run)
         return None if payload is None or payload.get("pruned") else Hit(payload)
 
-    def _waiting(self, identity: Identity) -> flights.Waiting:
+    def _waiting(self, identity: Identity, thread: int | None = None) -> flights.Waiting:
         runs = self._backtest.cache.native
-        return flights.Waiting(runs, identity.run, lambda: self._found(identity))
+        return flights.Waiting(runs, identity.run, lambda: self._found(identity), thread)
 
     def _given_back(self, hit: Hit, identity: Identity) -> Any:
         refuse_future(f"backtest {self._strategy.name}", hit.seen_ns)
