@@ -58,6 +58,21 @@ class Task:
 
     def answered(self) -> Any:
         """Give the answer."""
+        try:
+            return self._answered()
+        except BaseException:  # Ctrl-C and a cancelled task leave no run either
+            self._note(None)
+            raise
+
+    async def awaited(self) -> Any:
+        """Give the answer of a coroutine function."""
+        try:
+            return await self._awaited()
+        except BaseException:
+            self._note(None)
+            raise
+
+    def _answered(self) -> Any:
         identity = self._identified()
         if identity is None:
             args, kwargs = self._given
@@ -70,8 +85,7 @@ class Task:
         with found or flights.Turn(identity.run):
             return self._kept(self._computed(identity), identity)
 
-    async def awaited(self) -> Any:
-        """Give the answer of a coroutine function."""
+    async def _awaited(self) -> Any:
         identity = self._identified()
         if identity is None:
             args, kwargs = self._given
@@ -246,7 +260,6 @@ class Task:
     def _failed(self, error: Exception, identity: Identity) -> None:
         """Note in the ledger that it raised."""
         self._backtest.counts.add(misses=1)
-        self._note(None)
         if self._mode == "readonly":
             return
         call = self._known
