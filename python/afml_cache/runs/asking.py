@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheConfigError, warn
@@ -9,6 +10,7 @@ from afml_cache.runs import rankings
 from afml_cache.runs.canonical import data_digest, plain
 from afml_cache.runs.families import Figures, Standing, family_of, standing_of
 from afml_cache.runs.index import find_all, ids_of
+from afml_cache.runs.lookup import check_name
 from afml_cache.runs.view import View
 
 if TYPE_CHECKING:
@@ -93,19 +95,25 @@ class Asking(View):
         Raises
         ------
         CacheConfigError
-            `top_n` is no number of runs.
+            `top_n` is no number of runs, or a name is none.
 
         Warns
         -----
         RankingWarning
             Runs are left out, or nothing is ranked; or those that are saw different data.
         """
+        check_name(strategy_name)
+        if not isinstance(metric, str):
+            message = f"`metric` is the name of a metric, not {metric!r}"
+            raise CacheConfigError(message)
         top_n = plain(top_n)
         if isinstance(top_n, bool) or not isinstance(top_n, int) or top_n < 1:
             message = f"`top_n` is how many runs to give, not {top_n!r}"
             raise CacheConfigError(message)
         content = None if data is None else data_digest(data)
-        best, unranked, differ = self.native.best(strategy_name, metric, maximize, top_n, content)
+        best, unranked, differ = self.native.best(
+            strategy_name, metric, bool(maximize), min(top_n, sys.maxsize), content
+        )
         runs = f"runs of {strategy_name!r}"
         if unranked:
             reason = f"their `{metric}` is NaN, infinite, or no number"

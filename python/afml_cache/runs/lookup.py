@@ -43,6 +43,7 @@ def with_code(name: str, code: Any, parameters: Any, data: Any) -> tuple[Identit
     UncacheableArgumentError
         Parameters or data can't be keyed.
     """
+    check_name(name)
     if code is None or isinstance(code, str):
         identity = identify(name, trial_of(name, code, parameters), parameters, data)
         return identity, Code(code_of_text(code))
@@ -59,6 +60,7 @@ def code_of(strategy: Strategy, call: Call) -> Code:
 
 def candidates(name: str, code: Any, parameters: Any, data: Any) -> Iterator[Identity]:
     """Give the runs that are meant: with this code, or with none and with the registered one."""
+    check_name(name)
     if code is None or isinstance(code, str):
         yield identify(name, trial_of(name, code, parameters), parameters, data)
     if isinstance(code, str):
@@ -72,6 +74,19 @@ def candidates(name: str, code: Any, parameters: Any, data: Any) -> Iterator[Ide
                 return
             raise
         yield strategy.identity(call)
+
+
+def check_name(name: Any) -> None:
+    """See that this can be a strategy's name.
+
+    Raises
+    ------
+    CacheConfigError
+        It is no text, or empty.
+    """
+    if not isinstance(name, str) or not name:
+        message = f"`strategy_name` is the strategy's name, a text such as 'momentum', not {name!r}"
+        raise CacheConfigError(message)
 
 
 def _strategy_of(name: str, code: Any) -> Strategy:

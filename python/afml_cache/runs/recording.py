@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from afml_cache.exceptions import CacheConfigError
 from afml_cache.runs import parquet, provenance
 from afml_cache.runs.canonical import typed
 from afml_cache.runs.curves import curve_of
@@ -16,8 +18,6 @@ from afml_cache.runs.shown import as_json, as_text, metric
 from afml_cache.time_ranges import spans_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from afml_cache._native import Runs
     from afml_cache.runs.answers import Parts
     from afml_cache.runs.identity import Identity, Part
@@ -55,6 +55,16 @@ class About:
     tags: dict[str, str] = field(default_factory=dict)
     costs: dict[str, Any] = field(default_factory=dict)
     splits: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("dataset", self.dataset or ""), ("purpose", self.purpose)):
+            if not isinstance(value, str):
+                message = f"`{name}` is a text that families are told apart by, not {value!r}"
+                raise CacheConfigError(message)
+        for name, value in (("tags", self.tags), ("costs", self.costs)):
+            if not isinstance(value, Mapping):
+                message = f"`{name}` is a mapping of names to values, not {value!r}"
+                raise CacheConfigError(message)
 
     def family(self, data: Any) -> tuple[str, str]:
         """Give the data set and the purpose that a family is told by, beside its strategy."""
