@@ -156,13 +156,13 @@ class Sample:
 def _has_gap(frame: Any) -> NDArray[np.bool_]:
     """Tell of each row whether something is missing in it."""
     if hasattr(frame, "iloc"):
-        missing: NDArray[np.bool_] = np.asarray(frame.isna(), dtype=bool)
-        return missing.reshape(len(frame), -1).any(axis=1)
+        missing = np.asarray(frame.isna(), dtype=bool).reshape(len(frame), -1)
+        gaps: NDArray[np.bool_] = np.asarray(missing.any(axis=1))
+        return gaps
     polars: Any = sys.modules["polars"]
     columns = frame.to_frame() if isinstance(frame, polars.Series) else frame
     told = columns.fill_nan(None).select(polars.any_horizontal(polars.all().is_null()))
-    gaps: NDArray[np.bool_] = told.to_series().to_numpy()
-    return gaps
+    return np.asarray(told.to_series().to_numpy(), dtype=bool)
 
 
 def is_changed(before: Any, after: Any) -> bool:

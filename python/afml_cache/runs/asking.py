@@ -103,9 +103,7 @@ class Asking(View):
             Runs are left out, or nothing is ranked; or those that are saw different data.
         """
         check_name(strategy_name)
-        if not isinstance(metric, str):
-            message = f"`metric` is the name of a metric, not {metric!r}"
-            raise CacheConfigError(message)
+        check_name(metric, "metric", "the name of a metric, a text such as 'sharpe_ratio'")
         top_n = plain(top_n)
         if isinstance(top_n, bool) or not isinstance(top_n, int) or top_n < 1:
             message = f"`top_n` is how many runs to give, not {top_n!r}"

@@ -76,8 +76,12 @@ def candidates(name: str, code: Any, parameters: Any, data: Any) -> Iterator[Ide
         yield strategy.identity(call)
 
 
-def check_name(name: Any) -> None:
-    """See that this can be a strategy's name.
+def check_name(
+    name: Any,
+    argument: str = "strategy_name",
+    kind: str = "the strategy's name, a text such as 'momentum'",
+) -> None:
+    """See that an argument can be a name.
 
     Raises
     ------
@@ -85,7 +89,7 @@ def check_name(name: Any) -> None:
         It is no text, or empty.
     """
     if not isinstance(name, str) or not name:
-        message = f"`strategy_name` is the strategy's name, a text such as 'momentum', not {name!r}"
+        message = f"`{argument}` is {kind}, not {name!r}"
         raise CacheConfigError(message)
 
 

@@ -57,13 +57,14 @@ class About:
     splits: int | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("dataset", self.dataset or ""), ("purpose", self.purpose)):
-            if not isinstance(value, str):
-                message = f"`{name}` is a text that families are told apart by, not {value!r}"
+        given: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        for name in ("dataset", "purpose"):
+            if not isinstance(given[name], str) and (name, given[name]) != ("dataset", None):
+                message = f"`{name}` is a text that families are told apart by, not {given[name]!r}"
                 raise CacheConfigError(message)
-        for name, value in (("tags", self.tags), ("costs", self.costs)):
-            if not isinstance(value, Mapping):
-                message = f"`{name}` is a mapping of names to values, not {value!r}"
+        for name in ("tags", "costs"):
+            if not isinstance(given[name], Mapping):
+                message = f"`{name}` is a mapping of names to values, not {given[name]!r}"
                 raise CacheConfigError(message)
 
     def family(self, data: Any) -> tuple[str, str]:
