@@ -105,14 +105,20 @@ class Sample:
         return copied
 
     def _usual(self) -> list[Cut]:
-        if self.times is None:
-            count = len(self.frame)
-            places = {count * part // (_USUAL + 1) - 1 for part in range(1, _USUAL + 1)}
-            return [self._at_row(place) for place in sorted({max(place, 0) for place in places})]
-        distinct = np.unique(self.times)
+        order = np.arange(len(self.frame)) if self.times is None else self.times
+        distinct = np.unique(order)
         places = {len(distinct) * part // (_USUAL + 1) - 1 for part in range(1, _USUAL + 1)}
-        chosen = [int(distinct[max(place, 0)]) for place in places]
-        found = [self._until(time) for time in sorted(set(chosen))]
+        gaps = np.unique(order[_has_gap(self.frame)])
+        chosen, before = [], None
+        for place in sorted({max(place, 0) for place in places}):
+            last = gaps[gaps <= distinct[place]][-1:]
+            # What fills gaps from behind is seen where a gap is the last that is kept.
+            near = last.size and (before is None or last[0] > before)
+            before = distinct[place]
+            chosen.append(int(last[0] if near else before))
+        if self.times is None:
+            return [self._at_row(place) for place in chosen]
+        found = [self._until(time) for time in chosen]
         return [cut for cut in found if not cut.kept.all()] or [self._at_row(0)]
 
     def _cut(self, at: Any) -> Cut:
@@ -145,6 +151,18 @@ class Sample:
         rows = np.flatnonzero(kept)
         last = int(rows[times[rows].argmax()]) if len(rows) else 0
         return Cut(self.label(last), kept, time)
+
+
+def _has_gap(frame: Any) -> NDArray[np.bool_]:
+    """Tell of each row whether something is missing in it."""
+    if hasattr(frame, "iloc"):
+        missing = np.asarray(frame.isna(), dtype=bool).reshape(len(frame), -1)
+        gaps: NDArray[np.bool_] = np.asarray(missing.any(axis=1))
+        return gaps
+    polars: Any = sys.modules["polars"]
+    columns = frame.to_frame() if isinstance(frame, polars.Series) else frame
+    told = columns.fill_nan(None).select(polars.any_horizontal(polars.all().is_null()))
+    return np.asarray(told.to_series().to_numpy(), dtype=bool)
 
 
 def is_changed(before: Any, after: Any) -> bool:

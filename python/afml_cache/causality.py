@@ -131,7 +131,8 @@ def check_causality(
         Of pandas or polars.
     at : list, optional
         The cuts: the label of the last row that is kept (rows are kept by their time: a text covers
-        its whole period), or its number. By default five over the whole sample.
+        its whole period), or its number. By default five over the whole sample, at rows where
+        something is missing if there are such.
     rtol, atol : float
         Numbers are equal whose distance is not more than `atol`, or than `rtol` of the larger one:
         sums are rounded in another way when they are taken over less. With 0 both, all bits count.

@@ -51,3 +51,15 @@ pub fn warn(py: Python<'_>, class: &str, message: &str) {
 pub fn is_interrupt(py: Python<'_>, error: &PyErr) -> bool {
     !error.is_instance_of::<PyException>(py)
 }
+
+/// Tries another way where one failed, unless the user wishes to stop.
+pub fn or_else<T>(
+    py: Python<'_>,
+    tried: PyResult<T>,
+    other: impl FnOnce() -> PyResult<T>,
+) -> PyResult<T> {
+    match tried {
+        Err(error) if !is_interrupt(py, &error) => other(),
+        tried => tried,
+    }
+}

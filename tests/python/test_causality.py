@@ -179,6 +179,26 @@ def test_frames_of_polars_in_any_order_are_cut_by_time() -> None:
         assert not check_causality(lambda bars: bars.select(close.mean().over("symbol")), order)
 
 
+GAPS = PRICES["close"].where(PRICES["volume"] % 20 != 7).to_frame()
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [GAPS, GAPS["close"], GAPS.reset_index(drop=True), pl.from_pandas(GAPS.reset_index())],
+    ids=["a frame", "a series", "without times", "polars"],
+)
+def test_a_sample_with_gaps_is_cut_at_gaps_that_are_filled_from_behind(frame):
+    def filled(bars):
+        return (
+            bars.bfill() if hasattr(bars, "bfill") else bars.select(pl.col("close").backward_fill())
+        )
+
+    found = check_causality(filled, frame)
+    assert len(found.cuts) == 5
+    assert len(found.changes) == 5
+    assert check_causality(lambda bars: bars.head(20 * len(bars)), frame)
+
+
 def test_a_frame_without_times_is_cut_by_the_number_of_rows() -> None:
     plain = PRICES.reset_index(drop=True)
     assert check_causality(lambda bars: bars.diff(), plain).cuts == (39, 79, 119, 159, 199)

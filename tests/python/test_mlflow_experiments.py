@@ -10,7 +10,12 @@ from mlflow_runs import told
 from sklearn.linear_model import LogisticRegression
 
 import afml_cache
-from afml_cache import TrackingError, UncacheableArgumentError, mlflow_cached
+from afml_cache import (
+    CacheConfigError,
+    TrackingError,
+    UncacheableArgumentError,
+    mlflow_cached,
+)
 
 
 def scored(sharpe, drawdown=-0.1):
@@ -182,6 +187,9 @@ def test_runs_are_compared_in_a_frame(tracker, logged):
     assert frame["param_sharpe"].tolist() == ["2.0", "1.0"]
     assert str(frame["timestamp"].dt.tz) == "UTC"
     every = tracker.compare_runs([first])
+    assert tracker.compare_runs(first).index.tolist() == [first]
+    with pytest.raises(CacheConfigError, match="`metric` is the name of a metric, not None"):
+        tracker.get_best_run(None)
     assert {"sharpe_ratio", "max_drawdown", "param_drawdown"} <= set(every.columns)
 
 

@@ -1,5 +1,6 @@
 """A hit returns what the backtest returned: its type, its length, its dtypes, its own copy."""
 
+import asyncio
 import collections
 import functools
 import threading
@@ -311,3 +312,40 @@ def test_what_a_call_left_is_what_the_index_says_was_last(recwarn):
     with pytest.raises(KeyError, match="its last backtest was not kept"):
         cache.index[...]
     assert len(recwarn) == 1
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_a_call_that_is_stopped_leaves_no_run_to_be_the_last(stop):
+    @cached_backtest("stopped")
+    def backtest(data, params):
+        if params["stop"]:
+            raise stop
+        return {"sharpe_ratio": 1.0}
+
+    cache = BacktestCache()
+    backtest(DATA, {"stop": False})
+    with pytest.raises(stop):
+        backtest(DATA, {"stop": True})
+    assert backtest.last_run_id is None
+    with pytest.raises(KeyError, match="its last backtest was not kept"):
+        cache.index[...]
+    backtest(DATA, {"stop": False})
+    with mode("frozen"), pytest.raises(CacheMissError):
+        backtest(DATA, {"stop": True})
+    assert backtest.last_run_id is None
+
+
+def test_a_task_that_is_cancelled_leaves_no_run_to_be_the_last():
+    @cached_backtest("cancelled")
+    async def backtest(data, params):
+        await asyncio.sleep(params["seconds"])
+        return {"sharpe_ratio": 1.0}
+
+    async def calls():
+        await backtest(DATA, {"seconds": 0})
+        assert backtest.last_run_id is not None
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(backtest(DATA, {"seconds": 60}), 0.01)
+
+    asyncio.run(calls())
+    assert backtest.last_run_id is None

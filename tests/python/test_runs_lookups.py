@@ -1,6 +1,7 @@
 """Looking a backtest up: by name, parameters and data, with its code or without."""
 
 import subprocess
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -273,3 +274,37 @@ def test_a_pruned_run_is_found_with_its_metrics(cache):
             read()
     with pytest.raises(LookupError):
         cache.cache_trades(run, DATA)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"strategy_name": None}, "`strategy_name` is the strategy's name, a text"),
+        ({"strategy_name": ""}, "`strategy_name` is the strategy's name, a text"),
+        ({"dataset": 3}, "`dataset` is a text"),
+        ({"purpose": None}, "`purpose` is a text"),
+        ({"tags": ["live"]}, "`tags` is a mapping"),
+        ({"seconds": "long"}, "`seconds` is how long the backtest took"),
+    ],
+)
+def test_an_argument_that_can_not_be_right_is_named(changed, reason):
+    usual = {"strategy_name": "named", "parameters": {}, "data": bars(5), "metrics": {"a": 1.0}}
+    with pytest.raises(CacheConfigError, match=reason):
+        BacktestCache().cache_backtest(**{**usual, **changed})
+
+
+@pytest.mark.parametrize(
+    ("name", "place"), [("parameters", r"`parameters\['lock'\]`"), ("data", "`data`")]
+)
+def test_what_can_not_be_keyed_is_named_as_the_user_calls_it(name, place):
+    usual = {"strategy_name": "named", "parameters": {}, "data": bars(5), "metrics": {}}
+    with pytest.raises(UncacheableArgumentError, match=f"^{place}"):
+        BacktestCache().cache_backtest(**{**usual, name: {"lock": threading.Lock(), "a": 1}})
+
+
+def test_questions_that_can_not_be_right_are_told():
+    cache = BacktestCache()
+    for name, metric in ((None, "sharpe_ratio"), ("named", None)):
+        with pytest.raises(CacheConfigError, match="name"):
+            cache.find_best_parameters(name, metric)
+    assert cache.clear_old_runs(float("inf")) == 0

@@ -144,6 +144,8 @@ class MLflowCacheIntegration:
         ------
         TrackingError
             The server gives no answer.
+        CacheConfigError
+            `metric` is no name.
         ImportError
             MLflow is not installed.
         """
@@ -178,8 +180,8 @@ class MLflowCacheIntegration:
 
         Parameters
         ----------
-        run_ids : iterable of str
-            Which ones. Unknown ones are left out, with a `TrackingWarning`.
+        run_ids : iterable of str, or str
+            Which ones, or which one. Unknown ones are left out, with a `TrackingWarning`.
         metrics : sequence of str, optional
             The metrics that become columns, NaN where a run has none; all that there are if it is
             left out.

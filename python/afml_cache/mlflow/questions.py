@@ -6,7 +6,7 @@ import math
 import tempfile
 from typing import TYPE_CHECKING, Any, Final
 
-from afml_cache.exceptions import TrackingError, warn
+from afml_cache.exceptions import CacheConfigError, TrackingError, warn
 from afml_cache.mlflow.backend import repository
 from afml_cache.mlflow.failures import is_away
 from afml_cache.mlflow.files import MODEL
@@ -26,6 +26,9 @@ _FINISHED: Final = "attributes.status = 'FINISHED'"
 
 def best_run(server: Server, experiment: str, metric: str, *, maximize: bool) -> str | None:
     """Give the run with the best metric of those that computed something, or `None`."""
+    if not isinstance(metric, str) or not metric:
+        message = f"`metric` is the name of a metric, not {metric!r}"
+        raise CacheConfigError(message)
     found: str | None = server.ask(
         lambda backend: _best(backend, experiment, legal(metric), maximize=maximize)
     )
@@ -96,7 +99,7 @@ def compare(server: Server, run_ids: Iterable[str], metrics: Sequence[str] | Non
     """Give a pandas frame with a row for each run."""
     import pandas as pd
 
-    asked = list(run_ids)
+    asked = [run_ids] if isinstance(run_ids, str) else list(run_ids)
     runs: dict[str, Any] = server.ask(lambda backend: _known_runs(backend, asked))
     for run_id in asked:
         if run_id not in runs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheConfigError, warn
@@ -9,6 +10,7 @@ from afml_cache.runs import rankings
 from afml_cache.runs.canonical import data_digest, whole_number
 from afml_cache.runs.families import Figures, family_of, standing_of
 from afml_cache.runs.index import find_all, ids_of
+from afml_cache.runs.lookup import check_name
 from afml_cache.runs.view import View
 
 if TYPE_CHECKING:
@@ -91,7 +93,7 @@ class Asking(View):
         Raises
         ------
         CacheConfigError
-            `top_n` is no number of runs.
+            `top_n` is no number of runs, or a name is none.
 
         Warns
         -----
@@ -99,12 +101,14 @@ class Asking(View):
             Runs are left out, or nothing is ranked; those that are ranked saw different data, or
             the best are not all of the code of the run that was recorded last.
         """
+        check_name(strategy_name)
+        check_name(metric, "metric", "the name of a metric, a text such as 'sharpe_ratio'")
         most = whole_number(top_n, least=1)
         if most is None:
             message = f"`top_n` is how many runs to give, not {top_n!r}"
             raise CacheConfigError(message)
         content = None if data is None else data_digest(data)
-        asked = strategy_name, metric, maximize, most, content
+        asked = strategy_name, metric, bool(maximize), min(most, sys.maxsize), content
         best, unranked, differ = (
             self.native.best(*asked) if run_ids is None else self._best_of(run_ids, *asked)
         )

@@ -11,7 +11,7 @@ from afml_cache.modes import looks_up, writes
 from afml_cache.runs import lookup, parquet, rankings, retention
 from afml_cache.runs.answers import LEFT_OUT, Parts, with_trades
 from afml_cache.runs.asking import Asking
-from afml_cache.runs.canonical import typed
+from afml_cache.runs.canonical import plain, typed
 from afml_cache.runs.curves import checked_kind
 from afml_cache.runs.index import found, note_latest
 from afml_cache.runs.keeping import Keeping
@@ -142,6 +142,9 @@ class BacktestCache(Asking, Looking, Keeping, Passing, Splitting):
         if not hasattr(metrics, "items"):
             message = f"`metrics` is a mapping of names to numbers, not {type(metrics).__name__}"
             raise CacheConfigError(message)
+        if isinstance(seconds, bool) or not isinstance(plain(seconds), int | float):
+            message = f"`seconds` is how long the backtest took, a number, not {seconds!r}"
+            raise CacheConfigError(message)
         parameters = _checked(parameters)
         identity, told, bars = lookup.with_code(strategy_name, code, parameters, data)
         parts = Parts(metrics, trades, equity_curve, positions, diagnostics)
@@ -155,7 +158,7 @@ class BacktestCache(Asking, Looking, Keeping, Passing, Splitting):
             parts,
             told,
             about,
-            seconds=seconds,
+            seconds=plain(seconds),
             seen_ns=bars.seen_until([data]),
         )
         if writes():

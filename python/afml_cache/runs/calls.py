@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -61,12 +62,27 @@ class Task:
 
     def answered(self) -> Any:
         """Give the answer."""
+        try:
+            return self._answered()
+        except BaseException:  # Ctrl-C and a cancelled task leave no run either
+            self._note(None)
+            raise
+
+    async def awaited(self) -> Any:
+        """Give the answer of a coroutine function."""
+        try:
+            return await self._awaited()
+        except BaseException:
+            self._note(None)
+            raise
+
+    def _answered(self) -> Any:
         identity = self._identified()
         if identity is None:
             return self._past_the_cache()
         found = self._looked_up(identity)
         if found is None and self._mode == "normal":
-            found = flights.awaited(self._waiting(identity))
+            found = flights.awaited(self._waiting(identity, threading.get_ident()))
         if isinstance(found, Hit):
             return self._given_back(found, identity)
         with found or flights.Turn(identity.run):
@@ -74,8 +90,7 @@ class Task:
                 answer = self._strategy.function(*bound.args, **bound.kwargs)
             return self._kept(answer, identity)
 
-    async def awaited(self) -> Any:
-        """Give the answer of a coroutine function."""
+    async def _awaited(self) -> Any:
         identity = self._identified()
         if identity is None:
             return await self._past_the_cache()
@@ -151,9 +166,9 @@ class Task:
         lacks = self._backtest.save_trades and payload.get(answers.LEFT_OUT)
         return None if lacks else Hit(payload)
 
-    def _waiting(self, identity: Identity) -> flights.Waiting:
+    def _waiting(self, identity: Identity, thread: int | None = None) -> flights.Waiting:
         runs = self._backtest.cache.native
-        return flights.Waiting(runs, identity.run, lambda: self._found(identity))
+        return flights.Waiting(runs, identity.run, lambda: self._found(identity), thread)
 
     def _given_back(self, hit: Hit, identity: Identity) -> Any:
         refuse_future(f"backtest {self._strategy.name}", hit.seen_ns)
@@ -256,7 +271,6 @@ class Task:
     def _failed(self, error: Exception, identity: Identity) -> None:
         """Note in the ledger that it raised."""
         self._backtest.counts.add(misses=1)
-        self._note(None)
         if self._mode == "readonly":
             return
         call = self._known

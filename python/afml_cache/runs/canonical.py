@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import types
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from afml_cache._apart import take_apart
@@ -90,6 +91,17 @@ def _kept(value: Any) -> Any:
 
 def data_digest(data: Any) -> str:
     """Digest the data of a backtest: one frame, several, or a dictionary of them in any order."""
-    if type(data) is dict:
-        return digest(sorted((digest(symbol), digest(frame)) for symbol, frame in data.items()))
-    return digest(data)
+    with named("value", "data"):
+        if type(data) is dict:
+            return digest(sorted((digest(symbol), digest(frame)) for symbol, frame in data.items()))
+        return digest(data)
+
+
+@contextlib.contextmanager
+def named(place: str, name: str) -> Iterator[None]:
+    """Call what can't be keyed as the user does."""
+    try:
+        yield
+    except UncacheableArgumentError as error:
+        message = str(error).replace(f"`{place}", f"`{name}", 1)
+        raise UncacheableArgumentError(message) from error

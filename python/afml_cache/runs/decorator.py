@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from afml_cache import code, info
@@ -120,7 +121,7 @@ def cached_backtest(
         )
         raise CacheConfigError(message)
     about = About(
-        dataset, purpose, checked_kind(equity_kind), notes, dict(tags or {}), dict(costs or {})
+        dataset, purpose, checked_kind(equity_kind), notes, copy(tags or {}), copy(costs or {})
     )
     settings = code_settings("cached_backtest", options)
 

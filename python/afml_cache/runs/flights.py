@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 import time
+import weakref
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,25 +30,32 @@ class _Board:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()  # a turn may be forgotten, and leave, at any time
-        self._busy: dict[str, object] = {}
+        self._busy: dict[str, weakref.ref[Turn]] = {}
         self._waits: dict[str, str] = {}
         self._lost: set[str] = set()
 
-    def enter(self, run: str, owner: object, held: tuple[str, ...]) -> bool:
+    def enter(self, run: str, turn: Turn, held: tuple[str, ...]) -> bool:
         """Say whether a run is nobody else's; otherwise whoever holds others waits for it."""
         with self._lock:
-            if run in self._busy:
+            holder = self._holder(run)
+            if holder is not None and holder.is_left_behind:
+                holder.release()
+            elif holder is not None:
                 self._waits.update(dict.fromkeys(held[-1:], run))
                 return False
-            self._busy[run] = owner
+            self._busy[run] = weakref.ref(turn)
             for one in held[-1:]:
                 self._waits.pop(one, None)
             return True
 
-    def leave(self, run: str, owner: object) -> None:
+    def _holder(self, run: str) -> Turn | None:
+        turn = self._busy.get(run)
+        return None if turn is None else turn()
+
+    def leave(self, run: str, turn: Turn) -> None:
         with self._lock:
-            if self._busy.get(run) is owner:
-                del self._busy[run]
+            if self._holder(run) in {None, turn}:
+                self._busy.pop(run, None)
                 self._waits.pop(run, None)
 
     def note(self, run: str, *, kept: bool) -> None:
@@ -88,17 +96,32 @@ def note(run: str, *, kept: bool) -> None:
 
 
 class Turn:
-    """The turn to compute a run, until it is released or forgotten."""
+    """The turn to compute a run, until it is released or forgotten.
 
-    def __init__(self, run: str) -> None:
+    Parameters
+    ----------
+    run : str
+        Which run.
+    thread : int, optional
+        The thread that computes it, if that does nothing else meanwhile.
+    """
+
+    _board: _Board | None = None
+    _lease: Lock | None = None
+
+    def __init__(self, run: str, thread: int | None = None) -> None:
         self._run = run
+        self._thread = thread
         self._board = _board
-        self._owner = object()
-        self._lease: Lock | None = None
+
+    @property
+    def is_left_behind(self) -> bool:
+        """Whether this thread asks for the run anew: Ctrl-C came, and a traceback holds this."""
+        return self._thread == threading.get_ident()
 
     def take(self, runs: Runs, held: tuple[str, ...]) -> bool:
         """Say whether this one is next, among threads and tasks and among processes."""
-        if not self._board.enter(self._run, self._owner, held):
+        if not _board.enter(self._run, self, held):
             return False
         self._lease = runs.lock(self._run)
         if self._lease is None:
@@ -109,7 +132,7 @@ class Turn:
     def release(self) -> None:
         """Let others compute it."""
         if self._board is _board:  # of this process, and not of the one that it was forked from
-            self._board.leave(self._run, self._owner)
+            _board.leave(self._run, self)
         lease, self._lease = self._lease, None
         if lease is not None:
             lease.release()
@@ -128,21 +151,28 @@ class Turn:
 class Waiting:
     """A call that waits for its turn, or for what another one has computed meanwhile."""
 
-    def __init__(self, runs: Runs, run: str, find: Callable[[], Any]) -> None:
+    def __init__(
+        self, runs: Runs, run: str, find: Callable[[], Any], thread: int | None = None
+    ) -> None:
         self._runs = runs
         self._run = run
         self._find = find
+        self._thread = thread
         self._held = _computing.get()
         self._pause = _FIRST
 
     def look(self) -> Any:
         """Give what is found, or a turn; `None` where another one still computes."""
-        turn = Turn(self._run)
+        turn = Turn(self._run, self._thread)
         if _board.is_lost(self._run) or _board.closes_a_circle(self._run, self._held):
             return turn
-        if not turn.take(self._runs, self._held):
-            return None
-        found = self._find()
+        try:
+            if not turn.take(self._runs, self._held):
+                return None
+            found = self._find()
+        except BaseException:  # its traceback would hold the turn
+            turn.release()
+            raise
         return turn if found is None else found
 
     def next_pause(self) -> float:

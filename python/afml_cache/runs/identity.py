@@ -16,7 +16,7 @@ from afml_cache.decorators import code_settings, native_settings
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.files import file_key, names_a_file
 from afml_cache.runs import rankings
-from afml_cache.runs.canonical import canonical, data_digest, typed
+from afml_cache.runs.canonical import canonical, data_digest, named, typed
 from afml_cache.runs.datasets import is_data
 from afml_cache.runs.provenance import folder_of
 
@@ -67,7 +67,8 @@ def identify(strategy: str, trial: str, parameters: Any, data: Any) -> Identity:
 
 def trial_of(strategy: str, code: str | None, parameters: Any) -> str:
     """Tell the trial of parameters, and of code that is told in words or not at all."""
-    return digest(("afml-cache trial", strategy, code, canonical(parameters)))
+    with named("value[3]", "parameters"):
+        return digest(("afml-cache trial", strategy, code, canonical(parameters)))
 
 
 def code_of_text(code: str | None) -> str | None:

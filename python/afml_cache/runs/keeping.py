@@ -14,6 +14,7 @@ from afml_cache.runs.view import View
 from afml_cache.timed_values import DAY
 
 _USUAL = 30
+_LONGEST = 100_000  # days; instants in nanoseconds reach no further
 
 
 class Keeping(View):
@@ -152,4 +153,4 @@ def _limit(days: float | None, before: Any) -> int:
     if isinstance(days, bool) or not isinstance(days, int | float) or not days >= 0:
         message = f"`days` is a number that is not negative, not {days!r}"
         raise CacheConfigError(message)
-    return time.time_ns() - round(days * DAY)
+    return time.time_ns() - round(min(days, _LONGEST) * DAY)

@@ -44,6 +44,7 @@ def with_code(name: str, code: Any, parameters: Any, data: Any) -> tuple[Identit
     UncacheableArgumentError
         Parameters or data can't be keyed.
     """
+    check_name(name)
     if code is None or isinstance(code, str):
         identity = identify(name, trial_of(name, code, parameters), parameters, data)
         return identity, Code(code_of_text(code), folder=working_folder()), Bars()
@@ -54,6 +55,7 @@ def with_code(name: str, code: Any, parameters: Any, data: Any) -> tuple[Identit
 
 def candidates(name: str, code: Any, parameters: Any, data: Any) -> Iterator[Identity]:
     """Give the runs that are meant: with this code, or with none and with the registered one."""
+    check_name(name)
     if code is None or isinstance(code, str):
         yield identify(name, trial_of(name, code, parameters), parameters, data)
     if isinstance(code, str):
@@ -67,6 +69,23 @@ def candidates(name: str, code: Any, parameters: Any, data: Any) -> Iterator[Ide
                 return
             raise
         yield strategy.identity(call)
+
+
+def check_name(
+    name: Any,
+    argument: str = "strategy_name",
+    kind: str = "the strategy's name, a text such as 'momentum'",
+) -> None:
+    """See that an argument can be a name.
+
+    Raises
+    ------
+    CacheConfigError
+        It is no text, or empty.
+    """
+    if not isinstance(name, str) or not name:
+        message = f"`{argument}` is {kind}, not {name!r}"
+        raise CacheConfigError(message)
 
 
 def _strategy_of(name: str, code: Any) -> Strategy:

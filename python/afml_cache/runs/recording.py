@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from afml_cache.exceptions import CacheConfigError
 from afml_cache.runs import parquet, provenance
 from afml_cache.runs.answers import LEFT_OUT
 from afml_cache.runs.curves import curve_of
@@ -42,6 +44,17 @@ class About:
     tags: dict[str, str] = field(default_factory=dict)
     costs: dict[str, Any] = field(default_factory=dict)
     splits: int | None = None
+
+    def __post_init__(self) -> None:
+        given: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        for name in ("dataset", "purpose"):
+            if not isinstance(given[name], str) and (name, given[name]) != ("dataset", None):
+                message = f"`{name}` is a text that families are told apart by, not {given[name]!r}"
+                raise CacheConfigError(message)
+        for name in ("tags", "costs"):
+            if not isinstance(given[name], Mapping):
+                message = f"`{name}` is a mapping of names to values, not {given[name]!r}"
+                raise CacheConfigError(message)
 
     def family(self, data: Any) -> tuple[str, str]:
         """Give the data set and the purpose that a family is told by, beside its strategy."""

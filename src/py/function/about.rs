@@ -111,7 +111,7 @@ impl PyFunction {
             call,
         };
         let inputs = || self.seen_by_inputs(py, &asked, clock::wall_ns());
-        let seen = told.unwrap_or_else(inputs);
+        let seen = told.map_or_else(inputs, Ok)?;
         let compare = py.import("afml_cache.explanation")?.getattr("compare")?;
         let key = ready.keyed.key.to_string();
         let told = PyDict::new(py);
@@ -160,7 +160,7 @@ impl PyFunction {
                 .as_ref()
                 .map_or_else(Seen::default, |_| Seen::open_ended()),
         };
-        Ok(self.store(py, &asked, &computed).is_some())
+        Ok(self.store(py, &asked, &computed)?.is_some())
     }
 }
 

@@ -9,7 +9,7 @@ use crate::format::{Meta, Seen};
 use crate::py::error::is_interrupt;
 use crate::py::held::Scope;
 use crate::py::store::Entry;
-use crate::py::value::DraftSink;
+use crate::py::value::{DraftSink, Failure};
 use crate::store::{Count, Holding, Outcome};
 use pyo3::prelude::*;
 use std::sync::Arc;
@@ -97,7 +97,7 @@ impl PyFunction {
                 return Ok(false);
             }
             // What depends on the time of a simulation is no use to those who wait for all times.
-            let key = self.store(py, asked, computed);
+            let key = self.store(py, asked, computed)?;
             Ok(key.is_some_and(|key| key == ready.flight() || key == ready.keyed.key))
         });
         stored.unwrap_or_else(|panic| {
@@ -133,23 +133,24 @@ impl PyFunction {
     }
 
     /// Stores a result, and gives the key that it is found by; a failure costs the caller nothing
-    /// but a warning.
+    /// but a warning. Raises the user's wish to stop, and nothing else.
     pub(super) fn store<'py>(
         &self,
         py: Python<'py>,
         asked: &Asked<'_, 'py>,
         computed: &Computed<'_, 'py>,
-    ) -> Option<Digest> {
+    ) -> PyResult<Option<Digest>> {
         let (ready, store) = (asked.ready, asked.ready.store);
         let drafted = match DraftSink::draft(computed.value, store.no_pickle()) {
             Ok(drafted) => drafted,
+            Err(Failure::Python(error)) if is_interrupt(py, &error) => return Err(error),
             Err(failure) => {
                 self.tell_unstorable(py, failure);
-                return None;
+                return Ok(None);
             }
         };
         let timed = self.timed(py, ready, asked.arguments, computed.seconds);
-        let entry = self.entry(py, asked, computed, timed.range);
+        let entry = self.entry(py, asked, computed, timed.range)?;
         let key = entry.key;
         let (opened, policy) = (ready.opened, &self.policy);
         let stored = if let Some(ttl) = timed.ttl {
@@ -162,11 +163,11 @@ impl PyFunction {
             Ok(size) => {
                 self.tally(py)
                     .add(Count::StoredBytes, size.unwrap_or(0) as u64);
-                size.map(|_| key)
+                Ok(size.map(|_| key))
             }
             Err(error) => {
                 self.tell_unstored(py, ready, &error);
-                None
+                Ok(None)
             }
         }
     }
@@ -178,10 +179,10 @@ impl PyFunction {
         asked: &Asked<'_, '_>,
         computed: &Computed<'_, '_>,
         time_range: Option<(i64, i64)>,
-    ) -> Entry {
+    ) -> PyResult<Entry> {
         let (ready, arguments) = (asked.ready, asked.arguments);
-        let seen = self.seen_by(py, (ready, arguments), time_range, computed.read);
-        Entry {
+        let seen = self.seen_by(py, (ready, arguments), time_range, computed.read)?;
+        Ok(Entry {
             key: self.key_of_result(ready, seen),
             meta: Meta {
                 function: self.name.clone(),
@@ -192,6 +193,6 @@ impl PyFunction {
             seconds: computed.seconds,
             epoch: computed.epoch,
             compress: self.policy.compress,
-        }
+        })
     }
 }

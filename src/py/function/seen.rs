@@ -8,7 +8,7 @@ use crate::clock;
 use crate::digest::Digest;
 use crate::format::Seen;
 use crate::py::bind::Arguments;
-use crate::py::error::warn;
+use crate::py::error::{is_interrupt, warn};
 use crate::py::held::innermost;
 use crate::py::hot::Hit;
 use crate::py::look_ahead::{is_watching, note};
@@ -56,7 +56,7 @@ impl PyFunction {
             if !ready.is_watched(py)? || !self.policy.is_fresh(hit.made.at_ns) {
                 return Ok(Some(hit));
             }
-            let seen = self.seen_of(py, asked, &hit);
+            let seen = self.seen_of(py, asked, &hit)?;
             if let Some(around) = &ready.around {
                 let simulation = around.simulation.get();
                 simulation.refuse_future(py, &self.name, seen)?;
@@ -100,11 +100,11 @@ impl PyFunction {
     }
 
     /// What a stored result has seen; one that does not say has seen what its arguments have.
-    fn seen_of(&self, py: Python<'_>, asked: &Asked<'_, '_>, hit: &Hit<'_>) -> Seen {
+    fn seen_of(&self, py: Python<'_>, asked: &Asked<'_, '_>, hit: &Hit<'_>) -> PyResult<Seen> {
         if hit.made.seen.is_nothing() {
             self.seen_by_inputs(py, asked, hit.made.at_ns)
         } else {
-            hit.made.seen
+            Ok(hit.made.seen)
         }
     }
 
@@ -114,17 +114,17 @@ impl PyFunction {
         py: Python<'_>,
         asked: &Asked<'_, '_>,
         made_ns: i64,
-    ) -> Seen {
+    ) -> PyResult<Seen> {
         let (ready, arguments) = (asked.ready, asked.arguments);
         let range = self.range_of(py, ready, arguments);
-        let until = self.seen_by_arguments(py, ready, arguments);
-        Seen::of(until.max(last_of(range, made_ns)))
+        let until = self.seen_by_arguments(py, ready, arguments)?;
+        Ok(Seen::of(until.max(last_of(range, made_ns))))
     }
 
     /// Tells the computations around of a call whose body is about to run.
     pub(super) fn tell_inputs(&self, py: Python<'_>, asked: &Asked<'_, '_>) -> PyResult<()> {
         if is_watching() && innermost(py)?.is_some() {
-            note(py, self.seen_by_inputs(py, asked, clock::wall_ns()))?;
+            note(py, self.seen_by_inputs(py, asked, clock::wall_ns())?)?;
         }
         Ok(())
     }
@@ -136,10 +136,10 @@ impl PyFunction {
         (ready, arguments): (&Ready, &Arguments<'_>),
         range: Option<(i64, i64)>,
         read: Seen,
-    ) -> Seen {
-        let until = self.seen_by_arguments(py, ready, arguments);
+    ) -> PyResult<Seen> {
+        let until = self.seen_by_arguments(py, ready, arguments)?;
         let until = until.max(last_of(range, clock::wall_ns()));
-        Seen::of(until).with(read)
+        Ok(Seen::of(until).with(read))
     }
 
     /// The last instant of a call's arguments; what can't be told costs a warning.
@@ -148,28 +148,31 @@ impl PyFunction {
         py: Python<'_>,
         ready: &Ready,
         arguments: &Arguments<'_>,
-    ) -> Option<i64> {
+    ) -> PyResult<Option<i64>> {
         let timed = ready.identity.get().timed(py, &ready.keyed, arguments);
         if timed.is_empty() {
-            return None;
+            return Ok(None);
         }
-        let asked = PyList::new(py, timed).and_then(|timed| {
+        let asked: PyResult<Option<i64>> = PyList::new(py, timed).and_then(|timed| {
             self.bars
                 .bind(py)
                 .call_method1(intern!(py, "seen_until"), (timed,))?
                 .extract()
         });
-        asked.unwrap_or_else(|error: PyErr| {
-            if self.first("seen until") {
-                let (name, reason) = (&self.name, error.value(py));
-                let message = format!(
-                    "up to when the arguments of a call of `{name}` have seen can't be told, so \
-                     `as_of` does not refuse its result: {reason}"
-                );
-                warn(py, "TimeRangeWarning", &message);
+        match asked {
+            Err(error) if !is_interrupt(py, &error) => {
+                if self.first("seen until") {
+                    let (name, reason) = (&self.name, error.value(py));
+                    let message = format!(
+                        "up to when the arguments of a call of `{name}` have seen can't be told, \
+                         so `as_of` does not refuse its result: {reason}"
+                    );
+                    warn(py, "TimeRangeWarning", &message);
+                }
+                Ok(None)
             }
-            None
-        })
+            told => told,
+        }
     }
 
     /// Whether a computation within a simulation has ever depended on its time.

@@ -2,7 +2,7 @@
 
 use super::layout;
 use super::load::{Value, instants, load_extras, load_zone, simple, with_extras};
-use crate::py::error::corrupt;
+use crate::py::error::{corrupt, or_else};
 use crate::py::value::load::Loader;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
@@ -25,9 +25,9 @@ pub fn load_frame<'py>(loader: &mut Loader<'_, 'py>) -> PyResult<Value<'py>> {
     }
     check_lengths(&blocks, index.len()?)?;
     let py = loader.py;
-    let frame = from_blocks_3(py, &blocks, &columns, &index)
-        .or_else(|_| from_blocks_2(py, &blocks, &columns, &index))
-        .or_else(|_| from_columns(py, &blocks, &columns, &index))?;
+    let frame = from_blocks_3(py, &blocks, &columns, &index);
+    let frame = or_else(py, frame, || from_blocks_2(py, &blocks, &columns, &index));
+    let frame = or_else(py, frame, || from_columns(py, &blocks, &columns, &index))?;
     with_extras(frame, extras)
 }
 

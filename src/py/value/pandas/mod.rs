@@ -11,6 +11,7 @@ mod masked;
 pub use load::load;
 
 use crate::digest::Strided;
+use crate::py::error::or_else;
 use crate::py::value::digest::DigestSink;
 use crate::py::value::library::{Class, Pandas, class_of};
 use crate::py::value::numpy::{data, is_plain, walk_array, walk_memory, walk_plain_dtype};
@@ -85,12 +86,11 @@ fn walk_extras<'py, S: Sink<'py>>(sink: &mut S, value: &Bound<'py, PyAny>) -> Wa
 /// The array behind a series or an index: NumPy's where that is all it is. A payload takes the very
 /// one, since what is public is a view that pandas 3 makes read-only.
 fn values_of<'py, S: Sink<'py>>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    if !S::CANONICAL
-        && let Ok(own) = value.getattr(intern!(value.py(), "_values"))
-    {
-        return Ok(own);
+    if S::CANONICAL {
+        return public_values(value);
     }
-    public_values(value)
+    let own = value.getattr(intern!(value.py(), "_values"));
+    or_else(value.py(), own, || public_values(value))
 }
 
 fn public_values<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
@@ -182,7 +182,7 @@ struct Block<'py> {
 }
 
 fn blocks<'py>(frame: &Bound<'py, PyAny>) -> PyResult<Vec<Block<'py>>> {
-    private_blocks(frame).or_else(|_| public_columns(frame))
+    or_else(frame.py(), private_blocks(frame), || public_columns(frame))
 }
 
 fn private_blocks<'py>(frame: &Bound<'py, PyAny>) -> PyResult<Vec<Block<'py>>> {
