@@ -11,6 +11,8 @@ import pandas as pd
 import polars as pl
 import polars.testing
 import pytest
+from backtesting import Backtest, Strategy
+from backtesting.test import GOOG
 from backtests import bars, momentum_of, polars_bars
 
 from afml_cache import BacktestCache, BacktestResult, CacheMissError, cached_backtest, mode
@@ -190,6 +192,81 @@ def test_a_backtest_without_trades_is_not_computed_again_for_them():
     again = cached_backtest("tradeless")(backtest)
     assert again(DATA, {})[1] is None
     assert again.cache_info().hits == 1
+
+
+class Stats(pd.Series):
+    """What an engine gives: metrics, and behind them frames and its own objects."""
+
+
+PLAIN = {"Start": DATA.index[0], "sharpe_ratio": 1.5, "trades": 3}
+CURVE = pd.DataFrame({"Equity": EQUITY, "DrawdownPct": 0.0})
+FULL = {**PLAIN, "_equity_curve": CURVE, "_trades": TRADES, "_strategy": object}
+
+
+@pytest.mark.parametrize("stats", [PLAIN, FULL], ids=len)
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_series_by_names_is_the_metrics(stats, alone):
+    stats = Stats(stats, dtype=object)
+    _, again = hit_of(stats if alone else (stats, None, EQUITY))
+    again = again if alone else again[0]
+    assert type(again) is Stats
+    assert list(again.index) == list(stats.index)
+    kept = BacktestCache().get_cached_backtest("answers", {}, DATA)
+    assert kept.metrics == PLAIN
+    best = BacktestCache().find_best_parameters("answers")
+    assert best["sharpe_ratio"].tolist() == [1.5]
+
+
+def test_a_series_with_frames_has_trades_and_equity():
+    _, again = hit_of(Stats(FULL, dtype=object))
+    pd.testing.assert_frame_equal(again["_trades"], TRADES)
+    cache = BacktestCache()
+    kept = cache.get_cached_backtest("answers", {}, DATA)
+    pd.testing.assert_frame_equal(kept.trades, TRADES)
+    pd.testing.assert_frame_equal(kept.equity_curve, CURVE)
+    assert len(cache.returns(cache.index)) > 0
+
+
+def test_a_series_is_without_trades_where_they_are_left_out():
+    first, again = hit_of(Stats(FULL, dtype=object), save_trades=False)
+    assert first["_trades"] is again["_trades"] is None
+    assert type(first) is type(again) is Stats
+    assert BacktestCache().get_cached_backtest("answers", {}, DATA).trades is None
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of backtesting.py with pandas 3.1
+def test_what_backtesting_gives_comes_back():
+    class Twenty(Strategy):
+        size = 10
+
+        def init(self):
+            pass
+
+        def next(self):
+            if len(self.data) % 20 == 0:
+                self.position.close()
+                self.buy(size=self.size)
+
+    @cached_backtest("twenty")
+    def backtest(data, params):
+        return Backtest(data, Twenty, finalize_trades=True).run(**params)
+
+    google = GOOG.iloc[:100]
+    first, again = backtest(google, {"size": 2}), backtest(google.copy(), {"size": 2})
+    assert backtest.cache_info().hits == 1
+    assert type(again) is type(first)
+    assert again["# Trades"] == first["# Trades"] > 1
+    pd.testing.assert_frame_equal(again["_trades"], first["_trades"])
+    assert BacktestCache().ledger.trials("twenty")["periods"].tolist() == [99]
+
+
+def test_a_series_by_numbers_is_no_metrics():
+    @cached_backtest("answers")
+    def backtest(data, params):
+        return EQUITY
+
+    with pytest.warns(UserWarning, match="this one returned a Series"):
+        backtest(DATA, {})
 
 
 def test_a_change_of_an_answer_does_not_reach_the_cache():

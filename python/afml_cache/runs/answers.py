@@ -8,7 +8,9 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any, NamedTuple
 
 from afml_cache.exceptions import CacheConfigError
+from afml_cache.runs import series
 from afml_cache.runs.result import BacktestResult
+from afml_cache.runs.series import EQUITY, TRADES
 
 SLOTS = ("metrics", "trades", "equity_curve", "positions", "diagnostics")
 # In what is kept of a run: its trades were left out, and whoever wants them computes it again.
@@ -31,7 +33,8 @@ def taken_apart(answer: Any) -> Parts:
 
     A tuple or list is metrics, trades, equity, positions and diagnostics, in this order, as far as
     it goes. A mapping is the metrics, unless its item "metrics" is one: then its items are parts,
-    by these names.
+    by these names. A series of pandas by names is the metrics too, and that of backtesting.py has
+    trades and equity.
 
     Raises
     ------
@@ -40,13 +43,18 @@ def taken_apart(answer: Any) -> Parts:
     """
     if isinstance(answer, BacktestResult) and isinstance(answer.metrics, Mapping):
         return Parts(**{name: getattr(answer, name) for name in SLOTS})
+    if series.is_series(answer):
+        return Parts(series.metrics_of(answer), answer.get(TRADES), answer.get(EQUITY))
     if isinstance(answer, Mapping):
         if not isinstance(answer.get("metrics"), Mapping):
             return Parts(answer)
         named = {_NAMES.get(name, name): part for name, part in answer.items()}
         return Parts(answer["metrics"], *(named.get(name) for name in SLOTS[1:]))
-    if isinstance(answer, tuple | list) and answer and isinstance(answer[0], Mapping):
-        return Parts(*answer[: len(SLOTS) - 1], *_rest(answer))
+    if isinstance(answer, tuple | list) and answer:
+        first, *others = answer[: len(SLOTS) - 1]
+        first = series.metrics_of(first) if series.is_series(first) else first
+        if isinstance(first, Mapping):
+            return Parts(first, *others, *_rest(answer))
     message = (
         "a backtest returns its metrics, a mapping of names to numbers, alone or first: "
         f"(metrics, trades, equity); this one returned {_shown(answer)}"
@@ -86,6 +94,8 @@ def with_trades(answer: Any, trades: Any) -> Any:
     """Give an answer of the same type and length with these trades, where it has a place."""
     if isinstance(answer, BacktestResult):
         return dataclasses.replace(answer, trades=trades)
+    if series.is_series(answer):
+        return series.with_trades(answer, trades)
     if isinstance(answer, Mapping):
         return _with_named_trades(answer, trades)
     if not isinstance(answer, tuple | list) or len(answer) <= SLOTS.index("trades"):
