@@ -144,6 +144,17 @@ def test_what_a_server_refuses_costs_nothing_else(front, path):
     assert tracker.load_model_from_run(run.info.run_id).C == 1.0
 
 
+def test_a_server_whose_answer_names_no_run_has_logged_nothing(front):
+    front.refuses = {"runs/create": 200}
+    tracker = MLflowCacheIntegration("nameless", front.uri)
+    score = mlflow_cached(integration=tracker)(scored)
+    with told("a run without an id"):
+        assert score(1.0)[1] == score(1.0)[1]
+        tracker.flush()
+    assert tracker.stats()["runs"] == 0
+    assert not Logged(tracker).runs()
+
+
 def test_a_server_that_goes_away_in_the_middle_and_comes_back(front):
     tracker = MLflowCacheIntegration("middle", front.uri, pause=0.0)
     score = mlflow_cached(integration=tracker)(scored)

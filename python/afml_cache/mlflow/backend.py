@@ -101,6 +101,9 @@ class Backend:
         except Exception:
             self._experiments.pop(experiment, None)  # somebody may have deleted it
             raise
+        if not run.info.run_id:
+            message = "what answers is no server of MLflow's: it made a run without an id"
+            raise ConnectionError(message)
         return RunInfo(run.info.run_id, run.info.artifact_uri)
 
     def _tags_of_context(self) -> dict[str, str]:

@@ -126,8 +126,8 @@ class Task:
                 raise self._missing(str(error)) from error
             tell_once(
                 "UncacheableArgumentWarning",
-                f"the backtest {self._strategy.name!r} runs without the cache: {error}; leave the "
-                "argument out with ignore=, or pass plain values",
+                f"the backtest {self._strategy.name!r} runs without the cache: {error}; pass plain "
+                "values, leave arguments out with ignore=(...) or globals with ignore_deps=(...)",
             )
             self._passed_by()
             return None
