@@ -59,9 +59,19 @@ fn record_run(
     place: Place,
     series: trials::Reader<'_>,
 ) -> Result<()> {
+    let before = find(index, record.run)?;
+    // A run that is computed again keeps its time and its family: what was tried there was tried.
+    let record = match &before {
+        Some(Found { record: first, .. }) => Record {
+            at_ns: first.at_ns,
+            dataset: first.dataset.clone(),
+            purpose: first.purpose.clone(),
+            ..record
+        },
+        None => record,
+    };
     let names = (&*record.strategy, &*record.dataset, &*record.purpose);
     let family = families::entered_family(index, names)?;
-    let before = find(index, record.run)?;
     if let Some(before) = &before {
         trials::leave(index, before, series)?;
         if before.state != State::Deleted {
@@ -79,11 +89,7 @@ fn record_run(
         pinned: before.as_ref().is_some_and(|before| before.pinned),
         place,
         answer: answer.seen_from(place.0),
-        // A run that is computed again keeps the time when it was computed first.
-        record: Record {
-            at_ns: before.map_or(record.at_ns, |before| before.record.at_ns),
-            ..record
-        },
+        record,
     };
     let record = &found.record;
     let content = entered_content(index, record.data)?;

@@ -85,14 +85,24 @@ def test_any_mapping_by_symbol_is_named_by_its_symbols(cache):
     assert families(cache) == [("mappings", "EURUSD+GBPUSD/1D", "")]
 
 
-def test_a_run_is_of_the_family_that_it_was_recorded_for(cache):
+def test_a_run_is_of_the_family_that_it_was_recorded_for_first(cache):
     momentum_of(purpose="study")(DATA, {"lookback": 5})
     momentum_of(purpose="holdout")(DATA, {"lookback": 5})  # a hit
+    momentum_of(purpose="holdout", dataset="other").refresh(DATA, {"lookback": 5})
     assert families(cache) == [("momentum", "1D", "study")]
-    momentum_of(purpose="holdout").refresh(DATA, {"lookback": 5})
-    best = cache.find_best_parameters("momentum").iloc[0]
-    assert best["n_trials"] == 1
-    assert kinds(cache, "momentum", None, "holdout") == ["trial"]
+    assert cache.find_best_parameters("momentum")["n_trials"].tolist() == [1]
+    assert kinds(cache, "momentum", None, "study") == ["trial"]
+
+
+def test_what_was_tried_stays_in_its_family_when_a_run_is_recorded_again(cache):
+    for purpose, lookback in [("study", 5), ("study", 10), ("holdout", 10)]:
+        cache.cache_backtest(
+            "by hand", {"n": lookback}, DATA, {"sharpe_ratio": 1.0}, purpose=purpose
+        )
+    assert kinds(cache, "by hand", None, "study") == ["trial", "trial"]
+    cache.delete(cache.index[...])
+    cache.cache_backtest("by hand", {"n": 10}, DATA, {"sharpe_ratio": 2.0}, purpose="holdout")
+    assert kinds(cache, "by hand", None, "study") == ["trial", "trial"]
 
 
 def test_a_trial_is_code_and_parameters(cache):
