@@ -208,7 +208,7 @@ def test_an_empty_frame_is_data():
     metrics = plain(DATA.iloc[:0], {})
     assert plain(DATA.iloc[:0].copy(), {}) == metrics
     assert plain.cache_info().hits == 1
-    found = BacktestCache().get_cached_backtest("plain", {}, DATA.iloc[:0])
+    found = BacktestCache().get_cached_backtest("plain", {}, DATA.iloc[:0], code=plain)
     assert found.metadata.start_date is None
     assert run_of({}, pd.DataFrame()) != run_of({}, DATA.iloc[:0])
 
