@@ -94,7 +94,7 @@ class Ours:
         seen = []
         for number in numbers:
             steps = np.random.default_rng(number).normal(0.0002, 0.01, SESSIONS)
-            identity, _ = with_code(strategy, None, parameters_of(number), self.data)
+            identity = with_code(strategy, None, parameters_of(number), self.data)[0]
             given = {
                 "run": identity.run, "strategy": strategy, "dataset": "6h", "purpose": "",
                 "is_test": False, "trial": identity.trial, "code": None,
