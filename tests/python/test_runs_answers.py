@@ -232,6 +232,8 @@ def test_a_series_is_without_trades_where_they_are_left_out():
     assert first["_trades"] is again["_trades"] is None
     assert type(first) is type(again) is Stats
     assert BacktestCache().get_cached_backtest("answers", {}, DATA).trades is None
+    first, again = hit_of((Stats(FULL, dtype=object), TRADES, EQUITY), save_trades=False)
+    assert first[0]["_trades"] is again[0]["_trades"] is first[1] is again[1] is None
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of backtesting.py with pandas 3.1

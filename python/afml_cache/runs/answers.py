@@ -100,7 +100,8 @@ def with_trades(answer: Any, trades: Any) -> Any:
         return _with_named_trades(answer, trades)
     if not isinstance(answer, tuple | list) or len(answer) <= SLOTS.index("trades"):
         return answer
-    parts = [trades if place == 1 else part for place, part in enumerate(answer)]
+    first = series.with_trades(answer[0], trades) if series.is_series(answer[0]) else answer[0]
+    parts = [first, trades, *answer[2:]]
     if type(answer) in {tuple, list}:
         return type(answer)(parts)
     make = getattr(type(answer), "_make", None)
