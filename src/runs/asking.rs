@@ -5,10 +5,11 @@ use super::cscv::{BLOCKS, Trials};
 use super::event::{Event, Failure, Split};
 use super::families::{self, Family};
 use super::frame;
-use super::rankings::{self, Ranking, Wanted};
+use super::rankings::{self, Ranking};
 use super::record::AnswerAt;
 use super::returns::{EquityKind, Kept, common};
 use super::rows::{self, Found, State};
+use super::selecting::{self, Wanted};
 use super::statistics::Reason;
 use super::trials::{self, Spread};
 use super::{axes, tables};
@@ -108,7 +109,7 @@ impl Runs {
     /// # Errors
     /// The index can't be asked.
     pub fn select(&self, wanted: &Wanted<'_>) -> Result<Vec<Found>> {
-        self.ask(|index| rankings::select(index, wanted))
+        self.ask(|index| selecting::select(index, wanted))
     }
 
     /// The ids of all runs, in the order in which they were recorded first.
@@ -116,7 +117,7 @@ impl Runs {
     /// # Errors
     /// The index can't be asked.
     pub fn ids(&self) -> Result<Vec<Digest>> {
-        self.ask(rankings::ids)
+        self.ask(selecting::ids)
     }
 
     /// How many runs there are of each strategy.

@@ -1,38 +1,12 @@
-//! Questions to the index of runs: which are the best, and which there are.
+//! Which runs of a strategy are the best, by each metric.
 
 use super::record::{Metric, Record, Role};
 use super::rows::{Found, State, checked, content_of, numbered};
 use super::schema::{entered, number_of};
 use crate::digest::Digest;
-use rusqlite::{Connection, OptionalExtension, Result, params, params_from_iter, types::Value};
+use rusqlite::{Connection, OptionalExtension, Result, params};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-
-/// Which runs are asked for.
-#[derive(Clone, Debug, Default)]
-pub struct Wanted<'a> {
-    /// Of this strategy.
-    pub strategy: Option<&'a str>,
-    /// On this data.
-    pub data: Option<Digest>,
-    /// With these parameters.
-    pub parameters: Option<Digest>,
-    /// That count as this.
-    pub role: Option<Role>,
-    /// In one of these states; in any that is not deleted where there are none.
-    pub states: &'a [State],
-    /// Those that were recorded last.
-    pub most: Option<usize>,
-}
-
-impl Wanted<'_> {
-    fn has(&self, record: &Record) -> bool {
-        self.strategy.is_none_or(|name| record.strategy == name)
-            && self.data.is_none_or(|data| record.data == data)
-            && self.parameters.is_none_or(|own| record.parameters == own)
-            && self.role.is_none_or(|role| record.role == role)
-    }
-}
 
 /// The best runs of a strategy.
 #[derive(Debug, Default)]
@@ -227,67 +201,4 @@ fn pairs(
     query
         .query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect()
-}
-
-/// The runs that are asked for, in the order in which they were recorded first.
-pub fn select(index: &Connection, wanted: &Wanted<'_>) -> Result<Vec<Found>> {
-    let columns = Found::COLUMNS;
-    let Some((filter, values)) = filter(index, wanted)? else {
-        return Ok(Vec::new());
-    };
-    let most = wanted
-        .most
-        .map_or(-1, |most| i64::try_from(most).unwrap_or(-1));
-    // Left to itself, the database looks at all runs from the last one on.
-    let by = wanted.data.map_or("", |_| "INDEXED BY runs_of_content");
-    let query =
-        format!("SELECT {columns} FROM runs {by} WHERE {filter} ORDER BY number DESC LIMIT {most}");
-    let mut query = index.prepare(&query)?;
-    let rows = query.query_map(params_from_iter(values), Found::of)?;
-    let found = rows.map(|row| checked(row?, |found| wanted.has(&found.record)));
-    let mut found: Vec<Found> = found.collect::<Result<_>>()?;
-    found.reverse();
-    Ok(found)
-}
-
-/// The ids of all runs, in the order in which they were recorded first.
-pub fn ids(index: &Connection) -> Result<Vec<Digest>> {
-    let mut query = index.prepare_cached("SELECT run FROM runs WHERE state < ? ORDER BY number")?;
-    let rows = query.query_map([State::Deleted as u8], |row| row.get(0).map(Digest))?;
-    rows.collect()
-}
-
-/// A condition on rows; `None` where it names what no run has.
-fn filter(index: &Connection, wanted: &Wanted<'_>) -> Result<Option<(String, Vec<Value>)>> {
-    let mut conditions = vec![];
-    let mut values = Vec::new();
-    if let Some(data) = wanted.data {
-        let Some(content) = content_of(index, data)? else {
-            return Ok(None);
-        };
-        conditions.push("content = ?".to_owned());
-        values.push(Value::Integer(content));
-    }
-    if let Some(strategy) = wanted.strategy {
-        let Some(strategy) = number_of(index, strategy)? else {
-            return Ok(None);
-        };
-        conditions.push("strategy = ?".to_owned());
-        values.push(Value::Integer(strategy));
-    }
-    if let Some(parameters) = wanted.parameters {
-        conditions.push("parameters = ?".to_owned());
-        values.push(Value::Blob(parameters.0.to_vec()));
-    }
-    if let Some(role) = wanted.role {
-        conditions.push(format!("role = {}", role as u8));
-    }
-    if wanted.states.is_empty() {
-        conditions.push(format!("state < {}", State::Deleted as u8));
-    } else {
-        let states = wanted.states.iter();
-        let states: Vec<String> = states.map(|state| (*state as u8).to_string()).collect();
-        conditions.push(format!("state IN ({})", states.join(", ")));
-    }
-    Ok(Some((conditions.join(" AND "), values)))
 }

@@ -122,7 +122,7 @@ class Asking(View):
         if differ and best:
             message = f"the {runs} that are ranked saw different data, and may not be compared"
             warn("RankingWarning", f"{message}; pass data= to rank those on one")
-        if run_ids is None and self._is_of_other_code(best, content):
+        if run_ids is None and self._is_of_other_code(best):
             message = f"the best {runs} are not all of the code that was run last"
             warn("RankingWarning", f"{message}; pass run_ids= to rank the runs that you mean")
         return rankings.comes_from(self._ranked(best, metric), self.store)
@@ -161,11 +161,11 @@ class Asking(View):
         unranked = sum(metric in dict(run.metrics) for run in asked) - len(ranked)
         return ranked[:most], unranked, len({run.data for run in ranked}) > 1
 
-    def _is_of_other_code(self, best: list[Run], data: str | None) -> bool:
+    def _is_of_other_code(self, best: list[Run]) -> bool:
         """Whether one of the best is not of the code of the run that was recorded last."""
         if not best:
             return False
-        last = self.native.select(strategy=best[0].strategy, data=data, most=1)
+        last = self.native.select(strategy=best[0].strategy, most=1)
         return {run.code for run in best} != {run.code for run in last}
 
     def _ranked(self, best: list[Run], metric: str) -> Any:
