@@ -149,11 +149,11 @@ fn a_trial_that_becomes_a_look_at_a_test_is_counted_no_longer() {
 }
 
 #[test]
-fn where_the_run_that_counts_goes_elsewhere_the_one_before_it_counts() {
+fn where_the_run_that_counts_is_one_no_longer_the_one_before_it_counts() {
     let folder = tempfile::tempdir().unwrap();
     let runs = runs(folder.path());
-    let latest = |dataset: &str| {
-        let family = runs.standing(("s", dataset, "")).unwrap().unwrap().family;
+    let latest = || {
+        let family = runs.standing(("s", "set", "")).unwrap().unwrap().family;
         let latest = runs.latest(family.number).unwrap().into_iter();
         latest.map(|found| found.record.run).collect::<Vec<_>>()
     };
@@ -163,11 +163,26 @@ fn where_the_run_that_counts_goes_elsewhere_the_one_before_it_counts() {
     };
     put(&runs, of_one_trial("short"), 1);
     let mut long = put(&runs, of_one_trial("long"), 2);
-    assert_eq!(latest("set"), [long.run]);
-    long.dataset = "another".into();
-    put(&runs, long.clone(), 2);
-    assert_eq!(latest("set"), [id("short")]);
-    assert_eq!(latest("another"), [long.run]);
+    assert_eq!(latest(), [long.run]);
+    long.role = Role::Test;
+    put(&runs, long, 2);
+    assert_eq!(latest(), [id("short")]);
+}
+
+#[test]
+fn a_run_that_is_recorded_again_stays_in_its_family() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = runs(folder.path());
+    let mut one = put(&runs, record("one", 1.0), 1);
+    one.dataset = "another".into();
+    one.purpose = "other".into();
+    put(&runs, one, 2);
+    let families = runs.families(None).unwrap().into_iter();
+    let names = families.map(|one| (one.dataset, one.purpose, one.trials));
+    assert_eq!(
+        names.collect::<Vec<_>>(),
+        [("set".to_owned(), String::new(), 1)]
+    );
 }
 
 #[test]

@@ -37,7 +37,6 @@ fn names(record: &Record) -> Names {
 
 impl Model {
     pub fn record(&mut self, record: &Record, kept: Option<Kept>, answer: Vec<u8>) {
-        self.families.insert(names(record));
         self.failures.remove(&record.run);
         let mut new = Run {
             record: record.clone(),
@@ -46,16 +45,17 @@ impl Model {
             pinned: false,
             answer,
         };
-        match self
-            .runs
-            .iter_mut()
-            .find(|old| old.record.run == record.run)
-        {
-            Some(old) => {
-                new.record.at_ns = old.record.at_ns;
-                new.pinned = old.pinned;
-                *old = new;
-            }
+        let mut known = self.runs.iter_mut();
+        let old = known.find(|old| old.record.run == record.run);
+        if let Some(old) = &old {
+            new.record.at_ns = old.record.at_ns;
+            new.record.dataset.clone_from(&old.record.dataset);
+            new.record.purpose.clone_from(&old.record.purpose);
+            new.pinned = old.pinned;
+        }
+        self.families.insert(names(&new.record));
+        match old {
+            Some(old) => *old = new,
             None => self.runs.push(new),
         }
     }
