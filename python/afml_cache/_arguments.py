@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 from afml_cache import config
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
-class Fresh(argparse.Action):
-    """Computes everything anew, here and in the processes that are started from here."""
+class Switch(argparse.Action):
+    """Turns settings on, here and in the processes that are started from here."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, settings: Mapping[str, Any], **options: Any) -> None:
         super().__init__(nargs=0, **{"const": True, "default": False, **options})
+        self.settings = settings
 
     def __call__(
         self,
@@ -26,9 +27,9 @@ class Fresh(argparse.Action):
         option_string: str | None = None,  # noqa: ARG002
     ) -> None:
         setattr(namespace, self.dest, self.const)
-        config.configure(mode="fresh")
-        # Processes that this one starts do the same.
-        os.environ["AFML_CACHE_MODE"] = "fresh"
+        config.configure(self.settings)
+        for name, value in self.settings.items():
+            os.environ[f"AFML_CACHE_{name.upper()}"] = str(value).lower()
 
 
 class CacheDir(argparse.Action):

@@ -27,11 +27,9 @@ def read(name: str, value: object) -> dict[str, Any]:
         return {name: _READERS[name](name, value)}
     if name == "enabled":
         return {} if _flag(name, value) else {"mode": "off"}
-    if name == "skip_existing_universes":
-        return {} if _flag(name, value) else {"mode": "fresh"}
-    if name == "checkpoint_interval" or name.startswith("cache_"):
-        # Switches of existing scripts, which read them themselves.
-        return {name: value}
+    if name.startswith(("cache_", "skip_existing_")):
+        # Switches of groups, as `CACHE_CONFIG` of existing scripts has them.
+        return {name: _flag(name, value)}
     known = ", ".join(f"`{each}`" for each in _READERS)
     message = f"there is no setting `{name}`; there are {known}"
     raise CacheConfigError(message)
@@ -94,7 +92,7 @@ def _told(where: str, name: str, value: object, *, whole: bool = False) -> Any:
 
 
 def _typed(name: str, text: str) -> object:
-    if name in {"allow_pickle", "network"}:
+    if _READERS[name] is _flag:
         return _YES.get(text.lower(), text)
     return int(text) if text.isdecimal() else text
 
@@ -109,6 +107,13 @@ def _path(name: str, given: object) -> Path:
 def _flag(name: str, given: object) -> bool:
     if not isinstance(given, bool):
         message = f"`{name}` must be true or false, not {given!r}"
+        raise CacheConfigError(message)
+    return given
+
+
+def _count(name: str, given: object) -> int:
+    if not isinstance(given, int) or isinstance(given, bool) or given < 1:
+        message = f"`{name}` must be a whole number from 1, not {given!r}"
         raise CacheConfigError(message)
     return given
 
@@ -128,4 +133,8 @@ _READERS: Final = {
     "allow_pickle": _flag,
     "network": _flag,
     "mode": _mode,
+    "scratch_dir": _path,
+    "checkpoint_interval": _count,
+    "skip_existing": _flag,
+    "force_rerun": _flag,
 }

@@ -39,8 +39,9 @@ def configure(given: Mapping[str, Any] | None = None, /, **settings: Any) -> Non
     Parameters
     ----------
     given : mapping, optional
-        Settings as a dictionary, with those of existing scripts among them: `enabled`,
-        `skip_existing_universes`, `checkpoint_interval` and `cache_...`.
+        Settings as a dictionary, such as the `CACHE_CONFIG` of existing scripts, with its switches
+        among them: `enabled` turns the cache off, `cache_labeling` and the like a group of sweeps
+        and artifacts, and `skip_existing_universes` and the like have those of a group made anew.
     cache_dir : str or os.PathLike
         The folder; made when it is first needed.
     max_size : int or str
@@ -55,6 +56,14 @@ def configure(given: Mapping[str, Any] | None = None, /, **settings: Any) -> Non
         Whether the folder is on a network file system; found out by default.
     mode : str
         As in `mode`, for all that is in no `with` statement; "normal" by default.
+    scratch_dir : str or os.PathLike
+        Where scratch folders are made; by default `scratch` in the folder.
+    checkpoint_interval : int
+        After how many items a sweep commits what it has; 10 by default.
+    skip_existing : bool
+        Whether artifacts and files of batches that are there are used; true by default.
+    force_rerun : bool
+        Whether artifacts, batches and sweeps are computed whatever is there; false by default.
 
     Raises
     ------

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import datetime as dt
 
 __all__ = [
+    "ArtifactError",
+    "ArtifactWarning",
     "BasisChangedError",
     "CacheConfigError",
     "CacheCorruptError",
@@ -20,15 +22,20 @@ __all__ = [
     "CacheStoreError",
     "CacheWarning",
     "CacheWriteWarning",
+    "DiskBudgetError",
+    "ItemError",
     "LeakageError",
     "LoaderError",
     "LookAheadError",
+    "MergeError",
     "PartialCoverageError",
     "PrunedError",
     "RankingWarning",
     "RunNotFoundError",
     "SchemaError",
+    "ScratchError",
     "SpotCheckWarning",
+    "SweepWarning",
     "TimeRangeWarning",
     "TrackingError",
     "TrackingWarning",
@@ -85,6 +92,73 @@ class CacheMissError(CacheError, LookupError):
 
     `f.explain(...)` says what differs from earlier calls.
     """
+
+
+class ArtifactError(CacheError, ValueError):
+    """A result can't be written as the file that an artifact names; the message says where."""
+
+
+class ScratchError(CacheError, ValueError):
+    """A scratch folder can't be where it is asked for: outside of its root, or not made by us."""
+
+
+class DiskBudgetError(CacheError, OSError):
+    """What is to be written does not fit onto the disk or into the budget, and nobody frees any.
+
+    Attributes
+    ----------
+    needed, free : int
+        Bytes.
+    holders : list of (str, int)
+        The largest scratch folders, and their bytes.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        needed: int = 0,
+        free: int = 0,
+        holders: list[tuple[str, int]] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.needed = needed
+        self.free = free
+        self.holders = holders or []
+
+
+class ItemError(CacheError, RuntimeError):
+    """An item of a sweep failed; its cause is what it raised.
+
+    Attributes
+    ----------
+    position : int
+        Which item, from 0.
+    item
+        The item.
+    kind : str
+        The class of what it raised, "TimeoutError" where it took too long, or "WorkerDied" where
+        its process was killed or broke down.
+    """
+
+    def __init__(
+        self, message: str, *, position: int = -1, item: Any = None, kind: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.position = position
+        self.item = item
+        self.kind = kind
+
+    def __reduce__(self) -> Any:
+        return _item_error, (*self.args, self.position, self.item, self.kind)
+
+
+def _item_error(message: str, position: int, item: Any, kind: str) -> ItemError:
+    return ItemError(message, position=position, item=item, kind=kind)
+
+
+class MergeError(CacheError, RuntimeError):
+    """The files of batches can't be merged: one is missing or not whole; the message names it."""
 
 
 class LeakageError(CacheError, ValueError):
@@ -215,6 +289,14 @@ class SpotCheckWarning(CacheWarning):
 
 class RankingWarning(CacheWarning):
     """A ranking or a comparison of runs leaves some out, or compares what can't be compared."""
+
+
+class ArtifactWarning(CacheWarning):
+    """The file of an artifact is not what was written there, and is made anew."""
+
+
+class SweepWarning(CacheWarning):
+    """Some of a sweep's state could not be kept or used; the results are right."""
 
 
 class TimeRangeWarning(CacheWarning):

@@ -66,9 +66,9 @@ def writes() -> bool:
 def add_cache_arguments(parser: argparse.ArgumentParser) -> None:
     """Give a script the cache's arguments; they take effect when the parser meets them.
 
-    `--fresh` computes everything anew and overwrites what is stored, and so do `--force-rerun` and
-    `--no-skip-existing`, the names that existing scripts have for it. `--cache-dir` names another
-    folder.
+    `--fresh` computes everything anew and overwrites what is stored. `--force-rerun` does so with
+    artifacts, files of batches and sweeps, and `--no-skip-existing` with artifacts and files of
+    batches alone. `--cache-dir` names another folder.
 
     Parameters
     ----------
@@ -85,19 +85,29 @@ def add_cache_arguments(parser: argparse.ArgumentParser) -> None:
     >>> parser.parse_args([]).fresh
     False
     """
-    from afml_cache._arguments import CacheDir, Fresh
+    from afml_cache._arguments import CacheDir, Switch
 
     group = parser.add_argument_group("cache")
-    anew = "compute everything anew, and overwrite what is stored"
-    group.add_argument("--fresh", action=Fresh, help=anew)
-    group.add_argument("--force-rerun", action=Fresh, help="the same as --fresh")
+    group.add_argument(
+        "--fresh",
+        action=Switch,
+        settings={"mode": "fresh"},
+        help="compute everything anew, and overwrite what is stored",
+    )
+    group.add_argument(
+        "--force-rerun",
+        action=Switch,
+        settings={"force_rerun": True},
+        help="compute artifacts, batches and sweeps anew",
+    )
     group.add_argument(
         "--no-skip-existing",
-        action=Fresh,
+        action=Switch,
+        settings={"skip_existing": False},
         dest="skip_existing",
         default=True,
         const=False,
-        help="the same as --fresh",
+        help="make artifacts and files of batches anew",
     )
     group.add_argument(
         "--cache-dir", action=CacheDir, metavar="FOLDER", help="where results are stored"

@@ -13,7 +13,7 @@ import pytest
 from bodies import Bodies, counted
 
 import afml_cache
-from afml_cache import CacheConfigError, CacheMissError, Store, mode, robust_cacheable
+from afml_cache import CacheConfigError, CacheMissError, Store, groups, mode, robust_cacheable
 
 RAN = logging.getLogger("afml-tests.ran")
 
@@ -212,7 +212,11 @@ def test_configure_sets_the_mode_of_the_process(double) -> None:
 
 
 @pytest.mark.parametrize("argument", ["--fresh", "--force-rerun", "--no-skip-existing"])
-def test_a_script_has_arguments_for_it(double, argument: str, bodies: Bodies) -> None:
+def test_a_script_has_arguments_for_it(
+    double, argument: str, bodies: Bodies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("MODE", "FORCE_RERUN", "SKIP_EXISTING"):
+        monkeypatch.setenv(f"AFML_CACHE_{name}", "")
     parser = argparse.ArgumentParser()
     afml_cache.add_cache_arguments(parser)
     double(1)
@@ -223,10 +227,13 @@ def test_a_script_has_arguments_for_it(double, argument: str, bodies: Bodies) ->
     try:
         given = parser.parse_args([argument])
         double(1)
-        assert os.environ.pop("AFML_CACHE_MODE") == "fresh"
+        told = [os.environ[f"AFML_CACHE_{name}"] for name in ("MODE", "FORCE_RERUN")]
+        looks = groups.looks_up("sweep"), groups.looks_up("artifact")
     finally:
-        afml_cache.configure(mode="normal")
-    assert len(bodies) == 2
+        afml_cache.configure(mode="normal", force_rerun=False, skip_existing=True)
+    assert told == ["fresh" if given.fresh else "", "true" if given.force_rerun else ""]
+    assert len(bodies) == 1 + given.fresh
+    assert looks == (not (given.fresh or given.force_rerun), False)
     assert (given.fresh, given.force_rerun, not given.skip_existing).count(True) == 1
 
 

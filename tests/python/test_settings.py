@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import afml_cache
-from afml_cache import CacheConfigError, Store, config
+from afml_cache import CacheConfigError, Store, config, groups
 
 SHOW = """
 import afml_cache
@@ -78,15 +78,25 @@ def test_dictionaries_of_existing_scripts_are_taken(tmp_path: Path) -> None:
     assert config.settings()["checkpoint_interval"] == 10
 
 
-@pytest.mark.parametrize(
-    ("name", "mode"), [("enabled", "off"), ("skip_existing_universes", "fresh")]
-)
-def test_a_dictionary_switches_the_cache_off(tmp_path: Path, name: str, mode: str) -> None:
-    afml_cache.configure({name: False})
+def test_a_dictionary_switches_the_cache_off() -> None:
+    afml_cache.configure({"enabled": False})
     try:
-        assert config.settings()["mode"] == mode
+        assert config.settings()["mode"] == "off"
     finally:
         afml_cache.configure(mode="normal")
+
+
+def test_a_dictionary_switches_groups_off() -> None:
+    afml_cache.configure({"cache_labeling": False, "skip_existing_universes": False})
+    try:
+        assert not groups.looks_up("sweep", "labeling")
+        assert not groups.writes("labeling")
+        assert not groups.looks_up("artifact", "universes")
+        assert groups.writes("universes")
+        assert groups.looks_up("sweep", "universes")
+        assert groups.looks_up("artifact", "regimes")
+    finally:
+        afml_cache.configure(cache_labeling=True, skip_existing_universes=True)
 
 
 @pytest.mark.parametrize(
