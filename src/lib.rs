@@ -11,6 +11,7 @@ pub mod process;
 pub mod ranges;
 pub mod runs;
 pub mod store;
+pub mod sweeps;
 
 #[cfg(feature = "python")]
 mod py;

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afml_cache.bar_ends import Bars
+from afml_cache.exceptions import UncacheableArgumentError
 from afml_cache.explanation import Explanation
 from afml_cache.info import CacheInfo
 from afml_cache.observers import Observer
@@ -16,7 +17,9 @@ from afml_cache.time_ranges import Timing
 
 __all__ = [
     "Apart",
+    "Common",
     "Function",
+    "Journal",
     "Lock",
     "Memory",
     "Method",
@@ -244,6 +247,17 @@ class Runs:
     def collect(self) -> int: ...
     def lock(self, run: str) -> Lock | None: ...
 
+_Note: TypeAlias = tuple[str, str, int, str]
+
+@final
+class Journal:
+    def __new__(cls, store: Store) -> Journal: ...
+    def put(self, kind: str, rows: Sequence[tuple[str, str, str]]) -> None: ...
+    def get(self, kind: str, names: Sequence[str]) -> list[_Note]: ...
+    def list(self, kind: str, owner: str | None = None) -> list[_Note]: ...
+    def remove(self, kind: str, names: Sequence[str]) -> None: ...
+    def lock(self, name: str) -> Lock | None: ...
+
 @final
 class Store:
     def __new__(
@@ -280,6 +294,8 @@ class Store:
         self, since_ns: int | None, most: int | None, function: str | None
     ) -> tuple[int, int, int]: ...
     def pin(self, key: str, pinned: bool) -> bool: ...
+    def seal(self, text: str) -> str | None: ...
+    def is_sealed(self, text: str, seal: str) -> bool: ...
     def __len__(self) -> int: ...
     def __bool__(self) -> bool: ...
 
@@ -321,7 +337,12 @@ class Function:
     def reset_counters(self) -> None: ...
     def settings(self) -> dict[str, Any]: ...
     def begin(
-        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, alone: bool = False
+        self,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        *,
+        alone: bool = False,
+        common: Common | None = None,
     ) -> tuple[Literal["hit", "turn", "wait"], Any, str | None]: ...
     def fill(
         self,
@@ -330,7 +351,20 @@ class Function:
         turn: Turn,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-    ) -> None: ...
+        *,
+        common: Common | None = None,
+    ) -> bool: ...
+    def keys(
+        self, calls: Sequence[tuple[tuple[Any, ...], dict[str, Any]]], common: Common
+    ) -> list[str | UncacheableArgumentError]: ...
+    def stored(
+        self, calls: Sequence[tuple[tuple[Any, ...], dict[str, Any]]], common: Common
+    ) -> list[tuple[Any] | None]: ...
+
+@final
+class Common:
+    def __new__(cls, objects: Sequence[Any]) -> Common: ...
+    def is_unchanged(self) -> bool: ...
 
 @final
 class Simulation:
@@ -360,6 +394,7 @@ class Watched:
 @final
 class Turn:
     def __enter__(self) -> Turn: ...
+    def pause(self) -> None: ...
     def __exit__(self, *_raised: object) -> None: ...
 
 @final

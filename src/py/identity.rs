@@ -2,9 +2,10 @@
 
 use super::bind::{Arguments, Parameter, Role, Signature};
 use super::code::Code;
+use super::common::{Known, PyCommon};
 use super::key::KeyDigests;
 use super::packages::{installed, major};
-use super::value::{Failure, Packages};
+use super::value::{Failure, Packages, Walk};
 use crate::digest::{Digest, Encoder};
 use crate::format::{KEY_VERSION, Part};
 use pyo3::prelude::*;
@@ -101,26 +102,37 @@ impl Identity {
         &self,
         py: Python<'_>,
         arguments: &Arguments<'_>,
+        common: Option<&PyCommon>,
     ) -> PyResult<Result<Keyed, Refused>> {
         let mut encoder = Encoder::new();
         let mut made = KeyDigests::of(&self.own);
+        let mut shared = Shared::default();
         let mut digests = Vec::with_capacity(arguments.len());
         for (parameter, value) in self.keyed(arguments) {
-            match made.argument(&mut encoder, parameter.role, value) {
+            let digest = match common.filter(|common| common.has(value)) {
+                Some(common) => shared.part(py, common, &self.own, parameter.role, value),
+                None => made.argument(&mut encoder, parameter.role, value),
+            };
+            match digest {
                 Ok(digest) => digests.push(digest),
                 Err(failure) => return Ok(Err(Refused::of(&parameter.label, failure))),
             }
         }
         let mut mutables = Vec::with_capacity(self.code.mutables.len());
         for mutable in &self.code.mutables {
-            match made.sink().digest(mutable.value.bind(py)) {
+            let value = mutable.value.bind(py);
+            let digest = match common {
+                Some(common) => shared.part(py, common, &self.own, Role::Content, value),
+                None => made.sink().digest(value),
+            };
+            match digest {
                 Ok(digest) => mutables.push(digest),
                 Err(failure) => return Ok(Err(Refused::of(&mutable.label, failure))),
             }
         }
-        let met = made.met();
+        let (packages, met) = shared.joined(made.packages(), made.met());
         let codes = met.as_ref().map_or(&[][..], |met| &met.codes);
-        let packages = self.majors(py, made.packages(), codes)?;
+        let packages = self.majors(py, packages, codes)?;
         encoder.digest(self.prefix);
         for digests in [&digests, &mutables] {
             encoder.u64(digests.len() as u64);
@@ -250,6 +262,51 @@ impl Identity {
     }
 }
 
+/// What was met in parts that calls share.
+#[derive(Default)]
+struct Shared {
+    packages: Packages,
+    codes: Vec<Arc<Code>>,
+    timed: Vec<Py<PyAny>>,
+}
+
+impl Shared {
+    /// The digest of such a part, whose finds are taken in.
+    fn part(
+        &mut self,
+        py: Python<'_>,
+        common: &PyCommon,
+        own: &Arc<str>,
+        role: Role,
+        value: &Bound<'_, PyAny>,
+    ) -> Walk<Digest> {
+        common.with_part(own, role, value, |known: &Known| {
+            self.packages.add(known.packages);
+            self.codes.extend(known.codes.iter().cloned());
+            let timed = known.timed.iter().map(|value| value.clone_ref(py));
+            self.timed.extend(timed);
+            known.digest
+        })
+    }
+
+    /// All that was met, in shared parts and in others.
+    fn joined(mut self, others: Packages, met: Option<Box<Met>>) -> (Packages, Option<Box<Met>>) {
+        self.packages.add(others);
+        if self.codes.is_empty() && self.timed.is_empty() {
+            return (self.packages, met);
+        }
+        if let Some(met) = met {
+            self.codes.extend(met.codes);
+            self.timed.extend(met.timed);
+        }
+        let met = Met {
+            codes: self.codes.into(),
+            timed: self.timed.into(),
+        };
+        (self.packages, Some(Box::new(met)))
+    }
+}
+
 impl Refused {
     fn of(label: &str, failure: Failure) -> Self {
         Self {
@@ -292,6 +349,8 @@ fn is_scalar(value: &Bound<'_, PyAny>) -> bool {
 pub struct Call<'a, 'py> {
     pub args: &'a Bound<'py, PyTuple>,
     pub kwargs: Option<&'a Bound<'py, PyDict>>,
+    /// What it shares with other calls.
+    pub common: Option<&'a PyCommon>,
     /// The key, once it is known.
     pub key: Cell<Option<Digest>>,
     /// What the observer gave when the body began to run.
@@ -303,8 +362,14 @@ impl<'a, 'py> Call<'a, 'py> {
         Self {
             args,
             kwargs,
+            common: None,
             key: Cell::new(None),
             begun: OnceCell::new(),
         }
+    }
+
+    /// The same, of several that share something.
+    pub fn sharing(self, common: Option<&'a PyCommon>) -> Self {
+        Self { common, ..self }
     }
 }

@@ -3,6 +3,7 @@
 mod bind;
 mod body;
 mod code;
+mod common;
 mod counters;
 mod digest;
 mod error;
@@ -20,6 +21,7 @@ mod runs;
 mod slot;
 mod statistics;
 mod store;
+mod sweeps;
 mod value;
 mod volatile;
 mod watch;
@@ -29,8 +31,8 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _native {
     use super::{
-        PyResult, digest, function, look_ahead, method, mode, ranges, runs, statistics, store,
-        value,
+        PyResult, common, digest, function, look_ahead, method, mode, ranges, runs, statistics,
+        store, sweeps, value,
     };
     use pyo3::prelude::*;
 
@@ -45,6 +47,8 @@ mod _native {
         ranges::register(module)?;
         runs::register(module)?;
         statistics::register(module)?;
+        sweeps::register(module)?;
+        common::register(module)?;
         function::register(module)?;
         method::register(module)
     }

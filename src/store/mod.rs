@@ -30,8 +30,8 @@ pub use changes::Mark;
 pub use database::{Database, FileIdentity, Home, Schema, outside};
 pub use export::Exported;
 pub use files::{
-    Cut, Grab, Lease, LockedLog, RunDraft, RunFiles, RunLog, Seen, SeriesFiles, Watch, hex_bytes,
-    hex_text, secret,
+    Cut, Grab, Lease, LockedLog, RunDraft, RunFiles, RunLog, Seen, SeriesFiles, SweepFiles, Watch,
+    hex_bytes, hex_text, secret,
 };
 pub use flight::{Flight, Flights, Lead, Outcome, Ticket};
 pub use import::{Imported, Judge};

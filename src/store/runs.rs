@@ -1,6 +1,6 @@
-//! What the runs of a store need of it: their folder, and payloads outside of the index.
+//! What the runs and the sweeps of a store need of it: folders, and payloads outside of the index.
 
-use super::files::RunFiles;
+use super::files::{RunFiles, SweepFiles};
 use super::{Bytes, Found, Store, unpacked};
 use crate::digest::Digest;
 use crate::error::Result;
@@ -13,6 +13,12 @@ impl Store {
     /// It can't be made, or is not private.
     pub fn run_files(&self) -> Result<RunFiles> {
         RunFiles::prepare(&self.root)
+    }
+
+    /// The folder of the journal of sweeps.
+    #[must_use]
+    pub fn sweep_files(&self) -> SweepFiles {
+        SweepFiles::of(&self.root)
     }
 
     /// What a payload outside of the index holds, all of it checked.

@@ -42,6 +42,20 @@ impl Store {
         secret.is_some_and(|secret| secret.is_sealed(&parts, mac))
     }
 
+    /// The seal over a text that lies outside of the store; `None` without a secret. It holds in
+    /// every store of its user, since such files move.
+    #[must_use]
+    pub fn seal_note(&self, text: &str) -> Option<Mac> {
+        self.secret.as_ref().map(|secret| secret.seal(&note(text)))
+    }
+
+    /// Whether a text that lies outside of the store has our seal.
+    #[must_use]
+    pub fn is_sealed_note(&self, text: &str, mac: &Mac) -> bool {
+        let secret = self.secret.as_ref();
+        secret.is_some_and(|secret| secret.is_sealed(&note(text), mac))
+    }
+
     fn sealed_parts<'a>(&'a self, series: &'a Digest, text: &'a str) -> [&'a [u8]; 4] {
         [
             b"afml-cache 2026 form of a series",
@@ -50,4 +64,8 @@ impl Store {
             text.as_bytes(),
         ]
     }
+}
+
+fn note(text: &str) -> [&[u8]; 2] {
+    [b"afml-cache 2026 note", text.as_bytes()]
 }

@@ -108,14 +108,17 @@ impl PyFunction {
 
     /// Whether the call would still have the key that it had before the body ran.
     fn is_unchanged(&self, py: Python<'_>, asked: &Asked<'_, '_>) -> PyResult<bool> {
+        let common = asked.call.common;
         let again = self.identity(py).and_then(|identity| {
             if self.policy.has_key {
                 let arguments = self.bound(py, identity.get(), asked.call)?;
-                return identity
-                    .get()
-                    .key(py, arguments.as_ref().unwrap_or(asked.arguments));
+                return identity.get().key(
+                    py,
+                    arguments.as_ref().unwrap_or(asked.arguments),
+                    common,
+                );
             }
-            identity.get().key(py, asked.arguments)
+            identity.get().key(py, asked.arguments, common)
         });
         match again {
             Ok(Ok(again)) if again.key == asked.ready.keyed.key => Ok(true),

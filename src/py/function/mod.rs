@@ -5,6 +5,7 @@ mod call;
 mod compute;
 mod counted;
 mod guard;
+mod items;
 mod notices;
 mod observed;
 mod policy;
@@ -14,6 +15,7 @@ mod spot;
 mod timed;
 mod turn;
 
+use super::common::PyCommon;
 use super::counters::{Counters, info};
 use super::error::raise;
 use super::identity::{Call, Identity};
@@ -23,6 +25,7 @@ use super::slot::Slot;
 use super::store::PyStore;
 use crate::clock;
 use crate::process::PerProcess;
+use items::Items;
 pub use policy::Policy;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -307,22 +310,25 @@ impl PyFunction {
     }
 
     /// What a coroutine does next for a call: ("hit", value), ("turn", `Turn` or nothing), or
-    /// ("wait", `Waiting`), each with the key where there is one.
-    #[pyo3(signature = (args, kwargs, *, alone = false))]
+    /// ("wait", `Waiting`), each with the key where there is one. `common` is what several such
+    /// calls share.
+    #[pyo3(signature = (args, kwargs, *, alone = false, common = None))]
     fn begin<'py>(
         &self,
         py: Python<'py>,
         args: &Bound<'py, PyTuple>,
         kwargs: &Bound<'py, PyDict>,
         alone: bool,
+        common: Option<&Bound<'py, PyCommon>>,
     ) -> PyResult<(&'static str, Bound<'py, PyAny>, Option<String>)> {
-        let call = Call::new(args, Some(kwargs));
+        let call = Call::new(args, Some(kwargs)).sharing(common.map(Bound::get));
         let (step, given) = self.next_step(py, &call, alone)?;
         Ok((step, given, call.key.get().map(|key| key.to_string())))
     }
 
-    /// Stores what a call gave, under the turn that `begin` gave.
-    #[pyo3(signature = (value, seconds, turn, args, kwargs))]
+    /// Stores what a call gave, under the turn that `begin` gave; says whether it is in.
+    #[pyo3(signature = (value, seconds, turn, args, kwargs, *, common = None))]
+    #[allow(clippy::too_many_arguments)]
     fn fill<'py>(
         &self,
         py: Python<'py>,
@@ -331,7 +337,30 @@ impl PyFunction {
         turn: &Bound<'py, PyTurn>,
         args: &Bound<'py, PyTuple>,
         kwargs: &Bound<'py, PyDict>,
-    ) -> PyResult<()> {
-        self.fill_turn(py, value, seconds, turn.get(), (args, kwargs))
+        common: Option<&Bound<'py, PyCommon>>,
+    ) -> PyResult<bool> {
+        let call = Call::new(args, Some(kwargs)).sharing(common.map(Bound::get));
+        self.fill_turn(py, value, seconds, turn.get(), &call)
+    }
+
+    /// The keys of several calls that share `common`, and of each an `UncacheableArgumentError` in
+    /// the place of its key where it has none.
+    fn keys<'py>(
+        &self,
+        py: Python<'py>,
+        calls: Vec<Items<'py>>,
+        common: &Bound<'py, PyCommon>,
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        self.keys_of(py, &calls, common.get())
+    }
+
+    /// What is stored for several calls that share `common`: of each (value,), or `None`.
+    fn stored<'py>(
+        &self,
+        py: Python<'py>,
+        calls: Vec<Items<'py>>,
+        common: &Bound<'py, PyCommon>,
+    ) -> PyResult<Vec<Option<(Bound<'py, PyAny>,)>>> {
+        self.look_all_up(py, &calls, common.get())
     }
 }

@@ -134,7 +134,7 @@ impl PyFunction {
         let Some(arguments) = self.bound(py, identity.get(), call)? else {
             return Ok(Err(Past::Misfit));
         };
-        Ok(match identity.get().key(py, &arguments)? {
+        Ok(match identity.get().key(py, &arguments, call.common)? {
             Ok(keyed) => Ok((identity, arguments, keyed)),
             Err(refused) => Err(Past::Refused(refused)),
         })

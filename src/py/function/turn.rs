@@ -10,7 +10,7 @@ use crate::py::identity::Call;
 use crate::py::mode::Mode;
 use crate::store::{Count, Flight, Grab, Holding, Lead, Outcome, Seen, Ticket, Wait, Watch};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::PyTuple;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,6 +34,8 @@ pub struct PyTurn {
 struct UnderWay {
     lead: Option<Lead>,
     scope: Option<Scope>,
+    /// What it had read when it was left for a while.
+    read: format::Seen,
     outcome: Option<Outcome>,
 }
 
@@ -59,12 +61,23 @@ impl PyTurn {
         Ok(slf)
     }
 
+    /// The body has run, and those who wait go on waiting until it is stored.
+    fn pause(&self, py: Python<'_>) {
+        let mut under_way = self.under_way();
+        if let Some(scope) = under_way.scope.take() {
+            under_way.read = scope.seen();
+            drop(under_way);
+            scope.leave(py);
+        }
+    }
+
     #[pyo3(signature = (*_raised))]
     fn __exit__(&self, py: Python<'_>, _raised: &Bound<'_, PyTuple>) {
         let UnderWay {
             lead,
             scope,
             outcome,
+            read: _,
         } = std::mem::take(&mut *self.under_way());
         if let Some(scope) = scope {
             scope.leave(py);
@@ -126,7 +139,7 @@ impl PyTurn {
     fn read(&self) -> format::Seen {
         let under_way = self.under_way();
         let scope = under_way.scope.as_ref();
-        scope.map(Scope::seen).unwrap_or_default()
+        scope.map_or(under_way.read, Scope::seen)
     }
 
     /// Says how it ended; those who wait hear of it when it is left.
@@ -252,24 +265,23 @@ impl PyFunction {
         value: &Bound<'py, PyAny>,
         seconds: f64,
         turn: &PyTurn,
-        (args, kwargs): (&Bound<'py, PyTuple>, &Bound<'py, PyDict>),
-    ) -> PyResult<()> {
+        call: &Call<'_, 'py>,
+    ) -> PyResult<bool> {
         let taken = Duration::try_from_secs_f64(seconds).unwrap_or_default();
         count_computed(self.tally(py), taken);
-        let call = Call::new(args, Some(kwargs));
         let Some((key, epoch)) = turn.ticket() else {
             turn.ends(false);
-            return Ok(());
+            return Ok(false);
         };
         let place = self.place(py)?;
-        let Some((ready, arguments)) = self.ready_or_told(py, &call, place.get())? else {
+        let Some((ready, arguments)) = self.ready_or_told(py, call, place.get())? else {
             turn.ends(false);
-            return Ok(());
+            return Ok(false);
         };
         let asked = Asked {
             ready: &ready,
             arguments: &arguments,
-            call: &call,
+            call,
         };
         let same = *key == ready.keyed.key.to_string();
         if !same {
@@ -281,7 +293,8 @@ impl PyFunction {
             read: turn.read(),
             epoch: *epoch,
         };
-        turn.ends(same && self.finish(py, &asked, &computed)?);
-        Ok(())
+        let stored = same && self.finish(py, &asked, &computed)?;
+        turn.ends(stored);
+        Ok(stored)
     }
 }

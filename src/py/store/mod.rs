@@ -17,10 +17,14 @@ use super::hot::Hot;
 use super::volatile::Volatile;
 use crate::digest::Digest;
 use crate::error::{Error, Kind};
+use crate::format::Mac;
 use crate::process::PerProcess;
 use crate::ranges::Catalog;
 use crate::runs::Runs;
-use crate::store::{Flights, Keep, Listed, MemoryTier, Selection, Store, usual_memory};
+use crate::store::{
+    Flights, Keep, Listed, MemoryTier, Selection, Store, hex_bytes, hex_text, usual_memory,
+};
+use crate::sweeps::Journal;
 use pyo3::prelude::*;
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -104,6 +108,7 @@ struct Own {
     flights: Flights,
     catalog: OnceLock<Arc<Catalog>>,
     runs: OnceLock<Arc<Runs>>,
+    journal: OnceLock<Arc<Journal>>,
     told: Mutex<HashSet<String>>,
     /// Why there is no secret, once that is known.
     unsealed: Mutex<Option<String>>,
@@ -300,6 +305,19 @@ impl PyStore {
         Ok(found > 0)
     }
 
+    /// The seal of your secret over a text, in hexadecimal digits; `None` without a secret.
+    fn seal(&self, py: Python<'_>, text: &str) -> PyResult<Option<String>> {
+        let store = self.open(py).map_err(raise)?;
+        Ok(store.seal_note(text).map(|seal| hex_text(&seal)))
+    }
+
+    /// Whether a text has the seal of your secret.
+    fn is_sealed(&self, py: Python<'_>, text: &str, seal: &str) -> PyResult<bool> {
+        let store = self.open(py).map_err(raise)?;
+        let seal: Option<Mac> = hex_bytes(seal).try_into().ok();
+        Ok(seal.is_some_and(|seal| store.is_sealed_note(text, &seal)))
+    }
+
     fn __repr__(&self) -> String {
         format!("Store({:?})", self.path.display().to_string())
     }
@@ -341,6 +359,13 @@ impl PyStore {
         let files = py.detach(|| store.run_files())?;
         let runs = known.get_or_init(|| Arc::new(Runs::of(files)));
         Ok((store.clone(), runs.clone()))
+    }
+
+    /// The journal of this store's sweeps.
+    pub fn journal(&self, py: Python<'_>) -> Result<Arc<Journal>, Error> {
+        let store = self.open(py)?;
+        let made = || Arc::new(Journal::of(store.sweep_files()));
+        Ok(self.own.get().journal.get_or_init(made).clone())
     }
 
     /// Whether results that need pickle are loaded.

@@ -26,6 +26,7 @@ mod run_log;
 mod runs;
 mod secret;
 mod segments;
+mod sweeps;
 
 pub use exchange::{ExportFile, ImportFile};
 pub use held::Held;
@@ -36,6 +37,7 @@ pub use run_log::{LockedLog, RunLog};
 pub use runs::RunFiles;
 pub use secret::{hex_bytes, hex_text, secret};
 pub use segments::{Cut, SeriesFiles};
+pub use sweeps::SweepFiles;
 
 use super::index::Manner;
 use super::mapped::Bytes;

@@ -1,0 +1,1 @@
+"""Sweeps: long work cut into items, none of which is ever done twice."""

@@ -1,0 +1,222 @@
+"""The items of a sweep: which calls they are, which of them are one, and what seeds they have."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from afml_cache._native import digest
+from afml_cache.exceptions import CacheConfigError, UncacheableArgumentError
+from afml_cache.sweeps.work import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from afml_cache.sweeps.work import Key, Work
+
+_SEED_BITS: Final = 32  # what NumPy's legacy generators and scikit-learn take
+_SEEDED: Final = ("seed", "rng")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How an item becomes a call.
+
+    Attributes
+    ----------
+    prefix, common
+        Arguments before and behind the item's.
+    keywords
+        What items share by name.
+    unpack : bool
+        Whether a tuple stands for several arguments, and a mapping for several by name.
+    seed : int
+        The seed of the sweep.
+    seeded : tuple of str
+        Which of `seed` and `rng` the function takes, and is given.
+    """
+
+    prefix: tuple[Any, ...]
+    common: tuple[Any, ...]
+    keywords: dict[str, Any]
+    unpack: bool
+    seed: int
+    seeded: tuple[str, ...]
+
+    def call(self, item: Any) -> Call:
+        """Give the call of an item."""
+        return self._call(item, _generator)
+
+    def key_call(self, item: Any) -> Call:
+        """Give the call by which an item is known: a generator counts as what it is made of."""
+        return self._call(item, _name_of_generator)
+
+    def _call(self, item: Any, generator: Any) -> Call:
+        args: tuple[Any, ...] = (item,)
+        kwargs = self.keywords
+        if self.unpack and isinstance(item, Mapping):
+            args, kwargs = (), {**kwargs, **item}
+        elif self.unpack and isinstance(item, tuple):
+            args = item
+        if self.seeded:
+            given = {"seed": self.seed_of, "rng": lambda item: generator(self._entropy(item))}
+            kwargs = {**kwargs, **{name: given[name](item) for name in self.seeded}}
+        return Call((*self.prefix, *args, *self.common), kwargs)
+
+    def seed_of(self, item: Any) -> int:
+        """Give the seed of an item: H(seed of the sweep, item), in 32 bits."""
+        return self._entropy(item) % 2**_SEED_BITS
+
+    def _entropy(self, item: Any) -> int:
+        return int(digest(("afml-cache seed", self.seed, item)), 16)
+
+
+def shape_of(
+    work: Work, common: Mapping[str, Any] | Sequence[Any], unpack: bool, seed: int
+) -> Shape:
+    """Tell how items become calls.
+
+    Raises
+    ------
+    CacheConfigError
+        `common` or `seed` is something else.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        message = f"`seed` must be a whole number, not {seed!r}"
+        raise CacheConfigError(message)
+    if isinstance(common, Mapping):
+        behind, keywords = (), dict(common)
+    elif isinstance(common, tuple | list):
+        behind, keywords = tuple(common), {}
+    else:
+        message = (
+            "`common` is a tuple of arguments that follow the item, or a mapping of arguments by "
+            f"name, not {type(common).__name__}; for a single one write `common=(value,)`"
+        )
+        raise CacheConfigError(message)
+    seeded = _seeded(work, len(behind), keywords)
+    return Shape(work.prefix, behind, keywords, unpack, seed, seeded)
+
+
+def _seeded(work: Work, behind: int, keywords: dict[str, Any]) -> tuple[str, ...]:
+    """Name those of `seed` and `rng` that the function takes and nobody gives it."""
+    try:
+        parameters = inspect.signature(work.function).parameters
+    except (TypeError, ValueError):  # a function of C that does not tell
+        return ()
+    places = list(parameters)[: len(work.prefix) + 1 + behind]
+    named = {
+        name
+        for name, parameter in parameters.items()
+        if parameter.kind in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}
+    }
+    free = named - set(places) - set(keywords)
+    return tuple(name for name in _SEEDED if name in free)
+
+
+def _generator(entropy: int) -> Any:
+    import numpy as np
+
+    return np.random.default_rng(entropy)
+
+
+def _name_of_generator(entropy: int) -> Any:
+    return ("numpy.random.default_rng", entropy)
+
+
+@dataclass
+class Item:
+    """One item, wherever it appears in the list.
+
+    Attributes
+    ----------
+    number : int
+        Its place among the distinct ones.
+    value
+        The item.
+    places : list of int
+        Where it is in the list.
+    key : str or None
+        What it is known by; `None` where it can't be keyed.
+    attempts : int
+        How often it was begun in this sweep.
+    inline : bool
+        Whether its result is sent and not stored, since what was stored is not to be found.
+    """
+
+    number: int
+    value: Any
+    places: list[int]
+    key: str | None
+    attempts: int = 0
+    inline: bool = False
+
+
+@dataclass
+class Items:
+    """The items of a sweep, each once.
+
+    Attributes
+    ----------
+    distinct : list of Item
+        In the order of the list.
+    length : int
+        Of the list.
+    refused : list of UncacheableArgumentError
+        Of those that can't be keyed.
+    """
+
+    shape: Shape
+    distinct: list[Item] = field(default_factory=list)
+    length: int = 0
+    refused: list[UncacheableArgumentError] = field(default_factory=list)
+
+    def call(self, item: Item) -> Call:
+        """Give the call by which an item is known."""
+        return self.shape.key_call(item.value)
+
+    @property
+    def id(self) -> str:
+        """What tells this list from others: a digest of the keys in their order."""
+        places = sorted((place, item.key) for item in self.distinct for place in item.places)
+        return digest([key for _, key in places])
+
+
+def items_of(values: Iterable[Any], work: Work, shape: Shape) -> Items:
+    """Give the items of a list, each once.
+
+    Raises
+    ------
+    TypeError
+        An item does not fit the signature of the function.
+    """
+    listed = list(values)
+    items = Items(shape, length=len(listed))
+    known: dict[str, Item] = {}
+    for place, (value, key) in enumerate(zip(listed, _keys(listed, work, shape), strict=True)):
+        name = key if isinstance(key, str) else None
+        if name is None:
+            items.refused.append(key)
+        elif name in known:
+            known[name].places.append(place)
+            continue
+        item = Item(len(items.distinct), value, [place], name)
+        items.distinct.append(item)
+        if name is not None:
+            known[name] = item
+    return items
+
+
+def _keys(listed: list[Any], work: Work, shape: Shape) -> list[Key]:
+    """Give the key of each item; where items have no seed, none of their calls has one."""
+    if not shape.seeded:
+        return work.keys([shape.key_call(value) for value in listed])
+    keys: list[Key] = []
+    for value in listed:
+        try:
+            keys += work.keys([shape.key_call(value)])
+        except UncacheableArgumentError as error:
+            keys.append(error)
+    return keys

@@ -1,0 +1,253 @@
+"""What is done with an item: the call of a function, found by content, computed, and stored."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from afml_cache import code
+from afml_cache._native import Common, Function, Method, default_store
+from afml_cache.decorators import (
+    assemble,
+    check_function,
+    code_settings,
+    name_of,
+    native_settings,
+)
+from afml_cache.exceptions import UncacheableArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from afml_cache._native import Turn
+    from afml_cache.decorators import CodeOptions
+
+Key = str | UncacheableArgumentError
+
+
+class Call(NamedTuple):
+    """Arguments of one call."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+class Begun(NamedTuple):
+    """What there is to do for a call: "hit", "busy" or "compute"."""
+
+    step: str
+    turn: Turn | None = None
+
+
+class Work(Protocol):
+    """What a sweep asks of that which it runs."""
+
+    name: str
+    # The function, whose signature says what it takes.
+    function: Callable[..., Any]
+    # Arguments before the item: the instance of a method.
+    prefix: tuple[Any, ...]
+
+    def keys(self, calls: Sequence[Call]) -> list[Key]:
+        """Give what tells each call from others."""
+
+    def stored(self, calls: Sequence[Call]) -> list[tuple[Any] | None]:
+        """Give what is there for each call, in a tuple, or `None`."""
+
+    def begin(self, call: Call, anew: bool) -> Begun:
+        """Look whether a call is to be computed here and now."""
+
+    def compute(self, call: Call) -> Any:
+        """Compute a call."""
+
+    def fill(self, call: Call, value: Any, seconds: float, turn: Turn) -> bool:
+        """Store what a call gave; says whether that is in."""
+
+    def is_unchanged(self) -> bool:
+        """Whether what calls share still is what it was."""
+
+
+class FunctionWork:
+    """A function whose results are entries, under the keys that a direct call has.
+
+    Parameters
+    ----------
+    native
+        The cached function.
+    shared
+        What all calls share: each of these objects is digested once.
+    consume
+        What makes of each result what is kept in its place.
+    """
+
+    def __init__(
+        self,
+        native: Function,
+        shared: tuple[Any, ...],
+        consume: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self.source = native
+        self.native = native if consume is None else _consumed(native, consume)
+        self.name = self.native.cache_name
+        self.function = native.__wrapped__
+        self.consume = consume
+        self.shared = shared
+        self.common = Common(shared)
+        self.prefix: tuple[Any, ...] = ()
+
+    def __reduce__(self) -> Any:
+        function, settings = self.source.__wrapped__, dict(self.source.settings())
+        settings["store"] = settings["store"] or default_store()
+        sources = code.sources_of(function)
+        if self.consume is not None:
+            sources.update(code.sources_of(self.consume))
+        return _rebuilt, (function, settings, sources, self.shared, self.prefix, self.consume)
+
+    def keys(self, calls: Sequence[Call]) -> list[Key]:
+        """Give the keys of calls."""
+        return self.native.keys(calls, self.common)
+
+    def stored(self, calls: Sequence[Call]) -> list[tuple[Any] | None]:
+        """Give what is stored for calls."""
+        return self.native.stored(calls, self.common)
+
+    def begin(self, call: Call, anew: bool) -> Begun:
+        """Take the turn of a call, unless somebody has it."""
+        step, given, _ = self.native.begin(*call, alone=anew, common=self.common)
+        return Begun({"wait": "busy", "turn": "compute"}.get(step, step), given)
+
+    def compute(self, call: Call) -> Any:
+        """Run the function, or take what is stored of it where another result is made of that."""
+        if self.consume is None:
+            return self.function(*call.args, **call.kwargs)
+        stored = self.source.stored([call], self.common)[0]
+        value = self.function(*call.args, **call.kwargs) if stored is None else stored[0]
+        return self.consume(value)
+
+    def fill(self, call: Call, value: Any, seconds: float, turn: Turn) -> bool:
+        """Store a result."""
+        return self.native.fill(value, seconds, turn, *call, common=self.common)
+
+    def is_unchanged(self) -> bool:
+        """Whether what calls share still has its content."""
+        return self.common.is_unchanged()
+
+
+class OtherWork:
+    """What keeps its own results: artifacts, cached backtests, functions that somebody observes."""
+
+    def __init__(self, function: Any, consume: Callable[[Any], Any] | None = None) -> None:
+        self.function = function
+        self.consume = consume
+        self.name = getattr(function, "cache_name", None) or name_of(function)
+        self.prefix: tuple[Any, ...] = ()
+        self._answer = getattr(function, "saved", function)
+
+    def keys(self, calls: Sequence[Call]) -> list[Key]:
+        """Give the keys of calls."""
+        return [self._key(call) for call in calls]
+
+    def _key(self, call: Call) -> Key:
+        ask = getattr(self.function, "run_id", None) or self.function.cache_key
+        try:
+            return str(ask(*call.args, **call.kwargs))
+        except UncacheableArgumentError as error:
+            return error
+
+    def stored(self, calls: Sequence[Call]) -> list[tuple[Any] | None]:
+        """Give what is there for calls."""
+        return [(self.compute(call),) if self._is_there(call) else None for call in calls]
+
+    def _is_there(self, call: Call) -> bool:
+        ask = getattr(self.function, "is_current", None) or self.function.is_cached
+        try:
+            return bool(ask(*call.args, **call.kwargs))
+        except UncacheableArgumentError:
+            return False
+
+    def begin(self, call: Call, anew: bool) -> Begun:  # noqa: ARG002 - it knows by itself
+        """Call it, whatever is there."""
+        return Begun("compute")
+
+    def compute(self, call: Call) -> Any:
+        """Call it."""
+        value = self._answer(*call.args, **call.kwargs)
+        return value if self.consume is None else self.consume(value)
+
+    def fill(self, call: Call, value: Any, seconds: float, turn: Turn) -> bool:
+        """Do nothing: it has stored what it gave."""
+        raise NotImplementedError
+
+    def is_unchanged(self) -> bool:
+        """Whether nothing is to be stored that depends on changed content; it looks by itself."""
+        return True
+
+
+def work_of(
+    function: Any,
+    shared: tuple[Any, ...],
+    options: CodeOptions,
+    consume: Callable[[Any], Any] | None = None,
+) -> Work:
+    """Give what a sweep runs for a function, cached or not.
+
+    Raises
+    ------
+    TypeError
+        It is no function that returns a result, is a coroutine function, or has options of its own
+        and is given others.
+    """
+    settings = code_settings("sweep", dict(options))
+    if isinstance(function, Method):
+        work = work_of(function.__func__, (function.__self__, *shared), options, consume)
+        work.prefix = (function.__self__,)
+        return work
+    if isinstance(function, Function) or hasattr(function, "cache_info"):
+        if options:
+            given = ", ".join(f"`{name}`" for name in options)
+            message = f"{name_of(function)} is cached and has its own options; leave out {given}"
+            raise TypeError(message)
+        if inspect.iscoroutinefunction(getattr(function, "__wrapped__", None)):
+            _refuse_coroutine(function)
+        if isinstance(function, Function) and function.settings()["observer"] is None:
+            return FunctionWork(function, shared, consume)
+        return OtherWork(function, consume)
+    if inspect.iscoroutinefunction(function):
+        _refuse_coroutine(function)
+    check_function("sweep", function, settings["options"])
+    native = assemble(function, native_settings(**settings))
+    return FunctionWork(native, shared, consume)
+
+
+def _refuse_coroutine(function: Any) -> None:
+    message = (
+        f"sweep can't run {name_of(function)}, a coroutine function; give it a function that "
+        "returns a result, such as one that calls `asyncio.run`"
+    )
+    raise TypeError(message)
+
+
+def _consumed(native: Function, consume: Callable[[Any], Any]) -> Function:
+    """Give the function whose results are what is made of those of another one."""
+    settings = dict(native.settings())
+    options = settings["options"]
+    settings["options"] = {**options, "deps": (*options.get("deps", ()), consume)}
+    name = f"{native.cache_name} then {name_of(consume)}"
+    made = Function(native.__wrapped__, name, **settings)
+    return functools.update_wrapper(made, native.__wrapped__)
+
+
+def _rebuilt(
+    function: Any,
+    settings: dict[str, Any],
+    sources: dict[bytes, Any],
+    shared: tuple[Any, ...],
+    prefix: tuple[Any, ...],
+    consume: Callable[[Any], Any] | None,
+) -> FunctionWork:
+    """Put work together again, in another process."""
+    code.learn_sources(sources)
+    work = FunctionWork(assemble(function, settings), shared, consume)
+    work.prefix = prefix
+    return work
