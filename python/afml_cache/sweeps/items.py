@@ -144,6 +144,8 @@ class Item:
         How often it was begun in this sweep.
     inline : bool
         Whether its result is sent and not stored, since what was stored is not to be found.
+    alone : bool
+        Whether it is given out by itself, since a worker died and nobody knows of which item.
     """
 
     number: int
@@ -152,6 +154,7 @@ class Item:
     key: str | None
     attempts: int = 0
     inline: bool = False
+    alone: bool = False
 
 
 @dataclass
@@ -210,7 +213,7 @@ def items_of(values: Iterable[Any], work: Work, shape: Shape) -> Items:
 
 
 def _keys(listed: list[Any], work: Work, shape: Shape) -> list[Key]:
-    """Give the key of each item; where items have no seed, none of their calls has one."""
+    """Give the key of each item, all at once unless a seed is to be made of each first."""
     if not shape.seeded:
         return work.keys([shape.key_call(value) for value in listed])
     keys: list[Key] = []
