@@ -8,14 +8,14 @@ import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from afml_cache.exceptions import warn
-from afml_cache.sweeps.messages import Gave, Stored
+from afml_cache.sweeping.messages import Gave, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from afml_cache._native import Turn
-    from afml_cache.sweeps.messages import Message
-    from afml_cache.sweeps.work import Call, Work
+    from afml_cache.sweeping.messages import Message
+    from afml_cache.sweeping.work import Call, Work
 
 # After so many seconds what is there is committed, and what took so long at once.
 _LONGEST: Final = 30.0

@@ -8,20 +8,20 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from afml_cache.sweeps.chunks import Chunks
-from afml_cache.sweeps.events import Died, Emitted, Finished, TimedOut
-from afml_cache.sweeps.messages import Apart, Busy, Failed, Gave, Raised, Stored
-from afml_cache.sweeps.state import States, failure_of
+from afml_cache.sweeping.chunks import Chunks
+from afml_cache.sweeping.events import Died, Emitted, Finished, TimedOut
+from afml_cache.sweeping.messages import Apart, Busy, Failed, Gave, Raised, Stored
+from afml_cache.sweeping.state import States, failure_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from afml_cache.sweeps.events import Event
-    from afml_cache.sweeps.hands import Hands
-    from afml_cache.sweeps.items import Item, Items
-    from afml_cache.sweeps.journal import Journal, SweepStatus
-    from afml_cache.sweeps.progress import Reporter
-    from afml_cache.sweeps.work import Work
+    from afml_cache.sweeping.events import Event
+    from afml_cache.sweeping.hands import Hands
+    from afml_cache.sweeping.items import Item, Items
+    from afml_cache.sweeping.journal import Journal, SweepStatus
+    from afml_cache.sweeping.progress import Reporter
+    from afml_cache.sweeping.work import Work
 
 # How long what somebody else computes is left alone at first, and at most; in seconds.
 _FIRST: Final = 0.02

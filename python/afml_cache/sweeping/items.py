@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache._native import digest
 from afml_cache.exceptions import CacheConfigError, UncacheableArgumentError
-from afml_cache.sweeps.work import Call
+from afml_cache.sweeping.work import Call
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from afml_cache.sweeps.work import Key, Work
+    from afml_cache.sweeping.work import Key, Work
 
 _SEED_BITS: Final = 32  # what NumPy's legacy generators and scikit-learn take
 _SEEDED: Final = ("seed", "rng")
@@ -81,21 +81,13 @@ def shape_of(
     Raises
     ------
     CacheConfigError
-        `common` or `seed` is something else.
+        `seed` is something else.
     """
     if isinstance(seed, bool) or not isinstance(seed, int):
         message = f"`seed` must be a whole number, not {seed!r}"
         raise CacheConfigError(message)
-    if isinstance(common, Mapping):
-        behind, keywords = (), dict(common)
-    elif isinstance(common, tuple | list):
-        behind, keywords = tuple(common), {}
-    else:
-        message = (
-            "`common` is a tuple of arguments that follow the item, or a mapping of arguments by "
-            f"name, not {type(common).__name__}; for a single one write `common=(value,)`"
-        )
-        raise CacheConfigError(message)
+    is_named = isinstance(common, Mapping)
+    behind, keywords = ((), dict(common)) if is_named else (tuple(common), {})
     seeded = _seeded(work, len(behind), keywords)
     return Shape(work.prefix, behind, keywords, unpack, seed, seeded)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections import deque
 
-    from afml_cache.sweeps.items import Item
+    from afml_cache.sweeping.items import Item
 
 # A chunk is to take so many seconds, and so many times as long as what it costs around its items.
 _SECONDS: Final = 0.05

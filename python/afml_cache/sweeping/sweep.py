@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -10,28 +11,28 @@ from afml_cache import config, groups
 from afml_cache._native import Function, current_mode, default_store
 from afml_cache.exceptions import CacheConfigError, CacheMissError
 from afml_cache.instants import length_of
-from afml_cache.sweeps.crew import crew_of
-from afml_cache.sweeps.engine import Engine, Rules
-from afml_cache.sweeps.items import items_of, shape_of
-from afml_cache.sweeps.journal import Journal, SweepStatus
-from afml_cache.sweeps.listing import status
-from afml_cache.sweeps.progress import Reporter
-from afml_cache.sweeps.shown import shortly
-from afml_cache.sweeps.task import Task
-from afml_cache.sweeps.work import work_of
+from afml_cache.sweeping.crew import crew_of
+from afml_cache.sweeping.engine import Engine, Rules
+from afml_cache.sweeping.items import items_of, shape_of
+from afml_cache.sweeping.journal import Journal, SweepStatus
+from afml_cache.sweeping.listing import status
+from afml_cache.sweeping.progress import Reporter
+from afml_cache.sweeping.shown import shortly
+from afml_cache.sweeping.task import Task
+from afml_cache.sweeping.work import work_of
 
 if TYPE_CHECKING:
     import concurrent.futures
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from typing_extensions import Unpack
 
     from afml_cache._native import Store
     from afml_cache.decorators import CodeOptions
-    from afml_cache.sweeps.crew import Crew
-    from afml_cache.sweeps.progress import Progress
-    from afml_cache.sweeps.state import States
-    from afml_cache.sweeps.work import Work
+    from afml_cache.sweeping.crew import Crew
+    from afml_cache.sweeping.progress import Progress
+    from afml_cache.sweeping.state import States
+    from afml_cache.sweeping.work import Work
 
 __all__ = ["Plan", "Sweep", "sweep"]
 
@@ -227,6 +228,7 @@ class Plan:
             shape,
             self.interval,
             anew=not rules.looks_up,
+            keeps=rules.writes,
             seeds_generators=self.crew.is_of_processes,
         )
         status = SweepStatus(
@@ -294,7 +296,22 @@ def interval_of(given: Any) -> int:
 
 
 def _shared(common: Any) -> tuple[Any, ...]:
-    return tuple(common.values() if hasattr(common, "values") else common)
+    """Give what all items share.
+
+    Raises
+    ------
+    CacheConfigError
+        It is neither several arguments nor a mapping of them.
+    """
+    if isinstance(common, Mapping):
+        return tuple(common.values())
+    if isinstance(common, tuple | list):
+        return tuple(common)
+    message = (
+        "`common` is a tuple of arguments that follow the item, or a mapping of arguments by name, "
+        f"not {type(common).__name__}; for a single one write `common=(value,)`"
+    )
+    raise CacheConfigError(message)
 
 
 def _seconds(timeout: Any) -> float | None:

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache import _native, modes
 from afml_cache.ranges.simulation import as_of, simulation
-from afml_cache.sweeps.checkpoint import Checkpoint
-from afml_cache.sweeps.messages import Apart, Busy, Failed, Gave, Stored, raised
+from afml_cache.sweeping.checkpoint import Checkpoint
+from afml_cache.sweeping.messages import Apart, Busy, Failed, Gave, Stored, raised
+from afml_cache.sweeping.work import Begun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from afml_cache.sweeps.items import Shape
-    from afml_cache.sweeps.messages import Message
-    from afml_cache.sweeps.work import Work
+    from afml_cache.sweeping.items import Shape
+    from afml_cache.sweeping.messages import Message
+    from afml_cache.sweeping.work import Call, Work
 
 # An item, the key that it has where the sweep is, and whether its result is to be sent.
 Given = tuple[Any, str | None, bool]
@@ -38,18 +39,28 @@ class Task:
         After how many items results are committed.
     anew
         Whether to compute whatever is there.
+    keeps
+        Whether anything may be stored.
     seeds_generators
         Whether to seed the generators of `random` and NumPy before each item: in a process that
         does nothing else.
     """
 
     def __init__(
-        self, work: Work, shape: Shape, interval: int, *, anew: bool, seeds_generators: bool
+        self,
+        work: Work,
+        shape: Shape,
+        interval: int,
+        *,
+        anew: bool,
+        keeps: bool,
+        seeds_generators: bool,
     ) -> None:
         self.work = work
         self.shape = shape
         self.interval = interval
         self.anew = anew
+        self.keeps = keeps
         self.seeds_generators = seeds_generators
         self.mode = _native.current_mode()
         around = simulation()
@@ -99,7 +110,7 @@ class Task:
     def _work_through(self, checkpoint: Checkpoint, number: int, given: Given) -> None:
         item, key, inline = given
         key_call = self.shape.key_call(item)
-        begun = self.work.begin(key_call, self.anew or inline)
+        begun = self._begun(key_call, inline)
         if not inline and key is not None and begun.key not in {key, None}:
             checkpoint.tell(Apart(number, self.work.code_parts(key_call), _place()))
             return
@@ -117,6 +128,9 @@ class Task:
             checkpoint.tell(Gave(number, seconds, value))
         else:
             checkpoint.add(number, key_call, value, seconds, begun.turn)
+
+    def _begun(self, call: Call, inline: bool) -> Begun:
+        return self.work.begin(call, self.anew or inline) if self.keeps else Begun("compute")
 
     def _computed(self, turn: Any, call: Any) -> tuple[Any, float]:
         """Compute a call within its turn, which goes on until the result is stored."""

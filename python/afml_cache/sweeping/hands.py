@@ -9,13 +9,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
-from afml_cache.sweeps.events import Emitted, Event, Finished
+from afml_cache.sweeping.events import Emitted, Event, Finished
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from afml_cache.sweeps.events import Chunk
-    from afml_cache.sweeps.task import Task
+    from afml_cache.sweeping.events import Chunk
+    from afml_cache.sweeping.task import Task
 
 
 class Hands(Protocol):
@@ -44,7 +44,7 @@ class OwnProcess:
     """The process that calls, one chunk after the other."""
 
     def __init__(self, task: Task, threads: int) -> None:
-        from afml_cache.sweeps.threads import limited_threads
+        from afml_cache.sweeping.threads import limited_threads
 
         self._task = task
         self._chunk: Chunk | None = None
@@ -89,7 +89,7 @@ class OwnProcess:
 
     def memory(self) -> int:
         """Give the memory of this process."""
-        from afml_cache.sweeps.threads import own_memory
+        from afml_cache.sweeping.threads import own_memory
 
         return own_memory()
 
@@ -167,6 +167,6 @@ class Threads:
 
     def memory(self) -> int:
         """Give the memory of this process."""
-        from afml_cache.sweeps.threads import own_memory
+        from afml_cache.sweeping.threads import own_memory
 
         return own_memory()

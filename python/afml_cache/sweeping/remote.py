@@ -16,13 +16,13 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from afml_cache.sweeps.events import Died, Emitted, Event, Finished, TimedOut
-from afml_cache.sweeps.shipping import Parcel, pack
+from afml_cache.sweeping.events import Died, Emitted, Event, Finished, TimedOut
+from afml_cache.sweeping.shipping import Parcel, pack
 
 if TYPE_CHECKING:
     from afml_cache._native import Store
-    from afml_cache.sweeps.events import Chunk
-    from afml_cache.sweeps.task import Task
+    from afml_cache.sweeping.events import Chunk
+    from afml_cache.sweeping.task import Task
 
 # Larger tasks are not sent along with every chunk.
 _SMALL: Final = 64 * 1024

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import ItemError
-from afml_cache.sweeps.journal import Failure
-from afml_cache.sweeps.shown import shortly
+from afml_cache.sweeping.journal import Failure
+from afml_cache.sweeping.shown import shortly
 
 if TYPE_CHECKING:
-    from afml_cache.sweeps.items import Item, Items
-    from afml_cache.sweeps.messages import Raised
+    from afml_cache.sweeping.items import Item, Items
+    from afml_cache.sweeping.messages import Raised
 
 
 @dataclass
@@ -38,6 +38,8 @@ class States:
         What somebody else computes.
     hits : int
         Items of the list that were there before.
+    ended : Counter of str
+        Items of the list that are "done", "failed" or "timed out".
     begun : float
         When the sweep began, by a clock that only goes on.
     """
@@ -50,17 +52,16 @@ class States:
     out: dict[int, Item] = field(default_factory=dict)
     deferred: list[Item] = field(default_factory=list)
     hits: int = 0
+    ended: Counter[str] = field(default_factory=Counter)
     begun: float = field(default_factory=time.monotonic)
 
     def counts(self) -> dict[str, int]:
         """Give how many items of the list there are of each kind."""
-        distinct = self.items.distinct
-        failed = [(distinct[number], failure) for number, failure in self.failures.items()]
         return {
-            "done": sum(len(distinct[number].places) for number in self.results),
+            "done": self.ended["done"],
             "hits": self.hits,
-            "failed": sum(len(item.places) for item, why in failed if why.state == "failed"),
-            "timed_out": sum(len(item.places) for item, why in failed if why.state != "failed"),
+            "failed": self.ended["failed"],
+            "timed_out": self.ended["timed out"],
         }
 
     def is_over(self) -> bool:
@@ -71,7 +72,7 @@ class States:
         """Take the result of an item."""
         self.out.pop(item.number, None)
         self.results[item.number] = value
-        self.failures.pop(item.number, None)
+        self.ended["done"] += len(item.places)
         if was_there:
             self.hits += len(item.places)
 
@@ -79,6 +80,7 @@ class States:
         """Take that an item failed for good."""
         self.out.pop(item.number, None)
         self.failures[item.number] = failure
+        self.ended[failure.state] += len(item.places)
         if error is not None:
             self.errors[item.number] = error
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache import config
 from afml_cache.exceptions import CacheConfigError
-from afml_cache.sweeps.hands import OwnProcess, Threads
+from afml_cache.sweeping.hands import OwnProcess, Threads
 
 if TYPE_CHECKING:
     from afml_cache._native import Store
-    from afml_cache.sweeps.hands import Hands
-    from afml_cache.sweeps.task import Task
+    from afml_cache.sweeping.hands import Hands
+    from afml_cache.sweeping.task import Task
 
 __all__ = ["Crew", "crew_of"]
 
@@ -54,10 +54,10 @@ class Crew:
         if self.kind == "threads":
             return Threads(task, self.workers)
         if self.kind == "processes":
-            from afml_cache.sweeps.processes import Processes
+            from afml_cache.sweeping.processes import Processes
 
             return Processes(task, self, _environment())
-        from afml_cache.sweeps.remote import Remote
+        from afml_cache.sweeping.remote import Remote
 
         return Remote(self.kind, self.workers, task, store, self.timeout)
 
@@ -74,7 +74,7 @@ def crew_of(workers: Any, executor: Any, threads: Any, timeout: float | None) ->
         _whole("workers", workers, least=0)
     _whole("threads_per_worker", threads, least=1)
     if isinstance(executor, concurrent.futures.Executor):
-        from afml_cache.sweeps.remote import capacity_of
+        from afml_cache.sweeping.remote import capacity_of
 
         return Crew(executor, workers or capacity_of(executor), threads, timeout)
     kind = executor or ("processes" if workers else "sequential")

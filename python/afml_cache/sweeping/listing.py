@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from afml_cache._native import default_store
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.store import checked_store
-from afml_cache.sweeps.journal import Journal, SweepStatus
+from afml_cache.sweeping.journal import Journal, SweepStatus
 
 if TYPE_CHECKING:
     import os
