@@ -102,7 +102,7 @@ class Reporter:
         self._told = self._logged = self._start
         self._logs = shown is None
         wishes = is_shown(sys.stderr) if shown is None else shown
-        self._bar = _bar(name, total) if wishes else None
+        self._bar = make_bar(name, total) if wishes else None
 
     def progress(self, counts: dict[str, int]) -> Progress:
         """Give how far it is."""
@@ -165,7 +165,8 @@ def line(name: str, progress: Progress) -> str:
     )
 
 
-def _bar(name: str, total: int) -> Any:
+def make_bar(name: str, total: int) -> Any:
+    """Give a bar of `tqdm`, for a terminal or a notebook; `None` where it is not installed."""
     with warnings.catch_warnings():
         # In a notebook without widgets it says so, and draws with characters.
         warnings.simplefilter("ignore")

@@ -2,48 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from afml_cache import config, groups
-from afml_cache._native import Function, current_mode, default_store
-from afml_cache.exceptions import CacheConfigError, CacheMissError
-from afml_cache.instants import length_of
-from afml_cache.sweeping.crew import crew_of
-from afml_cache.sweeping.engine import Engine, Rules
-from afml_cache.sweeping.items import items_of, shape_of
-from afml_cache.sweeping.journal import Journal, SweepStatus
 from afml_cache.sweeping.listing import status
-from afml_cache.sweeping.progress import Reporter
-from afml_cache.sweeping.shown import shortly
-from afml_cache.sweeping.task import Task
-from afml_cache.sweeping.work import work_of
+from afml_cache.sweeping.plan import make_plan
 
 if TYPE_CHECKING:
     import concurrent.futures
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from typing_extensions import Unpack
 
-    from afml_cache._native import Store
     from afml_cache.decorators import CodeOptions
-    from afml_cache.sweeping.crew import Crew
     from afml_cache.sweeping.progress import Progress
-    from afml_cache.sweeping.state import States
-    from afml_cache.sweeping.work import Work
 
-__all__ = ["Plan", "Sweep", "sweep"]
-
-_INTERVAL: Final = 10
-_RETRIES: Final = {
-    "all": ("failed", "timed out"),
-    "failed": ("failed",),
-    "timeout": ("timed out",),
-    None: (),
-}
-_ON_ERROR: Final = {"raise": True, "keep going": False}
+__all__ = ["Sweep", "sweep"]
 
 
 class Sweep:
@@ -167,173 +140,33 @@ class Sweep:
         >>> sweep.status("label").hits
         0
         """
-        plan = Plan(
-            work=work_of(function, _shared(common), options, consume),
-            crew=crew_of(workers, executor, threads_per_worker, _seconds(timeout)),
-            rules=Rules(
-                looks_up=not force_rerun and groups.looks_up("sweep", group),
-                writes=groups.writes(group),
-                retry=_chosen("retry", retry, _RETRIES),
-                max_attempts=_count("max_attempts", max_attempts),
-                raises=_chosen("on_error", on_error, _ON_ERROR),
-            ),
-            common=common,
-            unpack=unpack,
-            seed=seed,
-            interval=interval_of(checkpoint_interval),
-            group=group,
-            desc=desc,
-            progress=progress,
-            callback=progress_callback,
+        plan = make_plan(
+            function,
+            {
+                "common": common,
+                "unpack": unpack,
+                "workers": workers,
+                "executor": executor,
+                "threads_per_worker": threads_per_worker,
+                "checkpoint_interval": checkpoint_interval,
+                "retry": retry,
+                "max_attempts": max_attempts,
+                "timeout": timeout,
+                "on_error": on_error,
+                "seed": seed,
+                "consume": consume,
+                "group": group,
+                "force_rerun": force_rerun,
+                "desc": desc,
+                "progress": progress,
+                "progress_callback": progress_callback,
+                **options,
+            },
         )
-        return plan.run(items).listed()
+        return plan.run(plan.items(items)).listed()
 
     def __repr__(self) -> str:
         return "<sweep>"
 
 
 sweep = Sweep()
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A sweep, but for its items."""
-
-    work: Work
-    crew: Crew
-    rules: Rules
-    common: Any
-    unpack: bool
-    seed: int
-    interval: int
-    group: str | None
-    desc: str | None
-    progress: bool | None
-    callback: Callable[[Progress], object] | None
-
-    def run(self, values: Iterable[Any]) -> States:
-        """Work through items.
-
-        Raises
-        ------
-        ItemError
-            An item failed, and that ends the sweep.
-        """
-        shape = shape_of(self.work, self.common, self.unpack, self.seed)
-        items = items_of(values, self.work, shape)
-        store, name = store_of(self.work), self.work.name
-        rules = replace(self.rules, workers=self.crew.workers, single=self.crew.timeout is not None)
-        task = Task(
-            self.work,
-            shape,
-            self.interval,
-            anew=not rules.looks_up,
-            keeps=rules.writes,
-            seeds_generators=self.crew.is_of_processes,
-        )
-        status = SweepStatus(
-            items.id,
-            self.desc or name.rpartition(".")[2],
-            name,
-            self.group,
-            "running",
-            items.length,
-        )
-        engine = Engine(self.work, items, rules, Journal(store), status)
-        engine.prepare()
-        self._work_through(engine, task, store)
-        return engine.states
-
-    def _work_through(self, engine: Engine, task: Task, store: Store) -> None:
-        with contextlib.ExitStack() as around:
-            hands = None
-            if engine.states.pending:
-                _refuse_frozen(engine)
-                hands = self.crew.hands(task, store)
-            reporter = Reporter(
-                engine.status.name,
-                engine.states.items.length,
-                shown=self.progress,
-                callback=self.callback,
-                memory=(lambda: 0) if hands is None else hands.memory,
-            )
-            around.callback(engine.finish, reporter)
-            if hands is None:
-                engine.raise_failure()
-                return
-            around.enter_context(engine.held())
-            try:
-                engine.run(hands, reporter)
-            except BaseException:
-                engine.stop(hands)
-                raise
-            hands.close()
-
-
-def _refuse_frozen(engine: Engine) -> None:
-    if current_mode() != "frozen":
-        return
-    item = engine.states.pending[0]
-    message = (
-        f"{len(engine.states.pending)} items of `{engine.status.function}` have no stored result, "
-        f"the first is item {item.places[0]} ({shortly(item.value)}), and nothing is computed in "
-        'mode "frozen"'
-    )
-    raise CacheMissError(message)
-
-
-def store_of(work: Work) -> Store:
-    """Give the store of a sweep: that of the function."""
-    native = getattr(work, "native", None)
-    own = native.settings()["store"] if isinstance(native, Function) else None
-    return own or default_store()
-
-
-def interval_of(given: Any) -> int:
-    """Give after how many results a worker commits."""
-    usual = config.settings().get("checkpoint_interval", _INTERVAL)
-    return _count("checkpoint_interval", usual if given is None else given)
-
-
-def _shared(common: Any) -> tuple[Any, ...]:
-    """Give what all items share.
-
-    Raises
-    ------
-    CacheConfigError
-        It is neither several arguments nor a mapping of them.
-    """
-    if isinstance(common, Mapping):
-        return tuple(common.values())
-    if isinstance(common, tuple | list):
-        return tuple(common)
-    message = (
-        "`common` is a tuple of arguments that follow the item, or a mapping of arguments by name, "
-        f"not {type(common).__name__}; for a single one write `common=(value,)`"
-    )
-    raise CacheConfigError(message)
-
-
-def _seconds(timeout: Any) -> float | None:
-    if timeout is None:
-        return None
-    seconds = length_of("timeout", timeout) / 1e9
-    if seconds <= 0:
-        message = f"`timeout` must be longer than nothing, not {timeout!r}"
-        raise CacheConfigError(message)
-    return seconds
-
-
-def _chosen(name: str, given: Any, known: Mapping[Any, Any]) -> Any:
-    if given not in known:
-        shown = ", ".join(map(repr, known))
-        message = f"`{name}` is one of {shown}, not {given!r}"
-        raise CacheConfigError(message)
-    return known[given]
-
-
-def _count(name: str, given: object) -> int:
-    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
-        message = f"`{name}` must be a whole number from 1, not {given!r}"
-        raise CacheConfigError(message)
-    return given
