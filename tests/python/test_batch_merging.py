@@ -128,8 +128,9 @@ def test_row_groups_have_one_size_over_all_batches(tmp_path, monkeypatch):
 
 def test_pages_do_not_show_where_batches_end(tmp_path):
     rng = np.random.default_rng(1)
-    text = rng.integers(0, 10**9, 70_000).astype(str)
-    frames = [pd.DataFrame({"x": rng.normal(size=7000), "s": text[:7000]}) for _ in range(10)]
+    # Text of several pages: a page has a megabyte.
+    words = [[rng.bytes(30).hex() for _ in range(7000)] for _ in range(10)]
+    frames = [pd.DataFrame({"s": each}) for each in words]
     assert merged(tmp_path, frames, [10]) == merged(tmp_path, frames, [3, 4, 3])
 
 
