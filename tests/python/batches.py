@@ -3,8 +3,8 @@
 from hashlib import sha256
 from itertools import accumulate
 
-from afml_cache.sweeps.batch_files import Batch, Recorded, name_of, write_batch
-from afml_cache.sweeps.batch_merging import merge_batches
+from afml_cache.sweeping.batch_files import Batch, Recorded, name_of, write_batch
+from afml_cache.sweeping.batch_merging import merge_batches
 
 
 def batch_of(first, count, of="list"):

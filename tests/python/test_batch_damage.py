@@ -15,11 +15,11 @@ import pytest
 from batches import batch_of, record_of, write_all
 
 from afml_cache.exceptions import MergeError, SchemaError
-from afml_cache.sweeps.batch_adopting import adopt_batch
-from afml_cache.sweeps.batch_checks import check_batch, check_batches
-from afml_cache.sweeps.batch_collecting import collect_files, files_of_other_lists
-from afml_cache.sweeps.batch_files import Recorded, name_of, write_batch
-from afml_cache.sweeps.batch_merging import merge_batches
+from afml_cache.sweeping.batch_adopting import adopt_batch
+from afml_cache.sweeping.batch_checks import check_batch, check_batches
+from afml_cache.sweeping.batch_collecting import collect_files, files_of_other_lists
+from afml_cache.sweeping.batch_files import Recorded, name_of, write_batch
+from afml_cache.sweeping.batch_merging import merge_batches
 
 BATCH = batch_of(0, 2)
 ROWS = [{"x": 1.5, "s": "a", "l": [1]}, {"x": 2.5, "s": "b", "l": []}]
@@ -119,7 +119,7 @@ import os, sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from batches import batch_of
-from afml_cache.sweeps.batch_checks import check_batch
+from afml_cache.sweeping.batch_checks import check_batch
 if os.getuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 print(check_batch(Path({path!r}), batch_of(0, 2), None))
@@ -304,7 +304,7 @@ def test_a_folder_that_is_not_there_has_no_files_of_other_lists(tmp_path):
 
 
 def test_a_file_that_is_replaced_while_batches_are_merged_is_noticed(tmp_path):
-    from afml_cache.sweeps.batch_parts import Part, joined_columns
+    from afml_cache.sweeping.batch_parts import Part, joined_columns
 
     files, _ = write_all(tmp_path, [{"x": 1}], [1])
     path, batch = files[0]
@@ -321,7 +321,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
         f"sys.path.insert(0, {os.path.dirname(__file__)!r})\n"  # noqa: PTH120
         "from pathlib import Path\n"
         "from batches import batch_of\n"
-        "from afml_cache.sweeps.batch_files import write_batch\n"
+        "from afml_cache.sweeping.batch_files import write_batch\n"
         "import pandas, numpy, pyarrow.parquet\n"
         "path = Path(sys.argv[1])\n"
         "write_batch(path, batch_of(0, 1), [{'x': 1}])\n"

@@ -21,7 +21,7 @@ import pytest
 from batches import batch_of
 
 from afml_cache.exceptions import CacheConfigError, SchemaError
-from afml_cache.sweeps.batch_files import name_of, number_of, write_batch
+from afml_cache.sweeping.batch_files import name_of, number_of, write_batch
 
 NAIVE = dt.datetime(2024, 1, 2, 3, 4, 5, 6)  # noqa: DTZ001 - such times are stored, too
 FIRST = NAIVE.replace(year=1)
@@ -306,7 +306,7 @@ SCRIPT = """
 import sys
 sys.path.insert(0, {tests!r})
 from batches import batch_of
-from afml_cache.sweeps.batch_files import write_batch
+from afml_cache.sweeping.batch_files import write_batch
 from pathlib import Path
 rows = [dict(x=at / 3, name=f"s{{at}}", tags={{"a": at}}) for at in range(500)]
 print(write_batch(Path({path!r}), batch_of(0, 1), [rows]))
@@ -328,7 +328,7 @@ def test_a_writer_that_is_killed_leaves_the_file_and_the_next_one_tidies_up(tmp_
     before = path.read_bytes()
     script = (
         "import os, pathlib, signal, sys\n"
-        "from afml_cache.sweeps.whole_files import replacing\n"
+        "from afml_cache.sweeping.whole_files import replacing\n"
         "with replacing(pathlib.Path(sys.argv[1])) as file:\n"
         "    file.write(b'half'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -340,7 +340,7 @@ def test_a_writer_that_is_killed_leaves_the_file_and_the_next_one_tidies_up(tmp_
 
 
 def test_two_writers_of_one_file_leave_each_others_work(tmp_path):
-    from afml_cache.sweeps.whole_files import replacing
+    from afml_cache.sweeping.whole_files import replacing
 
     path = tmp_path / name_of(0)
     with replacing(path) as file:
@@ -383,8 +383,8 @@ def test_without_pyarrow_it_is_said_what_to_install(tmp_path, monkeypatch):
 def test_files_of_batches_are_imported_without_libraries(run_python):
     code = (
         "import sys\n"
-        "import afml_cache.sweeps.batch_merging, afml_cache.sweeps.batch_adopting\n"
-        "import afml_cache.sweeps.batch_collecting, afml_cache.sweeps.batch_lines\n"
+        "import afml_cache.sweeping.batch_merging, afml_cache.sweeping.batch_adopting\n"
+        "import afml_cache.sweeping.batch_collecting, afml_cache.sweeping.batch_lines\n"
         "print(sorted({'pyarrow', 'pandas', 'polars', 'numpy'} & set(sys.modules)))\n"
     )
     assert run_python(code).strip() == "[]"

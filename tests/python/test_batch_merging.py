@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afml_cache.exceptions import CacheConfigError, MergeError, SchemaError
-from afml_cache.sweeps import parquet_files
-from afml_cache.sweeps.batch_adopting import adopt_batch
-from afml_cache.sweeps.batch_files import name_of, write_batch
-from afml_cache.sweeps.batch_merging import merge_batches
+from afml_cache.sweeping import parquet_files
+from afml_cache.sweeping.batch_adopting import adopt_batch
+from afml_cache.sweeping.batch_files import name_of, write_batch
+from afml_cache.sweeping.batch_merging import merge_batches
 
 ZONES = [dt.timezone.utc, ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Tokyo")]
 UNIX = st.datetimes(dt.datetime(1990, 1, 1), dt.datetime(2090, 1, 1))  # noqa: DTZ001 - drawn without
@@ -140,7 +140,7 @@ sys.path.insert(0, {tests!r})
 from pathlib import Path
 import pyarrow.parquet, pyarrow.compute, pyarrow.types
 from batches import batch_of
-from afml_cache.sweeps.batch_merging import merge_batches
+from afml_cache.sweeping.batch_merging import merge_batches
 files = [(Path({folder!r}, f"results_batch_{{at}}.parquet"), batch_of(at, 1)) for at in range(40)]
 merge_batches(files[:2], Path({folder!r}, "few.parquet"))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -237,7 +237,7 @@ def test_a_merge_that_is_killed_leaves_what_was_there(tmp_path):
         f"sys.path.insert(0, {os.path.dirname(__file__)!r})\n"  # noqa: PTH120
         "from pathlib import Path\n"
         "from batches import batch_of\n"
-        "from afml_cache.sweeps import batch_merging\n"
+        "from afml_cache.sweeping import batch_merging\n"
         "def killed(*_): os.kill(os.getpid(), signal.SIGKILL)\n"
         "batch_merging.write_groups = killed\n"
         f"folder = Path({str(tmp_path)!r})\n"

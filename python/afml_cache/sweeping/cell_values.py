@@ -11,8 +11,8 @@ from decimal import Decimal
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Final
 
-from afml_cache.sweeps.column_types import ClashError, decimal, joined
-from afml_cache.sweeps.installed import arrow
+from afml_cache.sweeping.column_types import ClashError, decimal, joined
+from afml_cache.sweeping.installed import arrow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -6,16 +6,16 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from afml_cache.sweeps.batch_files import number_of
-from afml_cache.sweeps.parquet_files import DamagedError, batch_of, begun
-from afml_cache.sweeps.whole_files import UnusableError, digest_of, opened, stamp_of
+from afml_cache.sweeping.batch_files import number_of
+from afml_cache.sweeping.parquet_files import DamagedError, batch_of, begun
+from afml_cache.sweeping.whole_files import UnusableError, digest_of, opened, stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
     from typing import BinaryIO
 
-    from afml_cache.sweeps.batch_files import Recorded
+    from afml_cache.sweeping.batch_files import Recorded
 
 
 def files_of_other_lists(folder: Path, wanted: Collection[Path]) -> list[Path]:

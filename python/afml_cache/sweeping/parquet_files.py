@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from afml_cache._native import check_parquet
-from afml_cache.sweeps.installed import arrow
+from afml_cache.sweeping.installed import arrow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

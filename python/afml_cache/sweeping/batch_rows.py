@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.exceptions import SchemaError
-from afml_cache.sweeps.batch_frames import check_name, is_table, of_table
-from afml_cache.sweeps.cell_values import fields_of
+from afml_cache.sweeping.batch_frames import check_name, is_table, of_table
+from afml_cache.sweeping.cell_values import fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from afml_cache.exceptions import SchemaError
-from afml_cache.sweeps.cell_values import CellError, array_of
-from afml_cache.sweeps.column_types import ClashError, fitted, joined, word
-from afml_cache.sweeps.installed import arrow
+from afml_cache.sweeping.cell_values import CellError, array_of
+from afml_cache.sweeping.column_types import ClashError, fitted, joined, word
+from afml_cache.sweeping.installed import arrow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from afml_cache.sweeps.batch_rows import Rows
+    from afml_cache.sweeping.batch_rows import Rows
 
 
 def table_of(items: Sequence[Rows], first: int) -> Any:

@@ -5,22 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import MergeError, SchemaError
-from afml_cache.sweeps.batch_checks import columns_in
-from afml_cache.sweeps.batch_files import Written
-from afml_cache.sweeps.column_types import ClashError, ForeignError, joined, plain, word
-from afml_cache.sweeps.parquet_files import (
+from afml_cache.sweeping.batch_checks import columns_in
+from afml_cache.sweeping.batch_files import Written
+from afml_cache.sweeping.column_types import ClashError, ForeignError, joined, plain, word
+from afml_cache.sweeping.parquet_files import (
     DamagedError,
     batch_of,
     opened_parquet,
     rows_of_items_in,
     tables_in,
 )
-from afml_cache.sweeps.whole_files import UnusableError, digest_of, opened
+from afml_cache.sweeping.whole_files import UnusableError, digest_of, opened
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from afml_cache.sweeps.batch_files import Batch
+    from afml_cache.sweeping.batch_files import Batch
 
 
 def adopt_batch(path: Path, batch: Batch, columns: Any = None) -> Written:

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.exceptions import CacheConfigError, MergeError
-from afml_cache.sweeps.batch_checks import Checked, check_batches
-from afml_cache.sweeps.batch_parts import Part, fitted_rows, joined_columns
-from afml_cache.sweeps.installed import arrow
-from afml_cache.sweeps.parquet_files import GROUP, write_groups, writer
-from afml_cache.sweeps.whole_files import digest_of, replacing
+from afml_cache.sweeping.batch_checks import Checked, check_batches
+from afml_cache.sweeping.batch_parts import Part, fitted_rows, joined_columns
+from afml_cache.sweeping.installed import arrow
+from afml_cache.sweeping.parquet_files import GROUP, write_groups, writer
+from afml_cache.sweeping.whole_files import digest_of, replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from afml_cache.sweeps.batch_files import Batch, Recorded
+    from afml_cache.sweeping.batch_files import Batch, Recorded
 
 # So many holes are told.
 _FEW: Final = 5

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.exceptions import CacheConfigError
-from afml_cache.sweeps.batch_columns import table_of
-from afml_cache.sweeps.batch_rows import rows_of
-from afml_cache.sweeps.parquet_files import told, write_groups, writer
-from afml_cache.sweeps.whole_files import digest_of, replacing
+from afml_cache.sweeping.batch_columns import table_of
+from afml_cache.sweeping.batch_rows import rows_of
+from afml_cache.sweeping.parquet_files import told, write_groups, writer
+from afml_cache.sweeping.whole_files import digest_of, replacing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,15 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 
-from afml_cache.sweeps.column_types import ClashError, ForeignError, joined, plain, word
-from afml_cache.sweeps.parquet_files import DamagedError, batch_of, opened_parquet, rows_of_items_in
-from afml_cache.sweeps.whole_files import UnusableError, digest_of, opened, stamp_of
+from afml_cache.sweeping.column_types import ClashError, ForeignError, joined, plain, word
+from afml_cache.sweeping.parquet_files import DamagedError, batch_of, opened_parquet, rows_of_items_in
+from afml_cache.sweeping.whole_files import UnusableError, digest_of, opened, stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from afml_cache.sweeps.batch_files import Batch, Recorded
+    from afml_cache.sweeping.batch_files import Batch, Recorded
 
 State = Literal["done", "absent", "unrecorded", "damaged", "of another list", "of other columns"]
 

@@ -8,18 +8,18 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from afml_cache.exceptions import MergeError, SchemaError
-from afml_cache.sweeps.batch_checks import columns_in
-from afml_cache.sweeps.batch_columns import clashing, see_fitted
-from afml_cache.sweeps.column_types import ClashError, ForeignError, fitted, joined
-from afml_cache.sweeps.installed import arrow
-from afml_cache.sweeps.parquet_files import DamagedError, begun, rows_of_items_in, tables_in
-from afml_cache.sweeps.whole_files import UnusableError, opened, stamp_of
+from afml_cache.sweeping.batch_checks import columns_in
+from afml_cache.sweeping.batch_columns import clashing, see_fitted
+from afml_cache.sweeping.column_types import ClashError, ForeignError, fitted, joined
+from afml_cache.sweeping.installed import arrow
+from afml_cache.sweeping.parquet_files import DamagedError, begun, rows_of_items_in, tables_in
+from afml_cache.sweeping.whole_files import UnusableError, opened, stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from afml_cache.sweeps.batch_files import Batch
+    from afml_cache.sweeping.batch_files import Batch
 
 
 @dataclass(frozen=True)

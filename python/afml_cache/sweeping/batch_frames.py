@@ -7,8 +7,8 @@ import sys
 from typing import Any
 
 from afml_cache.exceptions import SchemaError
-from afml_cache.sweeps.column_types import ForeignError, fitted, plain
-from afml_cache.sweeps.installed import arrow
+from afml_cache.sweeping.column_types import ForeignError, fitted, plain
+from afml_cache.sweeping.installed import arrow
 
 
 def is_table(given: Any) -> bool:

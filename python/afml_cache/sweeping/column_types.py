@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from afml_cache.sweeps.installed import arrow
+from afml_cache.sweeping.installed import arrow
 
 # Digits of a decimal of 128 bits, and of the largest there is.
 _DIGITS: Final = 38
