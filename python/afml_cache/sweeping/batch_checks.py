@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 
 from afml_cache.sweeping.column_types import ClashError, ForeignError, joined, plain, word
-from afml_cache.sweeping.parquet_files import DamagedError, batch_of, opened_parquet, rows_of_items_in
+from afml_cache.sweeping.parquet_files import (
+    DamagedError,
+    batch_of,
+    opened_parquet,
+    rows_of_items_in,
+)
 from afml_cache.sweeping.whole_files import UnusableError, digest_of, opened, stamp_of
 
 if TYPE_CHECKING:

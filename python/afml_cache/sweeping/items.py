@@ -175,8 +175,15 @@ class Items:
     @property
     def id(self) -> str:
         """What tells this list from others: a digest of the keys in their order."""
-        places = sorted((place, item.key) for item in self.distinct for place in item.places)
-        return digest([key for _, key in places])
+        return digest(self.listed_keys())
+
+    def listed_keys(self) -> list[str | None]:
+        """Give the keys in the order of the list."""
+        keys: list[str | None] = [None] * self.length
+        for item in self.distinct:
+            for place in item.places:
+                keys[place] = item.key
+        return keys
 
 
 def items_of(values: Iterable[Any], work: Work, shape: Shape) -> Items:
