@@ -212,8 +212,9 @@ def function_name(function: str | Callable[..., Any] | None) -> str | None:
     if function is None or isinstance(function, str):
         return function
     named = getattr(function, "cache_key", None)  # a coroutine function has it from the native one
-    native: Any = function if isinstance(function, Function) else getattr(named, "__self__", None)
-    if isinstance(native, Function):
-        return native.cache_name
+    cached: Any = function if isinstance(function, Function) else getattr(named, "__self__", None)
+    name = getattr(cached, "cache_name", None)
+    if isinstance(name, str):
+        return name
     message = f"`function` must be a cached function or its name, not {function!r}"
     raise CacheConfigError(message)
