@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["join", "labels_of"]
 
 _WHOLE: Final = "iu"
-_PLAIN: Final = "biufc"
+_TRUTHS: Final = frozenset({"boolean", "empty"})
 
 
 def labels_of(name: str, timeline: Timeline, piece: Piece, result: Any) -> Numbers:
@@ -123,7 +123,7 @@ def _alike(name: str, what: str, columns: list[tuple[Piece, Any]]) -> list[Any]:
     dtypes = [column.dtype for column in series]
     if all(dtype == dtypes[0] for dtype in dtypes[1:]):
         return series
-    together = _of_categories(series) or _of_numbers(series) or _of_objects(series)
+    together = _of_numbers(series) or _of_objects(series) or _of_categories(series)
     if together is None:
         piece, other = next(one for one in columns if one[1].dtype != dtypes[0])
         refuse_differing(name, what, (columns[0][0], dtypes[0]), (piece, other.dtype))
@@ -147,12 +147,13 @@ def _of_numbers(series: list[Any]) -> list[Any] | None:
 
 
 def _of_objects(series: list[Any]) -> list[Any] | None:
-    """Make numbers objects where others are: one object among numbers makes all of them such."""
-    kinds = [column.dtype for column in series]
-    if not all(isinstance(dtype, np.dtype) and dtype.kind in _PLAIN + "O" for dtype in kinds):
-        return None
-    if not any(dtype.kind == "O" for dtype in kinds):
-        return None
+    """Make truths objects where others have gaps among them: the whole would have these too."""
+    for column in series:
+        if column.dtype == object:
+            if pd.api.types.infer_dtype(column, skipna=True) not in _TRUTHS:
+                return None
+        elif column.dtype != bool:
+            return None
     return [column.astype(object) for column in series]
 
 
