@@ -241,9 +241,8 @@ def time_aware_cacheable(function: Any = None, /, **options: Any) -> Any:
         usual distance of the instants of a time-indexed pandas argument, else one minute.
     by : str, optional
         Compute and keep each "day", "week", "month", "quarter" or "year" of the first frame or
-        series among the arguments by itself, so that new bars compute new periods alone. pandas'
-        names of such periods do as well ("M", "W-FRI", "Q-JAN"). They are those of the labels'
-        own zone.
+        series among the arguments by itself, so that new bars compute new periods alone; or what
+        pandas calls such a period ("M", "W-FRI"). Periods are those of the labels' own zone.
     lookback, lookahead : int, timedelta, str or float
         With `by`, how far before and behind a row the function looks to compute it: in bars, as an
         int, or in time, as a timedelta, a text such as "5D", or seconds as a float. 0 says that it
@@ -267,15 +266,14 @@ def time_aware_cacheable(function: Any = None, /, **options: Any) -> Any:
     A call whose range can't be told is cached without one, and a `TimeRangeWarning` says why.
 
     With `by`, the function gives rows that are labelled as those of its frame are, all or some of
-    them: a Series or a DataFrame with labels of the frame's index, or a polars frame with its
-    column of times. It is called for each period with the period's rows and its margins, and the
-    periods' own rows are put together. Each period is an entry of its own, by the content of the
-    rows that it sees and the other arguments; one that is not over yet, or whose look-ahead is not
-    all there, is kept in memory for `volatile_ttl`. Margins in time are measured from the first
-    and the last row of a period. Where the margins are too short, rows at the ends of periods are
-    other ones: `check(...)` compares with the function of the whole frame. A call raises
-    `CacheConfigError` for a frame that is not in order of time, and `SchemaError` for results that
-    can't be put together.
+    them: with labels of the frame's index, or with its column of times in polars. It is called
+    with each period's rows and margins, and the periods' own rows are put together. Each period is
+    an entry by the content of the rows that it sees and the other arguments; one that is not over
+    yet, or whose look-ahead is not all there, is kept in memory for `volatile_ttl`. Margins in time
+    are measured from the first and the last row of a period. Where margins are too short, rows at
+    the ends of periods are other ones: `check(...)` compares with the function of the whole frame.
+    A call raises `CacheConfigError` for a frame that is not in order of time, and `SchemaError` for
+    results that can't be put together.
 
     Examples
     --------

@@ -1,5 +1,6 @@
 """Functions computed by periods are cached functions: what is asked of them, and where they go."""
 
+import inspect
 import pickle
 from collections.abc import Iterator
 from typing import Any
@@ -161,6 +162,7 @@ def test_a_method_sees_its_instance(bodies: Bodies) -> None:
     assert labeller.label.check(bars)
     assert_same(Labeller.copied(bars), bars["close"])
     assert Labeller.label.cache_info().misses == 3
+    assert len(entries(function=labeller.label)) == 2
 
 
 @time_aware_cacheable(by="month", lookback=1, lookahead=0)
@@ -263,3 +265,23 @@ def test_a_check_tells_of_rows_columns_and_dtypes_that_differ() -> None:
     assert typed.check(bars).first.whole == np.dtype("int8")
     kinds = monthly(lambda bars: bars if len(bars) > 30 else bars["close"], lookahead=0)
     assert kinds.check(bars).first.parts == "Series"
+
+
+def test_results_by_periods_may_be_cached_as_a_whole(bodies: Bodies) -> None:
+    cached = monthly(rises)
+    whole = robust_cacheable(cached)
+    bars = days("2024-01-01", "2024-03-29")
+    assert inspect.signature(cached) == inspect.signature(rises)
+    for _ in range(2):
+        assert_same(whole(bars), rises(bars))
+    assert (whole.cache_info().hits, cached.cache_info().misses) == (1, 3)
+
+
+def test_results_are_the_callers_own() -> None:
+    cached = monthly(lambda bars: bars[["close"]].copy(), lookahead=0)
+    for bars in (days("2024-01-01", "2024-01-12"), days("2024-01-01", "2024-03-29")):
+        for _ in range(2):
+            result = cached(bars)
+            result["close"] += 1
+            result.loc[bars.index[0], "close"] = 0.0
+        assert_same(cached(bars), bars[["close"]])

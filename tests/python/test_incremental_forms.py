@@ -43,6 +43,16 @@ def test_columns_that_differ_alone_are_adapted() -> None:
     assert_same(cached(bars), give(bars))
 
 
+def test_columns_of_one_name_are_told_apart_by_their_place() -> None:
+    def give(bars: pd.DataFrame) -> pd.DataFrame:
+        twice = bars[["volume", "volume"]].astype("int64")
+        return twice / 2 if bars.index[0].month == 2 else twice
+
+    found = monthly(give, lookahead=0)(TWO)
+    assert found.columns.tolist() == ["volume", "volume"]
+    assert found.dtypes.tolist() == [np.float64, np.float64]
+
+
 def test_categories_of_values_are_those_of_all_periods() -> None:
     cached = monthly(
         lambda bars: bars.index.month_name().to_series(bars.index).astype("category"), lookahead=0
@@ -172,3 +182,11 @@ def test_coroutine_functions_are_refused() -> None:
 
     with pytest.raises(CacheConfigError, match="a coroutine function computed by periods"):
         monthly(label)
+
+
+def test_what_leaves_the_rows_out_of_the_key_is_refused() -> None:
+    with pytest.raises(CacheConfigError, match="either `by` or `key`"):
+        monthly(rises, key=len)
+    cached = monthly(rises, ignore="bars")
+    with pytest.raises(CacheConfigError, match="told apart by the rows of `bars`"):
+        cached(TWO)

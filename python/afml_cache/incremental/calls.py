@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import inspect
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from afml_cache import _native, _pickled, code
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.incremental.arguments import Given, given
+from afml_cache.incremental.bound import IncrementalMethod
 from afml_cache.incremental.checking import MarginCheck, compare
 from afml_cache.incremental.explaining import PeriodsExplanation, PeriodState
 from afml_cache.incremental.joining import joined
@@ -24,13 +25,7 @@ if TYPE_CHECKING:
     from afml_cache._native import Function
     from afml_cache.incremental.rules import Rules
 
-__all__ = ["Incremental", "IncrementalMethod", "by_periods"]
-
-# What a bound method does with its instance before the other arguments.
-_OF_A_CALL: Final = (
-    *("cache_key", "call", "check", "check_call_in_cache", "explain"),
-    *("invalidate", "is_cached", "refresh"),
-)
+__all__ = ["Incremental", "by_periods"]
 
 
 def by_periods(decorator: str, native: Function, rules: Rules) -> Incremental:
@@ -39,8 +34,15 @@ def by_periods(decorator: str, native: Function, rules: Rules) -> Incremental:
     Raises
     ------
     CacheConfigError
-        It is a coroutine function.
+        It is a coroutine function, or something other than the rows that it sees is to tell calls
+        apart.
     """
+    if native.settings()["key"] is not None:
+        message = (
+            f"{decorator} takes either `by` or `key`: periods are told apart by the rows that they "
+            "see, which `key` leaves out"
+        )
+        raise CacheConfigError(message)
     if inspect.iscoroutinefunction(native.__wrapped__):
         message = (
             f"{decorator} can't have a coroutine function computed by periods; give `by` to a "
@@ -75,7 +77,8 @@ class Incremental:
         self._unfinished = assemble(settled.__wrapped__, {**settings, "timing": timing})
         self._rules = rules
         self._bars = settings["bars"]
-        self._signature = inspect.signature(settled.__wrapped__, follow_wrapped=False)
+        self._ignored = settings["options"]["ignore"]
+        self.__signature__ = inspect.signature(settled.__wrapped__, follow_wrapped=False)
 
     @property
     def cache_name(self) -> str:
@@ -220,10 +223,17 @@ class Incremental:
     def _given(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Given | None:
         """Find the frame of a call; `None` where it is empty, or the call does not fit."""
         try:
-            bound = self._signature.bind(*args, **kwargs)
+            bound = self.__signature__.bind(*args, **kwargs)
         except TypeError:  # which the function itself says best
             return None
-        return given(self.cache_name, bound)
+        found = given(self.cache_name, bound)
+        if found is not None and found.place[0] in self._ignored:
+            message = (
+                f"`{self.cache_name}` is computed by periods, and these are told apart by the rows "
+                f"of `{found.place[0]}`; take it out of `ignore`"
+            )
+            raise CacheConfigError(message)
+        return found
 
     def _pieces(self, found: Given) -> list[Piece]:
         return list(pieces_of(found.timeline, self._rules, self._bars))
@@ -238,41 +248,6 @@ class Incremental:
             return
         for piece in self._pieces(found):
             yield piece, *found.seeing(piece.first, piece.end)
-
-
-class IncrementalMethod:
-    """A function that is computed by periods, bound to an instance."""
-
-    def __init__(self, function: Incremental, instance: Any) -> None:
-        self.__func__ = function
-        self.__self__ = instance
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Do as the function does, with the instance before the other arguments."""
-        return self.__func__(self.__self__, *args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self.__func__, name)
-        return functools.partial(found, self.__self__) if name in _OF_A_CALL else found
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, IncrementalMethod)
-            and self.__func__ is other.__func__
-            and self.__self__ is other.__self__
-        )
-
-    def __hash__(self) -> int:
-        return hash((id(self.__func__), id(self.__self__)))
-
-    def __cache_key__(self) -> object:
-        return self.__func__, self.__self__
-
-    def __reduce__(self) -> Any:
-        return getattr, (self.__self__, self.__func__.__name__)
-
-    def __repr__(self) -> str:
-        return f"<bound {self.__func__!r} of {self.__self__!r}>"
 
 
 def _rebuilt(

@@ -40,7 +40,7 @@ class Part:
         self.rows = found[start:stop]
         self.drops_freq = False
         if hasattr(result, "iloc"):
-            self.value = result.iloc[start:stop]
+            self.value = result if stop - start == len(found) else result.iloc[start:stop]
             kept = getattr(timeline.frame.index, "freq", None)
             if kept is not None and result.index.freq is None:
                 self.drops_freq = timeline.frame.index.take(found).freq is not None

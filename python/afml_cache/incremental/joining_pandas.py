@@ -36,7 +36,7 @@ def join(name: str, timeline: Timeline, parts: list[Part]) -> Any:
     _check_forms(name, parts)
     values = [part.value for part in parts]
     if len(values) == 1:
-        whole = values[0]
+        whole = values[0].copy(deep=False)  # pandas 2 would warn of writing to rows of another
     else:
         is_series = isinstance(values[0], pd.Series)
         adapted = _like_dtypes(name, parts) if is_series else _like_columns(name, parts)
