@@ -3,6 +3,7 @@
 import inspect
 import pickle
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cloudpickle
@@ -237,36 +238,6 @@ def test_calls_by_periods_are_one_look_at_the_data() -> None:
     assert cached.is_cached(bars)
 
 
-def test_a_short_margin_is_found() -> None:
-    bars = days("2024-01-01", "2024-04-30")
-    short = monthly(rises, lookahead=4).check(bars)
-    assert not short
-    assert (short.first.period, f"{short.first.label:%m-%d}") == ("2024-01", "01-31")
-    assert "row 2024-01-31 00:00:00 (2024-01) of rises is" in str(short)
-    assert bool(monthly(rises).check(bars))
-    assert "the same rows by 4 periods" in str(monthly(rises).check(bars))
-
-
-def test_a_check_tells_of_rows_columns_and_dtypes_that_differ() -> None:
-    bars = days("2024-01-01", "2024-02-29")
-    tail = monthly(lambda bars: bars["close"].iloc[2:], lookahead=0).check(bars)
-    assert (tail.first.period, tail.first.whole, tail.first.parts) == (
-        "2024-02",
-        "there",
-        "missing",
-    )
-    named = monthly(
-        lambda bars: bars[["close"]].rename(columns=lambda _: f"c{len(bars) > 30}"), lookahead=0
-    )
-    assert str(named.check(bars)).endswith("every row is ['cTrue'], and ['cFalse'] by periods")
-    typed = monthly(
-        lambda bars: bars["volume"].astype("int8" if len(bars) > 30 else "int64"), lookahead=0
-    )
-    assert typed.check(bars).first.whole == np.dtype("int8")
-    kinds = monthly(lambda bars: bars if len(bars) > 30 else bars["close"], lookahead=0)
-    assert kinds.check(bars).first.parts == "Series"
-
-
 def test_results_by_periods_may_be_cached_as_a_whole(bodies: Bodies) -> None:
     cached = monthly(rises)
     whole = robust_cacheable(cached)
@@ -285,3 +256,36 @@ def test_results_are_the_callers_own() -> None:
             result["close"] += 1
             result.loc[bars.index[0], "close"] = 0.0
         assert_same(cached(bars), bars[["close"]])
+
+
+KILLED = """
+import os
+import pandas as pd
+from afml_cache import time_aware_cacheable
+
+@time_aware_cacheable(by="month", lookback=1, lookahead=0)
+def moves(bars):
+    if bars.index[-1].month == int(os.environ.get("KILLED_IN", 0)):
+        os.kill(os.getpid(), 9)
+    return bars["close"].diff()
+
+days = pd.date_range("2024-01-01", "2024-06-30")
+bars = pd.DataFrame({"close": range(len(days))}, days)
+print(len(moves(bars)), moves.cache_info().hits, moves.cache_info().misses)
+"""
+
+
+def test_a_killed_process_leaves_the_periods_that_were_done(run_python: Any) -> None:
+    with pytest.raises(AssertionError, match="exit status -9"):
+        run_python(KILLED, env={"KILLED_IN": "4"})
+    assert run_python(KILLED).split() == ["182", "3", "3"]
+
+
+def test_threads_compute_each_period_once(bodies: Bodies) -> None:
+    cached = monthly(rises)
+    bars = days("2024-01-01", "2024-03-29")
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(cached, [bars] * 4))
+    for result in results:
+        assert_same(result, rises(bars))
+    assert cached.cache_info().misses == 3

@@ -1,4 +1,4 @@
-"""What functions by periods take and give: dtypes that come together, and what is refused."""
+"""What functions by periods take and give: dtypes, what is refused, and margins too short."""
 
 from typing import Any
 
@@ -190,3 +190,33 @@ def test_what_leaves_the_rows_out_of_the_key_is_refused() -> None:
     cached = monthly(rises, ignore="bars")
     with pytest.raises(CacheConfigError, match="told apart by the rows of `bars`"):
         cached(TWO)
+
+
+def test_a_short_margin_is_found() -> None:
+    bars = days("2024-01-01", "2024-04-30")
+    short = monthly(rises, lookahead=4).check(bars)
+    assert not short
+    assert (short.first.period, f"{short.first.label:%m-%d}") == ("2024-01", "01-31")
+    assert "row 2024-01-31 00:00:00 (2024-01) of rises is" in str(short)
+    assert bool(monthly(rises).check(bars))
+    assert "the same rows by 4 periods" in str(monthly(rises).check(bars))
+
+
+def test_a_check_tells_of_rows_columns_and_dtypes_that_differ() -> None:
+    bars = days("2024-01-01", "2024-02-29")
+    tail = monthly(lambda bars: bars["close"].iloc[2:], lookahead=0).check(bars)
+    assert (tail.first.period, tail.first.whole, tail.first.parts) == (
+        "2024-02",
+        "there",
+        "missing",
+    )
+    named = monthly(
+        lambda bars: bars[["close"]].rename(columns=lambda _: f"c{len(bars) > 30}"), lookahead=0
+    )
+    assert str(named.check(bars)).endswith("every row is ['cTrue'], and ['cFalse'] by periods")
+    typed = monthly(
+        lambda bars: bars["volume"].astype("int8" if len(bars) > 30 else "int64"), lookahead=0
+    )
+    assert typed.check(bars).first.whole == np.dtype("int8")
+    kinds = monthly(lambda bars: bars if len(bars) > 30 else bars["close"], lookahead=0)
+    assert kinds.check(bars).first.parts == "Series"
