@@ -60,6 +60,7 @@ _LRU: Final = type(functools.lru_cache(int))
 _CACHED: Final = frozenset(
     {
         ("afml_cache._native", "Function"),
+        ("afml_cache.incremental.calls", "Incremental"),
         ("afml_cache.runs.decorator", "CachedBacktest"),
         ("afml_cache.tracking", "Tracked"),
     }
@@ -156,6 +157,7 @@ def said_of(value: object) -> tuple[object, ...]:
         *(("version", found["version"]) if found["version"] else ()),
         *(part for package in packages for part in package),
         *(() if found.get("save_trades", True) else ("without trades",)),
+        *found.get("periods", ()),
     )
     return (*said, *checked_dependencies(options.get("deps", ())))
 
