@@ -74,6 +74,8 @@ if TYPE_CHECKING:
     from afml_cache.sharpe import independent_trials as independent_trials
     from afml_cache.sharpe import probabilistic_sharpe_ratio as probabilistic_sharpe_ratio
     from afml_cache.sharpe import sharpe_ratio as sharpe_ratio
+    from afml_cache.sweeping.batch_runner import BatchResult as BatchResult
+    from afml_cache.sweeping.batch_runner import BatchRunner as BatchRunner
     from afml_cache.sweeping.journal import Failure as Failure
     from afml_cache.sweeping.journal import SweepStatus as SweepStatus
     from afml_cache.sweeping.listing import sweeps as sweeps
@@ -160,6 +162,8 @@ _LATE = {
     "BacktestCache": "afml_cache.runs.cache",
     "BacktestMetadata": "afml_cache.runs.result",
     "BacktestResult": "afml_cache.runs.result",
+    "BatchResult": "afml_cache.sweeping.batch_runner",
+    "BatchRunner": "afml_cache.sweeping.batch_runner",
     "CachedDataEngine": "afml_cache.ranges.engine",
     "Causality": "afml_cache.causality",
     "DataAccessTracker": "afml_cache.tracker",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from afml_cache._native import digest
 from afml_cache.exceptions import CacheConfigError, CacheError, warn
 from afml_cache.sweeping.batch_adopting import adopt_batch
-from afml_cache.sweeping.batch_checks import check_batches
+from afml_cache.sweeping.batch_checks import check_batch, check_batches
 from afml_cache.sweeping.batch_files import Batch, Recorded, name_of, write_batch
 
 if TYPE_CHECKING:
@@ -67,6 +67,10 @@ class BatchBook:
         files = zip(self.paths, self.batches, self.recorded(), strict=True)
         return check_batches(list(files))
 
+    def check_one(self, number: int) -> Checked:
+        """See whether the file of a batch is done."""
+        return check_batch(self.paths[number], self.batches[number], self.recorded()[number])
+
     def adopt(self, numbers: Sequence[int]) -> dict[int, str]:
         """Take files of another tool as they are; give why some could not be taken."""
         refused: dict[int, str] = {}
@@ -82,6 +86,7 @@ class BatchBook:
     def write(self, number: int, rows_of_items: list[Any]) -> None:
         """Write the file of a batch, and record it."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._spare(number)
         self._record(number, write_batch(self.paths[number], self.batches[number], rows_of_items))
 
     def _record(self, number: int, written: Any) -> None:
@@ -89,9 +94,11 @@ class BatchBook:
         record = Recorded(batch.id, written.digest, written.rows, written.size)
         self._journal.put(_KIND, [(batch.id, str(self.folder), asdict(record))])
 
-    def spare(self, number: int) -> None:
-        """Move a file aside that somebody else wrote, before another takes its place."""
+    def _spare(self, number: int) -> None:
+        """Move a file aside that nobody recorded, before another takes its place."""
         path = self.paths[number]
+        if self.check_one(number).state != "unrecorded":
+            return
         aside = next(name for name in _names_aside(path) if not name.exists())
         with contextlib.suppress(OSError):
             path.rename(aside)

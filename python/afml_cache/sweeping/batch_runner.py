@@ -312,7 +312,7 @@ class BatchRunner:
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < total:
             message = f"there is no batch {number!r}; there are {total}, counted from 0"
             raise CacheConfigError(message)
-        if self._skips and self._book.check()[number].is_done:
+        if self._skips and self._book.check_one(number).is_done:
             if number not in self.cached_batches:
                 self.cached_batches.append(number)
         elif number in self.cached_batches:

@@ -48,6 +48,8 @@ class Rules:
         How many are at it.
     single : bool
         Whether each item goes by itself.
+    notes : bool
+        Whether the journal lists the sweep by itself.
     admit
         Asked before an item is given out, with how many are out: waits, or raises, where there is
         no room on the disk.
@@ -60,6 +62,7 @@ class Rules:
     raises: bool
     workers: int = 1
     single: bool = False
+    notes: bool = True
     admit: Callable[[int], None] | None = None
 
 
@@ -291,7 +294,9 @@ class Engine:
 
     def _keep_book(self, state: str, *, is_due: bool = False) -> None:
         now = time.monotonic()
-        if not self._rules.writes or (now - self._noted < _NOTES and not is_due):
+        if not (self._rules.writes and self._rules.notes) or (
+            now - self._noted < _NOTES and not is_due
+        ):
             return
         self._noted = now
         seconds = now - self.states.begun
