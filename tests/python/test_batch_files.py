@@ -226,9 +226,11 @@ def test_an_empty_dictionary_in_a_cell_is_null(stored):
         (pd.DataFrame({"x": pd.period_range("2024", periods=1)}), "column `x` with values of the"),
         (pd.DataFrame({"x": [1j]}), "column `x` of dtype `complex128`"),
         (pl.DataFrame({"x": pl.Series([2**63], dtype=pl.UInt64)}), "column `x` with a value too"),
+        (pl.DataFrame({"x": [object()]}), "column `x` of dtype `Object`"),
+        (pl.DataFrame({"x": [1]}, {"x": pl.Int128}), "column `x` of dtype `Int128`"),
         (pa.table({"x": pa.array([[(1, 2)]], pa.map_(pa.int8(), pa.int8()))}), "type `map<int8"),
     ],
-    ids=range(24),
+    ids=range(26),
 )
 def test_what_is_no_row_or_no_value_is_named_with_its_item(stored, given, words):
     message = refused(stored, {"y": 1}, given)

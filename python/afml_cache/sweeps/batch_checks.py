@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 
 from afml_cache.sweeps.column_types import ClashError, ForeignError, joined, plain, word
-from afml_cache.sweeps.parquet_files import DamagedError, batch_of, opened_parquet, rows_of_items_in
+from afml_cache.sweeps.parquet_files import (
+    DamagedError,
+    batch_of,
+    begun,
+    opened_parquet,
+    rows_of_items_in,
+)
 from afml_cache.sweeps.whole_files import UnusableError, digest_of, opened, stamp_of
 
 if TYPE_CHECKING:
@@ -100,7 +106,7 @@ def _looked_at(
     if recorded is not None and _is_as_recorded(file, recorded):
         if recorded.batch_id != batch.id:
             return "of another list", "it was recorded for another list of items"
-        return ("done", "") if columns is None else _fits(opened_parquet(file), columns)
+        return ("done", "") if columns is None else _fits(begun(file), columns)
     found = opened_parquet(file)
     named = batch_of(found)
     if named is not None and named != batch.id:
