@@ -5,6 +5,7 @@ import io
 import pytest
 
 from afml_cache.sweeps import batch_lines as lines
+from afml_cache.sweeps import wording
 
 SEEN = [
     *lines.counting_lines(4620, 24, 200),
@@ -90,7 +91,7 @@ def test_one_of_a_thing_is_no_plural():
     ]
     assert lines.batch_line(1, 1, 0, 2, seconds=1, items=0, noun="config").endswith("  0 configs")
     words = ["strategy", "day", "batch", "index", "pass", "universe"]
-    assert [lines.plural(word) for word in words] == [
+    assert [wording.plural(word) for word in words] == [
         *("strategies", "days", "batches", "indexes", "passes", "universes")
     ]
 
@@ -113,7 +114,7 @@ def test_failures_are_told_in_one_line():
     [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_949, "999.9 kB"), (999_951, "1.0 MB")],
 )
 def test_sizes_are_told_in_a_unit_that_suits_them(size, text):
-    assert lines.size_text(size) == text
+    assert wording.size_text(size) == text
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "gb18030"])
