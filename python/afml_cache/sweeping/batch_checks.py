@@ -11,6 +11,7 @@ from afml_cache.sweeping.column_types import ClashError, ForeignError, joined, p
 from afml_cache.sweeping.parquet_files import (
     DamagedError,
     batch_of,
+    begun,
     opened_parquet,
     rows_of_items_in,
 )
@@ -105,7 +106,7 @@ def _looked_at(
     if recorded is not None and _is_as_recorded(file, recorded):
         if recorded.batch_id != batch.id:
             return "of another list", "it was recorded for another list of items"
-        return ("done", "") if columns is None else _fits(opened_parquet(file), columns)
+        return ("done", "") if columns is None else _fits(begun(file), columns)
     found = opened_parquet(file)
     named = batch_of(found)
     if named is not None and named != batch.id:

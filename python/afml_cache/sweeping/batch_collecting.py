@@ -94,6 +94,3 @@ def _is_ours(file: BinaryIO, recorded: Recorded | None) -> bool:
     except DamagedError:
         pass
     return recorded is not None and digest_of(file) == recorded.digest
-
-
-__all__ = ["collect_files", "files_of_other_lists"]

@@ -135,6 +135,3 @@ def see_fitted(name: str, array: Any, kind: Any, position: int) -> None:
             f"the column one of {word(kind)}: {error}; give it one type in all items"
         )
         raise SchemaError(message) from None
-
-
-__all__ = ["check_apart", "clashing", "see_fitted", "table_of"]

@@ -33,12 +33,34 @@ def of_table(given: Any, position: int) -> tuple[int, dict[str, Any]]:
     if pandas is not None and isinstance(given, pandas.DataFrame):
         return len(given), _of_pandas(given, position, pandas)
     if not isinstance(given, arrow().Table | arrow().RecordBatch):
-        given = given.to_arrow()
+        return len(given), _of_polars(given, position)
     _check_names(given.column_names, position)
     columns = {
         name: plain_array(_whole(given.column(name)), name, position) for name in given.column_names
     }
     return given.num_rows, columns
+
+
+def _of_polars(frame: Any, position: int) -> dict[str, Any]:
+    _check_names(frame.columns, position)
+    columns = {}
+    for name in frame.columns:
+        try:
+            values = _arrow_of(frame[name])
+        except (ForeignError, arrow().ArrowException) as error:
+            message = (
+                f"item {position} gave the column `{name}` of dtype `{frame[name].dtype}`, which "
+                "files of batches do not have; give it as text, numbers or times"
+            )
+            raise SchemaError(message) from error
+        columns[name] = plain_array(_whole(values), name, position)
+    return columns
+
+
+def _arrow_of(column: Any) -> Any:
+    if column.dtype == sys.modules["polars"].Object:  # pyarrow would be given addresses
+        raise ForeignError(column.dtype)
+    return column.to_arrow()
 
 
 def _whole(column: Any) -> Any:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Final
 
-from afml_cache.sweeping.column_types import ClashError, decimal, joined
+from afml_cache.sweeping.column_types import decimal, joined
 from afml_cache.sweeping.installed import arrow
 
 if TYPE_CHECKING:
@@ -201,6 +201,3 @@ def fields_of(value: Any) -> Mapping[Any, Any] | None:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     return None
-
-
-__all__ = ["TAKEN", "CellError", "ClashError", "array_of", "fields_of"]
