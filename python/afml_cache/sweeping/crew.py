@@ -54,9 +54,16 @@ class Crew:
         if self.kind == "threads":
             return Threads(task, self.workers)
         if self.kind == "processes":
-            from afml_cache.sweeping.processes import Processes
+            from afml_cache.sweeping.pool import Pool
+            from afml_cache.sweeping.shipping import pack
 
-            return Processes(task, self, _environment())
+            return Pool(
+                pack(task),
+                workers=self.workers,
+                threads_per_worker=self.threads,
+                timeout=self.timeout,
+                environment=_environment(),
+            )
         from afml_cache.sweeping.remote import Remote
 
         return Remote(self.kind, self.workers, task, store, self.timeout)

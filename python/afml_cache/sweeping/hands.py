@@ -33,7 +33,7 @@ class Hands(Protocol):
     def stop(self, grace: float = 0.5) -> list[Event]:
         """Stop as soon as may be, and give what was still told."""
 
-    def close(self) -> None:
+    def close(self) -> object:
         """End: all is done."""
 
     def memory(self) -> int:

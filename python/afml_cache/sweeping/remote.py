@@ -185,7 +185,8 @@ class Remote:
         """Give up what takes too long; it is left to run, and keeps what it gives."""
         if self._timeout is None:
             return []
-        now, events = time.monotonic(), list[Event]()
+        now = time.monotonic()
+        events: list[Event] = []
         for future, (chunk, begun) in list(self._out.items()):
             if now - begun >= self._timeout and not future.done():
                 del self._out[future]
