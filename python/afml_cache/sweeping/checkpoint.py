@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from afml_cache.exceptions import warn
-from afml_cache.sweeping.messages import Gave, Stored
+from afml_cache.sweeping.messages import Failed, Gave, Stored, raised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,19 @@ class Checkpoint:
     def tell(self, message: Message) -> None:
         """Tell something else of an item."""
         with self._lock:
+            self._tell(message)
+
+    def _tell(self, message: Message) -> None:
+        try:
             self._emit(message)
+        except Exception as error:
+            if not isinstance(message, Gave):
+                raise
+            text = (
+                f"its result, a {type(message.value).__name__}, can't be stored, and can't be sent "
+                f"from one process to another ({error}); return plain values, arrays or frames"
+            )
+            self._emit(Failed(message.number, message.seconds, raised(TypeError(text))))
 
     def add(self, number: int, call: Call, value: Any, seconds: float, turn: Turn) -> None:
         """Take a result, and commit if it is time."""
@@ -92,7 +104,7 @@ class Checkpoint:
             stored = is_unchanged and self._work.fill(call, value, seconds, turn)
         finally:
             turn.__exit__()
-        self._emit(Stored(number, seconds) if stored else Gave(number, seconds, value))
+        self._tell(Stored(number, seconds) if stored else Gave(number, seconds, value))
 
     def _begin_timer(self) -> None:
         context = contextvars.copy_context()

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.exceptions import CacheError
 from afml_cache.sweeping.events import Died, Emitted, Finished, TimedOut
+from afml_cache.sweeping.messages import Failed, raised
+from afml_cache.sweeping.shipping import pickled
 from afml_cache.sweeping.worker import NOTHING, SLOT
 
 if TYPE_CHECKING:
@@ -160,7 +162,7 @@ class Pool:
         worker.chunk = chunk
         # One that has died meanwhile is found by `wait`.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            worker.connection.send_bytes(_pickled(chunk))
+            worker.connection.send_bytes(pickled(chunk))
 
     def wait(self, seconds: float | None) -> list[Event]:
         """Wait until something happens, or the time is over.
@@ -198,9 +200,9 @@ class Pool:
             yield from self._ended(worker)
 
     def _told(self, worker: _Process, content: bytes) -> Iterator[Event]:
-        what, message = pickle.loads(content)  # noqa: S301 - of our own worker
+        what, number, message = pickle.loads(content)  # noqa: S301 - of our own worker
         if what == "emitted":
-            yield Emitted(message)
+            yield Emitted(_read(number, message))
         elif what == "ready":
             worker.is_ready = True
             self._failed_starts = 0
@@ -266,7 +268,7 @@ class Pool:
         try:
             for worker in self._workers:
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                    worker.connection.send_bytes(_pickled(None))
+                    worker.connection.send_bytes(pickled(None))
             return self._ends(_LAST_WORDS)
         finally:
             self._kill_all()
@@ -289,13 +291,12 @@ class Pool:
         self._parcel.close()
 
 
-def _pickled(value: Any) -> bytes:
+def _read(number: int, content: bytes) -> Any:
+    """Read a message; one that can't be read here is an item's failure."""
     try:
-        return pickle.dumps(value, protocol=5)
-    except Exception:  # noqa: BLE001 - what has no name that another process knows
-        from afml_cache.sweeping.shipping import dumps
-
-        return dumps(value)
+        return pickle.loads(content)  # noqa: S301 - of our own worker
+    except Exception as error:  # noqa: BLE001 - whatever its class does when it is made again
+        return Failed(number, 0.0, raised(error))
 
 
 def _slot_file() -> int:

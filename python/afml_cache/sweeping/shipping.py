@@ -26,7 +26,7 @@ from afml_cache.exceptions import CacheConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Parcel", "dumps", "pack"]
+__all__ = ["Parcel", "pack", "pickled"]
 
 _NUMBER: Final = struct.Struct("<Q")
 _ALIGNED: Final = 64
@@ -141,6 +141,14 @@ def dumps(value: Any, buffers: list[pickle.PickleBuffer] | None = None) -> bytes
     callback = None if buffers is None else buffers.append
     content: bytes = cloudpickle.dumps(value, protocol=5, buffer_callback=callback)
     return content
+
+
+def pickled(value: Any) -> bytes:
+    """Pickle a message: in the usual way, or where that can't name a class or function, by value."""
+    try:
+        return pickle.dumps(value, protocol=5)
+    except Exception:  # noqa: BLE001 - the other way says better what is wrong
+        return dumps(value)
 
 
 def _unnamed_file() -> int:

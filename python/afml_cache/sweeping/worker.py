@@ -15,6 +15,8 @@ import traceback
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
+from afml_cache.sweeping.shipping import Parcel, pickled
+
 __all__ = ["NOTHING", "SLOT", "Stopped", "main"]
 
 # The number of the item that runs, and since when, by a clock that all processes share.
@@ -55,27 +57,25 @@ class _Worker:
 
     def begun(self, parcel: int) -> Any:
         """Give the task; `None` where it can't be made here, which is told."""
-        from afml_cache.sweeping.shipping import Parcel
-
         try:
             task = Parcel(parcel).open()
         except Exception:  # noqa: BLE001 - whatever its modules do when they are imported
-            self._send(("failed", traceback.format_exc()))
+            self._send(("failed", 0, traceback.format_exc()))
             return None
         signal.signal(signal.SIGTERM, _stop)
-        self._send(("ready", None))
+        self._send(("ready", 0, b""))
         return task
 
     def work(self, task: Any) -> None:
         """Work through chunks."""
         try:
             while True:
-                chunk = self._connection.recv()
+                chunk = pickle.loads(self._connection.recv_bytes())  # noqa: S301 - of the parent
                 if chunk is None:
                     break
                 task(chunk, self._emit, self._begin)
                 self._note(NOTHING)
-                self._send(("finished", None))
+                self._send(("finished", 0, b""))
         except (Stopped, EOFError):
             pass
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -91,15 +91,11 @@ class _Worker:
         SLOT.pack_into(self._slot, 0, number, time.monotonic())
 
     def _emit(self, message: Any) -> None:
-        self._send(("emitted", message))
+        """Tell of an item, whose number comes first in the message."""
+        self._send(("emitted", message[0], pickled(message)))
 
-    def _send(self, message: Any) -> None:
-        try:
-            content = pickle.dumps(message, protocol=5)
-        except Exception:  # noqa: BLE001 - what has no name that another process knows
-            from afml_cache.sweeping.shipping import dumps
-
-            content = dumps(message)
+    def _send(self, message: tuple[str, int, bytes | str]) -> None:
+        content = pickle.dumps(message, protocol=5)
         with self._lock:
             self._connection.send_bytes(content)
 
