@@ -14,7 +14,7 @@ from afml_cache.artifacts.placing import Draft, set_aside, sync_folder
 from afml_cache.artifacts.reading import Saved, digest_of
 from afml_cache.artifacts.sidecar import Input, Metadata
 from afml_cache.artifacts.standing import look
-from afml_cache.exceptions import ArtifactError
+from afml_cache.exceptions import ArtifactError, CacheError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,9 +75,19 @@ def keep(
             draft.put()
             beside.put()
     sync_folder(path.parent)
-    if artifact.group is not None:
-        groups.remember("artifact", artifact.group, str(path))
+    _remember(artifact, path)
     return Saved(path, metadata), value
+
+
+def _remember(artifact: Artifact, path: Path) -> None:
+    """Note where an artifact of a group lies, for whoever clears the group."""
+    if artifact.group is None:
+        return
+    try:
+        groups.remember("artifact", artifact.group, str(path))
+    except CacheError as error:
+        message = f'`{path}` is not noted as one of the group "{artifact.group}": {error}'
+        artifact.tell("CacheWriteWarning", message)
 
 
 def held(artifact: Artifact, path: Path, value: Any) -> Saved:

@@ -8,15 +8,21 @@ import sys
 from collections import Counter, OrderedDict, defaultdict
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from afml_cache.artifacts.formats.model import Written, refusal
+from afml_cache._values import text
+from afml_cache.artifacts.formats.model import WHOLE, Written, refusal
 from afml_cache.exceptions import ArtifactError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-_PLAIN: Final = (bool, type(None))
-_MAPPINGS: Final = (dict, OrderedDict, defaultdict, Counter)
-_SEQUENCES: Final = (list, tuple)
+Wrong = tuple[str, str]
+
+_PLAIN: Final = frozenset({bool, float, int, type(None)})
+_MAPPINGS: Final = frozenset({dict, OrderedDict, defaultdict, Counter})
+_SEQUENCES: Final = frozenset({list, tuple})
+_HOLDS_ITSELF: Final = "a value that holds itself", "JSON has no place for it"
+_NO_UNICODE: Final = "a text with half of a surrogate pair", "UTF-8 has no place for it"
+_END: Final = object()
 
 
 class Document:
@@ -26,11 +32,11 @@ class Document:
         """Write a value made of dictionaries, lists, texts, numbers, truth values and `None`."""
         check(value)
         try:
-            text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+            document = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
         except (ValueError, RecursionError) as error:
             message = f"the result can't be written as JSON: {error}"
             raise ArtifactError(message) from error
-        file.write(f"{text}\n".encode())
+        file.write(f"{document}\n".encode())
         return Written()
 
     def read(self, file: BinaryIO, reads_as: Mapping[str, Any]) -> Any:  # noqa: ARG002 - one way
@@ -51,62 +57,72 @@ def check(value: Any) -> None:
         NaN or an infinity, a key that is no text, a text that is not Unicode, a value of a type
         that JSON does not have, or one that holds itself.
     """
-    around: set[int] = set()
-    stack: list[tuple[int, Iterator[tuple[str, Any]]]] = [(0, iter([("value", value)]))]
-    while stack:
-        place, current = next(stack[-1][1], (None, None))
-        if place is None:
-            around.discard(stack.pop()[0])
+    around: dict[int, Any] = {}  # the containers around, each with its key in the one before
+    pending: list[Iterator[tuple[Any, Any]]] = [iter([(WHOLE, value)])]
+    while pending:
+        key, current = next(pending[-1], (_END, None))
+        if key is _END:
+            pending.pop()
+            if around:
+                around.popitem()
             continue
-        parts = _parts(place, current)
-        if parts is None:
-            continue
-        if id(current) in around:
-            raise refusal(place, "a value that holds itself", "JSON has no place for it")
-        around.add(id(current))
-        stack.append((id(current), parts))
+        wrong = _HOLDS_ITSELF if id(current) in around else _wrong(current)
+        if wrong is not None:
+            raise refusal(_place([*around.values(), key]), *wrong)
+        parts = _parts(current)
+        if parts is not None:
+            around[id(current)] = key
+            pending.append(parts)
 
 
-def _parts(place: str, value: Any) -> Iterator[tuple[str, Any]] | None:
-    """Give the parts of a container and their places; `None` for a value that stands alone."""
+def _parts(value: Any) -> Iterator[tuple[Any, Any]] | None:
+    """Give the parts of a container by their keys; `None` for a value that stands alone."""
     kind = type(value)
     if kind in _MAPPINGS:
-        return _items(place, value)
-    if kind in _SEQUENCES:
-        return ((f"{place}[{number}]", part) for number, part in enumerate(value))
+        items: Iterable[tuple[Any, Any]] = value.items()
+        return iter(items)
+    return iter(enumerate(value)) if kind in _SEQUENCES else None
+
+
+def _wrong(value: Any) -> Wrong | None:
+    """Say what is wrong with a value, its parts aside, and what to do about it."""
+    kind = type(value)
     if kind is str:
-        _check_text(place, value)
-    elif kind is float:
-        if not math.isfinite(value):
-            raise refusal(place, f"{value}, which JSON does not have,", "write `None` instead")
-    elif kind is not int and kind not in _PLAIN:
-        raise refusal(place, f"a `{_named(kind)}`, which JSON does not have,", _remedy(value))
-    return None
+        return None if _is_unicode(value) else _NO_UNICODE
+    if kind is float and not math.isfinite(value):
+        return f"{value}, which JSON does not have,", "write `None` instead"
+    if kind in _MAPPINGS:
+        return next((wrong for wrong in map(_wrong_key, value) if wrong is not None), None)
+    if kind in _PLAIN or kind in _SEQUENCES:
+        return None
+    return f"a `{_named(kind)}`, which JSON does not have,", _remedy(value)
 
 
-def _items(place: str, value: dict[Any, Any]) -> Iterator[tuple[str, Any]]:
-    for key, part in value.items():
-        if type(key) is not str:
-            what = f"the key {key!r}, which is no text and would be read back as one,"
-            raise refusal(place, what, "make it a `str`")
-        _check_text(place, key)
-        yield f"{place}[{json.dumps(key, ensure_ascii=False)}]", part
+def _wrong_key(key: Any) -> Wrong | None:
+    if type(key) is not str:
+        return (
+            f"the key {text(key)}, which is no text and would be read back as one,",
+            "make it a `str`",
+        )
+    return None if _is_unicode(key) else _NO_UNICODE
 
 
-def _check_text(place: str, text: str) -> None:
+def _is_unicode(value: str) -> bool:
     try:
-        text.encode()
+        value.encode()
     except UnicodeEncodeError:
-        what = "a text with half of a surrogate pair"
-        raise refusal(place, what, "UTF-8 has no place for it") from None
+        return False
+    return True
+
+
+def _place(keys: list[Any]) -> str:
+    parts = (f"[{json.dumps(key, ensure_ascii=False)}]" for key in keys[1:])
+    return f"{WHOLE}{''.join(parts)}"
 
 
 def _named(kind: type) -> str:
-    return (
-        kind.__qualname__
-        if kind.__module__ == "builtins"
-        else f"{kind.__module__}.{kind.__qualname__}"
-    )
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return f"{module}{kind.__qualname__}"
 
 
 def _remedy(value: Any) -> str:
