@@ -143,6 +143,30 @@ def test_what_another_secret_sealed_is_not_used(tmp_path, ran, monkeypatch):
     assert len(ran) == 2
 
 
+WITHOUT_SECRET = """
+import warnings
+from afml_cache.artifacts.decorator import artifact
+warnings.simplefilter("ignore")
+
+@artifact("made.json")
+def made():
+    print("made", end=" ")
+    return 1
+
+made()
+"""
+
+
+def test_without_a_secret_a_file_without_a_seal_is_used(tmp_path, run_python):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "afml").write_text("no folder")
+    env = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+    assert run_python(WITHOUT_SECRET, env=env) == "made "
+    assert json.loads((tmp_path / "made_metadata.json").read_text())["seal"] is None
+    assert run_python(WITHOUT_SECRET, env=env) == ""
+    assert run_python(WITHOUT_SECRET) == "made "
+
+
 def test_a_store_of_the_same_user_believes_what_another_store_of_theirs_sealed(tmp_path, ran):
     for name in ("one", "two"):
         patterns_in(tmp_path, store=Store(tmp_path / name))(BARS, [1], **CALL)

@@ -2,7 +2,6 @@
 
 import json
 import pickle
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -13,11 +12,6 @@ from afml_cache import (
     ArtifactError,
     ArtifactWarning,
     CacheMissError,
-    CacheWriteWarning,
-    LookAheadError,
-    UncacheableArgumentWarning,
-    UndeclaredFileWarning,
-    as_of,
 )
 from afml_cache.artifacts.decorator import artifact
 
@@ -94,6 +88,7 @@ def test_patterns_of_a_pair_serve_every_year_where_the_user_says_so(tmp_path, ra
 
 SOURCE = """
 from afml_cache.artifacts.decorator import artifact
+from afml_cache.look_ahead import note_seen
 
 LEVEL = 2
 def helper(x):
@@ -239,50 +234,3 @@ def test_what_the_body_raises_goes_to_the_caller_and_leaves_what_was_there(tmp_p
     with pytest.raises(ZeroDivisionError):
         made(0)
     assert made.load(2) == 0.5
-
-
-def test_a_body_that_changes_its_arguments_leaves_no_file(tmp_path):
-    @artifact("sorted.json", folder=tmp_path)
-    def in_order(values):
-        values.sort()
-        return values
-
-    with pytest.warns(CacheWriteWarning, match="argument `values` changed"):
-        assert in_order([2, 1]) == [1, 2]
-    assert names(tmp_path) == []
-
-
-def test_an_argument_that_cannot_be_keyed_is_told_and_made_each_time(tmp_path):
-    made = artifact("n.json", folder=tmp_path)(lambda handle, n: [handle.name, n][1])
-    told = pytest.warns(UncacheableArgumentWarning, match="is made at each call")
-    with (tmp_path / "log.txt").open("w") as log, told:
-        assert (made(log, 1), made(log, 2)) == (1, 2)
-    assert json.loads((tmp_path / "n.json").read_text()) == 2
-
-
-def test_a_file_that_is_named_and_not_declared_is_told(tmp_path):
-    source = tmp_path / "bars.csv"
-    source.write_text("1")
-
-    def read(path):
-        return Path(path).read_text()
-
-    with pytest.warns(UndeclaredFileWarning, match=r'files=\("path",\)'):
-        artifact("a.txt", folder=tmp_path)(read)(source)
-    declared = artifact("b.txt", folder=tmp_path, files="path")(read)
-    assert declared(source) == "1"
-    source.write_text("2")
-    assert declared(source) == "2"
-
-
-def test_a_result_that_has_seen_too_much_is_refused_in_a_simulation(tmp_path):
-    @artifact("mean.json", folder=tmp_path)
-    def mean(prices):
-        return float(prices.mean())
-
-    prices = pd.Series([1.0, 2.0], pd.date_range("2024-05-01", periods=2))
-    mean(prices)
-    with as_of("2024-06-01"):
-        assert mean(prices) == 1.5
-    with as_of("2024-05-02"), pytest.raises(LookAheadError):
-        mean(prices)

@@ -163,8 +163,11 @@ class Call:
 
     def missing(self) -> CacheMissError:
         """Make the error for what is not there where nothing may be made."""
+        try:
+            why = "; ".join(reasons(self)) or "it is asked to be made anew"
+        except UncacheableArgumentError as error:
+            why = str(error)
         return CacheMissError(
-            f"the artifact `{self.artifact.name}` has no file for this call "
-            f"({'; '.join(reasons(self)) or 'it is asked to be made anew'}), and nothing is made "
-            f'in mode "{current_mode()}"'
+            f"the artifact `{self.artifact.name}` has no file for this call ({why}), and nothing "
+            f'is made by `load`, nor in mode "frozen"'
         )

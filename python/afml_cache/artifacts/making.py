@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
+from afml_cache._native import digest
 from afml_cache.artifacts.identity import Identity
 from afml_cache.artifacts.keeping import Made, held, keep
 from afml_cache.artifacts.lazies import resolved
@@ -33,7 +35,7 @@ def made(call: Call, *, reads: bool, writes: bool) -> tuple[Saved, Any]:
     """
     before = call.identity()
     _tell_files(call)
-    with _consumer(call) as around:
+    with _consumer(call, before) as around:
         result = _run(call)
         identity = _unchanged(call, before) if writes else None
         # What asked for bars up to now within `as_of` is true of that time alone.
@@ -48,14 +50,18 @@ def made(call: Call, *, reads: bool, writes: bool) -> tuple[Saved, Any]:
     return saved, saved.load() if reads else None
 
 
-def _consumer(call: Call) -> Any:
-    """Give what lets go of the scratch that is opened within, once it is told to."""
+def _consumer(call: Call, identity: Identity | None) -> Any:
+    """Give what lets go of the scratch that is opened within, once it is told to.
+
+    What a call that failed has left is found by the same call alone.
+    """
     names = call.artifact.scratch
     if not names:
         return contextlib.nullcontext()
     from afml_cache.scratch import consumer
 
-    return consumer(str(call.path), names, f"artifact {call.artifact.name}")
+    key = secrets.token_hex(16) if identity is None else identity.key
+    return consumer(digest((str(call.path), key)), names, f"artifact {call.artifact.name}")
 
 
 def _run(call: Call) -> Made:

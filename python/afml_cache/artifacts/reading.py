@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from afml_cache._native import digest
 from afml_cache.artifacts.formats import format_of
 from afml_cache.exceptions import ArtifactError, UncacheableArgumentError
-from afml_cache.files import content_of
+from afml_cache.files import File, content_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +46,11 @@ class Saved:
     def is_written(self) -> bool:
         """Whether there is a file."""
         return self._content is None
+
+    def __cache_key__(self) -> Any:
+        if self._content is not None:
+            return str(self.path), self._content[0]
+        return str(self.path), File(self.path) if self.metadata is None else self.metadata.digest
 
     def load(self) -> Any:
         """Read it.
