@@ -33,10 +33,10 @@ def listening() -> Iterator[list[str]]:
         RAN.removeFilter(note)
 
 
-def started(script: str, folder: Path) -> subprocess.Popen:
+def started(script: str, folder: Path, *arguments: str) -> subprocess.Popen:
     """Start a script, and talk with it over its standard streams."""
     return subprocess.Popen(
-        [sys.executable, "-c", script],
+        [sys.executable, "-c", script, *arguments],
         cwd=folder,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

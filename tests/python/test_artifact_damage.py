@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from artifacts_made import BARS, CALL, LATER, listening, names, patterns_in, started
+from artifacts_made import BARS, CALL, LATER, listening, names, patterns_in
 
 from afml_cache import ArtifactWarning, CacheWriteWarning, Store, mode
 from afml_cache.artifacts.decorator import artifact
@@ -143,7 +143,7 @@ def test_what_another_secret_sealed_is_not_used(tmp_path, ran, monkeypatch):
     assert len(ran) == 2
 
 
-WITHOUT_SECRET = """
+UNSEALED = """
 import warnings
 from afml_cache.artifacts.decorator import artifact
 warnings.simplefilter("ignore")
@@ -161,10 +161,10 @@ def test_without_a_secret_a_file_without_a_seal_is_used(tmp_path, run_python):
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "afml").write_text("no folder")
     env = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
-    assert run_python(WITHOUT_SECRET, env=env) == "made "
+    assert run_python(UNSEALED, env=env) == "made "
     assert json.loads((tmp_path / "made_metadata.json").read_text())["seal"] is None
-    assert run_python(WITHOUT_SECRET, env=env) == ""
-    assert run_python(WITHOUT_SECRET) == "made "
+    assert run_python(UNSEALED, env=env) == ""
+    assert run_python(UNSEALED) == "made "
 
 
 def test_a_store_of_the_same_user_believes_what_another_store_of_theirs_sealed(tmp_path, ran):
@@ -256,71 +256,3 @@ def test_a_disk_that_is_full_leaves_the_earlier_file(tmp_path, killed):
     assert len(left) == killed
     artifact("other.txt", folder=tmp_path)(lambda: "tidied")()
     assert [name for name in names(tmp_path) if name.startswith(".afml")] == []
-
-
-WORKER = """
-import sys
-from afml_cache.artifacts.decorator import artifact
-
-@artifact("made.json")
-def made(x):
-    print("made", flush=True)
-    sys.stdin.readline()
-    return x
-
-print("calls", flush=True)
-print(made([1, 2]), flush=True)
-"""
-
-
-def test_of_two_processes_one_makes_it_and_the_other_waits(tmp_path):
-    with started(WORKER, tmp_path) as one, started(WORKER, tmp_path) as two:
-        assert [one.stdout.readline(), two.stdout.readline()] == ["calls\n", "calls\n"]
-        # Whichever it is: the other has no more to say before this one is let go.
-        for process in (one, two):
-            process.stdin.write("\n")
-            process.stdin.flush()
-        said = [process.stdout.read() for process in (one, two)]
-    assert sorted(said, key=len) == ["[1, 2]\n", "made\n[1, 2]\n"]
-    assert names(tmp_path) == ["made.json", "made_metadata.json"]
-
-
-def test_a_killed_maker_leaves_no_lock(tmp_path):
-    with started(WORKER, tmp_path) as first:
-        assert [first.stdout.readline(), first.stdout.readline()] == ["calls\n", "made\n"]
-        with started(WORKER, tmp_path) as second:
-            assert second.stdout.readline() == "calls\n"
-            first.kill()
-            second.stdin.write("\n")
-            second.stdin.flush()
-            assert second.stdout.read() == "made\n[1, 2]\n"
-    assert names(tmp_path) == ["made.json", "made_metadata.json"]
-
-
-INTERRUPTED = """
-import os, signal, sys, threading
-from afml_cache.artifacts.decorator import artifact
-
-@artifact("made.json")
-def made(x):
-    return x
-
-try:
-    print("calls", flush=True)
-    made([1, 2])
-except KeyboardInterrupt:
-    print("interrupted", flush=True)
-"""
-
-
-def test_a_caller_that_waits_hears_ctrl_c(tmp_path):
-    interrupted = INTERRUPTED.replace("def made(x):\n", 'def made(x):\n    print("made")\n')
-    with started(WORKER, tmp_path) as maker:
-        assert [maker.stdout.readline(), maker.stdout.readline()] == ["calls\n", "made\n"]
-        with started(interrupted, tmp_path) as waiter:
-            assert waiter.stdout.readline() == "calls\n"
-            waiter.send_signal(signal.SIGINT)
-            assert waiter.stdout.read() == "interrupted\n"
-        maker.stdin.write("\n")
-        maker.stdin.flush()
-        assert maker.stdout.read() == "[1, 2]\n"

@@ -78,7 +78,7 @@ class Call:
         place = os.path.realpath(self.path.parent), self.path.name
         return flights.Waiting(
             Runs(self.artifact.store),
-            digest(("afml-cache artifact", *place)),
+            digest(("afml-cache artifact", *map(os.fsencode, place))),
             lambda: self.found(reads=reads) if looks else None,
             threading.get_ident(),
         )

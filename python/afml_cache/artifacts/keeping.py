@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from afml_cache import _native, groups
 from afml_cache.artifacts import sidecar
-from afml_cache.artifacts.placing import Draft, set_aside, sync_folder
+from afml_cache.artifacts.placing import Draft, alone_in, set_aside, sync_folder
 from afml_cache.artifacts.reading import Saved, digest_of
 from afml_cache.artifacts.sidecar import Input, Metadata
 from afml_cache.artifacts.standing import look
@@ -67,7 +67,7 @@ def keep(
         value = artifact.format.read(draft.file, written.reads_as) if reads else None
         metadata = _metadata(artifact, path, made, identity, written, digest_of(draft.place), size)
         content = sidecar.written(metadata, artifact.store)
-        with Draft(sidecar.place_of(path)) as beside:
+        with alone_in(path.parent), Draft(sidecar.place_of(path)) as beside:
             beside.file.write(content)
             beside.sync()
             _make_room(artifact, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import time
 from typing import TYPE_CHECKING, Any
@@ -61,7 +62,7 @@ def _consumer(call: Call, identity: Identity | None) -> Any:
     from afml_cache.scratch import consumer
 
     key = secrets.token_hex(16) if identity is None else identity.key
-    return consumer(digest((str(call.path), key)), names, f"artifact {call.artifact.name}")
+    return consumer(digest((os.fsencode(call.path), key)), names, f"artifact {call.artifact.name}")
 
 
 def _run(call: Call) -> Made:
