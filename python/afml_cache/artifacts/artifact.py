@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache import code
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Artifact"]
 
+_log = logging.getLogger("afml_cache")
 # What a bound method passes its instance to.
 _OF_CALLS: Final = frozenset(
     {
@@ -42,6 +44,11 @@ class Artifact:
     """A function whose result is a named file; `artifact` makes it.
 
     It is called as the function is. Its other methods take the arguments of a call, too.
+
+    Attributes
+    ----------
+    freed : int
+        The bytes of scratch that calls in this process have freed.
     """
 
     __name__: str
@@ -80,6 +87,7 @@ class Artifact:
             "store": store,
         }
         self._told: set[str] = set()
+        self.freed = 0
 
     @property
     def name(self) -> str:
@@ -186,6 +194,11 @@ class Artifact:
     def settings(self) -> dict[str, Any]:
         """Give what it is told to count as code."""
         return self._settings
+
+    def note_freed(self, size: int) -> None:
+        """Count and log the scratch that a call has freed."""
+        self.freed += size
+        _log.info("artifact `%s`: %s bytes of scratch freed", self.name, f"{size:,}")
 
     def tell(self, category: str, message: str) -> None:
         """Warn of something that happened."""

@@ -95,6 +95,8 @@ def artifact(
     CacheConfigError
         A placeholder or an option names no parameter, the suffix is of no format, or an option has
         a value that can't be right.
+    ScratchError
+        A name of scratch is no relative path of plain parts.
 
     Notes
     -----
@@ -122,7 +124,7 @@ def artifact(
     """
     settings = code_settings("artifact", dict(options))
     chosen = {
-        "scratch": _names("scratch", scratch),
+        "scratch": _checked_scratch(_names("scratch", scratch)),
         "identified_by": None if identified_by is None else _names("identified_by", identified_by),
         "trust": _checked_trust(trust),
         "group": _checked_group(group),
@@ -158,6 +160,14 @@ def _names(option: str, given: Any) -> tuple[str, ...]:
             message = f"`{option}` takes names, not {name!r}"
             raise CacheConfigError(message)
     return names
+
+
+def _checked_scratch(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        return ()
+    from afml_cache.scratch.places import names_of
+
+    return tuple(sorted(names_of(names)))
 
 
 def _checked_trust(trust: object) -> str:

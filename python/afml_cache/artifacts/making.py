@@ -46,6 +46,7 @@ def made(call: Call, *, reads: bool, writes: bool) -> tuple[Saved, Any]:
             if kept is not None:
                 if around is not None:
                     around.commit()
+                    call.artifact.note_freed(around.freed)
                 return kept
     saved = held(call.artifact, call.path, result.value)
     return saved, saved.load() if reads else None
