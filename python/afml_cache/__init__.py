@@ -74,6 +74,13 @@ if TYPE_CHECKING:
     from afml_cache.sharpe import independent_trials as independent_trials
     from afml_cache.sharpe import probabilistic_sharpe_ratio as probabilistic_sharpe_ratio
     from afml_cache.sharpe import sharpe_ratio as sharpe_ratio
+    from afml_cache.sweeping.batch_runner import BatchResult as BatchResult
+    from afml_cache.sweeping.batch_runner import BatchRunner as BatchRunner
+    from afml_cache.sweeping.journal import Failure as Failure
+    from afml_cache.sweeping.journal import SweepStatus as SweepStatus
+    from afml_cache.sweeping.listing import sweeps as sweeps
+    from afml_cache.sweeping.progress import Progress as Progress
+    from afml_cache.sweeping.sweep import sweep as sweep
     from afml_cache.tracker import DataAccessTracker as DataAccessTracker
     from afml_cache.tracker import get_data_tracker as get_data_tracker
     from afml_cache.tracker import log_data_access as log_data_access
@@ -155,13 +162,18 @@ _LATE = {
     "BacktestCache": "afml_cache.runs.cache",
     "BacktestMetadata": "afml_cache.runs.result",
     "BacktestResult": "afml_cache.runs.result",
+    "BatchResult": "afml_cache.sweeping.batch_runner",
+    "BatchRunner": "afml_cache.sweeping.batch_runner",
     "CachedDataEngine": "afml_cache.ranges.engine",
     "Causality": "afml_cache.causality",
     "DataAccessTracker": "afml_cache.tracker",
+    "Failure": "afml_cache.sweeping.journal",
     "Fold": "afml_cache.runs.fold",
     "MLFLOW_AVAILABLE": "afml_cache.mlflow",
     "MLFLOW_INTEGRATION_AVAILABLE": "afml_cache.mlflow",
+    "Progress": "afml_cache.sweeping.progress",
     "RangeCache": "afml_cache.ranges.cache",
+    "SweepStatus": "afml_cache.sweeping.journal",
     "cached_backtest": "afml_cache.runs.decorator",
     "check_causality": "afml_cache.causality",
     "data_tracking_cacheable": "afml_cache.tracking",
@@ -180,6 +192,8 @@ _LATE = {
     "save_access_log": "afml_cache.tracker",
     "setup_mlflow_cache": "afml_cache.mlflow",
     "sharpe_ratio": "afml_cache.sharpe",
+    "sweep": "afml_cache.sweeping.sweep",
+    "sweeps": "afml_cache.sweeping.listing",
     "time_aware_data_tracking_cacheable": "afml_cache.tracking",
     "walk_forward": "afml_cache.runs.folds",
 }

@@ -61,6 +61,7 @@ _CACHED: Final = frozenset(
     {
         ("afml_cache._native", "Function"),
         ("afml_cache.artifacts.artifact", "Artifact"),
+        ("afml_cache.incremental.calls", "Incremental"),
         ("afml_cache.runs.decorator", "CachedBacktest"),
         ("afml_cache.tracking", "Tracked"),
     }
@@ -157,6 +158,7 @@ def said_of(value: object) -> tuple[object, ...]:
         *(("version", found["version"]) if found["version"] else ()),
         *(part for package in packages for part in package),
         *(() if found.get("save_trades", True) else ("without trades",)),
+        *found.get("periods", ()),
     )
     return (*said, *checked_dependencies(options.get("deps", ())))
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from afml_cache.incremental.rules import Rules
     from afml_cache.observers import Observer
 
 __all__ = ["cacheable", "robust_cacheable", "time_aware_cacheable"]
@@ -69,6 +70,9 @@ class TimeOptions(Options, total=False):
     end: str
     settle: Any
     volatile_ttl: Any
+    by: str
+    lookback: Any
+    lookahead: Any
 
 
 @overload
@@ -235,22 +239,41 @@ def time_aware_cacheable(function: Any = None, /, **options: Any) -> Any:
     volatile_ttl : timedelta, float or str, optional
         How long a result is kept whose `end` is yet to come; by default one bar, which is the
         usual distance of the instants of a time-indexed pandas argument, else one minute.
+    by : str, optional
+        Compute and keep each "day", "week", "month", "quarter" or "year" of the first frame or
+        series among the arguments by itself, so that new bars compute new periods alone; or what
+        pandas calls such a period ("M", "W-FRI"). Periods are those of the labels' own zone.
+    lookback, lookahead : int, timedelta, str or float
+        With `by`, how far before and behind a row the function looks to compute it: in bars, as an
+        int, or in time, as a timedelta, a text such as "5D", or seconds as a float. 0 says that it
+        does not.
     **options
         Those of `robust_cacheable`.
 
     Returns
     -------
     callable
-        The cached function, as `robust_cacheable` gives it.
+        The cached function, as `robust_cacheable` gives it; with `by`, it has `check(...)` too,
+        and no `put`.
 
     Raises
     ------
     TypeError, CacheConfigError
-        As `robust_cacheable` does.
+        As `robust_cacheable` does; and where `by`, `lookback` or `lookahead` is given alone.
 
     Notes
     -----
     A call whose range can't be told is cached without one, and a `TimeRangeWarning` says why.
+
+    With `by`, the function gives rows that are labelled as those of its frame are, all or some of
+    them: with labels of the frame's index, or with its column of times in polars. It is called
+    with each period's rows and margins, and the periods' own rows are put together. Each period is
+    an entry by the content of the rows that it sees and the other arguments; one that is not over
+    yet, or whose look-ahead is not all there, is kept in memory for `volatile_ttl`. Margins in time
+    are measured from the first and the last row of a period. Where margins are too short, rows at
+    the ends of periods are other ones: `check(...)` compares with the function of the whole frame.
+    A call raises `CacheConfigError` for a frame that is not in order of time, and `SchemaError` for
+    results that can't be put together.
 
     Examples
     --------
@@ -264,6 +287,17 @@ def time_aware_cacheable(function: Any = None, /, **options: Any) -> Any:
     ['2024-05-01 00:00:00+00:00']
     >>> len(entries(("2024", "2024"), function=volume))
     1
+
+    >>> import pandas as pd
+    >>> @time_aware_cacheable(by="month", lookback=0, lookahead=5)
+    ... def rises(bars):
+    ...     return bars["close"].shift(-5) > bars["close"]
+    >>> days = pd.date_range("2024-01-01", "2024-06-30")
+    >>> bars = pd.DataFrame({"close": range(len(days))}, index=days)
+    >>> len(rises(bars.loc[:"2024-05"])), len(rises(bars)), rises.cache_info().misses
+    (152, 182, 7)
+    >>> bool(rises.check(bars))
+    True
     """
     return decorate("time_aware_cacheable", function, options, TimeOptions)
 
@@ -281,11 +315,22 @@ def decorate(
     """
     _refuse_unknown(decorator, options, kind)
     settings = _settings(options)
+    rules = None
     if kind is TimeOptions:
         settings["timing"] = make_timing(options)
+        rules = _rules(options)
     if function is None:
-        return lambda function: _wrap(decorator, function, settings, observe)
-    return _wrap(decorator, function, settings, observe)
+        return lambda function: _wrap(decorator, function, settings, observe, rules)
+    return _wrap(decorator, function, settings, observe, rules)
+
+
+def _rules(options: dict[str, Any]) -> Rules | None:
+    """Check the options that have a function computed by periods, if any is given."""
+    if all(options.get(name) is None for name in ("by", "lookback", "lookahead")):
+        return None
+    from afml_cache.incremental.rules import make_rules
+
+    return make_rules(options)
 
 
 def _refuse_unknown(decorator: str, options: dict[str, Any], kind: type) -> None:
@@ -375,13 +420,23 @@ def _names(option: str, names: Any) -> tuple[str, ...]:
     return given
 
 
-def _wrap(decorator: str, function: Any, settings: dict[str, Any], observe: Observe | None) -> Any:
+def _wrap(
+    decorator: str,
+    function: Any,
+    settings: dict[str, Any],
+    observe: Observe | None,
+    rules: Rules | None,
+) -> Any:
     if isinstance(function, staticmethod | classmethod):
-        return type(function)(_wrap(decorator, function.__func__, settings, observe))
+        return type(function)(_wrap(decorator, function.__func__, settings, observe, rules))
     chosen = {} if settings["timing"] is None else settings["timing"].chosen
     check_function(decorator, function, {**settings["options"], **chosen}, (*_ROLES, *chosen))
     observer = None if observe is None else observe(function, name_of(function), settings)
     native = assemble(function, {**settings, "observer": observer})
+    if rules is not None:
+        from afml_cache.incremental.calls import by_periods
+
+        return by_periods(decorator, native, rules)
     if inspect.iscoroutinefunction(function):
         # asyncio takes longer to import than all of this package.
         from afml_cache.coroutines import awaitable

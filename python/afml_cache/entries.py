@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from afml_cache._native import Function, Store, default_store
+from afml_cache._native import Store, default_store
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.instants import EARLIEST, LATEST, as_datetime, span
 
@@ -211,9 +211,11 @@ def function_name(function: str | Callable[..., Any] | None) -> str | None:
     """Give the name of a cached function, or that name itself."""
     if function is None or isinstance(function, str):
         return function
-    named = getattr(function, "cache_key", None)  # a coroutine function has it from the native one
-    native: Any = function if isinstance(function, Function) else getattr(named, "__self__", None)
-    if isinstance(native, Function):
-        return native.cache_name
+    named = getattr(function, "cache_key", None)
+    # A coroutine function has it from the native one.
+    for cached in (function, getattr(named, "__self__", None)):
+        name = getattr(cached, "cache_name", None)
+        if named is not None and isinstance(name, str):
+            return name
     message = f"`function` must be a cached function or its name, not {function!r}"
     raise CacheConfigError(message)

@@ -54,7 +54,8 @@ class CacheError(Exception):
 
     Each of the others is also an exception of Python's own, such as `ValueError`. A cached
     function raises only `CacheMissError` (mode "frozen"), `LookAheadError` (inside of `as_of`) and
-    `UncacheableArgumentError` (`on_uncacheable="raise"`) of them.
+    `UncacheableArgumentError` (`on_uncacheable="raise"`) of them; one that is computed by periods
+    raises `CacheConfigError` and `SchemaError` for frames and results that have none.
     """
 
 
@@ -201,7 +202,9 @@ class SchemaError(CacheError, TypeError):
     """Parts of a series don't fit together: a column is text in one and a number in another.
 
     Raised too where whole numbers of one part would lose digits as another's floats. Make the
-    loader give the column one dtype, then invalidate the parts that have the other.
+    loader give the column one dtype, then invalidate the parts that have the other. Of a function
+    that is computed by periods, results that are not labelled as its input is, or differ in their
+    columns or dtypes.
     """
 
 

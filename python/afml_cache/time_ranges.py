@@ -61,6 +61,10 @@ class Timing:
         upper = self._bound(function, arguments, self.ends)
         if upper is None or upper.last <= now - self.settle:
             return None
+        return self.kept_for(arguments)
+
+    def kept_for(self, arguments: Arguments) -> int:
+        """Give the nanoseconds that an unfinished result may be kept."""
         if self.ttl is not None:
             return self.ttl
         bars = (_bar(value) for _, value in arguments)
@@ -75,6 +79,20 @@ class Timing:
                 if not is_table(value):
                     _tell(function, name, value)
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished(Timing):
+    """That of calls whose results are unfinished, whatever their end."""
+
+    @classmethod
+    def of(cls, timing: Timing) -> Unfinished:
+        """Make it of the timing of the same function."""
+        return cls(timing.starts, timing.ends, timing.settle, timing.ttl)
+
+    def expires_after(self, function: str, arguments: Arguments, now: int) -> int | None:  # noqa: ARG002
+        """Give the nanoseconds that a result may be kept."""
+        return self.kept_for(arguments)
 
 
 _told: set[tuple[str, str]] = set()

@@ -71,9 +71,11 @@ impl PyCommon {
         value: &Bound<'_, PyAny>,
         take: impl FnOnce(&Known) -> T,
     ) -> Walk<T> {
-        let found = |known: &Vec<Known>| known.iter().position(|one| one.is_of(value, role));
-        if let Some(place) = found(&self.known()) {
-            return Ok(take(&self.known()[place]));
+        {
+            let known = self.known();
+            if let Some(found) = known.iter().find(|one| one.is_of(value, role)) {
+                return Ok(take(found));
+            }
         }
         // Python code may run: nothing is locked meanwhile.
         let made = Known::of(own, role, value)?;

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache._native import digest
 from afml_cache.exceptions import CacheConfigError, UncacheableArgumentError
-from afml_cache.sweeps.work import Call
+from afml_cache.sweeping.work import Call
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from afml_cache.sweeps.work import Key, Work
+    from afml_cache.sweeping.work import Key, Work
 
 _SEED_BITS: Final = 32  # what NumPy's legacy generators and scikit-learn take
 _SEEDED: Final = ("seed", "rng")
@@ -81,21 +81,13 @@ def shape_of(
     Raises
     ------
     CacheConfigError
-        `common` or `seed` is something else.
+        `seed` is something else.
     """
     if isinstance(seed, bool) or not isinstance(seed, int):
         message = f"`seed` must be a whole number, not {seed!r}"
         raise CacheConfigError(message)
-    if isinstance(common, Mapping):
-        behind, keywords = (), dict(common)
-    elif isinstance(common, tuple | list):
-        behind, keywords = tuple(common), {}
-    else:
-        message = (
-            "`common` is a tuple of arguments that follow the item, or a mapping of arguments by "
-            f"name, not {type(common).__name__}; for a single one write `common=(value,)`"
-        )
-        raise CacheConfigError(message)
+    is_named = isinstance(common, Mapping)
+    behind, keywords = ((), dict(common)) if is_named else (tuple(common), {})
     seeded = _seeded(work, len(behind), keywords)
     return Shape(work.prefix, behind, keywords, unpack, seed, seeded)
 
@@ -144,6 +136,8 @@ class Item:
         How often it was begun in this sweep.
     inline : bool
         Whether its result is sent and not stored, since what was stored is not to be found.
+    alone : bool
+        Whether it is given out by itself, since a worker died and nobody knows of which item.
     """
 
     number: int
@@ -152,6 +146,7 @@ class Item:
     key: str | None
     attempts: int = 0
     inline: bool = False
+    alone: bool = False
 
 
 @dataclass
@@ -180,8 +175,15 @@ class Items:
     @property
     def id(self) -> str:
         """What tells this list from others: a digest of the keys in their order."""
-        places = sorted((place, item.key) for item in self.distinct for place in item.places)
-        return digest([key for _, key in places])
+        return digest(self.listed_keys())
+
+    def listed_keys(self) -> list[str | None]:
+        """Give the keys in the order of the list."""
+        keys: list[str | None] = [None] * self.length
+        for item in self.distinct:
+            for place in item.places:
+                keys[place] = item.key
+        return keys
 
 
 def items_of(values: Iterable[Any], work: Work, shape: Shape) -> Items:
@@ -210,7 +212,7 @@ def items_of(values: Iterable[Any], work: Work, shape: Shape) -> Items:
 
 
 def _keys(listed: list[Any], work: Work, shape: Shape) -> list[Key]:
-    """Give the key of each item; where items have no seed, none of their calls has one."""
+    """Give the key of each item, all at once unless a seed is to be made of each first."""
     if not shape.seeded:
         return work.keys([shape.key_call(value) for value in listed])
     keys: list[Key] = []

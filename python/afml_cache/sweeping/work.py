@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from afml_cache._native import Turn
     from afml_cache.decorators import CodeOptions
 
+_STEPS = {"hit": "hit", "wait": "busy"}
 Key = str | UncacheableArgumentError
 
 
@@ -38,6 +39,7 @@ class Begun(NamedTuple):
 
     step: str
     turn: Turn | None = None
+    key: str | None = None
 
 
 class Work(Protocol):
@@ -66,6 +68,9 @@ class Work(Protocol):
 
     def is_unchanged(self) -> bool:
         """Whether what calls share still is what it was."""
+
+    def code_parts(self, call: Call) -> dict[str, str]:
+        """Give labels and digests of the code that a call runs."""
 
 
 class FunctionWork:
@@ -114,8 +119,8 @@ class FunctionWork:
 
     def begin(self, call: Call, anew: bool) -> Begun:
         """Take the turn of a call, unless somebody has it."""
-        step, given, _ = self.native.begin(*call, alone=anew, common=self.common)
-        return Begun({"wait": "busy", "turn": "compute"}.get(step, step), given)
+        step, given, key = self.native.begin(*call, alone=anew, common=self.common)
+        return Begun("compute", given, key) if step == "turn" else Begun(_STEPS[step], key=key)
 
     def compute(self, call: Call) -> Any:
         """Run the function, or take what is stored of it where another result is made of that."""
@@ -132,6 +137,11 @@ class FunctionWork:
     def is_unchanged(self) -> bool:
         """Whether what calls share still has its content."""
         return self.common.is_unchanged()
+
+    def code_parts(self, call: Call) -> dict[str, str]:
+        """Give the parts of a call's key that are no arguments: code, and versions of packages."""
+        _, parts = self.native.key_parts(*call.args, **call.kwargs)
+        return {label: content for label, content, _ in parts if not label.startswith("argument `")}
 
 
 class OtherWork:
@@ -182,6 +192,10 @@ class OtherWork:
     def is_unchanged(self) -> bool:
         """Whether nothing is to be stored that depends on changed content; it looks by itself."""
         return True
+
+    def code_parts(self, call: Call) -> dict[str, str]:  # noqa: ARG002 - its keys are its own
+        """Give nothing: it has the code that it came with."""
+        return {}
 
 
 def work_of(

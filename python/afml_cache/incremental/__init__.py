@@ -1,0 +1,1 @@
+"""Results of one long frame, made period by period: what is over is computed once."""

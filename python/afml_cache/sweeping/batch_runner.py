@@ -1,0 +1,399 @@
+"""`BatchRunner`: a long list in batches, each in a process of its own, each with a file."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from afml_cache import groups
+from afml_cache.exceptions import CacheConfigError, ItemError, MergeError
+from afml_cache.sweeping import batch_lines as lines
+from afml_cache.sweeping.batch_book import BatchBook
+from afml_cache.sweeping.batch_collecting import collect_files, files_of_other_lists
+from afml_cache.sweeping.batch_merging import merge_batches
+from afml_cache.sweeping.journal import Journal
+from afml_cache.sweeping.plan import make_plan
+from afml_cache.sweeping.screen import Screen
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable
+
+    from typing_extensions import Unpack
+
+    from afml_cache.sweeping.plan import Plan, SweepOptions
+    from afml_cache.sweeping.progress import Progress
+
+__all__ = ["BatchResult", "BatchRunner"]
+
+
+class BatchResult(NamedTuple):
+    """What became of a batch.
+
+    Attributes
+    ----------
+    success : bool
+        Whether its file is there.
+    elapsed : float
+        Seconds that it took; 0 where the file was there.
+    output_file : str
+        The file.
+    from_cache : bool
+        Whether it was there before.
+    """
+
+    success: bool
+    elapsed: float
+    output_file: str
+    from_cache: bool
+
+
+class BatchRunner:
+    """Evaluate a long list in batches, skip those that have a file, and merge all files into one.
+
+    A batch runs in a process of its own, so that what it takes of memory is given back. What its
+    items gave are results of the function, as with `sweep`: a batch that was interrupted, or some
+    of whose items failed, computes what is missing. A file is done if it was recorded as that of
+    this batch, which is what its items are, and is still as it was written.
+
+    Parameters
+    ----------
+    evaluate : callable
+        Called with each item, and what `common` says; gives a row: a mapping of names to values, a
+        list of these, or a frame.
+    strategies : iterable
+        The items.
+    batch_size : int, default 200
+        How many of them are a batch.
+    parquet_file : str or os.PathLike, optional
+        A file that all items are evaluated on: an argument of that name where `evaluate` has one,
+        else the one behind the item. It counts by its content.
+    skip_existing : bool, default True
+        Whether files that are done are used. Without, they are made anew, of results that are
+        there.
+    force_rerun : bool, default False
+        Whether all items are computed again.
+    output_dir : str or os.PathLike, default "batch_results"
+        The folder of `results_batch_<n>.parquet`, where n counts from 0, and of the merged file.
+    merged_file : str, default "results_merged.parquet"
+        The name of that.
+    adopt_existing : bool, default False
+        Whether files that nobody recorded are taken as they are: sound files of another tool, with
+        a row for each item.
+    **options
+        Those of `sweep`; by default one worker, and `on_error="keep going"`: a failed item leaves
+        its batch without a file, and the others go on.
+
+    Attributes
+    ----------
+    cached_batches : list of int
+        Batches whose files were there, by their numbers from 0.
+
+    Raises
+    ------
+    CacheConfigError, TypeError
+        An argument can't be right.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from afml_cache import BatchRunner
+    >>> def evaluate(strategy):
+    ...     return {"strategy": strategy, "profit": strategy * 1.5}
+    >>> folder = tempfile.mkdtemp()
+    >>> runner = BatchRunner(evaluate, range(5), batch_size=2, output_dir=folder, progress=False)
+    >>> runner.run().name
+    'results_merged.parquet'
+    >>> again = BatchRunner(evaluate, range(5), batch_size=2, output_dir=folder, progress=False)
+    >>> _ = again.run()
+    >>> again.cached_batches
+    [0, 1, 2]
+    """
+
+    def __init__(
+        self,
+        evaluate: Callable[..., Any],
+        strategies: Iterable[Any],
+        batch_size: int = 200,
+        parquet_file: str | os.PathLike[str] | None = None,
+        skip_existing: bool = True,
+        force_rerun: bool = False,
+        *,
+        output_dir: str | os.PathLike[str] = "batch_results",
+        merged_file: str = "results_merged.parquet",
+        adopt_existing: bool = False,
+        **options: Unpack[SweepOptions],
+    ) -> None:
+        self.evaluate = evaluate
+        self.strategies = list(strategies)
+        self.batch_size = batch_size
+        self.parquet_file = parquet_file
+        self.force_rerun = force_rerun
+        self.skip_existing = skip_existing and not force_rerun
+        self.output_dir = Path(output_dir)
+        self.merged_file = merged_file
+        self.adopt_existing = adopt_existing
+        self.cached_batches: list[int] = []
+        self._options = options
+        self._failed: dict[int, ItemError] = {}
+        self._counts: Counter[str] = Counter()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        options: SweepOptions = {"workers": 1, "on_error": "keep going", **self._options}
+        options["force_rerun"] = self.force_rerun
+        if self.parquet_file is not None:
+            _add_file(self.evaluate, options, Path(self.parquet_file))
+        self._plan: Plan = make_plan(self.evaluate, options)
+        self._items = self._plan.items(self.strategies)
+        self._journal = Journal(self._plan.store)
+        self._book = BatchBook(self._items, self.batch_size, self.output_dir, self._journal)
+
+    @property
+    def _skips(self) -> bool:
+        return self.skip_existing and groups.looks_up("artifact", self._plan.group)
+
+    def calculate_batches(self) -> list[tuple[int, int]]:
+        """Give the positions of the items of each batch, from 0, the last one excluded.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from afml_cache import BatchRunner
+        >>> BatchRunner(abs, range(5), 2, output_dir=tempfile.mkdtemp()).calculate_batches()
+        [(0, 2), (2, 4), (4, 5)]
+        """
+        return [self._book.span(number) for number in range(len(self._book.batches))]
+
+    def run(self) -> Path:
+        """Have all batches done, and merge their files.
+
+        Returns
+        -------
+        pathlib.Path
+            The merged file.
+
+        Raises
+        ------
+        MergeError
+            A batch has failed; the message names it, and the cause is what its first item raised.
+        ItemError
+            An item failed, with `on_error="raise"`.
+        """
+        self.run_all_batches()
+        return self.merge_results()
+
+    def run_batch_processing(
+        self,
+        batch_size: int | None = None,
+        parquet_file: str | os.PathLike[str] | None = None,
+        force_rerun: bool | None = None,
+    ) -> Path:
+        """Do as `run` does, with another size, file, or wish to compute all again."""
+        self.batch_size = self.batch_size if batch_size is None else batch_size
+        self.parquet_file = self.parquet_file if parquet_file is None else parquet_file
+        if force_rerun is not None:
+            self.skip_existing = self.skip_existing and not force_rerun
+            self.force_rerun = force_rerun
+        self._prepare()
+        return self.run()
+
+    def run_all_batches(self) -> list[BatchResult]:
+        """Have all batches done that are not, and say what is done on the screen or in the log.
+
+        Returns
+        -------
+        list of BatchResult
+            Of each batch, in order.
+        """
+        total = len(self._book.batches)
+        name = self._plan.desc or "Batches"
+        screen = Screen(self._plan.progress, name, self._items.length)
+        started = time.monotonic()
+        self._counts.clear()
+        self._note("running", started)
+        try:
+            screen.say(lines.counting_lines(self._items.length, total, self.batch_size))
+            if not self._plan.rules.looks_up:
+                screen.say([lines.force_line()])
+            self._find_done(screen)
+            results = [self._run_and_say(number, screen) for number in range(total)]
+        except BaseException:
+            self._note("interrupted", started)
+            raise
+        finally:
+            screen.close()
+        self._note("failed" if self._failed else "done", started)
+        successful = sum(result.success for result in results)
+        cached = len(self.cached_batches)
+        summary = lines.summary_lines(
+            time.monotonic() - started, successful, total, cached, successful - cached
+        )
+        screen.say(summary)
+        return results
+
+    def _note(self, state: str, started: float) -> None:
+        """Note how the whole stands, for `sweeps`."""
+        if self._plan.rules.writes:
+            status = replace(self._plan.status(self._items), state=state, **self._counts)
+            seconds = time.monotonic() - started
+            begun = time.time_ns() - int(seconds * 1e9)
+            self._journal.note_sweep(replace(status, seconds=seconds, begun_ns=begun))
+
+    def _find_done(self, screen: Screen) -> None:
+        """Find the batches that have a file, and tell of files that are not what they should be."""
+        self.cached_batches = []
+        if not self._skips:
+            return
+        checked = self._book.check()
+        if self.adopt_existing:
+            states = enumerate(checked)
+            strange = [number for number, found in states if found.state == "unrecorded"]
+            refused = self._book.adopt(strange)
+            screen.say(f"   Not adopted: {reason}" for reason in refused.values())
+            checked = self._book.check()
+        self.cached_batches = [number for number, found in enumerate(checked) if found.is_done]
+        spans = [self._book.span(number) for number in self.cached_batches]
+        there = sum(last - first for first, last in spans)
+        self._counts.update(hits=there, done=there)
+        odd = [found for found in checked if not found.is_done and found.state != "absent"]
+        screen.say(f"   Not used: {found.path.name} ({found.reason})" for found in odd)
+        screen.say(lines.found_lines([1 + number for number in self.cached_batches], len(checked)))
+        others = self.files_of_other_lists()
+        if others:
+            hint = "`collect_other_files()` removes them"
+            screen.say([f"   Files of other lists: {len(others)} ({hint})"])
+
+    def _run_and_say(self, number: int, screen: Screen) -> BatchResult:
+        first, last = self._book.span(number)
+        told: list[Progress] = []
+
+        def show(progress: Progress) -> None:
+            told[:] = [progress]
+            screen.show(first + progress.ended, progress)
+
+        result = self._run(number, show)
+        place = (1 + number, len(self._book.batches), first, last)
+        if not result.success:
+            failed = self._failed[number]
+            count = told[-1].failed + told[-1].timed_out if told else 1
+            screen.say([lines.failed_line(*place, failed=count, reason=str(failed))])
+        elif result.from_cache:
+            screen.say([lines.batch_line(*place)])
+        else:
+            ram = told[-1].memory_percent if told else None
+            screen.say([lines.batch_line(*place, seconds=result.elapsed, ram_percent=ram or None)])
+        screen.show(last)
+        return result
+
+    def run_batch(self, number: int) -> BatchResult:
+        """Have one batch done, unless it is.
+
+        Parameters
+        ----------
+        number : int
+            Which, from 0.
+
+        Returns
+        -------
+        BatchResult
+            (success, elapsed, output_file, from_cache).
+
+        Raises
+        ------
+        CacheConfigError
+            There is no such batch.
+        """
+        total = len(self._book.batches)
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < total:
+            message = f"there is no batch {number!r}; there are {total}, counted from 0"
+            raise CacheConfigError(message)
+        if self._skips and self._book.check_one(number).is_done:
+            if number not in self.cached_batches:
+                self.cached_batches.append(number)
+        elif number in self.cached_batches:
+            self.cached_batches.remove(number)
+        return self._run(number, self._plan.callback)
+
+    def _run(self, number: int, callback: Callable[[Progress], object] | None) -> BatchResult:
+        path = str(self._book.paths[number])
+        if number in self.cached_batches:
+            return BatchResult(True, 0.0, path, True)
+        started = time.monotonic()
+        first, last = self._book.span(number)
+        rules = replace(self._plan.rules, notes=False)
+        plan = replace(self._plan, rules=rules, progress=False, callback=callback)
+        found = plan.run(plan.items(self.strategies[first:last])).listed()
+        failed = next((one for one in found if isinstance(one, ItemError)), None)
+        self._counts["failed"] += sum(isinstance(one, ItemError) for one in found)
+        self._counts["done"] += sum(not isinstance(one, ItemError) for one in found)
+        if failed is None:
+            self._failed.pop(number, None)
+            self._book.write(number, found)
+        else:
+            self._failed[number] = failed
+        return BatchResult(failed is None, time.monotonic() - started, path, False)
+
+    def merge_results(self) -> Path:
+        """Write the rows of all batches, in the order of the list, as one Parquet file.
+
+        Returns
+        -------
+        pathlib.Path
+            The file, which depends on the rows alone: not on the size of batches, the number of
+            workers, or interruptions.
+
+        Raises
+        ------
+        MergeError
+            A batch has no file that is whole and of this list; nothing is written.
+        SchemaError
+            Columns of batches do not go together.
+        """
+        if self._failed:
+            number, error = min(self._failed.items())
+            message = (
+                f"batch {1 + number} of {len(self._book.batches)} has no file, since items of it "
+                f"failed: {error}; run it again once that is mended"
+            )
+            raise MergeError(message) from error
+        files = list(zip(self._book.paths, self._book.batches, strict=True))
+        output = self.output_dir / self.merged_file
+        self.output_dir.mkdir(parents=True, exist_ok=True)
+        return merge_batches(files, output, self._book.recorded()).path
+
+    def files_of_other_lists(self) -> list[Path]:
+        """List files that earlier lists have left in the folder, and no batch of this one uses."""
+        return files_of_other_lists(self.output_dir, set(self._book.paths))
+
+    def collect_other_files(self) -> int:
+        """Remove the files that earlier lists have left.
+
+        Returns
+        -------
+        int
+            How many bytes were freed.
+        """
+        return collect_files(self.files_of_other_lists())
+
+
+def _add_file(evaluate: Any, options: SweepOptions, path: Path) -> None:
+    """Give all items a file, which counts by its content."""
+    named = "parquet_file" in inspect.signature(evaluate).parameters
+    common: Any = options.get("common", ())
+    if named:
+        given = {} if common == () else common
+        if not isinstance(given, dict):
+            message = "`common` must be a mapping where `evaluate` takes `parquet_file` by name"
+            raise CacheConfigError(message)
+        options["common"] = {**given, "parquet_file": path}
+        name = "parquet_file"
+    else:
+        options["common"] = (path, *common)
+        name = list(inspect.signature(evaluate).parameters)[1]
+    files = options.get("files", ())
+    options["files"] = (*((files,) if isinstance(files, str) else files), name)

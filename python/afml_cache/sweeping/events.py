@@ -1,0 +1,65 @@
+"""What happens to chunks of items that workers were given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Chunk", "Died", "Emitted", "Event", "Finished", "TimedOut"]
+
+Chunk = list[tuple[int, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """A worker told something."""
+
+    message: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A worker has worked through a chunk, and is free."""
+
+    chunk: Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """A worker ended within a chunk.
+
+    Attributes
+    ----------
+    chunk
+        As it was given to the worker.
+    running : int or None
+        The number of the item that it had begun last.
+    reason : str
+        Why, in words.
+    """
+
+    chunk: Chunk
+    running: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """An item took too long.
+
+    Attributes
+    ----------
+    chunk
+        As it was given to the worker.
+    number : int
+        The number of the item.
+    seconds : float
+        How long it had run.
+    """
+
+    chunk: Chunk
+    number: int
+    seconds: float
+
+
+Event = Emitted | Finished | Died | TimedOut

@@ -1,0 +1,92 @@
+"""What a worker tells of items."""
+
+from __future__ import annotations
+
+import pickle
+import traceback
+from typing import Any, NamedTuple
+
+__all__ = ["Apart", "Busy", "Failed", "Gave", "Message", "Raised", "Stored", "raised"]
+
+
+class Stored(NamedTuple):
+    """The result of an item is in the store."""
+
+    number: int
+    seconds: float
+
+
+class Gave(NamedTuple):
+    """The result of an item, which is not stored."""
+
+    number: int
+    seconds: float
+    value: Any
+
+
+class Busy(NamedTuple):
+    """Somebody else computes the item."""
+
+    number: int
+
+
+class Apart(NamedTuple):
+    """An item has another key in the worker: what its code is there, and where that is."""
+
+    number: int
+    code: dict[str, str]
+    place: str
+
+
+class Raised(NamedTuple):
+    """What an item raised: the class, what it says, where, and itself if it can be sent."""
+
+    kind: str
+    message: str
+    trace: str
+    pickled: bytes | None
+
+    def error(self) -> BaseException | None:
+        """Give the exception itself, with where it was raised as its cause."""
+        if self.pickled is None:
+            return None
+        try:
+            error: BaseException = pickle.loads(self.pickled)  # noqa: S301 - of our own worker
+        except Exception:  # noqa: BLE001 - whatever its class does when it is made again
+            return None
+        error.__cause__ = RemoteTraceback(self.trace)
+        return error
+
+
+class Failed(NamedTuple):
+    """An item raised."""
+
+    number: int
+    seconds: float
+    raised: Raised
+
+
+Message = Stored | Gave | Busy | Failed | Apart
+
+
+class RemoteTraceback(Exception):  # noqa: N818 - it is no error of its own
+    """Where an exception was raised, in another process."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
+def raised(error: BaseException) -> Raised:
+    """Describe an exception that an item raised."""
+    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    pickled = None
+    try:
+        pickled = pickle.dumps(error)
+        pickle.loads(pickled)  # noqa: S301 - our own; some can be pickled and not made again
+    except Exception:  # noqa: BLE001 - it goes as a text
+        pickled = None
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001 - its own fault
+        message = "(it can't say what it is)"
+    return Raised(type(error).__qualname__, message, trace, pickled)

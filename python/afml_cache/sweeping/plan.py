@@ -1,0 +1,256 @@
+"""A sweep as it is told to be, but for its items: the options checked, and what comes of them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from afml_cache import config, groups
+from afml_cache._native import Function, current_mode, default_store
+from afml_cache.decorators import CodeOptions
+from afml_cache.exceptions import CacheConfigError, CacheMissError
+from afml_cache.instants import length_of
+from afml_cache.sweeping.crew import crew_of
+from afml_cache.sweeping.engine import Engine, Rules
+from afml_cache.sweeping.items import items_of, shape_of
+from afml_cache.sweeping.journal import Journal, SweepStatus
+from afml_cache.sweeping.progress import Reporter
+from afml_cache.sweeping.shown import shortly
+from afml_cache.sweeping.task import Task
+from afml_cache.sweeping.work import work_of
+
+if TYPE_CHECKING:
+    import concurrent.futures
+    from collections.abc import Callable, Iterable, Sequence
+
+    from afml_cache._native import Store
+    from afml_cache.sweeping.crew import Crew
+    from afml_cache.sweeping.items import Items
+    from afml_cache.sweeping.progress import Progress
+    from afml_cache.sweeping.state import States
+    from afml_cache.sweeping.work import Work
+
+__all__ = ["Plan", "SweepOptions", "make_plan"]
+
+_INTERVAL: Final = 10
+_RETRIES: Final = {
+    "all": ("failed", "timed out"),
+    "failed": ("failed",),
+    "timeout": ("timed out",),
+    None: (),
+}
+_ON_ERROR: Final = {"raise": True, "keep going": False}
+
+
+class SweepOptions(CodeOptions, total=False):
+    """Options of a sweep, all by keyword; `sweep` says what they mean."""
+
+    common: Sequence[Any] | Mapping[str, Any]
+    unpack: bool
+    workers: int | None
+    executor: Literal["processes", "threads", "sequential"] | concurrent.futures.Executor | None
+    threads_per_worker: int
+    checkpoint_interval: int | None
+    retry: Literal["all", "failed", "timeout"] | None
+    max_attempts: int
+    timeout: float | str | None
+    on_error: Literal["raise", "keep going"]
+    seed: int
+    consume: Callable[[Any], Any] | None
+    group: str | None
+    force_rerun: bool
+    desc: str | None
+    progress: bool | None
+    progress_callback: Callable[[Progress], object] | None
+
+
+def make_plan(function: Callable[..., Any], given: SweepOptions) -> Plan:
+    """Check what a sweep is told to be.
+
+    Raises
+    ------
+    CacheConfigError, TypeError
+        An option can't be right, or there is none of its name.
+    """
+    own = SweepOptions.__annotations__.keys() - CodeOptions.__annotations__.keys()
+    options: Any = {name: value for name, value in given.items() if name not in own}
+    common, group = given.get("common", ()), given.get("group")
+    timeout = _seconds(given.get("timeout"))
+    workers, executor = given.get("workers"), given.get("executor")
+    return Plan(
+        work=work_of(function, _shared(common), options, given.get("consume")),
+        crew=crew_of(workers, executor, given.get("threads_per_worker", 1), timeout),
+        rules=_rules(given),
+        common=common,
+        unpack=given.get("unpack", False),
+        seed=given.get("seed", 0),
+        interval=_interval(given.get("checkpoint_interval")),
+        group=group,
+        desc=given.get("desc"),
+        progress=given.get("progress"),
+        callback=given.get("progress_callback"),
+    )
+
+
+def _rules(given: SweepOptions) -> Rules:
+    group = given.get("group")
+    return Rules(
+        looks_up=not given.get("force_rerun", False) and groups.looks_up("sweep", group),
+        writes=groups.writes(group),
+        retry=_chosen("retry", given.get("retry", "all"), _RETRIES),
+        max_attempts=_count("max_attempts", given.get("max_attempts", 1)),
+        raises=_chosen("on_error", given.get("on_error", "raise"), _ON_ERROR),
+    )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep, but for its items."""
+
+    work: Work
+    crew: Crew
+    rules: Rules
+    common: Any
+    unpack: bool
+    seed: int
+    interval: int
+    group: str | None
+    desc: str | None
+    progress: bool | None
+    callback: Callable[[Progress], object] | None
+
+    @property
+    def store(self) -> Store:
+        """The store of the function."""
+        native = getattr(self.work, "native", None)
+        own = native.settings()["store"] if isinstance(native, Function) else None
+        return own or default_store()
+
+    def items(self, values: Iterable[Any]) -> Items:
+        """Tell what items are.
+
+        Raises
+        ------
+        TypeError
+            An item does not fit the signature of the function.
+        """
+        shape = shape_of(self.work, self.common, self.unpack, self.seed)
+        return items_of(values, self.work, shape)
+
+    def status(self, items: Items) -> SweepStatus:
+        """Describe the sweep before it begins."""
+        name = self.work.name
+        shown = self.desc or name.rpartition(".")[2]
+        return SweepStatus(items.id, shown, name, self.group, "running", items.length)
+
+    def run(self, items: Items) -> States:
+        """Work through items.
+
+        Raises
+        ------
+        ItemError
+            An item failed, and that ends the sweep.
+        """
+        rules = replace(self.rules, workers=self.crew.workers, single=self.crew.timeout is not None)
+        task = Task(
+            self.work,
+            items.shape,
+            self.interval,
+            anew=not rules.looks_up,
+            keeps=rules.writes,
+            seeds_generators=self.crew.is_of_processes,
+        )
+        store = self.store
+        engine = Engine(self.work, items, rules, Journal(store), self.status(items))
+        engine.prepare()
+        self._work_through(engine, task, store)
+        return engine.states
+
+    def _work_through(self, engine: Engine, task: Task, store: Store) -> None:
+        with contextlib.ExitStack() as around:
+            hands = None
+            if engine.states.pending:
+                _refuse_frozen(engine)
+                hands = self.crew.hands(task, store)
+            reporter = Reporter(
+                engine.status.name,
+                engine.states.items.length,
+                shown=self.progress,
+                callback=self.callback,
+                memory=(lambda: 0) if hands is None else hands.memory,
+            )
+            around.callback(engine.finish, reporter)
+            if hands is None:
+                engine.raise_failure()
+                return
+            around.enter_context(engine.held())
+            try:
+                engine.run(hands, reporter)
+            except BaseException:
+                engine.stop(hands)
+                raise
+            hands.close()
+
+
+def _refuse_frozen(engine: Engine) -> None:
+    if current_mode() != "frozen":
+        return
+    item = engine.states.pending[0]
+    message = (
+        f"{len(engine.states.pending)} items of `{engine.status.function}` have no stored result, "
+        f"the first is item {item.places[0]} ({shortly(item.value)}), and nothing is computed in "
+        'mode "frozen"'
+    )
+    raise CacheMissError(message)
+
+
+def _interval(given: Any) -> int:
+    """Give after how many results a worker commits."""
+    usual = config.settings().get("checkpoint_interval", _INTERVAL)
+    return _count("checkpoint_interval", usual if given is None else given)
+
+
+def _shared(common: Any) -> tuple[Any, ...]:
+    """Give what all items share.
+
+    Raises
+    ------
+    CacheConfigError
+        It is neither several arguments nor a mapping of them.
+    """
+    if isinstance(common, Mapping):
+        return tuple(common.values())
+    if isinstance(common, tuple | list):
+        return tuple(common)
+    message = (
+        "`common` is a tuple of arguments that follow the item, or a mapping of arguments by name, "
+        f"not {type(common).__name__}; for a single one write `common=(value,)`"
+    )
+    raise CacheConfigError(message)
+
+
+def _seconds(timeout: Any) -> float | None:
+    if timeout is None:
+        return None
+    seconds = length_of("timeout", timeout) / 1e9
+    if seconds <= 0:
+        message = f"`timeout` must be longer than nothing, not {timeout!r}"
+        raise CacheConfigError(message)
+    return seconds
+
+
+def _chosen(name: str, given: Any, known: Mapping[Any, Any]) -> Any:
+    if given not in known:
+        shown = ", ".join(map(repr, known))
+        message = f"`{name}` is one of {shown}, not {given!r}"
+        raise CacheConfigError(message)
+    return known[given]
+
+
+def _count(name: str, given: object) -> int:
+    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+        message = f"`{name}` must be a whole number from 1, not {given!r}"
+        raise CacheConfigError(message)
+    return given

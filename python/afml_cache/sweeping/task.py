@@ -1,0 +1,163 @@
+"""What a worker does: work through items, and tell of each."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import socket
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from afml_cache import _native, modes
+from afml_cache.ranges.simulation import as_of, simulation
+from afml_cache.sweeping.checkpoint import Checkpoint
+from afml_cache.sweeping.messages import Apart, Busy, Failed, Gave, Stored, raised
+from afml_cache.sweeping.work import Begun
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from afml_cache.sweeping.items import Shape
+    from afml_cache.sweeping.messages import Message
+    from afml_cache.sweeping.work import Call, Work
+
+# An item, the key that it has where the sweep is, and whether its result is to be sent.
+Given = tuple[Any, str | None, bool]
+_LONGEST_SEED: Final = 2**32
+
+
+class Task:
+    """The work of a sweep, for one worker or for several threads.
+
+    Parameters
+    ----------
+    work, shape
+        What is done, and how items become calls.
+    interval
+        After how many items results are committed.
+    anew
+        Whether to compute whatever is there.
+    keeps
+        Whether anything may be stored.
+    seeds_generators
+        Whether to seed the generators of `random` and NumPy before each item: in a process that
+        does nothing else.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        shape: Shape,
+        interval: int,
+        *,
+        anew: bool,
+        keeps: bool,
+        seeds_generators: bool,
+    ) -> None:
+        self.work = work
+        self.shape = shape
+        self.interval = interval
+        self.anew = anew
+        self.keeps = keeps
+        self.seeds_generators = seeds_generators
+        self.mode = _native.current_mode()
+        around = simulation()
+        self.time = None if around is None else around.time
+        self._checkpoint: Checkpoint | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_checkpoint": None}
+
+    def __call__(
+        self,
+        chunk: list[tuple[int, Given]],
+        emit: Callable[[Message], None],
+        begin: Callable[[int], None],
+    ) -> None:
+        """Work through some items, and commit what they gave."""
+        if self._checkpoint is None:
+            self._checkpoint = Checkpoint(self.work, self.interval, emit)
+        with self._around():
+            for number, given in chunk:
+                begin(number)
+                self._run(self._checkpoint, number, given)
+            self._checkpoint.commit()
+
+    def close(self) -> None:
+        """Commit what waits."""
+        if self._checkpoint is not None:
+            with self._around():
+                self._checkpoint.commit()
+
+    @contextlib.contextmanager
+    def _around(self) -> Iterator[None]:
+        with contextlib.ExitStack() as around:
+            if _native.current_mode() != self.mode:
+                around.enter_context(modes.mode(self.mode))
+            if self.time is not None and simulation() is None:
+                around.enter_context(as_of(self.time))
+            yield
+
+    def _run(self, checkpoint: Checkpoint, number: int, given: Given) -> None:
+        start = time.perf_counter()
+        try:
+            self._work_through(checkpoint, number, given)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - an item may raise what it likes
+            checkpoint.tell(Failed(number, time.perf_counter() - start, raised(error)))
+
+    def _work_through(self, checkpoint: Checkpoint, number: int, given: Given) -> None:
+        item, key, inline = given
+        key_call = self.shape.key_call(item)
+        begun = self._begun(key_call, inline)
+        if not inline and key is not None and begun.key not in {key, None}:
+            checkpoint.tell(Apart(number, self.work.code_parts(key_call), _place()))
+            return
+        if begun.step == "busy":
+            checkpoint.tell(Busy(number))
+            return
+        if begun.step == "hit":
+            checkpoint.tell(Stored(number, 0.0))
+            return
+        call = self.shape.call(item) if self.shape.seeded else key_call
+        if self.seeds_generators:
+            self._seed(item)
+        value, seconds = self._computed(begun.turn, call)
+        if begun.turn is None or inline:
+            checkpoint.tell(Gave(number, seconds, value))
+        else:
+            checkpoint.add(number, key_call, value, seconds, begun.turn)
+
+    def _begun(self, call: Call, inline: bool) -> Begun:
+        return self.work.begin(call, self.anew or inline) if self.keeps else Begun("compute")
+
+    def _computed(self, turn: Any, call: Any) -> tuple[Any, float]:
+        """Compute a call within its turn, which goes on until the result is stored."""
+        if turn is not None:
+            turn.__enter__()
+        start = time.perf_counter()
+        try:
+            value = self.work.compute(call)
+        except BaseException:
+            if turn is not None:
+                turn.__exit__()
+            raise
+        seconds = time.perf_counter() - start
+        if turn is not None:
+            turn.pause()
+        return value, seconds
+
+    def _seed(self, item: Any) -> None:
+        with contextlib.suppress(Exception):  # an item that can't be keyed has no seed
+            seed = self.shape.seed_of(item)
+            random.seed(seed)
+            numpy = sys.modules.get("numpy")
+            if numpy is not None:
+                numpy.random.seed(seed % _LONGEST_SEED)
+
+
+def _place() -> str:
+    """Name this process: where it is, and what runs it."""
+    python = ".".join(map(str, sys.version_info[:2]))
+    return f"process {os.getpid()} on {socket.gethostname()} (Python {python})"
