@@ -112,3 +112,30 @@ def test_flags_of_scripts_make_it_anew(run_python):
     assert run_python(SCRIPT.format(flags=["--force-rerun"])).split() == ["mined"]
     assert run_python(SCRIPT.format(flags=["--no-skip-existing"])).split() == ["mined"]
     assert run_python(SCRIPT.format(flags=["--fresh"])).split() == ["mined", "labelled"]
+
+
+GROUPED = """
+from afml_cache import configure
+from afml_cache.artifacts.decorator import artifact
+
+def universe(n):
+    print("made", end=" ")
+    return n
+
+artifact("universe.json")(universe)(1)
+grouped = artifact("universe.json", group="universes")(universe)
+grouped(1)
+print(grouped.explain(1).cached, end=" ")
+configure({switches!r})
+print(grouped.explain(1).cached, end=" ")
+"""
+
+
+def test_a_group_has_switches_of_its_own(run_python, tmp_path):
+    off = {"skip_existing_universes": False}
+    assert run_python(GROUPED.format(switches=off)).split() == ["made", "True", "False"]
+    other = {"skip_existing_labels": False}
+    assert run_python(GROUPED.format(switches=other)).split() == ["True", "True"]
+    script = GROUPED.format(switches={"cache_universes": False})
+    assert run_python(f"{script}\nprint(grouped(2))").split() == ["True", "False", "made", "2"]
+    assert (tmp_path / "universe.json").read_text() == "1\n"
