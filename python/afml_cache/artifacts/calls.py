@@ -20,7 +20,6 @@ from afml_cache.exceptions import (
     UncacheableArgumentError,
 )
 from afml_cache.look_ahead import note_seen, refuse_future, simulation
-from afml_cache.runs import flights
 
 if TYPE_CHECKING:
     from afml_cache.artifacts.artifact import Artifact
@@ -67,21 +66,27 @@ class Call:
             if looks:
                 self._tell_of_damage()
             return Answer(*made(self, reads=reads, writes=False))
-        turn = flights.awaited(self._waiting(reads=reads, looks=looks))
+        turn = self._turn(reads=reads, looks=looks)
         if isinstance(turn, Answer):
             return turn
         with turn:
             return Answer(*made(self, reads=reads, writes=True))
 
-    def _waiting(self, *, reads: bool, looks: bool) -> flights.Waiting:
-        """Wait for whoever makes a file at the same place, in this process or another."""
+    def _turn(self, *, reads: bool, looks: bool) -> Any:
+        """Wait for whoever makes a file at the same place, in this process or another.
+
+        Gives what the other one made, or the turn to make it.
+        """
+        from afml_cache.runs import flights  # brings asyncio, which no hit needs
+
         place = os.path.realpath(self.path.parent), self.path.name
-        return flights.Waiting(
+        waiting = flights.Waiting(
             Runs(self.artifact.store),
             digest(("afml-cache artifact", *map(os.fsencode, place))),
             lambda: self.found(reads=reads) if looks else None,
             threading.get_ident(),
         )
+        return flights.awaited(waiting)
 
     def identity(self) -> Identity | None:
         """Tell what it is made from; `None` where an argument can't be keyed, which is told."""
