@@ -60,6 +60,7 @@ _LRU: Final = type(functools.lru_cache(int))
 _CACHED: Final = frozenset(
     {
         ("afml_cache._native", "Function"),
+        ("afml_cache.artifacts.artifact", "Artifact"),
         ("afml_cache.incremental.calls", "Incremental"),
         ("afml_cache.runs.decorator", "CachedBacktest"),
         ("afml_cache.tracking", "Tracked"),

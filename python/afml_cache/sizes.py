@@ -44,3 +44,17 @@ def as_bytes(name: str, given: object) -> int:
         return int(float(found[1]) * _UNITS[found[2].lower()])
     message = f'`{name}` is a size in bytes, or a text such as "20 GiB", not {given!r}'
     raise CacheConfigError(message)
+
+
+def as_text(size: int) -> str:
+    """Give a number of bytes as people read it, such as "56.0 GB".
+
+    Examples
+    --------
+    >>> as_text(56_000_000_000), as_text(999)
+    ('56.0 GB', '999 bytes')
+    """
+    for unit in ("TB", "GB", "MB", "kB"):
+        if abs(size) >= _UNITS[unit.lower()]:
+            return f"{size / _UNITS[unit.lower()]:.1f} {unit}"
+    return f"{size} bytes"

@@ -1,0 +1,87 @@
+"""What stands at an artifact's place, and whether it is what was written there."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from afml_cache.artifacts import reading, sidecar
+from afml_cache.exceptions import warn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from afml_cache._native import Store
+    from afml_cache.artifacts.sidecar import Metadata
+
+__all__ = ["Standing", "look", "remove"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands at a path.
+
+    Attributes
+    ----------
+    exists : bool
+        Whether anything does.
+    metadata : Metadata or None
+        What genuinely stands beside it.
+    wrong : str or None
+        Why it is not what was written there.
+    """
+
+    exists: bool
+    metadata: Metadata | None = None
+    wrong: str | None = None
+
+
+def look(path: Path, store: Store) -> Standing:
+    """Look at what stands at a path.
+
+    Raises
+    ------
+    CacheStoreError
+        The store can't be opened, so that nothing says what is genuine.
+    """
+    if not os.path.lexists(path):
+        return Standing(exists=False)
+    try:
+        metadata = sidecar.read(path, store)
+    except sidecar.NotGenuineError as error:
+        return Standing(exists=True, wrong=str(error))
+    if metadata is None:
+        return Standing(exists=True, wrong="nothing beside it says what it was made from")
+    return Standing(exists=True, metadata=metadata, wrong=reading.damage(path, metadata))
+
+
+def remove(path: Path, store: Store) -> bool:
+    """Remove an artifact and what stands beside it; a file that somebody else wrote is left.
+
+    Returns
+    -------
+    bool
+        Whether it was there and is gone.
+
+    Raises
+    ------
+    OSError
+        It can't be removed.
+    CacheStoreError
+        The store can't be opened, so that nothing says whose it is.
+    """
+    try:
+        metadata = sidecar.read(path, store)
+        reason = "nothing beside it says that an artifact was written there"
+    except sidecar.NotGenuineError as error:
+        metadata, reason = None, str(error)
+    if metadata is not None:
+        place = sidecar.place_of(path)
+        existed = os.path.lexists(path)
+        path.unlink(missing_ok=True)
+        place.unlink(missing_ok=True)
+        return existed
+    if os.path.lexists(path):
+        warn("ArtifactWarning", f"`{path}` is not removed: {reason}; remove it by hand")
+    return False
