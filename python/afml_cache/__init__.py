@@ -42,6 +42,7 @@ from afml_cache.exceptions import (
 )
 from afml_cache.exchange import Exported, Imported, export_entries, import_entries
 from afml_cache.files import File
+from afml_cache.groups import Cleared, clear_group, clear_label_cache
 from afml_cache.hashers import register_hasher
 from afml_cache.info import CacheInfo, cache_status, clear_afml_cache, get_cache_stats
 from afml_cache.modes import add_cache_arguments, mode
@@ -49,6 +50,12 @@ from afml_cache.ranges.simulation import as_of
 from afml_cache.upkeep import Collection, Problem, Verification, gc, pin, unpin, verify
 
 if TYPE_CHECKING:
+    from afml_cache.artifacts.artifact import Artifact as Artifact
+    from afml_cache.artifacts.decorator import artifact as artifact
+    from afml_cache.artifacts.lazies import Lazy as Lazy
+    from afml_cache.artifacts.lazies import lazy as lazy
+    from afml_cache.artifacts.reading import Saved as Saved
+    from afml_cache.artifacts.sidecar import Metadata as Metadata
     from afml_cache.causality import Causality as Causality
     from afml_cache.causality import check_causality as check_causality
     from afml_cache.mlflow import MLFLOW_AVAILABLE as MLFLOW_AVAILABLE
@@ -105,6 +112,7 @@ __all__ = [
     "CacheStoreError",
     "CacheWarning",
     "CacheWriteWarning",
+    "Cleared",
     "Collection",
     "DiskBudgetError",
     "EntryInfo",
@@ -139,6 +147,8 @@ __all__ = [
     "cache_status",
     "cacheable",
     "clear_afml_cache",
+    "clear_group",
+    "clear_label_cache",
     "configure",
     "digest",
     "entries",
@@ -159,6 +169,7 @@ __all__ = [
 
 # They take longest to import, and some need NumPy or polars, which need not be installed.
 _LATE = {
+    "Artifact": "afml_cache.artifacts.artifact",
     "BacktestCache": "afml_cache.runs.cache",
     "BacktestMetadata": "afml_cache.runs.result",
     "BacktestResult": "afml_cache.runs.result",
@@ -169,11 +180,15 @@ _LATE = {
     "DataAccessTracker": "afml_cache.tracker",
     "Failure": "afml_cache.sweeping.journal",
     "Fold": "afml_cache.runs.fold",
+    "Lazy": "afml_cache.artifacts.lazies",
     "MLFLOW_AVAILABLE": "afml_cache.mlflow",
     "MLFLOW_INTEGRATION_AVAILABLE": "afml_cache.mlflow",
+    "Metadata": "afml_cache.artifacts.sidecar",
     "Progress": "afml_cache.sweeping.progress",
     "RangeCache": "afml_cache.ranges.cache",
+    "Saved": "afml_cache.artifacts.reading",
     "SweepStatus": "afml_cache.sweeping.journal",
+    "artifact": "afml_cache.artifacts.decorator",
     "cached_backtest": "afml_cache.runs.decorator",
     "check_causality": "afml_cache.causality",
     "data_tracking_cacheable": "afml_cache.tracking",
@@ -183,6 +198,7 @@ _LATE = {
     "get_data_tracker": "afml_cache.tracker",
     "get_mlflow_cache": "afml_cache.mlflow",
     "independent_trials": "afml_cache.sharpe",
+    "lazy": "afml_cache.artifacts.lazies",
     "log_data_access": "afml_cache.tracker",
     "mlflow_cached": "afml_cache.mlflow",
     "print_contamination_report": "afml_cache.tracker",

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
 
 from afml_cache import config, modes
+from afml_cache._native import Journal, default_store
+from afml_cache.exceptions import CacheConfigError
+from afml_cache.store import checked_store
 
-__all__ = ["Kind", "looks_up", "writes"]
+if TYPE_CHECKING:
+    import os
+
+    from afml_cache._native import Store
+
+__all__ = ["Cleared", "Kind", "clear_group", "clear_label_cache", "looks_up", "remember", "writes"]
 
 Kind = Literal["artifact", "sweep"]
+
+_KIND: Final = "member"
+_LABELS: Final = "labeling"
 
 
 def looks_up(kind: Kind, group: str | None = None) -> bool:
@@ -39,3 +53,86 @@ def writes(group: str | None = None) -> bool:
 def is_on(group: str | None) -> bool:
     """Whether a group is used at all: `cache_labeling=False` turns "labeling" off."""
     return bool(config.settings().get(f"cache_{group}", True))
+
+
+def remember(kind: Kind, group: str, name: str, *, store: Store | None = None) -> None:
+    """Note what belongs to a group: the path of an artifact, or the function of a sweep.
+
+    Raises
+    ------
+    CacheStoreError
+        The store can't be opened or changed.
+    """
+    body = json.dumps({"kind": kind, "name": name})
+    Journal(store or default_store()).put(_KIND, [(f"{group} {kind} {name}", group, body)])
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """What was removed of a group.
+
+    Attributes
+    ----------
+    entries : int
+        Results of sweeps.
+    artifacts : int
+        Files.
+    """
+
+    entries: int
+    artifacts: int
+
+
+def clear_group(group: str, *, store: Store | str | os.PathLike[str] | None = None) -> Cleared:
+    """Remove all that sweeps and artifacts of a group have left.
+
+    Parameters
+    ----------
+    group : str
+        Its name, such as "labeling", "universes" or "regimes".
+    store : Store, str or os.PathLike, optional
+        Of which store; the default store if it is left out.
+
+    Returns
+    -------
+    Cleared
+        How much there was. Files that somebody else has written or edited are left.
+
+    Raises
+    ------
+    CacheConfigError
+        `group` is no name.
+    CacheStoreError
+        The store can't be opened or changed.
+
+    Examples
+    --------
+    >>> from afml_cache import clear_group, sweep
+    >>> _ = sweep(abs, [-1, -2], group="labeling", progress=False)
+    >>> clear_group("labeling").entries
+    2
+    """
+    if not isinstance(group, str) or not group:
+        message = f'`group` is a name such as "labeling", not {group!r}'
+        raise CacheConfigError(message)
+    place = checked_store(store) or default_store()
+    journal = Journal(place)
+    rows = journal.list(_KIND, group)
+    members = [json.loads(body) for _, _, _, body in rows]
+    functions = [member["name"] for member in members if member["kind"] == "sweep"]
+    entries = sum(len(place.select(None, name, remove=True)) for name in functions)
+    files = [Path(member["name"]) for member in members if member["kind"] == "artifact"]
+    artifacts = sum(_remove(path, place) for path in files)
+    journal.remove(_KIND, [name for name, *_ in rows])
+    return Cleared(entries, artifacts)
+
+
+def _remove(path: Path, store: Store) -> bool:
+    from afml_cache.artifacts.standing import remove
+
+    return remove(path, store)
+
+
+def clear_label_cache() -> Cleared:
+    """Remove all that is in the group "labeling", as `clear_group` does."""
+    return clear_group(_LABELS)

@@ -127,6 +127,8 @@ class Engine:
         """
         chunks = Chunks(self.states.pending, self._rules.workers, single=self._rules.single)
         self._keep_book("running", is_due=True)
+        if self._rules.writes:
+            self._journal.note_group(self.status)
         while not self.states.is_over():
             self._give_out(hands, chunks)
             for event in hands.wait(self._pause()):

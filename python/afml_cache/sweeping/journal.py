@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from afml_cache._native import Journal as Notes
 from afml_cache.exceptions import CacheError, warn
+from afml_cache.groups import remember
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -118,6 +119,15 @@ class Journal:
         body = asdict(replace(note, pid=os.getpid(), host=socket.gethostname()))
         del body["failures"]
         self._put(_SWEEP, [(note.id, note.name, _json(body))])
+
+    def note_group(self, status: SweepStatus) -> None:
+        """Note that the function of a sweep belongs to a group."""
+        if status.group is None:
+            return
+        try:
+            remember("sweep", status.group, status.function, store=self._store)
+        except CacheError as error:
+            _tell(error)
 
     def sweeps(self) -> list[SweepStatus]:
         """Give all sweeps, the one that was called last at the end.

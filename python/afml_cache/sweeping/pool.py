@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from afml_cache.exceptions import CacheError
 from afml_cache.sweeping.events import Died, Emitted, Finished, TimedOut
 from afml_cache.sweeping.messages import Failed, raised
-from afml_cache.sweeping.shipping import pickled
+from afml_cache.sweeping.shipping import dumps
 from afml_cache.sweeping.worker import NOTHING, SLOT
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ class Pool:
         worker.chunk = chunk
         # One that has died meanwhile is found by `wait`.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            worker.connection.send_bytes(pickled(chunk))
+            worker.connection.send_bytes(dumps(chunk))
 
     def wait(self, seconds: float | None) -> list[Event]:
         """Wait until something happens, or the time is over.
@@ -268,7 +268,7 @@ class Pool:
         try:
             for worker in self._workers:
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                    worker.connection.send_bytes(pickled(None))
+                    worker.connection.send_bytes(dumps(None))
             return self._ends(_LAST_WORDS)
         finally:
             self._kill_all()

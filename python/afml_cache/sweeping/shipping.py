@@ -144,7 +144,7 @@ def dumps(value: Any, buffers: list[pickle.PickleBuffer] | None = None) -> bytes
 
 
 def pickled(value: Any) -> bytes:
-    """Pickle a message: in the usual way, or where that can't name a class or function, by value."""
+    """Pickle a message: as usual, or by value where that can't name a class or function."""
     try:
         return pickle.dumps(value, protocol=5)
     except Exception:  # noqa: BLE001 - the other way says better what is wrong
