@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from afml_cache.sweeping.plan import Plan, SweepOptions
+    from afml_cache.sweeping.plan import ItemOptions, Plan, SweepOptions
     from afml_cache.sweeping.progress import Progress
 
 __all__ = ["BatchResult", "BatchRunner"]
@@ -126,7 +126,7 @@ class BatchRunner:
         output_dir: str | os.PathLike[str] = "batch_results",
         merged_file: str = "results_merged.parquet",
         adopt_existing: bool = False,
-        **options: Unpack[SweepOptions],
+        **options: Unpack[ItemOptions],
     ) -> None:
         self.evaluate = evaluate
         self.strategies = list(strategies)
@@ -144,7 +144,8 @@ class BatchRunner:
         self._prepare()
 
     def _prepare(self) -> None:
-        options: SweepOptions = {"workers": 1, "on_error": "keep going", **self._options}
+        options: SweepOptions = {"workers": 1, "on_error": "keep going"}
+        options.update(self._options)
         options["force_rerun"] = self.force_rerun
         if self.parquet_file is not None:
             _add_file(self.evaluate, options, Path(self.parquet_file))
@@ -239,10 +240,10 @@ class BatchRunner:
     def _note(self, state: str, started: float) -> None:
         """Note how the whole stands, for `sweeps`."""
         if self._plan.rules.writes:
-            status = replace(self._plan.status(self._items), state=state, **self._counts)
             seconds = time.monotonic() - started
+            status = self._plan.status(self._items).counted(self._counts, state, seconds)
             begun = time.time_ns() - int(seconds * 1e9)
-            self._journal.note_sweep(replace(status, seconds=seconds, begun_ns=begun))
+            self._journal.note_sweep(replace(status, begun_ns=begun))
 
     def _find_done(self, screen: Screen) -> None:
         """Find the batches that have a file, and tell of files that are not what they should be."""

@@ -302,8 +302,8 @@ class Engine:
             return
         self._noted = now
         seconds = now - self.states.begun
-        counts = self.states.counts()
-        self._journal.note_sweep(replace(self.status, state=state, seconds=seconds, **counts))
+        counted = self.status.counted(self.states.counts(), state, seconds)
+        self._journal.note_sweep(counted)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:

@@ -12,7 +12,7 @@ from afml_cache.exceptions import CacheConfigError, UncacheableArgumentError
 from afml_cache.sweeping.work import Call
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from afml_cache.sweeping.work import Key, Work
 
@@ -61,13 +61,20 @@ class Shape:
         elif self.unpack and isinstance(item, tuple):
             args = item
         if self.seeded:
-            given = {"seed": self.seed_of, "rng": lambda item: generator(self._entropy(item))}
-            kwargs = {**kwargs, **{name: given[name](item) for name in self.seeded}}
+            kwargs = {**kwargs, **self._seeds(item, generator)}
         return Call((*self.prefix, *args, *self.common), kwargs)
+
+    def _seeds(self, item: Any, generator: Callable[[int], Any]) -> dict[str, Any]:
+        seeds: dict[str, Any] = {}
+        if "seed" in self.seeded:
+            seeds["seed"] = self.seed_of(item)
+        if "rng" in self.seeded:
+            seeds["rng"] = generator(self._entropy(item))
+        return seeds
 
     def seed_of(self, item: Any) -> int:
         """Give the seed of an item: H(seed of the sweep, item), in 32 bits."""
-        return self._entropy(item) % 2**_SEED_BITS
+        return self._entropy(item) % (1 << _SEED_BITS)
 
     def _entropy(self, item: Any) -> int:
         return int(digest(("afml-cache seed", self.seed, item)), 16)
@@ -159,14 +166,11 @@ class Items:
         In the order of the list.
     length : int
         Of the list.
-    refused : list of UncacheableArgumentError
-        Of those that can't be keyed.
     """
 
     shape: Shape
     distinct: list[Item] = field(default_factory=list)
     length: int = 0
-    refused: list[UncacheableArgumentError] = field(default_factory=list)
 
     def call(self, item: Item) -> Call:
         """Give the call by which an item is known."""
@@ -199,9 +203,7 @@ def items_of(values: Iterable[Any], work: Work, shape: Shape) -> Items:
     known: dict[str, Item] = {}
     for place, (value, key) in enumerate(zip(listed, _keys(listed, work, shape), strict=True)):
         name = key if isinstance(key, str) else None
-        if name is None:
-            items.refused.append(key)
-        elif name in known:
+        if name is not None and name in known:
             known[name].places.append(place)
             continue
         item = Item(len(items.distinct), value, [place], name)

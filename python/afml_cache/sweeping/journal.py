@@ -13,7 +13,7 @@ from afml_cache.exceptions import CacheError, warn
 from afml_cache.groups import remember
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from afml_cache._native import Lock, Store
 
@@ -100,6 +100,11 @@ class SweepStatus:
     begun_ns: int = 0
     at_ns: int = 0
     failures: tuple[Failure, ...] = ()
+
+    def counted(self, counts: Mapping[str, int], state: str, seconds: float) -> SweepStatus:
+        """Give the same with other counts of items: "done", "hits", "failed" and "timed_out"."""
+        given: dict[str, Any] = dict(counts)
+        return replace(self, state=state, seconds=seconds, **given)
 
     @property
     def pending(self) -> int:

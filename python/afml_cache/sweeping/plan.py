@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from afml_cache.sweeping.state import States
     from afml_cache.sweeping.work import Work
 
-__all__ = ["Plan", "SweepOptions", "make_plan"]
+__all__ = ["ItemOptions", "Plan", "SweepOptions", "make_plan"]
 
 _INTERVAL: Final = 10
 _RETRIES: Final = {
@@ -44,8 +44,8 @@ _RETRIES: Final = {
 _ON_ERROR: Final = {"raise": True, "keep going": False}
 
 
-class SweepOptions(CodeOptions, total=False):
-    """Options of a sweep, all by keyword; `sweep` says what they mean."""
+class ItemOptions(CodeOptions, total=False):
+    """Options of a sweep and of batches, all by keyword; `sweep` says what they mean."""
 
     common: Sequence[Any] | Mapping[str, Any]
     unpack: bool
@@ -60,10 +60,18 @@ class SweepOptions(CodeOptions, total=False):
     seed: int
     consume: Callable[[Any], Any] | None
     group: str | None
-    force_rerun: bool
     desc: str | None
     progress: bool | None
     progress_callback: Callable[[Progress], object] | None
+
+
+class SweepOptions(ItemOptions, total=False):
+    """Options of a sweep."""
+
+    force_rerun: bool
+
+
+_OWN: Final = SweepOptions.__annotations__.keys() - CodeOptions.__annotations__.keys()
 
 
 def make_plan(function: Callable[..., Any], given: SweepOptions) -> Plan:
@@ -74,8 +82,7 @@ def make_plan(function: Callable[..., Any], given: SweepOptions) -> Plan:
     CacheConfigError, TypeError
         An option can't be right, or there is none of its name.
     """
-    own = SweepOptions.__annotations__.keys() - CodeOptions.__annotations__.keys()
-    options: Any = {name: value for name, value in given.items() if name not in own}
+    options: Any = {name: value for name, value in given.items() if name not in _OWN}
     common, group = given.get("common", ()), given.get("group")
     timeout = _seconds(given.get("timeout"))
     workers, executor = given.get("workers"), given.get("executor")

@@ -108,7 +108,14 @@ class _Process:
 
 
 _living: weakref.WeakSet[_Process] = weakref.WeakSet()
-os.register_at_fork(after_in_child=lambda: [process.abandon() for process in list(_living)])
+
+
+def _abandon_all() -> None:
+    for process in list(_living):
+        process.abandon()
+
+
+os.register_at_fork(after_in_child=_abandon_all)
 
 
 class Pool:

@@ -221,7 +221,8 @@ def capacity_of(executor: concurrent.futures.Executor) -> int:
     """Tell how many chunks an executor works through at once."""
     client = getattr(executor, "_client", None)
     if client is not None and hasattr(client, "ncores"):
-        return max(1, sum(client.ncores().values()))
+        cores: dict[str, int] = client.ncores()
+        return max(1, sum(cores.values()))
     workers = getattr(executor, "_max_workers", None)
     return workers if isinstance(workers, int) and workers > 0 else os.cpu_count() or 1
 

@@ -249,7 +249,8 @@ def _consumed(native: Function, consume: Callable[[Any], Any]) -> Function:
     settings["options"] = {**options, "deps": (*options.get("deps", ()), consume)}
     name = f"{native.cache_name} then {name_of(consume)}"
     made = Function(native.__wrapped__, name, **settings)
-    return functools.update_wrapper(made, native.__wrapped__)
+    functools.update_wrapper(made, native.__wrapped__)
+    return made
 
 
 def _rebuilt(
