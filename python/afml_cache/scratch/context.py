@@ -15,7 +15,10 @@ class Budget(Protocol):
     root: Path
 
     def note(self) -> None:
-        """Measure what is in use now, for its peak."""
+        """Measure what is in use, for its peak, if that costs little."""
+
+    def note_size(self, path: Path, size: int) -> None:
+        """Note what a folder takes, for its peak."""
 
     def admit(self, needed: int, what: str, *, running: int = 0) -> bool:
         """Wait until there is room for what is to be written."""

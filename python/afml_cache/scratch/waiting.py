@@ -25,14 +25,22 @@ _LONGEST: Final = 1_000_000
 class Own(NamedTuple):
     """What whoever asks for room holds, and so can't wait for."""
 
-    keys: frozenset[str]
-    """Of its consumers."""
-    paths: frozenset[str]
+    keys: dict[str, list[str]]
+    """Of its consumers, with the names that they keep."""
+    paths: list[str]
     """Of the folders that it has open."""
 
     def has(self, found: Found) -> bool:
-        """Whether it holds a folder."""
-        return found.marker.consumer in self.keys or str(found.path) in self.paths
+        """Whether it holds a folder.
+
+        What another worker of the same consumer has open goes when that is done with it, unless
+        the consumer keeps it.
+        """
+        said = found.marker
+        kept = said.consumer in self.keys and (
+            not found.is_open or said.name in self.keys[said.consumer]
+        )
+        return kept or str(found.path) in self.paths
 
 
 class Queue:
@@ -76,7 +84,7 @@ class Queue:
         lock = Lock(self._name, folder)
         try:
             lock.take()
-            text = json.dumps([sorted(self._own.keys), sorted(self._own.paths)]).encode()
+            text = json.dumps(self._own).encode()
             os.pwrite(lock.file, text, 0)
         except BaseException:
             lock.close()
@@ -109,11 +117,7 @@ def _waiting(folder: int, own: str) -> list[Own]:
 def _read(name: str, folder: int) -> Own:
     file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     try:
-        keys, paths = _loaded(os.read(file, _LONGEST))
-        return Own(frozenset(keys), frozenset(paths))
+        said: Any = json.loads(os.read(file, _LONGEST))
+        return Own(*said)
     finally:
         os.close(file)
-
-
-def _loaded(text: bytes) -> Any:
-    return json.loads(text)
