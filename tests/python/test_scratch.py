@@ -276,24 +276,29 @@ def test_a_context_that_is_copied_is_in_the_same_consumer() -> None:
     assert not folder.exists()
 
 
-def test_a_forked_child_removes_nothing_of_its_parent() -> None:
-    with contextlib.ExitStack() as stack:
-        patterns = stack.enter_context(consumer(KEY, ["labels"], "patterns"))
-        labels = stack.enter_context(scratch("labels"))
-        plain = stack.enter_context(scratch("plain"))
-        started = os.fork()
-        if started == 0:
-            with scratch("labels") as same:
-                right = same == labels
-            patterns.commit()
-            stack.close()
-            os._exit(7 if right and labels.is_dir() and plain.is_dir() else 1)
-        assert os.waitstatus_to_exitcode(os.waitpid(started, 0)[1]) == 7
-        assert labels.is_dir()
-        assert plain.is_dir()
+FORKED = """
+import contextlib
+with contextlib.ExitStack() as stack:
+    patterns = stack.enter_context(consumer("5f" * 16, ["labels"], "patterns"))
+    labels = stack.enter_context(scratch("labels"))
+    plain = stack.enter_context(scratch("plain"))
+    started = os.fork()
+    if started == 0:
+        with scratch("labels") as same:
+            right = same == labels
         patterns.commit()
-    assert not labels.exists()
-    assert not plain.exists()
+        stack.close()
+        os._exit(7 if right and labels.is_dir() and plain.is_dir() else 1)
+    say(os.waitstatus_to_exitcode(os.waitpid(started, 0)[1]))
+    say(labels.is_dir() and plain.is_dir())
+    patterns.commit()
+say(labels.exists() or plain.exists())
+"""
+
+
+def test_a_forked_child_removes_nothing_of_its_parent() -> None:
+    with child(FORKED) as parent:
+        assert [parent.hear() for _ in range(3)] == ["7", "True", "False"]
 
 
 KILLED = """

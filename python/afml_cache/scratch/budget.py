@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -11,12 +12,15 @@ from afml_cache.instants import length_of
 from afml_cache.scratch import context
 from afml_cache.scratch.consumers import consumers
 from afml_cache.scratch.figures import Limits, Look, claims_of, pending_of, refusal, sum_of
+from afml_cache.scratch.folders import make_root, opened_root
 from afml_cache.scratch.holders import Found, collect, find
+from afml_cache.scratch.locks import ADMISSION_LOCK, locked
 from afml_cache.scratch.places import root_of
 from afml_cache.scratch.waiting import Own, Queue
 from afml_cache.sizes import as_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextvars import Token
     from pathlib import Path
     from types import TracebackType
@@ -154,6 +158,25 @@ class DiskBudget:
             return False
         self._wait_for(wanted, what)
         return True
+
+    @contextlib.contextmanager
+    def admitting(self, needed: int, what: str) -> Iterator[None]:
+        """Wait until there is room, which nobody else is given before the `with` statement ends.
+
+        A folder that is made in it claims the room from then on.
+
+        Raises
+        ------
+        DiskBudgetError
+            As of `admit`.
+        """
+        make_root(self.root)
+        while True:
+            self.admit(needed, what)
+            with opened_root(self.root) as root, locked(root, ADMISSION_LOCK):
+                if self._fits(needed, self._find(), needed):
+                    yield
+                    return
 
     def _wait_for(self, wanted: int, what: str) -> None:
         began, pause = time.monotonic(), _SHORTEST

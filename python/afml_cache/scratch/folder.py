@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from afml_cache.scratch.removal import let_go, note_peak
 from afml_cache.sizes import as_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -48,11 +50,11 @@ class Scratch:
         owner = next(reversed(named or around), None)
         key = None if owner is None else owner.key
         place = Place(self._root or root_of(None), self._name, identity(key, self._of))
-        expects = self._admit(place)
         if owner is not None:
             owner.join(place.root)
         what = "" if owner is None else owner.what
-        self._hold = hold(place, key or "", what, expects)
+        with self._admitted(place) as expects:
+            self._hold = hold(place, key or "", what, expects)
         self._keeper = named[-1] if named else None
         self._process = os.getpid()
         open_folders.set((*open_folders.get(), place.path))
@@ -79,16 +81,20 @@ class Scratch:
             if self._keeper is not None:
                 self._keeper.add(self.freed)
 
-    def _admit(self, place: Place) -> int:
+    @contextlib.contextmanager
+    def _admitted(self, place: Place) -> Iterator[int]:
         """Wait for room under a budget, for what is not there yet; give all that is expected."""
         budget = budget_of_context()
         if budget is None or budget.root != place.root:
-            return 0
+            yield 0
+            return
         needs = largest(place.root, place.name) if self._needs is None else self._needs
         missing = max(0, needs - claim_of(place))
-        if missing:
-            budget.admit(missing, f"scratch `{place.name}`")
-        return needs
+        if not missing:
+            yield needs
+            return
+        with budget.admitting(missing, f"scratch `{place.name}`"):
+            yield needs
 
 
 def _close(path: Path) -> None:
