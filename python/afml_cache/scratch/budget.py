@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.instants import length_of
 from afml_cache.scratch import context
-from afml_cache.scratch.consumers import consumers
-from afml_cache.scratch.figures import Limits, Look, claims_of, pending_of, refusal, sum_of
-from afml_cache.scratch.folders import make_root, opened_root
+from afml_cache.scratch.figures import Guard, Limits, Look, claims_of, pending_of, refusal, sum_of
+from afml_cache.scratch.folders import make_root, opened_root, told
 from afml_cache.scratch.holders import Found, collect, find
 from afml_cache.scratch.locks import ADMISSION_LOCK, locked
 from afml_cache.scratch.places import root_of
-from afml_cache.scratch.waiting import Own, Queue
+from afml_cache.scratch.waiting import Queue, others_of, own
 from afml_cache.sizes import as_bytes
 
 if TYPE_CHECKING:
@@ -36,19 +34,6 @@ _SHARE: Final = 10
 # Seconds between two looks.
 _SHORTEST: Final = 0.02
 _LONGEST: Final = 0.5
-
-
-class _Guard:
-    """What threads take turns by; a forked child has a lock of its own."""
-
-    lock = threading.Lock()
-
-
-def _in_child() -> None:
-    _Guard.lock = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_in_child)
 
 
 class DiskBudget:
@@ -114,7 +99,7 @@ class DiskBudget:
 
     def note_size(self, path: Path, size: int) -> None:
         """Note what a folder takes, which is about to go, for `peak`."""
-        with _Guard.lock:
+        with Guard.lock:
             sizes = self._last.sizes if self._last else {}
             sizes[path] = size
             self.peak = max(self.peak, sum(sizes.values()))
@@ -173,21 +158,25 @@ class DiskBudget:
         make_root(self.root)
         while True:
             self.admit(needed, what)
-            with opened_root(self.root) as root, locked(root, ADMISSION_LOCK):
+            with (
+                opened_root(self.root) as root,
+                told(self.root),
+                locked(root, ADMISSION_LOCK),
+            ):
                 if self._fits(needed, self._find(), needed):
                     yield
                     return
 
     def _wait_for(self, wanted: int, what: str) -> None:
         began, pause = time.monotonic(), _SHORTEST
-        queue = Queue(self.root, _own())
+        queue = Queue(self.root, own())
         try:
             while True:
                 found = self._collected()
                 if self._fits(wanted, found, wanted):
                     return
                 waited = time.monotonic() - began
-                others = _others(found)
+                others = others_of(found)
                 if not others or wanted > self._room_of(found) + claims_of(others):
                     raise self._refusal(wanted, what, found, "nobody else holds as much")
                 if not queue.is_worth_it(others):
@@ -205,7 +194,7 @@ class DiskBudget:
         began = time.monotonic()
         found = find(self.root)
         now = time.monotonic()
-        with _Guard.lock:
+        with Guard.lock:
             sizes = {each.path: each.size for each in found}
             self._last = Look(now, now - began, claims_of(found), pending_of(found), sizes)
             self._promised = 0
@@ -214,8 +203,8 @@ class DiskBudget:
 
     def _collected(self) -> list[Found]:
         """Remove what dead owners have left, save what a consumer around will find again."""
-        own = _own()
-        collect(self.root, lambda found: not own.has(found))
+        mine = own()
+        collect(self.root, lambda found: not mine.has(found))
         return self._find()
 
     def _room_of(self, found: list[Found]) -> int:
@@ -226,7 +215,7 @@ class DiskBudget:
 
     def _fits(self, wanted: int, found: list[Found], promised: int) -> bool:
         fits = wanted <= self._room_of(found)
-        with _Guard.lock:
+        with Guard.lock:
             self._promised += promised if fits else 0
         return fits
 
@@ -234,7 +223,7 @@ class DiskBudget:
         """Whether there is room by the last measurement, with all that was admitted since."""
         if not self._is_known():
             return False
-        with _Guard.lock:
+        with Guard.lock:
             last, earlier = self._last, self._promised
             if last is None:
                 return False
@@ -254,16 +243,6 @@ class DiskBudget:
         room = max(0, self._room_of(found))
         limits = Limits(self._max_bytes, self._min_free, self.free())
         return refusal(wanted, room, what, why, found, limits)
-
-
-def _own() -> Own:
-    keys = {each.key: sorted(each.names) for each in consumers() if not each.committed}
-    return Own(keys, sorted(map(str, context.open_folders.get())))
-
-
-def _others(found: list[Found]) -> list[Found]:
-    own = _own()
-    return [each for each in found if each.alive and not own.has(each)]
 
 
 def disk_budget(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from afml_cache.exceptions import DiskBudgetError
@@ -13,6 +15,19 @@ if TYPE_CHECKING:
     from afml_cache.scratch.holders import Found
 
 _SHOWN: Final = 5
+
+
+class Guard:
+    """What threads take turns by; a forked child has a lock of its own."""
+
+    lock = threading.Lock()
+
+
+def _in_child() -> None:
+    Guard.lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_in_child)
 
 
 class Look(NamedTuple):

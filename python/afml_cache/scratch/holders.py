@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheError
 from afml_cache.instants import length_of
-from afml_cache.scratch.folders import REMOVED, Hold, belongs, descended, is_owned, opened_root
+from afml_cache.scratch.folders import (
+    REMOVED,
+    Hold,
+    belongs,
+    descended,
+    is_owned,
+    opened_root,
+    told,
+)
 from afml_cache.scratch.identities import short
 from afml_cache.scratch.locks import Lock, is_free, locked
 from afml_cache.scratch.marker import MARKER, Marker, read_marker
@@ -209,7 +217,7 @@ def find(root: Path) -> list[Found]:
         marked = list(_marked(opened, ()))
         if not marked:
             return []
-        with locked(opened):
+        with told(root), locked(opened):
             states = [_state(opened, parts, said) for parts, said in marked]
         found = [
             _measured(root, opened, parts, said, state, seen)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import socket
 import stat
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -66,7 +65,7 @@ class Marker:
 def marker(name: str, identity: str, consumer: str, what: str, expects: int) -> Marker:
     """Make the marker of a folder that this process makes now."""
     now = dt.datetime.now(dt.timezone.utc).isoformat()
-    here = socket.gethostname(), os.getpid()
+    here = os.uname().nodename, os.getpid()
     return Marker(name, identity, consumer, what[:_WORDS], *here, now, expects)
 
 

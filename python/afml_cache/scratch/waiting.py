@@ -8,7 +8,9 @@ import os
 import secrets
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from afml_cache.scratch.folders import descended, opened_root
+from afml_cache.scratch.consumers import consumers
+from afml_cache.scratch.context import open_folders
+from afml_cache.scratch.folders import descended, opened_root, told
 from afml_cache.scratch.locks import Lock, is_free, locked
 from afml_cache.scratch.trees import entries
 
@@ -43,6 +45,18 @@ class Own(NamedTuple):
         return kept or str(found.path) in self.paths
 
 
+def own() -> Own:
+    """Give what this context holds."""
+    keys = {each.key: sorted(each.names) for each in consumers() if not each.committed}
+    return Own(keys, sorted(map(str, open_folders.get())))
+
+
+def others_of(found: list[Found]) -> list[Found]:
+    """Give the folders that others hold, and may let go of."""
+    mine = own()
+    return [each for each in found if each.alive and not mine.has(each)]
+
+
 class Queue:
     """The place of one who waits, seen by the others while it is entered."""
 
@@ -58,6 +72,7 @@ class Queue:
         """
         with (
             opened_root(self._root) as root,
+            told(self._root),
             locked(root),
             descended(root, (_WAITING,), make=True) as folder,
         ):
@@ -66,7 +81,9 @@ class Queue:
                 self._leave(folder)
                 return False
             if self._lock is None:
-                self._enter(folder)
+                # On a full disk nobody sees who waits, and a circle ends with `wait` alone.
+                with contextlib.suppress(OSError):
+                    self._enter(folder)
         return True
 
     def close(self) -> None:
