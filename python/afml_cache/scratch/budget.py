@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from afml_cache.exceptions import DiskBudgetError
 from afml_cache.instants import length_of
 from afml_cache.scratch import context
-from afml_cache.scratch.consumers import consumers
+from afml_cache.scratch.figures import Guard, Limits, Look, claims_of, pending_of, refusal, sum_of
+from afml_cache.scratch.folders import make_root, opened_root, told
 from afml_cache.scratch.holders import Found, collect, find
+from afml_cache.scratch.locks import ADMISSION_LOCK, locked
 from afml_cache.scratch.places import root_of
-from afml_cache.scratch.waiting import Own, Queue
-from afml_cache.sizes import as_bytes, as_text
+from afml_cache.scratch.waiting import Queue, others_of, own
+from afml_cache.sizes import as_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextvars import Token
     from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
 
+    from afml_cache.exceptions import DiskBudgetError
+
 __all__ = ["DiskBudget", "current_budget", "disk_budget"]
 
-_SHOWN: Final = 5
 # Measuring may take a tenth of the time.
 _SHARE: Final = 10
 # Seconds between two looks.
@@ -50,8 +53,7 @@ class DiskBudget:
         self.peak = 0
         self._max_bytes, self._min_free, self._wait = max_bytes, min_free, wait
         self._tokens: list[Token[Any]] = []
-        self._guard = threading.Lock()
-        self._last: tuple[float, float, int] | None = None
+        self._last: Look | None = None
         self._promised = 0
 
     def __reduce__(self) -> Any:
@@ -76,7 +78,7 @@ class DiskBudget:
 
     def used(self) -> int:
         """Measure the bytes that all scratch folders under the root take."""
-        return self._measure(self._find())
+        return sum_of(self._find())
 
     def free(self) -> int:
         """Give the bytes that the file system of the root has for this user."""
@@ -88,12 +90,20 @@ class DiskBudget:
 
     def room(self) -> int:
         """Give the bytes that may still be written; negative where there are too many."""
-        return self._room(self.used())
+        return self._room_of(self._find())
 
     def note(self) -> None:
-        """Measure what is in use, for `peak`; not more often than a tenth of the time allows."""
+        """Measure what is in use for `peak`, unless that was done a moment ago."""
         if not self._is_known():
             self.used()
+
+    def note_size(self, path: Path, size: int) -> None:
+        """Note what a folder takes, which is about to go, for `peak`."""
+        with Guard.lock:
+            sizes = self._last.sizes if self._last else {}
+            sizes[path] = size
+            self.peak = max(self.peak, sum(sizes.values()))
+            sizes[path] = 0
 
     def admit(self, needed: int, what: str, *, running: int = 0) -> bool:
         """Wait until there is room for what is to be written.
@@ -134,17 +144,40 @@ class DiskBudget:
         self._wait_for(wanted, what)
         return True
 
+    @contextlib.contextmanager
+    def admitting(self, needed: int, what: str) -> Iterator[None]:
+        """Wait until there is room, which nobody else is given before the `with` statement ends.
+
+        A folder that is made in it claims the room from then on.
+
+        Raises
+        ------
+        DiskBudgetError
+            As of `admit`.
+        """
+        make_root(self.root)
+        while True:
+            self.admit(needed, what)
+            with (
+                opened_root(self.root) as root,
+                told(self.root),
+                locked(root, ADMISSION_LOCK),
+            ):
+                if self._fits(needed, self._find(), needed):
+                    yield
+                    return
+
     def _wait_for(self, wanted: int, what: str) -> None:
         began, pause = time.monotonic(), _SHORTEST
-        queue = Queue(self.root, _own())
+        queue = Queue(self.root, own())
         try:
             while True:
                 found = self._collected()
                 if self._fits(wanted, found, wanted):
                     return
                 waited = time.monotonic() - began
-                others = _others(found)
-                if wanted > self._room(_sum(found)) + _sum(others) or not others:
+                others = others_of(found)
+                if not others or wanted > self._room_of(found) + claims_of(others):
                     raise self._refusal(wanted, what, found, "nobody else holds as much")
                 if not queue.is_worth_it(others):
                     raise self._refusal(wanted, what, found, "all who hold any wait for room too")
@@ -161,29 +194,28 @@ class DiskBudget:
         began = time.monotonic()
         found = find(self.root)
         now = time.monotonic()
-        with self._guard:
-            self._last, self._promised = (now, now - began, _sum(found)), 0
-        self._measure(found)
+        with Guard.lock:
+            sizes = {each.path: each.size for each in found}
+            self._last = Look(now, now - began, claims_of(found), pending_of(found), sizes)
+            self._promised = 0
+            self.peak = max(self.peak, sum_of(found))
         return found
-
-    def _measure(self, found: list[Found]) -> int:
-        used = _sum(found)
-        with self._guard:
-            self.peak = max(self.peak, used)
-        return used
 
     def _collected(self) -> list[Found]:
         """Remove what dead owners have left, save what a consumer around will find again."""
-        own = _own()
-        collect(self.root, lambda found: not own.has(found))
+        mine = own()
+        collect(self.root, lambda found: not mine.has(found))
         return self._find()
 
-    def _room(self, used: int) -> int:
-        return min(self._max_bytes - used, self.free() - self._min_free)
+    def _room_of(self, found: list[Found]) -> int:
+        return self._room(claims_of(found), pending_of(found))
+
+    def _room(self, claimed: int, pending: int) -> int:
+        return min(self._max_bytes - claimed, self.free() - self._min_free - pending)
 
     def _fits(self, wanted: int, found: list[Found], promised: int) -> bool:
-        fits = wanted <= self._room(_sum(found))
-        with self._guard:
+        fits = wanted <= self._room_of(found)
+        with Guard.lock:
             self._promised += promised if fits else 0
         return fits
 
@@ -191,45 +223,26 @@ class DiskBudget:
         """Whether there is room by the last measurement, with all that was admitted since."""
         if not self._is_known():
             return False
-        with self._guard:
-            used = self._last[2] + self._promised if self._last else 0
-            fits = wanted <= self._room(used)
+        with Guard.lock:
+            last, earlier = self._last, self._promised
+            if last is None:
+                return False
+            room = self._room(last.claimed + earlier, last.pending + earlier)
+            fits = wanted <= room
             self._promised += promised if fits else 0
         return fits
 
     def _is_known(self) -> bool:
         last = self._last
-        return last is not None and time.monotonic() - last[0] < _SHARE * last[1]
+        return last is not None and time.monotonic() - last.at < _SHARE * last.took
 
     def _cost(self) -> float:
-        return self._last[1] if self._last else 0.0
+        return self._last.took if self._last else 0.0
 
     def _refusal(self, wanted: int, what: str, found: list[Found], why: str) -> DiskBudgetError:
-        used, free = _sum(found), self.free()
-        room = max(0, self._room(used))
-        held = [(str(each.path), each.size) for each in found[:_SHOWN]]
-        shown = ", ".join(f"`{path}` {as_text(size)}" for path, size in held) or "none"
-        message = (
-            f"{what} needs {as_text(wanted)}, there is room for {as_text(room)}, and {why}: "
-            f"scratch takes {as_text(used)} of {as_text(self._max_bytes)}, and the disk has "
-            f"{as_text(free)} free, of which {as_text(self._min_free)} must stay so; the largest "
-            f"holders: {shown}; raise the budget, free some, or run fewer at a time"
-        )
-        return DiskBudgetError(message, needed=wanted, free=room, holders=held)
-
-
-def _own() -> Own:
-    keys = frozenset(each.key for each in consumers())
-    return Own(keys, frozenset(map(str, context.open_folders.get())))
-
-
-def _others(found: list[Found]) -> list[Found]:
-    own = _own()
-    return [each for each in found if each.alive and not own.has(each)]
-
-
-def _sum(found: list[Found]) -> int:
-    return sum(each.size for each in found)
+        room = max(0, self._room_of(found))
+        limits = Limits(self._max_bytes, self._min_free, self.free())
+        return refusal(wanted, room, what, why, found, limits)
 
 
 def disk_budget(

@@ -161,8 +161,10 @@ class Consumer:
         ScratchError, CacheStoreError, DiskBudgetError
             The root can't be used.
         """
+        if not self._is_owner or self.committed:
+            return  # the lock here may be one that was held when this process was forked
         with self._guard:
-            if not self._is_owner or self.committed or root in self._locks:
+            if root in self._locks:
                 return
             make_root(root)
             with opened_root(root) as opened, told(root), locked(opened):
@@ -173,8 +175,9 @@ class Consumer:
 
     def add(self, freed: int | None) -> None:
         """Count what was freed."""
-        with self._guard:
-            self.freed += freed or 0
+        if self._is_owner:
+            with self._guard:
+                self.freed += freed or 0
 
     def _leave(self) -> set[Path]:
         """Let others have what this consumer kept; give the roots where nobody shared it."""

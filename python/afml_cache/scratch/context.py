@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 
@@ -15,10 +16,13 @@ class Budget(Protocol):
     root: Path
 
     def note(self) -> None:
-        """Measure what is in use now, for its peak."""
+        """Measure what is in use, for its peak, if that costs little."""
 
-    def admit(self, needed: int, what: str, *, running: int = 0) -> bool:
-        """Wait until there is room for what is to be written."""
+    def note_size(self, path: Path, size: int) -> None:
+        """Note what a folder takes, for its peak."""
+
+    def admitting(self, needed: int, what: str) -> AbstractContextManager[None]:
+        """Wait until there is room, which nobody else is given before this ends."""
 
 
 class _Applied:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import ScratchError
 from afml_cache.scratch.consumers import Consumer, consumers
 from afml_cache.scratch.context import budget_of_context, open_folders
-from afml_cache.scratch.folders import Hold, descended, hold, opened_root
+from afml_cache.scratch.folders import Hold, hold, size_of
+from afml_cache.scratch.holders import claim_of
 from afml_cache.scratch.identities import identity
 from afml_cache.scratch.places import Place, name_of, root_of
 from afml_cache.scratch.records import largest, record
 from afml_cache.scratch.removal import let_go, note_peak
-from afml_cache.scratch.trees import allocated
 from afml_cache.sizes import as_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -48,11 +50,11 @@ class Scratch:
         owner = next(reversed(named or around), None)
         key = None if owner is None else owner.key
         place = Place(self._root or root_of(None), self._name, identity(key, self._of))
-        self._admit(place)
         if owner is not None:
             owner.join(place.root)
         what = "" if owner is None else owner.what
-        self._hold = hold(place, key or "", what)
+        with self._admitted(place) as expects:
+            self._hold = hold(place, key or "", what, expects)
         self._keeper = named[-1] if named else None
         self._process = os.getpid()
         open_folders.set((*open_folders.get(), place.path))
@@ -79,15 +81,20 @@ class Scratch:
             if self._keeper is not None:
                 self._keeper.add(self.freed)
 
-    def _admit(self, place: Place) -> None:
-        """Wait for room under a budget, for what is not there yet."""
+    @contextlib.contextmanager
+    def _admitted(self, place: Place) -> Iterator[int]:
+        """Wait for room under a budget, for what is not there yet; give all that is expected."""
         budget = budget_of_context()
         if budget is None or budget.root != place.root:
+            yield 0
             return
         needs = largest(place.root, place.name) if self._needs is None else self._needs
-        missing = max(0, needs - size_of(place))
-        if missing:
-            budget.admit(missing, f"scratch `{place.name}`")
+        missing = max(0, needs - claim_of(place))
+        if not missing:
+            yield needs
+            return
+        with budget.admitting(missing, f"scratch `{place.name}`"):
+            yield needs
 
 
 def _close(path: Path) -> None:
@@ -105,16 +112,6 @@ def _keep(held: Hold, *, failed: bool = False) -> None:
         note_peak(held.place.root)
     finally:
         held.lock.close()
-
-
-def size_of(place: Place) -> int:
-    """Give the bytes that a folder takes; 0 if it is not there."""
-    try:
-        parts = (*place.name.split("/"), place.identity)
-        with opened_root(place.root) as root, descended(root, parts) as folder:
-            return allocated(folder)
-    except (OSError, ScratchError):
-        return 0
 
 
 def scratch(

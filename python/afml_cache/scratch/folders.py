@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from afml_cache.exceptions import CacheStoreError, DiskBudgetError, ScratchError, warn
+from afml_cache.exceptions import CacheStoreError, DiskBudgetError, ScratchError
 from afml_cache.scratch.locks import Lock, is_free, locked
 from afml_cache.scratch.marker import MARKER, Marker, is_torn, marker, read_marker
-from afml_cache.scratch.trees import FOLDER, allocated, clear, entries
+from afml_cache.scratch.trees import FOLDER, allocated, entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,12 +146,17 @@ def _make_private(folder: int, part: str) -> None:
         os.fchmod(folder, 0o700)
 
 
-def exists(place: Place) -> bool:
-    """Whether there is a folder at a place."""
-    return os.path.lexists(place.path)
+def size_of(place: Place) -> int:
+    """Give the bytes that a folder takes; 0 if it is not there."""
+    try:
+        parts = (*place.name.split("/"), place.identity)
+        with opened_root(place.root) as root, descended(root, parts) as folder:
+            return allocated(folder)
+    except (OSError, ScratchError):
+        return 0
 
 
-def hold(place: Place, consumer: str, what: str) -> Hold:
+def hold(place: Place, consumer: str, what: str, expects: int) -> Hold:
     """Open a scratch folder, made if it is not there.
 
     Raises
@@ -166,7 +170,7 @@ def hold(place: Place, consumer: str, what: str) -> Hold:
     """
     make_root(place.root)
     parts = tuple(place.name.split("/"))
-    said = marker(place.name, place.identity, consumer, what)
+    said = marker(place.name, place.identity, consumer, what, expects)
     with (
         opened_root(place.root) as root,
         told(place.path),
@@ -219,64 +223,6 @@ def _unmake(identity: str, parent: int) -> None:
             os.rmdir(identity, dir_fd=parent)
 
 
-def belongs(found: Marker, name: str, identity: str) -> bool:
-    """Whether a marker was written for the folder of that name; those on their way out too."""
-    removed = identity.startswith(f"{REMOVED}{found.identity}-")
-    return found.name == name and (removed or found.identity == identity)
-
-
-def remove(held: Hold, folder_name: str | None = None, owner: str = "") -> int | None:
-    """Remove a folder and let go of it.
-
-    What can't be removed is told by a warning.
-
-    Parameters
-    ----------
-    held
-        The folder; its lock is closed whatever happens.
-    folder_name
-        What it is called now, if a removal was cut short.
-    owner
-        The consumer that keeps it for as long as it lives.
-
-    Returns
-    -------
-    int or None
-        The bytes that were freed; `None` where others still use it, or nothing could be removed.
-    """
-    place = held.place
-    try:
-        with opened_root(place.root) as root:
-            parts = tuple(place.name.split("/"))
-            with descended(root, parts) as parent:
-                moved = _move_away(held, root, parent, folder_name or place.identity, owner)
-                return None if moved is None else _clear(held, parent, moved)
-    except FileNotFoundError:
-        return 0  # somebody else removed it
-    except (OSError, ScratchError) as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            return 0
-        warn("SweepWarning", f"scratch `{place.path}` could not be removed: {error}")
-        return None
-    finally:
-        held.lock.close()
-
-
-def _move_away(held: Hold, root: int, parent: int, identity: str, owner: str) -> str | None:
-    """Give a folder a name that nobody opens; `None` where others use it."""
-    with locked(root), descended(parent, (identity,)) as folder:
-        if not held.lock.is_at(MARKER, folder):
-            if read_marker(folder) is None and entries(folder):
-                message = "its marker is gone, so it may be another's by now; remove it yourself"
-                raise ScratchError(message)
-            return None
-        if is_owned(root, owner) or not held.lock.take():
-            return None
-        moved = f"{REMOVED}{held.place.identity}-{secrets.token_hex(4)}"
-        os.rename(identity, moved, src_dir_fd=parent, dst_dir_fd=parent)
-        return moved
-
-
 def is_owned(root: int, owner: str) -> bool:
     """Whether a consumer lives; asked under the lock of the root."""
     if not owner:
@@ -288,30 +234,7 @@ def is_owned(root: int, owner: str) -> bool:
         return False
 
 
-def _clear(held: Hold, parent: int, moved: str) -> int:
-    with descended(parent, (moved,)) as folder:
-        before = allocated(folder)
-        error = clear(folder, MARKER)
-        if error is not None:
-            left = allocated(folder)
-            path = held.place.path.parent / moved
-            message = (
-                f"not all of scratch `{held.place.name}` could be removed: {error}; what is left "
-                f"is in `{path}`"
-            )
-            warn("SweepWarning", message)
-            return before - left
-        # The marker goes last, so that what is left of a removal cut short is known as ours.
-        os.unlink(MARKER, dir_fd=folder)
-    os.rmdir(moved, dir_fd=parent)
-    _remove_empty(held.place)
-    return before
-
-
-def _remove_empty(place: Place) -> None:
-    """Remove the folders of a name that nothing is in any more."""
-    parts = tuple(place.name.split("/"))
-    with contextlib.suppress(OSError, ScratchError), opened_root(place.root) as root, locked(root):
-        for count in range(len(parts), 0, -1):
-            with descended(root, parts[: count - 1]) as folder:
-                os.rmdir(parts[count - 1], dir_fd=folder)
+def belongs(found: Marker, name: str, identity: str) -> bool:
+    """Whether a marker was written for the folder of that name; those on their way out too."""
+    removed = identity.startswith(f"{REMOVED}{found.identity}-")
+    return found.name == name and (removed or found.identity == identity)

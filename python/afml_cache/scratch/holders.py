@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheError
 from afml_cache.instants import length_of
-from afml_cache.scratch.folders import REMOVED, Hold, belongs, descended, is_owned, opened_root
+from afml_cache.scratch.folders import (
+    REMOVED,
+    Hold,
+    belongs,
+    descended,
+    is_owned,
+    opened_root,
+    told,
+)
 from afml_cache.scratch.identities import short
 from afml_cache.scratch.locks import Lock, is_free, locked
 from afml_cache.scratch.marker import MARKER, Marker, read_marker
@@ -71,8 +79,10 @@ class Found:
         What it is called.
     marker : Marker
         What its marker says.
+    is_open : bool
+        Whether somebody has it open.
     alive : bool
-        Whether it is in use.
+        Whether somebody does, or its consumer lives.
     used : float
         When it was last opened, in seconds since 1970.
     size : int
@@ -82,6 +92,7 @@ class Found:
     root: Path
     folder: str
     marker: Marker
+    is_open: bool
     alive: bool
     used: float
     size: int
@@ -90,6 +101,11 @@ class Found:
     def path(self) -> Path:
         """Where it is."""
         return self.root / self.marker.name / self.folder
+
+    @property
+    def claim(self) -> int:
+        """What it takes, or was admitted for if that is more and it is still being written."""
+        return max(self.size, self.marker.expects) if self.alive else self.size
 
     @property
     def holder(self) -> Holder:
@@ -201,13 +217,30 @@ def find(root: Path) -> list[Found]:
         marked = list(_marked(opened, ()))
         if not marked:
             return []
-        with locked(opened):
-            alive = [_is_alive(opened, parts, said) for parts, said in marked]
+        with told(root), locked(opened):
+            states = [_state(opened, parts, said) for parts, said in marked]
         found = [
-            _measured(root, opened, parts, said, lives, seen)
-            for (parts, said), lives in zip(marked, alive, strict=True)
+            _measured(root, opened, parts, said, state, seen)
+            for (parts, said), state in zip(marked, states, strict=True)
         ]
     return sorted(filter(None, found), key=lambda each: (-each.size, each.path))
+
+
+def claim_of(place: Place) -> int:
+    """Give what a folder claims of the disk by now; 0 if it is not there."""
+    parts = (*place.name.split("/"), place.identity)
+    try:
+        with opened_root(place.root) as root:
+            with descended(root, parts) as folder:
+                said = read_marker(folder)
+            if said is None:
+                return 0
+            with locked(root):
+                state = _state(root, parts, said)
+            found = _measured(place.root, root, parts, said, state, set())
+            return 0 if found is None else found.claim
+    except (OSError, CacheError):
+        return 0
 
 
 def _marked(folder: int, parts: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Marker]]:
@@ -230,12 +263,14 @@ def _marked(folder: int, parts: tuple[str, ...]) -> Iterator[tuple[tuple[str, ..
             os.close(inner)
 
 
-def _is_alive(root: int, parts: tuple[str, ...], said: Marker) -> bool:
+def _state(root: int, parts: tuple[str, ...], said: Marker) -> tuple[bool, bool]:
+    """Tell whether somebody has a folder open, and whether it is in use; under the root's lock."""
     try:
         with descended(root, parts) as folder:
-            return not is_free(MARKER, folder) or is_owned(root, short(said.consumer))
+            is_open = not is_free(MARKER, folder)
     except OSError:
-        return False
+        return False, False
+    return is_open, is_open or is_owned(root, short(said.consumer))
 
 
 def _measured(
@@ -243,12 +278,12 @@ def _measured(
     opened: int,
     parts: tuple[str, ...],
     said: Marker,
-    lives: bool,
+    state: tuple[bool, bool],
     seen: set[tuple[int, int]],
 ) -> Found | None:
     try:
         with descended(opened, parts) as folder:
             used = os.stat(MARKER, dir_fd=folder, follow_symlinks=False).st_mtime
-            return Found(root, parts[-1], said, lives, used, allocated(folder, seen))
+            return Found(root, parts[-1], said, *state, used, allocated(folder, seen))
     except OSError:
         return None  # removed meanwhile

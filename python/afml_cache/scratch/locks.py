@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT_LOCK: Final = ".lock"
+ADMISSION_LOCK: Final = ".admission"
 _PRIVATE: Final = 0o600
 _FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -102,16 +103,17 @@ class Lock:
 
 
 @contextlib.contextmanager
-def locked(root: int) -> Iterator[None]:
+def locked(root: int, name: str = ROOT_LOCK) -> Iterator[None]:
     """Hold the lock of a root: whoever makes, removes or probes folders does so by itself.
 
-    It is held for moments, never while files are measured or removed.
+    It is held for moments, never while files are measured or removed; the lock of admission, which
+    is taken before it, while there is room for what its holder is about to make.
     """
     while True:
-        lock = Lock(ROOT_LOCK, root)
+        lock = Lock(name, root)
         try:
             lock.take(wait=True)
-            if lock.is_at(ROOT_LOCK, root):
+            if lock.is_at(name, root):
                 yield
                 return
         finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import socket
 import stat
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -15,6 +14,7 @@ from afml_cache.scratch.trees import entries
 MARKER: Final = ".afml-scratch.json"
 _MADE_BY: Final = "afml-cache"
 _LONGEST: Final = 65_536
+_WORDS: Final = 1000
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
@@ -34,6 +34,8 @@ class Marker:
         That process.
     created : str
         When, in UTC, as ISO 8601 has it.
+    expects : int
+        How many bytes were admitted for it.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Marker:
     host: str
     pid: int
     created: str
+    expects: int
 
     def write(self, file: int) -> None:
         """Write it whole to an open file, over what is there.
@@ -59,11 +62,11 @@ class Marker:
             os.pwrite(file, text[written:], written)
 
 
-def marker(name: str, identity: str, consumer: str, what: str) -> Marker:
+def marker(name: str, identity: str, consumer: str, what: str, expects: int) -> Marker:
     """Make the marker of a folder that this process makes now."""
     now = dt.datetime.now(dt.timezone.utc).isoformat()
-    # The text of a consumer may come from a long call.
-    return Marker(name, identity, consumer, what[:1000], socket.gethostname(), os.getpid(), now)
+    here = os.uname().nodename, os.getpid()
+    return Marker(name, identity, consumer, what[:_WORDS], *here, now, expects)
 
 
 def read_marker(folder: int) -> Marker | None:
@@ -93,7 +96,9 @@ def _parsed(text: bytes) -> Marker | None:
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         return None
     texts = (found.name, found.identity, found.consumer, found.what, found.host)
-    sound = all(isinstance(text, str) for text in texts) and isinstance(found.pid, int)
+    numbers = (found.pid, found.expects)
+    sound = all(isinstance(text, str) for text in texts)
+    sound &= all(isinstance(number, int) for number in numbers)
     return found if sound and created.tzinfo is not None else None
 
 

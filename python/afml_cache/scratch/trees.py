@@ -61,7 +61,7 @@ def _within(name: str, folder: int, device: int, seen: set[tuple[int, int]], dep
 
 
 def clear(folder: int, keep: str) -> OSError | None:
-    """Remove all that is in an open folder save one file; give what went wrong last.
+    """Remove all that is in an open folder save one file; give what went wrong first.
 
     A link is removed itself, and what is mounted inside is left alone. Links to a file from
     elsewhere stay.
@@ -108,7 +108,7 @@ class _Clearing:
         except FileNotFoundError:
             return
         except OSError as error:
-            self._error = error
+            self._error = self._error or error  # what follows from it is said less well
 
     def _descend(self, name: str, folder: int, depth: int) -> None:
         inner = os.open(name, FOLDER, dir_fd=folder)

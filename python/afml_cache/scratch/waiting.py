@@ -8,7 +8,9 @@ import os
 import secrets
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from afml_cache.scratch.folders import descended, opened_root
+from afml_cache.scratch.consumers import consumers
+from afml_cache.scratch.context import open_folders
+from afml_cache.scratch.folders import descended, opened_root, told
 from afml_cache.scratch.locks import Lock, is_free, locked
 from afml_cache.scratch.trees import entries
 
@@ -25,14 +27,34 @@ _LONGEST: Final = 1_000_000
 class Own(NamedTuple):
     """What whoever asks for room holds, and so can't wait for."""
 
-    keys: frozenset[str]
-    """Of its consumers."""
-    paths: frozenset[str]
+    keys: dict[str, list[str]]
+    """Of its consumers, with the names that they keep."""
+    paths: list[str]
     """Of the folders that it has open."""
 
     def has(self, found: Found) -> bool:
-        """Whether it holds a folder."""
-        return found.marker.consumer in self.keys or str(found.path) in self.paths
+        """Whether it holds a folder.
+
+        What another worker of the same consumer has open goes when that is done with it, unless
+        the consumer keeps it.
+        """
+        said = found.marker
+        kept = said.consumer in self.keys and (
+            not found.is_open or said.name in self.keys[said.consumer]
+        )
+        return kept or str(found.path) in self.paths
+
+
+def own() -> Own:
+    """Give what this context holds."""
+    keys = {each.key: sorted(each.names) for each in consumers() if not each.committed}
+    return Own(keys, sorted(map(str, open_folders.get())))
+
+
+def others_of(found: list[Found]) -> list[Found]:
+    """Give the folders that others hold, and may let go of."""
+    mine = own()
+    return [each for each in found if each.alive and not mine.has(each)]
 
 
 class Queue:
@@ -50,6 +72,7 @@ class Queue:
         """
         with (
             opened_root(self._root) as root,
+            told(self._root),
             locked(root),
             descended(root, (_WAITING,), make=True) as folder,
         ):
@@ -58,7 +81,9 @@ class Queue:
                 self._leave(folder)
                 return False
             if self._lock is None:
-                self._enter(folder)
+                # On a full disk nobody sees who waits, and a circle ends with `wait` alone.
+                with contextlib.suppress(OSError):
+                    self._enter(folder)
         return True
 
     def close(self) -> None:
@@ -76,7 +101,7 @@ class Queue:
         lock = Lock(self._name, folder)
         try:
             lock.take()
-            text = json.dumps([sorted(self._own.keys), sorted(self._own.paths)]).encode()
+            text = json.dumps(self._own).encode()
             os.pwrite(lock.file, text, 0)
         except BaseException:
             lock.close()
@@ -109,11 +134,7 @@ def _waiting(folder: int, own: str) -> list[Own]:
 def _read(name: str, folder: int) -> Own:
     file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     try:
-        keys, paths = _loaded(os.read(file, _LONGEST))
-        return Own(frozenset(keys), frozenset(paths))
+        said: Any = json.loads(os.read(file, _LONGEST))
+        return Own(*said)
     finally:
         os.close(file)
-
-
-def _loaded(text: bytes) -> Any:
-    return json.loads(text)
