@@ -76,6 +76,14 @@ if TYPE_CHECKING:
     from afml_cache.runs.folds import walk_forward as walk_forward
     from afml_cache.runs.result import BacktestMetadata as BacktestMetadata
     from afml_cache.runs.result import BacktestResult as BacktestResult
+    from afml_cache.scratch_space import DiskBudget as DiskBudget
+    from afml_cache.scratch_space import Holder as Holder
+    from afml_cache.scratch_space import Scratch as Scratch
+    from afml_cache.scratch_space import collect_scratch as collect_scratch
+    from afml_cache.scratch_space import current_budget as current_budget
+    from afml_cache.scratch_space import disk_budget as disk_budget
+    from afml_cache.scratch_space import scratch as scratch
+    from afml_cache.scratch_space import scratch_holders as scratch_holders
     from afml_cache.sharpe import deflated_sharpe_ratio as deflated_sharpe_ratio
     from afml_cache.sharpe import expected_maximum_sharpe as expected_maximum_sharpe
     from afml_cache.sharpe import independent_trials as independent_trials
@@ -178,8 +186,10 @@ _LATE = {
     "CachedDataEngine": "afml_cache.ranges.engine",
     "Causality": "afml_cache.causality",
     "DataAccessTracker": "afml_cache.tracker",
+    "DiskBudget": "afml_cache.scratch_space",
     "Failure": "afml_cache.sweeping.journal",
     "Fold": "afml_cache.runs.fold",
+    "Holder": "afml_cache.scratch_space",
     "Lazy": "afml_cache.artifacts.lazies",
     "MLFLOW_AVAILABLE": "afml_cache.mlflow",
     "MLFLOW_INTEGRATION_AVAILABLE": "afml_cache.mlflow",
@@ -187,12 +197,16 @@ _LATE = {
     "Progress": "afml_cache.sweeping.progress",
     "RangeCache": "afml_cache.ranges.cache",
     "Saved": "afml_cache.artifacts.reading",
+    "Scratch": "afml_cache.scratch_space",
     "SweepStatus": "afml_cache.sweeping.journal",
     "artifact": "afml_cache.artifacts.decorator",
     "cached_backtest": "afml_cache.runs.decorator",
     "check_causality": "afml_cache.causality",
+    "collect_scratch": "afml_cache.scratch_space",
+    "current_budget": "afml_cache.scratch_space",
     "data_tracking_cacheable": "afml_cache.tracking",
     "deflated_sharpe_ratio": "afml_cache.sharpe",
+    "disk_budget": "afml_cache.scratch_space",
     "expected_maximum_sharpe": "afml_cache.sharpe",
     "get_backtest_cache": "afml_cache.runs.cache",
     "get_data_tracker": "afml_cache.tracker",
@@ -206,6 +220,8 @@ _LATE = {
     "probability_of_backtest_overfitting": "afml_cache.overfitting",
     "range_cached": "afml_cache.ranges.decorator",
     "save_access_log": "afml_cache.tracker",
+    "scratch": "afml_cache.scratch_space",
+    "scratch_holders": "afml_cache.scratch_space",
     "setup_mlflow_cache": "afml_cache.mlflow",
     "sharpe_ratio": "afml_cache.sharpe",
     "sweep": "afml_cache.sweeping.sweep",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 HEAD = """
 import os, sys
 from pathlib import Path
-from afml_cache.scratch import *
+from afml_cache.scratch_space import *
 
 def say(what):
     print(what, flush=True)

@@ -11,7 +11,7 @@ from artifacts_made import BARS, LATER, RAN, listening, names
 from afml_cache import ArtifactError, CacheWriteWarning, ScratchError
 from afml_cache.artifacts.decorator import artifact
 from afml_cache.artifacts.lazies import lazy
-from afml_cache.scratch import scratch, scratch_holders
+from afml_cache.scratch_space import scratch, scratch_holders
 
 CONFIGS = [{"target": 10}, {"target": 20}]
 
@@ -129,7 +129,7 @@ def test_scratch_that_a_lazy_argument_opens_goes_too(tmp_path, ran):
 KILLED = """
 import os, signal
 from afml_cache.artifacts.decorator import artifact
-from afml_cache.scratch import scratch
+from afml_cache.scratch_space import scratch
 
 @artifact("patterns.json", scratch="labels")
 def patterns(x):

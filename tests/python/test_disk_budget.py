@@ -14,7 +14,7 @@ from hostile import unshared
 from scratch_children import HEAD, child
 
 from afml_cache.exceptions import CacheConfigError, DiskBudgetError
-from afml_cache.scratch import (
+from afml_cache.scratch_space import (
     consumer,
     context,
     current_budget,

@@ -14,7 +14,7 @@ from scratch_children import child
 
 from afml_cache._native import default_store
 from afml_cache.exceptions import CacheConfigError, ScratchError
-from afml_cache.scratch import (
+from afml_cache.scratch_space import (
     collect_scratch,
     consumer,
     enter_token,
@@ -379,7 +379,7 @@ def test_a_removal_that_was_cut_short_is_finished_by_collection() -> None:
 @pytest.mark.parametrize("age", [3600, "1h"])
 def test_collection_leaves_what_was_used_a_moment_ago(age: object) -> None:
     old, recent = leave("old"), leave("recent")
-    os.utime(old / ".afml-scratch.json", (0, 0))
+    os.utime(old / ".afml-scratch", (0, 0))
     assert [each.path for each in collect_scratch(older_than=age)] == [old]
     assert recent.is_dir()
     with pytest.raises(CacheConfigError, match="older_than"):

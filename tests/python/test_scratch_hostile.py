@@ -21,9 +21,9 @@ from afml_cache.exceptions import (
     SweepWarning,
     UncacheableArgumentError,
 )
-from afml_cache.scratch import collect_scratch, consumer, scratch, scratch_holders
+from afml_cache.scratch_space import collect_scratch, consumer, scratch, scratch_holders
 
-MARKER = ".afml-scratch.json"
+MARKER = ".afml-scratch"
 KEY = "5f" * 16
 
 

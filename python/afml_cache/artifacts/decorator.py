@@ -165,7 +165,7 @@ def _names(option: str, given: Any) -> tuple[str, ...]:
 def _checked_scratch(names: tuple[str, ...]) -> tuple[str, ...]:
     if not names:
         return ()
-    from afml_cache.scratch.places import names_of
+    from afml_cache.scratch_space.places import names_of
 
     return tuple(sorted(names_of(names)))
 

@@ -60,7 +60,7 @@ def _consumer(call: Call, identity: Identity | None) -> Any:
     names = call.artifact.scratch
     if not names:
         return contextlib.nullcontext()
-    from afml_cache.scratch import consumer
+    from afml_cache.scratch_space import consumer
 
     key = secrets.token_hex(16) if identity is None else identity.key
     return consumer(digest((os.fsencode(call.path), key)), names, f"artifact {call.artifact.name}")

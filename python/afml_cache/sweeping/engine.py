@@ -51,8 +51,8 @@ class Rules:
     notes : bool
         Whether the journal lists the sweep by itself.
     admit
-        Asked before an item is given out, with how many are out: waits, or raises, where there is
-        no room on the disk.
+        Asked before an item is given out, with how many are out, whether there is room for it on
+        the disk; raises where there will be none.
     """
 
     looks_up: bool
@@ -63,7 +63,7 @@ class Rules:
     workers: int = 1
     single: bool = False
     notes: bool = True
-    admit: Callable[[int], None] | None = None
+    admit: Callable[[int], bool] | None = None
 
 
 class Engine:
@@ -151,8 +151,8 @@ class Engine:
 
     def _give_out(self, hands: Hands, chunks: Chunks) -> None:
         while self.states.pending and hands.free():
-            if self._rules.admit is not None:
-                self._rules.admit(len(self.states.out))
+            if self._rules.admit is not None and not self._rules.admit(len(self.states.out)):
+                return
             chosen = chunks.next()
             for item in chosen:
                 item.attempts += 1

@@ -8,15 +8,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from afml_cache import config, groups
-from afml_cache._native import Function, current_mode, default_store
+from afml_cache._native import Function, current_mode, default_store, digest
 from afml_cache.decorators import CodeOptions
 from afml_cache.exceptions import CacheConfigError, CacheMissError
 from afml_cache.instants import length_of
+from afml_cache.scratch_space import consumer, current_budget
 from afml_cache.sweeping.crew import crew_of
 from afml_cache.sweeping.engine import Engine, Rules
 from afml_cache.sweeping.items import items_of, shape_of
 from afml_cache.sweeping.journal import Journal, SweepStatus
 from afml_cache.sweeping.progress import Reporter
+from afml_cache.sweeping.room import Room
 from afml_cache.sweeping.shown import shortly
 from afml_cache.sweeping.task import Task
 from afml_cache.sweeping.work import work_of
@@ -63,6 +65,8 @@ class ItemOptions(CodeOptions, total=False):
     desc: str | None
     progress: bool | None
     progress_callback: Callable[[Progress], object] | None
+    scratch: str | Iterable[str]
+    needs: int | str | None
 
 
 class SweepOptions(ItemOptions, total=False):
@@ -98,6 +102,8 @@ def make_plan(function: Callable[..., Any], given: SweepOptions) -> Plan:
         desc=given.get("desc"),
         progress=given.get("progress"),
         callback=given.get("progress_callback"),
+        scratch=_names(given.get("scratch", ())),
+        needs=given.get("needs"),
     )
 
 
@@ -127,6 +133,8 @@ class Plan:
     desc: str | None
     progress: bool | None
     callback: Callable[[Progress], object] | None
+    scratch: tuple[str, ...]
+    needs: Any
 
     @property
     def store(self) -> Store:
@@ -160,20 +168,40 @@ class Plan:
         ItemError
             An item failed, and that ends the sweep.
         """
-        rules = replace(self.rules, workers=self.crew.workers, single=self.crew.timeout is not None)
+        with contextlib.ExitStack() as around:
+            made_for = None
+            if self.scratch:
+                key = digest(("afml-cache sweep", self.work.name, items.id))
+                what = f"the sweep `{self.status(items).name}`"
+                made_for = around.enter_context(consumer(key, self.scratch, what))
+            states = self._swept(items)
+            if made_for is not None and not states.failures:
+                made_for.commit()
+            return states
+
+    def _swept(self, items: Items) -> States:
         task = Task(
             self.work,
             items.shape,
             self.interval,
-            anew=not rules.looks_up,
-            keeps=rules.writes,
+            anew=not self.rules.looks_up,
+            keeps=self.rules.writes,
             seeds_generators=self.crew.is_of_processes,
         )
-        store = self.store
-        engine = Engine(self.work, items, rules, Journal(store), self.status(items))
+        store, status = self.store, self.status(items)
+        engine = Engine(self.work, items, self._rules_here(status), Journal(store), status)
         engine.prepare()
         self._work_through(engine, task, store)
         return engine.states
+
+    def _rules_here(self, status: SweepStatus) -> Rules:
+        """Give the rules, with how many work, and what room there is."""
+        rules = replace(self.rules, workers=self.crew.workers, single=self.crew.timeout is not None)
+        budget = current_budget()
+        if budget is None:
+            return rules
+        room = Room(budget, self.needs, f"an item of `{status.name}`")
+        return replace(rules, single=True, admit=room.admits)
 
     def _work_through(self, engine: Engine, task: Task, store: Store) -> None:
         with contextlib.ExitStack() as around:
@@ -261,3 +289,7 @@ def _count(name: str, given: object) -> int:
         message = f"`{name}` must be a whole number from 1, not {given!r}"
         raise CacheConfigError(message)
     return given
+
+
+def _names(given: str | Iterable[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)

@@ -48,6 +48,8 @@ class Sweep:
         desc: str | None = None,
         progress: bool | None = None,
         progress_callback: Callable[[Progress], object] | None = None,
+        scratch: str | Iterable[str] = (),
+        needs: int | str | None = None,
         **options: Unpack[CodeOptions],
     ) -> list[Any]:
         """Call a function for each item, compute only what is not there, and go on after a stop.
@@ -108,6 +110,12 @@ class Sweep:
             "afml_cache.sweeps" elsewhere.
         progress_callback : callable, optional
             Called with a `Progress` now and then, and at the end.
+        scratch : str or iterable of str, default ()
+            Names of scratch folders that items write to: kept until all items are done, and for the
+            next call where some failed.
+        needs : int or str, optional
+            Bytes that an item writes to scratch, such as "2 GB", for `disk_budget`; by default the
+            most that one was seen to write.
         **options
             Those of `cacheable` that say what counts as code: `version`, `ignore`, `files`, ...
 
@@ -125,6 +133,8 @@ class Sweep:
             An argument can't be right.
         CacheMissError
             The mode is "frozen", and something is not there.
+        DiskBudgetError
+            Within `disk_budget`: there is no room for the next item, and nobody frees any.
 
         Notes
         -----
@@ -160,6 +170,8 @@ class Sweep:
                 "desc": desc,
                 "progress": progress,
                 "progress_callback": progress_callback,
+                "scratch": scratch,
+                "needs": needs,
                 **options,
             },
         )

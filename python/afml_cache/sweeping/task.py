@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache import _native, modes
 from afml_cache.ranges.simulation import as_of, simulation
+from afml_cache.scratch_space import enter_token, token_of_context
 from afml_cache.sweeping.checkpoint import Checkpoint
 from afml_cache.sweeping.messages import Apart, Busy, Failed, Gave, Stored, raised
 from afml_cache.sweeping.work import Begun
@@ -63,6 +64,7 @@ class Task:
         self.keeps = keeps
         self.seeds_generators = seeds_generators
         self.mode = _native.current_mode()
+        self.token = token_of_context()
         around = simulation()
         self.time = None if around is None else around.time
         self._checkpoint: Checkpoint | None = None
@@ -98,6 +100,8 @@ class Task:
                 around.enter_context(modes.mode(self.mode))
             if self.time is not None and simulation() is None:
                 around.enter_context(as_of(self.time))
+            if self.token is not None:
+                around.enter_context(enter_token(self.token))
             yield
 
     def _run(self, checkpoint: Checkpoint, number: int, given: Given) -> None:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from afml_cache.exceptions import CacheError, ScratchError, warn
-from afml_cache.scratch.context import Budget, budget_of_context, entered
-from afml_cache.scratch.folders import (
+from afml_cache.scratch_space.context import Budget, budget_of_context, entered
+from afml_cache.scratch_space.folders import (
     OWNERS,
     Hold,
     belongs,
@@ -27,12 +27,12 @@ from afml_cache.scratch.folders import (
     opened_root,
     told,
 )
-from afml_cache.scratch.identities import short
-from afml_cache.scratch.locks import Lock, is_free, locked
-from afml_cache.scratch.marker import MARKER, read_marker
-from afml_cache.scratch.places import Place, chosen_root, names_of, root_of
-from afml_cache.scratch.removal import let_go
-from afml_cache.scratch.trees import entries
+from afml_cache.scratch_space.identities import short
+from afml_cache.scratch_space.locks import Lock, is_free, locked
+from afml_cache.scratch_space.marker import MARKER, read_marker
+from afml_cache.scratch_space.places import Place, chosen_root, names_of, root_of
+from afml_cache.scratch_space.removal import let_go
+from afml_cache.scratch_space.trees import entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -228,6 +228,20 @@ def _of_consumer(root: Path, name: str, identity: str, key: str) -> Hold | None:
         return None  # another process removed it, or it is no folder
 
 
+def token_of_context() -> Token | None:
+    """Give what takes a worker into the consumers around, and under the budget; if there is any.
+
+    Raises
+    ------
+    ScratchError, CacheStoreError, DiskBudgetError
+        The root can't be used.
+    """
+    around, budget = _chain.get(), budget_of_context()
+    if around:
+        return around[-1].token()
+    return None if budget is None else Token(root_of(None), (), budget)
+
+
 def consumer(key: str, names: Iterable[str], what: str) -> Consumer:
     """Say what scratch is made for, and which of it goes when that is done.
 
@@ -251,7 +265,7 @@ def consumer(key: str, names: Iterable[str], what: str) -> Consumer:
 
     Examples
     --------
-    >>> from afml_cache.scratch import consumer, scratch
+    >>> from afml_cache.scratch_space import consumer, scratch
     >>> with consumer("5f" * 16, ["labels"], "patterns of EURUSD") as patterns:
     ...     with scratch("labels") as folder:
     ...         (folder / "1.bin").touch()

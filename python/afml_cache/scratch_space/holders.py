@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import CacheError
 from afml_cache.instants import length_of
-from afml_cache.scratch.folders import (
+from afml_cache.scratch_space.folders import (
     REMOVED,
     Hold,
     belongs,
@@ -19,12 +19,12 @@ from afml_cache.scratch.folders import (
     opened_root,
     told,
 )
-from afml_cache.scratch.identities import short
-from afml_cache.scratch.locks import Lock, is_free, locked
-from afml_cache.scratch.marker import MARKER, Marker, read_marker
-from afml_cache.scratch.places import DEEPEST, Place, root_of
-from afml_cache.scratch.removal import let_go
-from afml_cache.scratch.trees import FOLDER, allocated, entries
+from afml_cache.scratch_space.identities import short
+from afml_cache.scratch_space.locks import Lock, is_free, locked
+from afml_cache.scratch_space.marker import MARKER, Marker, read_marker
+from afml_cache.scratch_space.places import DEEPEST, Place, root_of
+from afml_cache.scratch_space.removal import let_go
+from afml_cache.scratch_space.trees import FOLDER, allocated, entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -136,7 +136,7 @@ def scratch_holders(root: str | os.PathLike[str] | None = None) -> list[Holder]:
 
     Examples
     --------
-    >>> from afml_cache.scratch import scratch, scratch_holders
+    >>> from afml_cache import scratch, scratch_holders
     >>> with scratch("doctest") as folder:
     ...     [(held.name, held.alive) for held in scratch_holders() if held.path == folder]
     [('doctest', True)]
@@ -175,7 +175,7 @@ def collect_scratch(
 
     Examples
     --------
-    >>> from afml_cache.scratch import collect_scratch
+    >>> from afml_cache import collect_scratch
     >>> collect_scratch(older_than=86_400)
     []
     """

@@ -8,17 +8,17 @@ import os
 import secrets
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from afml_cache.scratch.consumers import consumers
-from afml_cache.scratch.context import open_folders
-from afml_cache.scratch.folders import descended, opened_root, told
-from afml_cache.scratch.locks import Lock, is_free, locked
-from afml_cache.scratch.trees import entries
+from afml_cache.scratch_space.consumers import consumers
+from afml_cache.scratch_space.context import open_folders
+from afml_cache.scratch_space.folders import descended, opened_root, told
+from afml_cache.scratch_space.locks import Lock, is_free, locked
+from afml_cache.scratch_space.trees import entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from afml_cache.scratch.holders import Found
+    from afml_cache.scratch_space.holders import Found
 
 _WAITING: Final = ".waiting"
 _LONGEST: Final = 1_000_000

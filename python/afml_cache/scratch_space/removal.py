@@ -9,18 +9,25 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 from afml_cache.exceptions import ScratchError, warn
-from afml_cache.scratch.context import Budget, budget_of_context
-from afml_cache.scratch.folders import REMOVED, Hold, descended, is_owned, opened_root, size_of
-from afml_cache.scratch.locks import locked
-from afml_cache.scratch.marker import MARKER, read_marker
-from afml_cache.scratch.records import record
-from afml_cache.scratch.trees import allocated, clear, entries
+from afml_cache.scratch_space.context import Budget, budget_of_context
+from afml_cache.scratch_space.folders import (
+    REMOVED,
+    Hold,
+    descended,
+    is_owned,
+    opened_root,
+    size_of,
+)
+from afml_cache.scratch_space.locks import locked
+from afml_cache.scratch_space.marker import MARKER, read_marker
+from afml_cache.scratch_space.records import record
+from afml_cache.scratch_space.trees import allocated, clear, entries
 from afml_cache.sizes import as_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from afml_cache.scratch.places import Place
+    from afml_cache.scratch_space.places import Place
 
 _log: Final = logging.getLogger("afml_cache.scratch")
 

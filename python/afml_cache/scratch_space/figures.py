@@ -12,7 +12,7 @@ from afml_cache.sizes import as_text
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from afml_cache.scratch.holders import Found
+    from afml_cache.scratch_space.holders import Found
 
 _SHOWN: Final = 5
 

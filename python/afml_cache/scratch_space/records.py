@@ -8,8 +8,8 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.exceptions import CacheError
-from afml_cache.scratch.folders import opened_root
-from afml_cache.scratch.locks import locked
+from afml_cache.scratch_space.folders import opened_root
+from afml_cache.scratch_space.locks import locked
 
 if TYPE_CHECKING:
     from pathlib import Path

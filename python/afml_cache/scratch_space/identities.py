@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from afml_cache._native import digest
-from afml_cache.scratch.places import PLAIN
+from afml_cache.scratch_space.places import PLAIN
 
 _DIGITS: Final = 16
 _HEX: Final = re.compile(r"[0-9a-f]{16,}")

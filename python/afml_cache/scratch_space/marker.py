@@ -9,9 +9,9 @@ import stat
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from afml_cache.scratch.trees import entries
+from afml_cache.scratch_space.trees import entries
 
-MARKER: Final = ".afml-scratch.json"
+MARKER: Final = ".afml-scratch"
 _MADE_BY: Final = "afml-cache"
 _LONGEST: Final = 65_536
 _WORDS: Final = 1000

@@ -8,13 +8,21 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.instants import length_of
-from afml_cache.scratch import context
-from afml_cache.scratch.figures import Guard, Limits, Look, claims_of, pending_of, refusal, sum_of
-from afml_cache.scratch.folders import make_root, opened_root, told
-from afml_cache.scratch.holders import Found, collect, find
-from afml_cache.scratch.locks import ADMISSION_LOCK, locked
-from afml_cache.scratch.places import root_of
-from afml_cache.scratch.waiting import Queue, others_of, own
+from afml_cache.scratch_space import context
+from afml_cache.scratch_space.figures import (
+    Guard,
+    Limits,
+    Look,
+    claims_of,
+    pending_of,
+    refusal,
+    sum_of,
+)
+from afml_cache.scratch_space.folders import make_root, opened_root, told
+from afml_cache.scratch_space.holders import Found, collect, find
+from afml_cache.scratch_space.locks import ADMISSION_LOCK, locked
+from afml_cache.scratch_space.places import root_of
+from afml_cache.scratch_space.waiting import Queue, others_of, own
 from afml_cache.sizes import as_bytes
 
 if TYPE_CHECKING:
@@ -282,7 +290,7 @@ def disk_budget(
 
     Examples
     --------
-    >>> from afml_cache.scratch import disk_budget, scratch
+    >>> from afml_cache import disk_budget, scratch
     >>> with disk_budget("100 MB") as budget, scratch("labels", needs="1 MB") as folder:
     ...     written = (folder / "labels.csv").write_text("1,0,1")
     >>> budget.peak > 0, budget.used()

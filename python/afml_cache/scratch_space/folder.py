@@ -7,14 +7,14 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import ScratchError
-from afml_cache.scratch.consumers import Consumer, consumers
-from afml_cache.scratch.context import budget_of_context, open_folders
-from afml_cache.scratch.folders import Hold, hold, size_of
-from afml_cache.scratch.holders import claim_of
-from afml_cache.scratch.identities import identity
-from afml_cache.scratch.places import Place, name_of, root_of
-from afml_cache.scratch.records import largest, record
-from afml_cache.scratch.removal import let_go, note_peak
+from afml_cache.scratch_space.consumers import Consumer, consumers
+from afml_cache.scratch_space.context import budget_of_context, open_folders
+from afml_cache.scratch_space.folders import Hold, hold, size_of
+from afml_cache.scratch_space.holders import claim_of
+from afml_cache.scratch_space.identities import identity
+from afml_cache.scratch_space.places import Place, name_of, root_of
+from afml_cache.scratch_space.records import largest, record
+from afml_cache.scratch_space.removal import let_go, note_peak
 from afml_cache.sizes import as_bytes
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def scratch(
 
     Examples
     --------
-    >>> from afml_cache.scratch import scratch
+    >>> from afml_cache import scratch
     >>> labels = scratch("labels", of="EURUSD")
     >>> with labels as folder:
     ...     written = (folder / "long.csv").write_text("1,0,1")

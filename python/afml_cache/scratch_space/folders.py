@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from afml_cache.exceptions import CacheStoreError, DiskBudgetError, ScratchError
-from afml_cache.scratch.locks import Lock, is_free, locked
-from afml_cache.scratch.marker import MARKER, Marker, is_torn, marker, read_marker
-from afml_cache.scratch.trees import FOLDER, allocated, entries
+from afml_cache.scratch_space.locks import Lock, is_free, locked
+from afml_cache.scratch_space.marker import MARKER, Marker, is_torn, marker, read_marker
+from afml_cache.scratch_space.trees import FOLDER, allocated, entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from afml_cache.scratch.places import Place
+    from afml_cache.scratch_space.places import Place
 
 OWNERS: Final = ".consumers"
 REMOVED: Final = ".removed-"
