@@ -1,6 +1,7 @@
 """A pool of worker processes: chunks go out, messages come back, at once and of any size."""
 
 import os
+import struct
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ import pytest
 from pool_tasks import PYTHON, Each, pool_of, process_id, run_script, same, told, until
 
 from afml_cache import CacheConfigError
+from afml_cache.sweeping.channel import Channel
 from afml_cache.sweeping.events import Died, Finished, TimedOut
 from afml_cache.sweeping.pool import Pool, WorkerStartError
 from afml_cache.sweeping.shipping import pack
@@ -192,6 +194,21 @@ def test_a_worker_that_tells_without_end_does_not_keep_others_waiting() -> None:
         assert Finished([(1, False)]) in until(pool, Finished)
         late = until(pool, TimedOut)[-1]
     assert (late.chunk, late.number) == ([(0, True)], 0)
+
+
+class Endless:
+    """What always has more to read, as where a worker is faster than its parent."""
+
+    def setblocking(self, _blocks) -> None:
+        pass
+
+    def recv(self, _size):
+        return struct.pack("<Q", 3) + b"new"
+
+
+def test_messages_are_taken_in_turns_where_they_have_no_end() -> None:
+    messages = Channel(Endless()).take()
+    assert set(messages) == {b"new"}
 
 
 def test_items_that_cannot_be_sent_are_refused_and_take_no_worker() -> None:
