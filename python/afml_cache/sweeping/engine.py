@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.sweeping.chunks import Chunks
-from afml_cache.sweeping.events import Died, Emitted, Finished, TimedOut
+from afml_cache.sweeping.events import Died, Emitted, Finished, TimedOut, UnsentError
 from afml_cache.sweeping.messages import Apart, Busy, Failed, Gave, Raised, Stored
 from afml_cache.sweeping.state import States, failure_of
 
@@ -158,7 +158,22 @@ class Engine:
                 item.attempts += 1
                 self.states.out[item.number] = item
             self._given[chosen[0].number] = time.monotonic()
-            hands.submit([(item.number, (item.value, item.key, item.inline)) for item in chosen])
+            try:
+                hands.submit(
+                    [(item.number, (item.value, item.key, item.inline)) for item in chosen]
+                )
+            except UnsentError as error:
+                self._take_unsent(chosen, error)
+
+    def _take_unsent(self, chosen: list[Item], error: UnsentError) -> None:
+        """Find the item that can't be sent by sending each by itself."""
+        if len(chosen) > 1:
+            for item in reversed(chosen):
+                item.alone = True
+                self._give_back(item)
+            return
+        text = f"it can't be sent to another process ({error}); make it of plain values"
+        self._take_failure(chosen[0], "failed", Raised("TypeError", text, "", None), 0.0, None)
 
     def _take(self, event: Event, chunks: Chunks) -> None:
         if isinstance(event, Emitted):

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Chunk", "Died", "Emitted", "Event", "Finished", "TimedOut"]
+__all__ = ["Chunk", "Died", "Emitted", "Event", "Finished", "TimedOut", "UnsentError"]
+
+
+class UnsentError(Exception):
+    """A chunk can't be sent to another process."""
+
 
 Chunk = list[tuple[int, Any]]
 

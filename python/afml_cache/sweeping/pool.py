@@ -17,13 +17,13 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.exceptions import CacheError
-from afml_cache.sweeping.events import Died, Emitted, Finished, TimedOut
+from afml_cache.sweeping.events import Died, Emitted, Finished, TimedOut, UnsentError
 from afml_cache.sweeping.messages import Failed, raised
 from afml_cache.sweeping.shipping import dumps
 from afml_cache.sweeping.worker import NOTHING, SLOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from afml_cache.sweeping.events import Chunk, Event
     from afml_cache.sweeping.shipping import Parcel
@@ -131,8 +131,6 @@ class Pool:
         Native threads that each of them may use.
     timeout : float, optional
         Seconds that an item may take.
-    environment : mapping, optional
-        Variables that are other than here.
     """
 
     def __init__(
@@ -142,13 +140,12 @@ class Pool:
         workers: int,
         threads_per_worker: int = 1,
         timeout: float | None = None,
-        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._parcel = parcel
         self._most = workers
         self._timeout = timeout
         threads = dict.fromkeys(_THREADS, str(threads_per_worker))
-        self._environment = {**os.environ, **threads, **(environment or {})}
+        self._environment = {**os.environ, **threads}
         self._workers: list[_Process] = []
         self._failed_starts = 0
         self._memory = (0.0, 0)
@@ -159,7 +156,14 @@ class Pool:
         return self._most - busy
 
     def submit(self, chunk: Chunk) -> None:
-        """Give a chunk to a worker that is free."""
+        """Give a chunk to a worker that is free.
+
+        Raises
+        ------
+        UnsentError
+            Something in it can't be sent.
+        """
+        content = _content(chunk)
         idle = [worker for worker in self._workers if worker.chunk is None]
         if idle:
             worker = idle[0]
@@ -169,7 +173,7 @@ class Pool:
         worker.chunk = chunk
         # One that has died meanwhile is found by `wait`.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            worker.connection.send_bytes(dumps(chunk))
+            worker.connection.send_bytes(content)
 
     def wait(self, seconds: float | None) -> list[Event]:
         """Wait until something happens, or the time is over.
@@ -298,6 +302,13 @@ class Pool:
         self._parcel.close()
 
 
+def _content(chunk: Chunk) -> bytes:
+    try:
+        return dumps(chunk)
+    except Exception as error:
+        raise UnsentError(str(error)) from error
+
+
 def _read(number: int, content: bytes) -> Any:
     """Read a message; one that can't be read here is an item's failure."""
     try:
@@ -323,8 +334,10 @@ def _reason(code: int) -> str:
 
 
 def _resident(worker: _Process) -> int:
-    import psutil
-
+    try:
+        import psutil
+    except ImportError:
+        return 0
     with contextlib.suppress(psutil.Error):
         return int(psutil.Process(worker.process.pid).memory_info().rss)
     return 0

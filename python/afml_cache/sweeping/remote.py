@@ -16,6 +16,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from afml_cache.exceptions import CacheError
 from afml_cache.sweeping.events import Died, Emitted, Event, Finished, TimedOut
 from afml_cache.sweeping.shipping import Parcel, pack
 
@@ -42,6 +43,10 @@ class Missing(NamedTuple):
     """What a worker gives that does not have a task."""
 
     digest: str
+
+
+class WorkersHangError(CacheError, RuntimeError):
+    """Nobody is left who could work."""
 
 
 _tasks: OrderedDict[str, Task] = OrderedDict()
@@ -125,6 +130,8 @@ class Remote:
         if small is None:
             self._write()
         self._out: dict[concurrent.futures.Future[Any], tuple[Chunk, float]] = {}
+        # What was given up, and keeps its worker.
+        self._hung: set[concurrent.futures.Future[Any]] = set()
 
     def _write(self) -> None:
         """Put the task where workers find it; where that fails, each of them asks for it."""
@@ -137,7 +144,8 @@ class Remote:
 
     def free(self) -> int:
         """Give how many chunks may be given."""
-        return self._workers - len(self._out)
+        self._hung = {future for future in self._hung if not future.done()}
+        return self._workers - len(self._out) - len(self._hung)
 
     def submit(self, chunk: Chunk) -> None:
         """Give the executor a chunk."""
@@ -148,7 +156,15 @@ class Remote:
         self._out[future] = (chunk, time.monotonic())
 
     def wait(self, seconds: float | None) -> list[Event]:
-        """Wait for chunks to come back."""
+        """Wait for chunks to come back.
+
+        Raises
+        ------
+        WorkersHangError
+            All workers are at items that were given up, and do not come back.
+        """
+        if not self._out and self._hung:
+            return self._wait_for_hung()
         wishes = [wish for wish in (seconds, self._until_timeout()) if wish is not None]
         done, _ = concurrent.futures.wait(
             self._out,
@@ -161,6 +177,16 @@ class Remote:
         for future in done:
             events += self._taken(future)
         return events + self._timed_out()
+
+    def _wait_for_hung(self) -> list[Event]:
+        concurrent.futures.wait(self._hung, self._timeout, concurrent.futures.FIRST_COMPLETED)
+        if self.free() <= 0:
+            message = (
+                f"all {self._workers} workers are at items that took longer than their timeout, and "
+                "an executor can't stop them: restart its workers, and call the sweep again"
+            )
+            raise WorkersHangError(message)
+        return []
 
     def _taken(self, future: concurrent.futures.Future[Any]) -> list[Event]:
         chunk, _ = self._out.pop(future)
@@ -190,7 +216,8 @@ class Remote:
         for future, (chunk, begun) in list(self._out.items()):
             if now - begun >= self._timeout and not future.done():
                 del self._out[future]
-                future.cancel()
+                if not future.cancel():
+                    self._hung.add(future)
                 number = _first(chunk)
                 if number is not None:
                     events.append(TimedOut(chunk, number, now - begun))
