@@ -159,9 +159,7 @@ class Engine:
                 self.states.out[item.number] = item
             self._given[chosen[0].number] = time.monotonic()
             try:
-                hands.submit(
-                    [(item.number, (item.value, item.key, item.inline)) for item in chosen]
-                )
+                hands.submit([(item.number, item.given()) for item in chosen])
             except UnsentError as error:
                 self._take_unsent(chosen, error)
 

@@ -182,8 +182,8 @@ class Remote:
         concurrent.futures.wait(self._hung, self._timeout, concurrent.futures.FIRST_COMPLETED)
         if self.free() <= 0:
             message = (
-                f"all {self._workers} workers are at items that took longer than their timeout, and "
-                "an executor can't stop them: restart its workers, and call the sweep again"
+                f"all {self._workers} workers are at items that took longer than `timeout`, and an "
+                "executor can't stop them: restart its workers, and call the sweep again"
             )
             raise WorkersHangError(message)
         return []
