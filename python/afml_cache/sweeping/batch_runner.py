@@ -144,8 +144,7 @@ class BatchRunner:
         self._prepare()
 
     def _prepare(self) -> None:
-        options: SweepOptions = {"workers": 1, "on_error": "keep going"}
-        options.update(self._options)
+        options: Any = {"workers": 1, "on_error": "keep going", **self._options}
         options["force_rerun"] = self.force_rerun
         if self.parquet_file is not None:
             _add_file(self.evaluate, options, Path(self.parquet_file))
