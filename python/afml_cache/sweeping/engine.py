@@ -127,6 +127,7 @@ class Engine:
         """
         chunks = Chunks(self.states.pending, self._rules.workers, single=self._rules.single)
         self._keep_book("running", is_due=True)
+        reporter.begin(self.states.counts())
         if self._rules.writes:
             self._journal.note_group(self.status)
         while not self.states.is_over():
@@ -342,5 +343,7 @@ class Engine:
         is_over = self.states.is_over()
         state = "failed" if failed else "done" if is_over else "interrupted"
         self._keep_book(state, is_due=True)
-        reporter.show(counts, ended=True)
-        reporter.close()
+        try:
+            reporter.show(counts, ended=True)
+        finally:
+            reporter.close()

@@ -44,6 +44,8 @@ _THREADS: Final = (
 _STARTS: Final = 3
 # How long a worker may take to end when all is done, in seconds.
 _LAST_WORDS: Final = 30.0
+# For how long a measure of memory is taken as it is, in seconds.
+_MEASURES: Final = 1.0
 _CODE: Final = (
     "import sys; sys.path[:] = {path!r}; "
     "from afml_cache.sweeping.worker import main; main(*{descriptors!r}, parent={parent})"
@@ -259,11 +261,13 @@ class Pool:
         return list(self._heard(worker))
 
     def memory(self) -> int:
-        """Give the resident bytes of all workers, as they were within the last second."""
-        now = time.monotonic()
-        if now - self._memory[0] > 1.0:
-            self._memory = (now, sum(map(_resident, self._workers)))
+        """Give the resident bytes of all workers: within the last second, or before they ended."""
+        if self._workers and time.monotonic() - self._memory[0] > _MEASURES:
+            self._measure()
         return self._memory[1]
+
+    def _measure(self) -> None:
+        self._memory = (time.monotonic(), sum(map(_resident, self._workers)))
 
     def stop(self, grace: float = 0.5) -> list[Event]:
         """Ask all workers to stop, kill those that do not, and give what they still told."""
@@ -276,6 +280,7 @@ class Pool:
 
     def close(self) -> list[Event]:
         """End all workers: there is nothing to do any more."""
+        self._measure()
         try:
             for worker in self._workers:
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):

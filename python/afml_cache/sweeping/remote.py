@@ -12,11 +12,11 @@ import copy
 import os
 import threading
 import time
+import uuid
 from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from afml_cache.exceptions import CacheError
 from afml_cache.sweeping.events import Died, Emitted, Event, Finished, TimedOut
 from afml_cache.sweeping.shipping import Parcel, pack
 
@@ -45,16 +45,16 @@ class Missing(NamedTuple):
     digest: str
 
 
-class WorkersHangError(CacheError, RuntimeError):
-    """Nobody is left who could work."""
-
-
 _tasks: OrderedDict[str, Task] = OrderedDict()
 _lock = threading.Lock()
 
 
-def run_chunk(ticket: Ticket, chunk: Chunk) -> list[Any] | Missing:
-    """Work through a chunk in a worker: give what is to be told of its items."""
+def run_chunk(ticket: Ticket, chunk: Chunk, _sending: str) -> list[Any] | Missing:
+    """Work through a chunk in a worker: give what is to be told of its items.
+
+    No two sendings are alike: Dask takes calls with the same arguments for one, and would give an
+    item that is tried again what came of it before.
+    """
     task = _task_of(ticket)
     if task is None:
         return Missing(ticket.digest)
@@ -130,8 +130,8 @@ class Remote:
         if small is None:
             self._write()
         self._out: dict[concurrent.futures.Future[Any], tuple[Chunk, float]] = {}
-        # What was given up, and keeps its worker.
-        self._hung: set[concurrent.futures.Future[Any]] = set()
+        # Given up, and still at a worker: what is given to that one now would wait behind.
+        self._late: list[concurrent.futures.Future[Any]] = []
 
     def _write(self) -> None:
         """Put the task where workers find it; where that fails, each of them asks for it."""
@@ -143,28 +143,20 @@ class Remote:
             draft.rename(self._path)
 
     def free(self) -> int:
-        """Give how many chunks may be given."""
-        self._hung = {future for future in self._hung if not future.done()}
-        return self._workers - len(self._out) - len(self._hung)
+        """Give how many chunks may be given; one at least, if all workers hang."""
+        self._late = [future for future in self._late if not future.done()]
+        return max(1, self._workers - len(self._late)) - len(self._out)
 
     def submit(self, chunk: Chunk) -> None:
         """Give the executor a chunk."""
         self._send(self._ticket, chunk)
 
     def _send(self, ticket: Ticket, chunk: Chunk) -> None:
-        future = self._executor.submit(run_chunk, ticket, chunk)
+        future = self._executor.submit(run_chunk, ticket, chunk, uuid.uuid4().hex)
         self._out[future] = (chunk, time.monotonic())
 
     def wait(self, seconds: float | None) -> list[Event]:
-        """Wait for chunks to come back.
-
-        Raises
-        ------
-        WorkersHangError
-            All workers are at items that were given up, and do not come back.
-        """
-        if not self._out and self._hung:
-            return self._wait_for_hung()
+        """Wait for chunks to come back."""
         wishes = [wish for wish in (seconds, self._until_timeout()) if wish is not None]
         done, _ = concurrent.futures.wait(
             self._out,
@@ -177,16 +169,6 @@ class Remote:
         for future in done:
             events += self._taken(future)
         return events + self._timed_out()
-
-    def _wait_for_hung(self) -> list[Event]:
-        concurrent.futures.wait(self._hung, self._timeout, concurrent.futures.FIRST_COMPLETED)
-        if self.free() <= 0:
-            message = (
-                f"all {self._workers} workers are at items that took longer than `timeout`, and an "
-                "executor can't stop them: restart its workers, and call the sweep again"
-            )
-            raise WorkersHangError(message)
-        return []
 
     def _taken(self, future: concurrent.futures.Future[Any]) -> list[Event]:
         chunk, _ = self._out.pop(future)
@@ -216,8 +198,8 @@ class Remote:
         for future, (chunk, begun) in list(self._out.items()):
             if now - begun >= self._timeout and not future.done():
                 del self._out[future]
-                if not future.cancel():
-                    self._hung.add(future)
+                # Not cancelled: Dask would forget that the worker is busy.
+                self._late.append(future)
                 number = _first(chunk)
                 if number is not None:
                     events.append(TimedOut(chunk, number, now - begun))

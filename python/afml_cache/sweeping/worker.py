@@ -15,6 +15,7 @@ import traceback
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
+from afml_cache.sweeping.progress import keep_quiet
 from afml_cache.sweeping.shipping import Parcel, pickled
 
 __all__ = ["NOTHING", "SLOT", "Stopped", "main"]
@@ -42,6 +43,7 @@ def main(channel: int, life: int, slot: int, parcel: int, parent: int) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with(parent)
+    keep_quiet()
     threading.Thread(target=_watch, args=(life,), daemon=True).start()
     worker = _Worker(Connection(channel), mmap.mmap(slot, SLOT.size))
     task = worker.begun(parcel)
