@@ -156,7 +156,7 @@ def test_an_item_that_cannot_be_sent_is_told_and_the_others_go_on() -> None:
     items = [1, threading.Lock(), 2]
     found = sweep(is_there, items, workers=1, on_error="keep going")
     assert (found[0], found[2]) == (True, True)
-    assert "can't be sent to another process" in str(found[1])
+    assert "can't be sent to other processes" in str(found[1])
 
 
 def test_switches_of_groups_hold_in_workers(tmp_path) -> None:

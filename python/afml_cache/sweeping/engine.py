@@ -171,7 +171,7 @@ class Engine:
                 item.alone = True
                 self._give_back(item)
             return
-        text = f"it can't be sent to another process ({error}); make it of plain values"
+        text = str(error)
         self._take_failure(chosen[0], "failed", Raised("TypeError", text, "", None), 0.0, None)
 
     def _take(self, event: Event, chunks: Chunks) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from afml_cache.exceptions import CacheConfigError
+
 __all__ = ["Chunk", "Died", "Emitted", "Event", "Finished", "TimedOut", "UnsentError"]
 
 
-class UnsentError(Exception):
+class UnsentError(CacheConfigError):
     """A chunk can't be sent to another process."""
 
 

@@ -3,121 +3,46 @@
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
 import pickle
+import select
 import signal
-import socket
-import subprocess
-import sys
-import tempfile
 import time
 import weakref
-from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.exceptions import CacheError
-from afml_cache.sweeping.events import Died, Emitted, Finished, TimedOut, UnsentError
+from afml_cache.sweeping.events import Died, Emitted, Finished, TimedOut
 from afml_cache.sweeping.messages import Failed, raised
-from afml_cache.sweeping.shipping import dumps
-from afml_cache.sweeping.worker import NOTHING, SLOT
+from afml_cache.sweeping.process import Process
+from afml_cache.sweeping.shipping import dumps, sendable
+from afml_cache.sweeping.threads import VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
+
+    from typing_extensions import Self
 
     from afml_cache.sweeping.events import Chunk, Event
     from afml_cache.sweeping.shipping import Parcel
 
 __all__ = ["Pool", "WorkerStartError"]
 
-_THREADS: Final = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-    "POLARS_MAX_THREADS",
-    "RAYON_NUM_THREADS",
-)
-# So many workers in a row may die before they have begun anything.
+# So many workers in a row may end before they have begun anything.
 _STARTS: Final = 3
 # How long a worker may take to end when all is done, in seconds.
 _LAST_WORDS: Final = 30.0
 # For how long a measure of memory is taken as it is, in seconds.
 _MEASURES: Final = 1.0
-_CODE: Final = (
-    "import sys; sys.path[:] = {path!r}; "
-    "from afml_cache.sweeping.worker import main; main(*{descriptors!r}, parent={parent})"
-)
+# How often the end of a worker is looked for that can't be waited for, in seconds.
+_LOOK: Final = 0.05
+# Longer than that the kernel does not wait at once, in seconds.
+_LONGEST: Final = 86_400.0
 
 
 class WorkerStartError(CacheError, RuntimeError):
     """A worker process can't begin; the message has what it said."""
-
-
-class _Process:
-    """One worker."""
-
-    def __init__(self, parcel: Parcel, environment: dict[str, str]) -> None:
-        ours, theirs = socket.socketpair()
-        self._life_read, self._life = os.pipe()
-        slot = _slot_file()
-        self._slot = mmap.mmap(slot, SLOT.size)
-        SLOT.pack_into(self._slot, 0, NOTHING, 0.0)
-        inherited = (theirs.fileno(), self._life_read, slot, parcel.descriptor)
-        path = [os.path.abspath(entry) for entry in sys.path]  # noqa: PTH100 - links as they are
-        code = _CODE.format(path=path, descriptors=inherited, parent=os.getpid())
-        flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001
-        self.process = subprocess.Popen(  # noqa: S603 - our own interpreter
-            [sys.executable, *flags, "-c", code],
-            stdin=subprocess.DEVNULL,
-            pass_fds=inherited,
-            env=environment,
-            start_new_session=True,
-        )
-        theirs.close()
-        os.close(self._life_read)
-        os.close(slot)
-        self.connection: Connection[Any, Any] = Connection(ours.detach())
-        self.chunk: Chunk | None = None
-        self.is_ready = False
-        _living.add(self)
-
-    def running(self) -> tuple[int, float]:
-        """Give the number of the item that runs, and since when."""
-        found: tuple[int, float] = SLOT.unpack_from(self._slot, 0)
-        return found
-
-    def kill(self) -> None:
-        """End it, and all that it has started."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self.forget()
-
-    def forget(self) -> None:
-        """Let go of what belongs to it."""
-        self.connection.close()
-        with contextlib.suppress(OSError):
-            os.close(self._life)
-        _living.discard(self)
-
-    def abandon(self) -> None:
-        """Close what a forked child has of it, so that the parent's end is seen."""
-        with contextlib.suppress(OSError):
-            os.close(self._life)
-
-
-_living: weakref.WeakSet[_Process] = weakref.WeakSet()
-
-
-def _abandon_all() -> None:
-    for process in list(_living):
-        process.abandon()
-
-
-os.register_at_fork(after_in_child=_abandon_all)
 
 
 class Pool:
@@ -133,6 +58,8 @@ class Pool:
         Native threads that each of them may use.
     timeout : float, optional
         Seconds that an item may take.
+    environment : mapping, optional
+        Variables that are other than here.
     """
 
     def __init__(
@@ -142,15 +69,31 @@ class Pool:
         workers: int,
         threads_per_worker: int = 1,
         timeout: float | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._parcel = parcel
         self._most = workers
         self._timeout = timeout
-        threads = dict.fromkeys(_THREADS, str(threads_per_worker))
-        self._environment = {**os.environ, **threads}
-        self._workers: list[_Process] = []
+        threads = dict.fromkeys(VARIABLES, str(threads_per_worker))
+        self._environment = {**os.environ, **threads, **(environment or {})}
+        self._workers: list[Process] = []
         self._failed_starts = 0
         self._memory = (0.0, 0)
+        _living.add(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.stop()
 
     def free(self) -> int:
         """Give how many workers have nothing to do, those that are yet to be started with them."""
@@ -163,19 +106,15 @@ class Pool:
         Raises
         ------
         UnsentError
-            Something in it can't be sent.
+            An item can't be sent.
         """
-        content = _content(chunk)
-        idle = [worker for worker in self._workers if worker.chunk is None]
-        if idle:
-            worker = idle[0]
-        else:
-            worker = _Process(self._parcel, self._environment)
+        content = sendable(chunk)
+        worker = next((worker for worker in self._workers if worker.chunk is None), None)
+        if worker is None:
+            worker = Process(self._parcel, self._environment)
             self._workers.append(worker)
         worker.chunk = chunk
-        # One that has died meanwhile is found by `wait`.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            worker.connection.send_bytes(content)
+        worker.channel.put(content)
 
     def wait(self, seconds: float | None) -> list[Event]:
         """Wait until something happens, or the time is over.
@@ -187,78 +126,95 @@ class Pool:
         """
         until = None if seconds is None else time.monotonic() + seconds
         while True:
-            pause = self._pause(until)
-            ready = wait([worker.connection for worker in self._workers], pause)
-            spoken = [worker for worker in self._workers if worker.connection in ready]
-            events = [event for worker in spoken for event in self._heard(worker)]
+            self._sleep(self._pause(until))
+            events = [event for worker in list(self._workers) for event in self._heard(worker)]
             events += self._timed_out()
             if events or (until is not None and time.monotonic() >= until):
                 return events
 
+    def _sleep(self, seconds: float | None) -> None:
+        """Sleep until a worker speaks, ends, or has room for what waits to be sent."""
+        poll = select.poll()
+        for worker in self._workers:
+            for descriptor in worker.descriptors:
+                poll.register(descriptor, select.POLLIN)
+            if worker.channel.is_sending and not worker.channel.is_over:
+                poll.modify(worker.channel.fileno(), select.POLLIN | select.POLLOUT)
+        # Rounded up: what is due would else be looked at over and over.
+        poll.poll(None if seconds is None else int(min(seconds, _LONGEST) * 1000) + 1)
+
     def _pause(self, until: float | None) -> float | None:
+        now = time.monotonic()
         wishes = [] if until is None else [until]
         if self._timeout is not None:
-            begun = [worker.running() for worker in self._workers]
-            wishes += [since + self._timeout for number, since in begun if number != NOTHING]
+            begun = [running for worker in self._workers if (running := worker.running())]
+            wishes += [running.since / 1e9 + self._timeout for running in begun]
             # An item may begin, and end, while nothing is heard.
-            wishes.append(time.monotonic() + self._timeout)
-        return max(0.0, min(wishes) - time.monotonic()) if wishes else None
+            wishes.append(now + self._timeout)
+        if any(worker.channel.is_over or not worker.is_certain for worker in self._workers):
+            wishes.append(now + _LOOK)
+        return max(0.0, min(wishes) - now) if wishes else None
 
-    def _heard(self, worker: _Process) -> Iterator[Event]:
+    def _heard(self, worker: Process) -> Iterator[Event]:
         """Take what a worker says, and its end."""
-        try:
-            while worker.connection.poll():
-                yield from self._told(worker, worker.connection.recv_bytes())
-        except (EOFError, OSError):
+        has_ended = worker.has_ended()
+        worker.channel.flush()
+        while messages := worker.channel.take():
+            for content in messages:
+                yield from self._told(worker, content)
+            if not has_ended:
+                return
+        if has_ended:
             yield from self._ended(worker)
 
-    def _told(self, worker: _Process, content: bytes) -> Iterator[Event]:
+    def _told(self, worker: Process, content: bytes) -> Iterator[Event]:
         what, number, message = pickle.loads(content)  # noqa: S301 - of our own worker
-        if what == "emitted":
-            yield Emitted(_read(number, message))
-        elif what == "ready":
-            worker.is_ready = True
-            self._failed_starts = 0
-        elif what == "failed":
+        if what == "failed":
             text = f"a worker process can't take the function over:\n{message}"
             raise WorkerStartError(text)
+        if what == "ready":
+            return
+        worker.has_worked = True
+        if what == "emitted":
+            yield Emitted(_read(number, message))
         elif worker.chunk is not None:
             chunk, worker.chunk = worker.chunk, None
-            yield Finished(chunk)
+            yield _unread(chunk, message) if what == "unread" else Finished(chunk)
 
-    def _ended(self, worker: _Process) -> Iterator[Event]:
-        self._workers.remove(worker)
-        number, _ = worker.running()
-        worker.process.wait()
-        reason = _reason(worker.process.returncode)
+    def _ended(self, worker: Process) -> Iterator[Event]:
+        running = worker.running()
         worker.kill()
-        if not worker.is_ready:
-            self._failed_starts += 1
-            if self._failed_starts >= _STARTS:
-                message = f"worker processes end before they begin: {reason}"
-                raise WorkerStartError(message)
+        self._workers.remove(worker)
+        worker.close()
+        self._failed_starts = 0 if running or worker.has_worked else self._failed_starts + 1
+        if self._failed_starts >= _STARTS:
+            message = f"worker processes end before they begin: {worker.reason()}"
+            raise WorkerStartError(message)
         if worker.chunk is not None:
-            yield Died(worker.chunk, None if number == NOTHING else number, reason)
+            yield Died(worker.chunk, running.number if running else None, worker.reason())
 
-    def _timed_out(self) -> Iterator[Event]:
+    def _timed_out(self) -> list[Event]:
         if self._timeout is None:
-            return
+            return []
+        events: list[Event] = []
         for worker in list(self._workers):
-            number, since = worker.running()
-            seconds = time.monotonic() - since
-            if number == NOTHING or seconds < self._timeout:
+            running = worker.running()
+            if running is None or worker.chunk is None:
                 continue
-            # What was read while it was written is other now.
-            if worker.running() != (number, since) or worker.chunk is None:
-                continue
-            yield from self._last_words(worker)
-            if worker.chunk is not None and worker in self._workers:
-                self._workers.remove(worker)
-                worker.kill()
-                yield TimedOut(worker.chunk, number, seconds)
+            seconds = (time.monotonic_ns() - running.since) / 1e9
+            if seconds >= self._timeout:
+                events += self._cut_off(worker, running.number, seconds)
+        return events
 
-    def _last_words(self, worker: _Process) -> list[Event]:
-        return list(self._heard(worker))
+    def _cut_off(self, worker: Process, number: int, seconds: float) -> list[Event]:
+        """Kill a worker, and take what it told before: it may have been done just now."""
+        chunk = worker.chunk
+        worker.kill()
+        heard = self._heard(worker)
+        events: list[Event] = [event for event in heard if not isinstance(event, Died)]
+        if chunk is not None and not any(isinstance(event, Finished) for event in events):
+            events.append(TimedOut(chunk, number, seconds))
+        return events
 
     def memory(self) -> int:
         """Give the resident bytes of all workers: within the last second, or before they ended."""
@@ -267,13 +223,13 @@ class Pool:
         return self._memory[1]
 
     def _measure(self) -> None:
-        self._memory = (time.monotonic(), sum(map(_resident, self._workers)))
+        self._memory = (time.monotonic(), sum(worker.memory() for worker in self._workers))
 
     def stop(self, grace: float = 0.5) -> list[Event]:
         """Ask all workers to stop, kill those that do not, and give what they still told."""
         try:
             for worker in self._workers:
-                worker.process.terminate()
+                worker.signal(signal.SIGTERM)
             return self._ends(grace)
         finally:
             self._kill_all()
@@ -283,8 +239,7 @@ class Pool:
         self._measure()
         try:
             for worker in self._workers:
-                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                    worker.connection.send_bytes(dumps(None))
+                worker.channel.put(dumps(None))
             return self._ends(_LAST_WORDS)
         finally:
             self._kill_all()
@@ -294,24 +249,51 @@ class Pool:
         until = time.monotonic() + seconds
         events: list[Event] = []
         while self._workers and (left := until - time.monotonic()) > 0:
-            for connection in wait([worker.connection for worker in self._workers], left):
-                worker = next(one for one in self._workers if one.connection is connection)
+            pause = self._pause(None)
+            self._sleep(left if pause is None else min(left, pause))
+            for worker in list(self._workers):
                 with contextlib.suppress(WorkerStartError):
                     events += [one for one in self._heard(worker) if isinstance(one, Emitted)]
         return events
 
     def _kill_all(self) -> None:
-        for worker in self._workers:
-            worker.kill()
-        self._workers.clear()
+        """Leave no worker behind, however often Ctrl-C is pressed meanwhile."""
+        interrupt: KeyboardInterrupt | None = None
+        while self._workers:
+            try:
+                for worker in self._workers:
+                    worker.signal(signal.SIGKILL)
+                while self._workers:
+                    self._workers[-1].kill()
+                    self._workers.pop().close()
+            except KeyboardInterrupt as error:
+                interrupt = error
         self._parcel.close()
+        if interrupt is not None:
+            raise interrupt
+
+    def abandon(self) -> None:
+        """Let go of workers in a forked process: they are its parent's."""
+        for worker in self._workers:
+            worker.abandon()
+        self._workers.clear()
 
 
-def _content(chunk: Chunk) -> bytes:
-    try:
-        return dumps(chunk)
-    except Exception as error:
-        raise UnsentError(str(error)) from error
+_living: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+def _abandon_all() -> None:
+    for pool in list(_living):
+        pool.abandon()
+
+
+os.register_at_fork(after_in_child=_abandon_all)
+
+
+def _unread(chunk: Chunk, reason: str) -> Died:
+    """Tell of a chunk that a worker could not read: whose fault it is shows where it is alone."""
+    number = chunk[0][0] if len(chunk) == 1 else None
+    return Died(chunk, number, f"not able to read it ({reason})")
 
 
 def _read(number: int, content: bytes) -> Any:
@@ -320,29 +302,3 @@ def _read(number: int, content: bytes) -> Any:
         return pickle.loads(content)  # noqa: S301 - of our own worker
     except Exception as error:  # noqa: BLE001 - whatever its class does when it is made again
         return Failed(number, 0.0, raised(error))
-
-
-def _slot_file() -> int:
-    descriptor, path = tempfile.mkstemp(prefix="afml-sweep-")
-    os.unlink(path)  # noqa: PTH108 - as it was given
-    os.ftruncate(descriptor, SLOT.size)
-    return descriptor
-
-
-def _reason(code: int) -> str:
-    if code >= 0:
-        return f"ended with exit status {code}"
-    with contextlib.suppress(ValueError):
-        name = signal.Signals(-code).name
-        return f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
-    return f"killed by signal {-code}"
-
-
-def _resident(worker: _Process) -> int:
-    try:
-        import psutil
-    except ImportError:
-        return 0
-    with contextlib.suppress(psutil.Error):
-        return int(psutil.Process(worker.process.pid).memory_info().rss)
-    return 0

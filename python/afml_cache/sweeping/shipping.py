@@ -22,11 +22,14 @@ import tempfile
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.exceptions import CacheConfigError
+from afml_cache.sweeping.events import UnsentError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Parcel", "pack", "pickled"]
+    from afml_cache.sweeping.events import Chunk
+
+__all__ = ["Parcel", "dumps", "pack", "pickled", "sendable"]
 
 _NUMBER: Final = struct.Struct("<Q")
 _ALIGNED: Final = 64
@@ -97,7 +100,9 @@ def pack(value: Any) -> Parcel:
     buffers: list[pickle.PickleBuffer] = []
     try:
         head = dumps(value, buffers)
-    except (pickle.PicklingError, TypeError, AttributeError, NotImplementedError) as error:
+    except ImportError:
+        raise
+    except Exception as error:
         message = (
             f"the function, or what its items share, can't be sent to other processes: {error}; "
             'make it inside of the function, or use `executor="threads"`'
@@ -149,6 +154,26 @@ def pickled(value: Any) -> bytes:
         return pickle.dumps(value, protocol=5)
     except Exception:  # noqa: BLE001 - the other way says better what is wrong
         return dumps(value)
+
+
+def sendable(chunk: Chunk) -> bytes:
+    """Pickle items for a worker.
+
+    Raises
+    ------
+    UnsentError
+        One of them can't be sent.
+    """
+    try:
+        return dumps(chunk)
+    except ImportError:
+        raise
+    except Exception as error:
+        message = (
+            f"an item can't be sent to other processes: {error}; make what can't be sent inside of "
+            'the function, or use `executor="threads"`'
+        )
+        raise UnsentError(message) from error
 
 
 def _unnamed_file() -> int:
