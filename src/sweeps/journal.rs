@@ -188,7 +188,10 @@ mod tests {
         journal.put(&[first, other.clone()]).unwrap();
         journal.put(std::slice::from_ref(&again)).unwrap();
         let names = ["a".into(), "c".into()];
-        assert_eq!(journal.get("failure", &names).unwrap(), [again.clone()]);
+        assert_eq!(
+            journal.get("failure", &names).unwrap(),
+            std::slice::from_ref(&again)
+        );
         assert_eq!(journal.get("batch", &names).unwrap(), []);
         let all = [other.clone(), again.clone()];
         assert_eq!(journal.list("failure", None).unwrap(), all);

@@ -1,8 +1,11 @@
 """Artifacts of several processes: one makes it, the others wait, and a killed one is in no way."""
 
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 from artifacts_made import names, started
+
+from afml_cache.artifacts import placing
 
 WORKER = """
 import sys
@@ -99,3 +102,13 @@ def test_processes_that_write_files_of_one_stem_keep_their_sidecars_apart(tmp_pa
     for suffix in suffixes:
         with started(SUFFIXES, tmp_path, suffix) as again:
             assert again.stdout.read() == ""
+
+
+def test_a_draft_is_there_however_many_tidy_up_beside_it(tmp_path) -> None:
+    def write(_):
+        placing._tidied.clear()
+        with placing.Draft(tmp_path / "x.json") as draft:
+            return draft.place.exists()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(write, range(1500)))

@@ -149,6 +149,32 @@ def test_what_cannot_be_sent_to_workers_is_told() -> None:
         sweep(waits, [1], workers=1)
 
 
+def test_an_item_that_cannot_be_sent_is_told_and_the_others_go_on() -> None:
+    def is_there(item):
+        return item is not None
+
+    items = [1, threading.Lock(), 2]
+    found = sweep(is_there, items, workers=1, on_error="keep going")
+    assert (found[0], found[2]) == (True, True)
+    assert "can't be sent to other processes" in str(found[1])
+
+
+def test_switches_of_groups_hold_in_workers(tmp_path) -> None:
+    @afml_cache.artifact("{folder}/{name}.txt", group="universes")
+    def summary(name, folder):
+        return name
+
+    def outer(name, folder):
+        return summary(name, folder)
+
+    try:
+        afml_cache.configure(cache_universes=False)
+        assert sweep(outer, ["a"], common=(str(tmp_path),), workers=1) == ["a"]
+    finally:
+        afml_cache.configure(cache_universes=True)
+    assert not (tmp_path / "a.txt").exists()
+
+
 def test_nested_cached_functions_use_the_same_store(tmp_path) -> None:
     @robust_cacheable
     def inner(item):

@@ -31,6 +31,7 @@ ENVIRONMENTS = [  # pandas 3 begins with Python 3.11, NumPy 1.26 ends with Pytho
 ]
 SMOKE = Path(__file__).with_name("smoke.py")
 TIME_RANGES = Path(__file__).with_name("bars.py")
+SWEEPS = Path(__file__).with_name("sweeps.py")
 GOLDEN = Path(__file__).parents[1] / "golden" / "check.py"
 STORED = Path(__file__).parents[1] / "golden" / "stored.py"
 SERIES = Path(__file__).parents[1] / "golden" / "series.py"
@@ -77,6 +78,7 @@ def passes(interpreter, folder, wheel, requirements):
         python = install(interpreter, folder, wheel, requirements)
         line = run(python, "-B", SMOKE)
         bars = run(python, "-B", TIME_RANGES)
+        sweeps = run(python, "-B", SWEEPS)
         seed = str(sum(folder.name.encode()))  # another one in each environment
         golden = run(python, "-B", GOLDEN, PYTHONHASHSEED=seed)
         stored = run(python, "-B", STORED, PYTHONHASHSEED=seed)
@@ -85,7 +87,7 @@ def passes(interpreter, folder, wheel, requirements):
     except subprocess.CalledProcessError as failure:
         print(f"FAILED  {folder.name}\n{failure.stdout}{failure.stderr}", flush=True)
         return False
-    print(f"passed  {line}; {bars}; {golden}; {stored}; {series}; {runs}", flush=True)
+    print(f"passed  {line}; {bars}; {sweeps}; {golden}; {stored}; {series}; {runs}", flush=True)
     return True
 
 

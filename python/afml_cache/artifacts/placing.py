@@ -106,9 +106,17 @@ def _opened(folder: Path) -> tuple[Path, BinaryIO]:
     while True:
         place = folder / f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
         descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        if _lock(descriptor):
+        if _lock(descriptor) and _is_at(place, descriptor):
             return place, cast("BinaryIO", os.fdopen(descriptor, "w+b"))
         os.close(descriptor)  # somebody who tidies up was faster
+
+
+def _is_at(place: Path, descriptor: int) -> bool:
+    """Whether a file is still where it was made: who tidies up may take it before it is locked."""
+    try:
+        return os.path.samestat(place.stat(), os.fstat(descriptor))
+    except OSError:
+        return False
 
 
 def _lock(descriptor: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import time
 from collections import Counter
@@ -15,13 +16,14 @@ from afml_cache.sweeping import batch_lines as lines
 from afml_cache.sweeping.batch_book import BatchBook
 from afml_cache.sweeping.batch_collecting import collect_files, files_of_other_lists
 from afml_cache.sweeping.batch_merging import merge_batches
+from afml_cache.sweeping.batch_progress import BatchProgress
 from afml_cache.sweeping.journal import Journal
 from afml_cache.sweeping.plan import make_plan
 from afml_cache.sweeping.screen import Screen
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from typing_extensions import Unpack
 
@@ -140,12 +142,10 @@ class BatchRunner:
         self.cached_batches: list[int] = []
         self._options = options
         self._failed: dict[int, ItemError] = {}
-        self._counts: Counter[str] = Counter()
         self._prepare()
 
     def _prepare(self) -> None:
-        options: SweepOptions = {"workers": 1, "on_error": "keep going"}
-        options.update(self._options)
+        options: Any = {"workers": 1, "on_error": "keep going", **self._options}
         options["force_rerun"] = self.force_rerun
         if self.parquet_file is not None:
             _add_file(self.evaluate, options, Path(self.parquet_file))
@@ -211,41 +211,52 @@ class BatchRunner:
         list of BatchResult
             Of each batch, in order.
         """
-        total = len(self._book.batches)
         name = self._plan.desc or "Batches"
         screen = Screen(self._plan.progress, name, self._items.length)
-        started = time.monotonic()
-        self._counts.clear()
-        self._note("running", started)
-        try:
-            screen.say(lines.counting_lines(self._items.length, total, self.batch_size))
-            if not self._plan.rules.looks_up:
-                screen.say([lines.force_line()])
-            self._find_done(screen)
-            results = [self._run_and_say(number, screen) for number in range(total)]
-        except BaseException:
-            self._note("interrupted", started)
-            raise
-        finally:
-            screen.close()
-        self._note("failed" if self._failed else "done", started)
-        successful = sum(result.success for result in results)
-        cached = len(self.cached_batches)
+        told = BatchProgress(self._items.length, screen, self._plan.callback)
+        with self._held():
+            self._note("running", told)
+            try:
+                results = self._run_each(screen, told)
+            except BaseException:
+                self._note("interrupted", told)
+                raise
+            finally:
+                screen.close()
+            self._note("failed" if self._failed else "done", told)
+        successful, cached = sum(one.success for one in results), len(self.cached_batches)
         summary = lines.summary_lines(
-            time.monotonic() - started, successful, total, cached, successful - cached
+            told.seconds, successful, len(results), cached, successful - cached
         )
         screen.say(summary)
         return results
 
-    def _note(self, state: str, started: float) -> None:
+    def _run_each(self, screen: Screen, told: BatchProgress) -> list[BatchResult]:
+        total = len(self._book.batches)
+        screen.say(lines.counting_lines(self._items.length, total, self.batch_size))
+        if not self._plan.rules.looks_up:
+            screen.say([lines.force_line()])
+        self._find_done(screen, told)
+        return [self._run_and_say(number, screen, told) for number in range(total)]
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        """Tell others that somebody is at it."""
+        lock = self._journal.lock(self._items.id) if self._plan.rules.writes else None
+        try:
+            yield
+        finally:
+            if lock is not None:
+                lock.release()
+
+    def _note(self, state: str, told: BatchProgress) -> None:
         """Note how the whole stands, for `sweeps`."""
         if self._plan.rules.writes:
-            seconds = time.monotonic() - started
-            status = self._plan.status(self._items).counted(self._counts, state, seconds)
-            begun = time.time_ns() - int(seconds * 1e9)
+            status = self._plan.status(self._items).counted(told.counts, state, told.seconds)
+            begun = time.time_ns() - int(told.seconds * 1e9)
             self._journal.note_sweep(replace(status, begun_ns=begun))
 
-    def _find_done(self, screen: Screen) -> None:
+    def _find_done(self, screen: Screen, told: BatchProgress) -> None:
         """Find the batches that have a file, and tell of files that are not what they should be."""
         self.cached_batches = []
         if not self._skips:
@@ -260,7 +271,8 @@ class BatchRunner:
         self.cached_batches = [number for number, found in enumerate(checked) if found.is_done]
         spans = [self._book.span(number) for number in self.cached_batches]
         there = sum(last - first for first, last in spans)
-        self._counts.update(hits=there, done=there)
+        told.counts.update(hits=there, done=there)
+        told.show()
         odd = [found for found in checked if not found.is_done and found.state != "absent"]
         screen.say(f"   Not used: {found.path.name} ({found.reason})" for found in odd)
         screen.say(lines.found_lines([1 + number for number in self.cached_batches], len(checked)))
@@ -269,26 +281,23 @@ class BatchRunner:
             hint = "`collect_other_files()` removes them"
             screen.say([f"   Files of other lists: {len(others)} ({hint})"])
 
-    def _run_and_say(self, number: int, screen: Screen) -> BatchResult:
+    def _run_and_say(self, number: int, screen: Screen, told: BatchProgress) -> BatchResult:
+        told.begin()
+        result = self._run(number, told.show, told.counts)
         first, last = self._book.span(number)
-        told: list[Progress] = []
-
-        def show(progress: Progress) -> None:
-            told[:] = [progress]
-            screen.show(first + progress.ended, progress)
-
-        result = self._run(number, show)
         place = (1 + number, len(self._book.batches), first, last)
+        batch = told.batch
         if not result.success:
-            failed = self._failed[number]
-            count = told[-1].failed + told[-1].timed_out if told else 1
-            screen.say([lines.failed_line(*place, failed=count, reason=str(failed))])
+            count = batch.failed + batch.timed_out if batch else 1
+            reason = str(self._failed[number])
+            screen.say([lines.failed_line(*place, failed=count, reason=reason)])
         elif result.from_cache:
             screen.say([lines.batch_line(*place)])
         else:
-            ram = told[-1].memory_percent if told else None
+            ram = batch.memory_percent if batch else None
             screen.say([lines.batch_line(*place, seconds=result.elapsed, ram_percent=ram or None)])
-        screen.show(last)
+        if not result.from_cache:
+            self._note("running", told)
         return result
 
     def run_batch(self, number: int) -> BatchResult:
@@ -318,9 +327,15 @@ class BatchRunner:
                 self.cached_batches.append(number)
         elif number in self.cached_batches:
             self.cached_batches.remove(number)
-        return self._run(number, self._plan.callback)
+        return self._run(number, self._plan.callback, Counter())
 
-    def _run(self, number: int, callback: Callable[[Progress], object] | None) -> BatchResult:
+    def _run(
+        self,
+        number: int,
+        callback: Callable[[Progress], object] | None,
+        counts: Counter[str],
+    ) -> BatchResult:
+        """Have a batch done, and count its items."""
         path = str(self._book.paths[number])
         if number in self.cached_batches:
             return BatchResult(True, 0.0, path, True)
@@ -328,10 +343,10 @@ class BatchRunner:
         first, last = self._book.span(number)
         rules = replace(self._plan.rules, notes=False)
         plan = replace(self._plan, rules=rules, progress=False, callback=callback)
-        found = plan.run(plan.items(self.strategies[first:last])).listed()
+        states = plan.run(plan.items(self.strategies[first:last]))
+        counts.update(states.counts())
+        found = states.listed()
         failed = next((one for one in found if isinstance(one, ItemError)), None)
-        self._counts["failed"] += sum(isinstance(one, ItemError) for one in found)
-        self._counts["done"] += sum(not isinstance(one, ItemError) for one in found)
         if failed is None:
             self._failed.pop(number, None)
             self._book.write(number, found)

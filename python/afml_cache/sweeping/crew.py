@@ -7,7 +7,6 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from afml_cache import config
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.sweeping.hands import OwnProcess, Threads
 
@@ -62,7 +61,6 @@ class Crew:
                 workers=self.workers,
                 threads_per_worker=self.threads,
                 timeout=self.timeout,
-                environment=_environment(),
             )
         from afml_cache.sweeping.remote import Remote
 
@@ -105,12 +103,3 @@ def _whole(name: str, given: object, *, least: int) -> None:
     if isinstance(given, bool) or not isinstance(given, int) or given < least:
         message = f"`{name}` must be a whole number from {least}, not {given!r}"
         raise CacheConfigError(message)
-
-
-def _environment() -> dict[str, str]:
-    """Give what has worker processes use the same store, in the same way."""
-    names = {f"AFML_CACHE_{name.upper()}": value for name, value in config.settings().items()}
-    names.pop("AFML_CACHE_CACHE_DIR", None)
-    names.pop("AFML_CACHE_MODE", None)
-    switches = {name: str(value).lower() for name, value in names.items() if value is not None}
-    return {**switches, "AFML_CACHE": str(config.cache_dir().absolute())}

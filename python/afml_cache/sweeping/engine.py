@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.sweeping.chunks import Chunks
-from afml_cache.sweeping.events import Died, Emitted, Finished, TimedOut
+from afml_cache.sweeping.events import Died, Emitted, Finished, TimedOut, UnsentError
 from afml_cache.sweeping.messages import Apart, Busy, Failed, Gave, Raised, Stored
 from afml_cache.sweeping.state import States, failure_of
 
@@ -127,6 +127,7 @@ class Engine:
         """
         chunks = Chunks(self.states.pending, self._rules.workers, single=self._rules.single)
         self._keep_book("running", is_due=True)
+        reporter.begin(self.states.counts())
         if self._rules.writes:
             self._journal.note_group(self.status)
         while not self.states.is_over():
@@ -158,7 +159,20 @@ class Engine:
                 item.attempts += 1
                 self.states.out[item.number] = item
             self._given[chosen[0].number] = time.monotonic()
-            hands.submit([(item.number, (item.value, item.key, item.inline)) for item in chosen])
+            try:
+                hands.submit([(item.number, item.given()) for item in chosen])
+            except UnsentError as error:
+                self._take_unsent(chosen, error)
+
+    def _take_unsent(self, chosen: list[Item], error: UnsentError) -> None:
+        """Find the item that can't be sent by sending each by itself."""
+        if len(chosen) > 1:
+            for item in reversed(chosen):
+                item.alone = True
+                self._give_back(item)
+            return
+        text = str(error)
+        self._take_failure(chosen[0], "failed", Raised("TypeError", text, "", None), 0.0, None)
 
     def _take(self, event: Event, chunks: Chunks) -> None:
         if isinstance(event, Emitted):
@@ -329,5 +343,7 @@ class Engine:
         is_over = self.states.is_over()
         state = "failed" if failed else "done" if is_over else "interrupted"
         self._keep_book(state, is_due=True)
-        reporter.show(counts, ended=True)
-        reporter.close()
+        try:
+            reporter.show(counts, ended=True)
+        finally:
+            reporter.close()

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Chunk", "Died", "Emitted", "Event", "Finished", "TimedOut"]
+from afml_cache.exceptions import CacheConfigError
+
+__all__ = ["Chunk", "Died", "Emitted", "Event", "Finished", "TimedOut", "UnsentError"]
+
+
+class UnsentError(CacheConfigError):
+    """A chunk can't be sent to another process."""
+
 
 Chunk = list[tuple[int, Any]]
 

@@ -155,6 +155,10 @@ class Item:
     inline: bool = False
     alone: bool = False
 
+    def given(self) -> tuple[Any, str | None, bool]:
+        """Give what a worker is told of it."""
+        return self.value, self.key, self.inline
+
 
 @dataclass
 class Items:

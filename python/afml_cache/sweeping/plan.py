@@ -186,7 +186,7 @@ class Plan:
             self.interval,
             anew=not self.rules.looks_up,
             keeps=self.rules.writes,
-            seeds_generators=self.crew.is_of_processes,
+            owns_process=self.crew.is_of_processes,
         )
         store, status = self.store, self.status(items)
         engine = Engine(self.work, items, self._rules_here(status), Journal(store), status)

@@ -33,6 +33,8 @@ __all__ = ["Pool", "WorkerStartError"]
 _STARTS: Final = 3
 # How long a worker may take to end when all is done, in seconds.
 _LAST_WORDS: Final = 30.0
+# For how long a measure of memory is taken as it is, in seconds.
+_MEASURES: Final = 1.0
 # How often the end of a worker is looked for that can't be waited for, in seconds.
 _LOOK: Final = 0.05
 # Longer than that the kernel does not wait at once, in seconds.
@@ -103,7 +105,7 @@ class Pool:
 
         Raises
         ------
-        CacheConfigError
+        UnsentError
             An item can't be sent.
         """
         content = sendable(chunk)
@@ -215,11 +217,13 @@ class Pool:
         return events
 
     def memory(self) -> int:
-        """Give the resident bytes of all workers, as they were within the last second."""
-        now = time.monotonic()
-        if now - self._memory[0] > 1.0:
-            self._memory = (now, sum(worker.memory() for worker in self._workers))
+        """Give the resident bytes of all workers: within the last second, or before they ended."""
+        if self._workers and time.monotonic() - self._memory[0] > _MEASURES:
+            self._measure()
         return self._memory[1]
+
+    def _measure(self) -> None:
+        self._memory = (time.monotonic(), sum(worker.memory() for worker in self._workers))
 
     def stop(self, grace: float = 0.5) -> list[Event]:
         """Ask all workers to stop, kill those that do not, and give what they still told."""
@@ -232,6 +236,7 @@ class Pool:
 
     def close(self) -> list[Event]:
         """End all workers: there is nothing to do any more."""
+        self._measure()
         try:
             for worker in self._workers:
                 worker.channel.put(dumps(None))

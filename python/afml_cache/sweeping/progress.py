@@ -57,8 +57,36 @@ class Progress:
         return self.done + self.failed + self.timed_out
 
 
+def progress_of(total: int, counts: dict[str, int], elapsed: float, memory: int) -> Progress:
+    """Give how far a sweep is, of its counts: "done", "hits", "failed" and "timed_out"."""
+    ended = counts["done"] + counts["failed"] + counts["timed_out"]
+    rate = (ended - counts["hits"]) / elapsed if elapsed > 0 else 0.0
+    return Progress(
+        total,
+        **counts,
+        elapsed=elapsed,
+        rate=rate,
+        eta=(total - ended) / rate if rate > 0 else None,
+        memory=memory,
+        memory_percent=100 * memory / _all_memory() if memory else 0.0,
+    )
+
+
+class _Place:
+    """Where this process is: a worker shows nothing of its own accord, its parent does."""
+
+    is_worker = False
+
+
+def keep_quiet() -> None:
+    """Show no bar for sweeps inside of items, which run in a worker."""
+    _Place.is_worker = True
+
+
 def is_shown(stream: Any) -> bool:
     """Whether a bar can be shown: in a terminal, or in a notebook."""
+    if _Place.is_worker:
+        return False
     return bool(getattr(stream, "isatty", bool)()) or _in_notebook()
 
 
@@ -100,44 +128,40 @@ class Reporter:
         self._memory = memory
         self._start = time.monotonic()
         self._told = self._logged = self._start
-        self._logs = shown is None
         wishes = is_shown(sys.stderr) if shown is None else shown
         self._bar = make_bar(name, total) if wishes else None
+        self._logs = self._bar is None and shown is not False
 
     def progress(self, counts: dict[str, int]) -> Progress:
         """Give how far it is."""
         elapsed = time.monotonic() - self._start
-        computed = counts["done"] - counts["hits"] + counts["failed"] + counts["timed_out"]
-        rate = computed / elapsed if elapsed > 0 else 0.0
-        left = self._total - counts["done"] - counts["failed"] - counts["timed_out"]
-        eta = left / rate if rate > 0 else None
-        memory = self._memory()
-        return Progress(
-            self._total,
-            **counts,
-            elapsed=elapsed,
-            rate=rate,
-            eta=eta,
-            memory=memory,
-            memory_percent=100 * memory / _all_memory() if memory else 0.0,
-        )
+        return progress_of(self._total, counts, elapsed, self._memory())
+
+    def begin(self, counts: dict[str, int]) -> None:
+        """Show what is there before anything is computed."""
+        progress = self.progress(counts)
+        if self._bar is not None:
+            draw(self._bar, progress)
+        elif self._logs:
+            left = progress.total - progress.ended
+            _log.info("%s: %d of %d items are to be done", self._name, left, progress.total)
 
     def show(self, counts: dict[str, int], *, ended: bool = False) -> None:
-        """Show how far it is, if it is time."""
+        """Show how far it is, if it is time; a callback that raises is not called again."""
         now = time.monotonic()
         if now - self._told < _CALLS and not ended:
             return
         self._told = now
         progress = self.progress(counts)
         if self._bar is not None:
-            self._bar.n = progress.ended
-            self._bar.set_postfix_str(postfix(progress), refresh=False)
-            self._bar.refresh()
+            draw(self._bar, progress)
         elif self._logs and (ended or now - self._logged >= _LINES):
             self._logged = now
             _log.info("%s", line(self._name, progress))
-        if self._callback is not None:
-            self._callback(progress)
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            callback(progress)
+            self._callback = callback
 
     def close(self) -> None:
         """Leave the bar as it is."""
@@ -151,7 +175,8 @@ def postfix(progress: Progress) -> str:
     failed = progress.failed + progress.timed_out
     if failed:
         parts.append(f"{failed} failed")
-    parts.append(f"RAM: {progress.memory_percent:.1f}%")
+    if progress.memory:  # nobody knows that of the workers of others
+        parts.append(f"RAM: {progress.memory_percent:.1f}%")
     return ", ".join(parts)
 
 
@@ -163,6 +188,13 @@ def line(name: str, progress: Progress) -> str:
         f"{name}: {progress.ended}/{progress.total} ({share:.0%}), {postfix(progress)}, "
         f"{progress.rate:.1f} items/s{eta}"
     )
+
+
+def draw(bar: Any, progress: Progress) -> None:
+    """Set a bar to where it is; its rate and what is left of time leave out what was there."""
+    bar.n, bar.initial = progress.ended, progress.hits
+    bar.set_postfix_str(postfix(progress), refresh=False)
+    bar.refresh()
 
 
 def make_bar(name: str, total: int) -> Any:

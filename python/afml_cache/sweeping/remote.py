@@ -12,6 +12,7 @@ import copy
 import os
 import threading
 import time
+import uuid
 from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -48,8 +49,12 @@ _tasks: OrderedDict[str, Task] = OrderedDict()
 _lock = threading.Lock()
 
 
-def run_chunk(ticket: Ticket, chunk: Chunk) -> list[Any] | Missing:
-    """Work through a chunk in a worker: give what is to be told of its items."""
+def run_chunk(ticket: Ticket, chunk: Chunk, _sending: str) -> list[Any] | Missing:
+    """Work through a chunk in a worker: give what is to be told of its items.
+
+    No two sendings are alike: Dask takes calls with the same arguments for one, and would give an
+    item that is tried again what came of it before.
+    """
     task = _task_of(ticket)
     if task is None:
         return Missing(ticket.digest)
@@ -125,6 +130,8 @@ class Remote:
         if small is None:
             self._write()
         self._out: dict[concurrent.futures.Future[Any], tuple[Chunk, float]] = {}
+        # Given up, and still at a worker: what is given to that one now would wait behind.
+        self._late: list[concurrent.futures.Future[Any]] = []
 
     def _write(self) -> None:
         """Put the task where workers find it; where that fails, each of them asks for it."""
@@ -136,15 +143,16 @@ class Remote:
             draft.rename(self._path)
 
     def free(self) -> int:
-        """Give how many chunks may be given."""
-        return self._workers - len(self._out)
+        """Give how many chunks may be given; one at least, if all workers hang."""
+        self._late = [future for future in self._late if not future.done()]
+        return max(1, self._workers - len(self._late)) - len(self._out)
 
     def submit(self, chunk: Chunk) -> None:
         """Give the executor a chunk."""
         self._send(self._ticket, chunk)
 
     def _send(self, ticket: Ticket, chunk: Chunk) -> None:
-        future = self._executor.submit(run_chunk, ticket, chunk)
+        future = self._executor.submit(run_chunk, ticket, chunk, uuid.uuid4().hex)
         self._out[future] = (chunk, time.monotonic())
 
     def wait(self, seconds: float | None) -> list[Event]:
@@ -190,7 +198,8 @@ class Remote:
         for future, (chunk, begun) in list(self._out.items()):
             if now - begun >= self._timeout and not future.done():
                 del self._out[future]
-                future.cancel()
+                # Not cancelled: Dask would forget that the worker is busy.
+                self._late.append(future)
                 number = _first(chunk)
                 if number is not None:
                     events.append(TimedOut(chunk, number, now - begun))

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.sweeping.batch_lines import shown
-from afml_cache.sweeping.progress import is_shown, make_bar, postfix
+from afml_cache.sweeping.progress import draw, is_shown, make_bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +31,8 @@ class Screen:
     def __init__(self, wished: bool | None, name: str, total: int) -> None:
         self._is_shown = is_shown(sys.stdout) if wished is None else wished
         self._logs = wished is None
-        self._bar: Any = make_bar(name, total) if self._is_shown else None
+        has_bar = self._is_shown and (bool(wished) or is_shown(sys.stderr))
+        self._bar: Any = make_bar(name, total) if has_bar else None
 
     def say(self, lines: Iterable[str]) -> None:
         """Say something."""
@@ -43,14 +44,10 @@ class Screen:
             elif self._logs:
                 _log.info("%s", line)
 
-    def show(self, ended: int, progress: Progress | None = None) -> None:
-        """Show how many items are over."""
-        if self._bar is None:
-            return
-        self._bar.n = ended
-        if progress is not None:
-            self._bar.set_postfix_str(postfix(progress), refresh=False)
-        self._bar.refresh()
+    def show(self, progress: Progress) -> None:
+        """Show how far it is."""
+        if self._bar is not None:
+            draw(self._bar, progress)
 
     def close(self) -> None:
         """Leave the bar as it is."""

@@ -22,6 +22,7 @@ import tempfile
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.exceptions import CacheConfigError
+from afml_cache.sweeping.events import UnsentError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,7 +161,7 @@ def sendable(chunk: Chunk) -> bytes:
 
     Raises
     ------
-    CacheConfigError
+    UnsentError
         One of them can't be sent.
     """
     try:
@@ -172,7 +173,7 @@ def sendable(chunk: Chunk) -> bytes:
             f"an item can't be sent to other processes: {error}; make what can't be sent inside of "
             'the function, or use `executor="threads"`'
         )
-        raise CacheConfigError(message) from error
+        raise UnsentError(message) from error
 
 
 def _unnamed_file() -> int:

@@ -109,7 +109,8 @@ class Sweep:
             Whether to show a bar; by default in terminals and notebooks, and lines in the log
             "afml_cache.sweeps" elsewhere.
         progress_callback : callable, optional
-            Called with a `Progress` now and then, and at the end.
+            Called with a `Progress` now and then, and at the end. What it raises ends the sweep and
+            goes to the caller; results are kept.
         scratch : str or iterable of str, default ()
             Names of scratch folders that items write to: kept until all items are done, and for the
             next call where some failed.
@@ -176,6 +177,9 @@ class Sweep:
             },
         )
         return plan.run(plan.items(items)).listed()
+
+    def __reduce__(self) -> str:
+        return "sweep"  # the same in every process, so that a function that uses it has one key
 
     def __repr__(self) -> str:
         return "<sweep>"

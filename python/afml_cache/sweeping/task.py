@@ -10,7 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from afml_cache import _native, modes
+from afml_cache import _native, config, modes
 from afml_cache.ranges.simulation import as_of, simulation
 from afml_cache.scratch_space import enter_token, token_of_context
 from afml_cache.sweeping.checkpoint import Checkpoint
@@ -42,9 +42,9 @@ class Task:
         Whether to compute whatever is there.
     keeps
         Whether anything may be stored.
-    seeds_generators
-        Whether to seed the generators of `random` and NumPy before each item: in a process that
-        does nothing else.
+    owns_process
+        Whether a worker is a process that does nothing else: it has the settings of this one, and
+        the generators of `random` and NumPy are seeded before each item.
     """
 
     def __init__(
@@ -55,15 +55,16 @@ class Task:
         *,
         anew: bool,
         keeps: bool,
-        seeds_generators: bool,
+        owns_process: bool,
     ) -> None:
         self.work = work
         self.shape = shape
         self.interval = interval
         self.anew = anew
         self.keeps = keeps
-        self.seeds_generators = seeds_generators
+        self.owns_process = owns_process
         self.mode = _native.current_mode()
+        self.settings = _settings() if owns_process else None
         self.token = token_of_context()
         around = simulation()
         self.time = None if around is None else around.time
@@ -81,6 +82,8 @@ class Task:
         """Work through some items, and commit what they gave."""
         if self._checkpoint is None:
             self._checkpoint = Checkpoint(self.work, self.interval, emit)
+            if self.settings is not None:
+                config.configure(self.settings)
         with self._around():
             for number, given in chunk:
                 begin(number)
@@ -125,7 +128,7 @@ class Task:
             checkpoint.tell(Stored(number, 0.0))
             return
         call = self.shape.call(item) if self.shape.seeded else key_call
-        if self.seeds_generators:
+        if self.owns_process:
             self._seed(item)
         value, seconds = self._computed(begun.turn, call)
         if begun.turn is None or inline:
@@ -159,6 +162,11 @@ class Task:
             numpy = sys.modules.get("numpy")
             if numpy is not None:
                 numpy.random.seed(seed % _LONGEST_SEED)
+
+
+def _settings() -> dict[str, Any]:
+    """Give what has another process use the same store, in the same way."""
+    return {**config.settings(), "cache_dir": config.cache_dir().absolute()}
 
 
 def _place() -> str:

@@ -7,7 +7,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from afml_cache import code
-from afml_cache._native import Common, Function, Method, default_store
+from afml_cache._native import Common, Function, Method, default_store, digest
 from afml_cache.decorators import (
     assemble,
     check_function,
@@ -148,7 +148,8 @@ class OtherWork:
     """What keeps its own results: artifacts, cached backtests, functions that somebody observes."""
 
     def __init__(self, function: Any, consume: Callable[[Any], Any] | None = None) -> None:
-        self.function = function
+        self.cached = function
+        self.function = getattr(function, "__wrapped__", function)
         self.consume = consume
         self.name = getattr(function, "cache_name", None) or name_of(function)
         self.prefix: tuple[Any, ...] = ()
@@ -159,9 +160,12 @@ class OtherWork:
         return [self._key(call) for call in calls]
 
     def _key(self, call: Call) -> Key:
-        ask = getattr(self.function, "run_id", None) or self.function.cache_key
+        ask = getattr(self.cached, "run_id", None) or self.cached.cache_key
         try:
-            return str(ask(*call.args, **call.kwargs))
+            key = str(ask(*call.args, **call.kwargs))
+            # An artifact is its file, too: others may be made of the same.
+            path = getattr(self.cached, "path", None)
+            return key if path is None else digest((key, str(path(*call.args, **call.kwargs))))
         except UncacheableArgumentError as error:
             return error
 
@@ -170,7 +174,7 @@ class OtherWork:
         return [(self.compute(call),) if self._is_there(call) else None for call in calls]
 
     def _is_there(self, call: Call) -> bool:
-        ask = getattr(self.function, "is_current", None) or self.function.is_cached
+        ask = getattr(self.cached, "is_current", None) or self.cached.is_cached
         try:
             return bool(ask(*call.args, **call.kwargs))
         except UncacheableArgumentError:
@@ -217,7 +221,7 @@ def work_of(
         work = work_of(function.__func__, (function.__self__, *shared), options, consume)
         work.prefix = (function.__self__,)
         return work
-    if isinstance(function, Function) or hasattr(function, "cache_info"):
+    if isinstance(function, Function) or _keeps_results(function):
         if options:
             given = ", ".join(f"`{name}`" for name in options)
             message = f"{name_of(function)} is cached and has its own options; leave out {given}"
@@ -232,6 +236,11 @@ def work_of(
     check_function("sweep", function, settings["options"])
     native = assemble(function, native_settings(**settings))
     return FunctionWork(native, shared, consume)
+
+
+def _keeps_results(function: Any) -> bool:
+    """Whether something has results of its own: an artifact, a cached backtest, a coroutine."""
+    return any(hasattr(function, name) for name in ("is_cached", "is_current"))
 
 
 def _refuse_coroutine(function: Any) -> None:

@@ -13,6 +13,7 @@ import traceback
 from typing import Any, Final
 
 from afml_cache.sweeping.channel import receive, send
+from afml_cache.sweeping.progress import keep_quiet
 from afml_cache.sweeping.shipping import Parcel, pickled
 from afml_cache.sweeping.slot import NOTHING, Slot
 
@@ -45,6 +46,7 @@ def main(channel: int, life: int, slot: int, parcel: int, *, by_kernel: bool) ->
     os.register_at_fork(after_in_child=lambda: _let_go(channel))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with(life, by_kernel=by_kernel)
+    keep_quiet()
     worker = _Worker(channel, Slot(slot))
     task = worker.begun(parcel)
     if task is not None:
