@@ -80,6 +80,13 @@ def test_the_memory_of_workers_is_told() -> None:
     assert own_memory() > 10_000_000
 
 
+def test_without_psutil_a_pool_works_and_tells_no_memory(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    with pool_of(same) as pool:
+        assert worked_through(pool, [[(0, 1)]]) == [(0, 1)]
+        assert (pool.memory(), own_memory()) == (0, 0)
+
+
 @pytest.mark.parametrize("way", ["code", "file", "stdin"])
 def test_a_script_needs_no_main_guard_and_runs_once(way, tmp_path) -> None:
     path = tmp_path / "script.py"

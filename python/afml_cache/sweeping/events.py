@@ -7,7 +7,7 @@ from typing import Any
 
 from afml_cache.exceptions import CacheConfigError
 
-__all__ = ["Chunk", "Died", "Emitted", "Event", "Finished", "TimedOut", "UnsentError"]
+__all__ = ["Chunk", "Died", "Emitted", "Event", "Finished", "TimedOut", "UnsentError", "unread"]
 
 
 class UnsentError(CacheConfigError):
@@ -70,3 +70,9 @@ class TimedOut:
 
 
 Event = Emitted | Finished | Died | TimedOut
+
+
+def unread(chunk: Chunk, reason: str) -> Died:
+    """Tell of a chunk that a worker could not read: whose fault it is shows where it is alone."""
+    number = chunk[0][0] if len(chunk) == 1 else None
+    return Died(chunk, number, f"not able to read it ({reason})")

@@ -12,7 +12,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.exceptions import CacheError
-from afml_cache.sweeping.events import Died, Emitted, Finished, TimedOut
+from afml_cache.sweeping.events import Died, Emitted, Finished, TimedOut, unread
 from afml_cache.sweeping.messages import Failed, raised
 from afml_cache.sweeping.process import Process
 from afml_cache.sweeping.shipping import dumps, sendable
@@ -179,7 +179,7 @@ class Pool:
             yield Emitted(_read(number, message))
         elif worker.chunk is not None:
             chunk, worker.chunk = worker.chunk, None
-            yield _unread(chunk, message) if what == "unread" else Finished(chunk)
+            yield unread(chunk, message) if what == "unread" else Finished(chunk)
 
     def _ended(self, worker: Process) -> Iterator[Event]:
         running = worker.running()
@@ -236,8 +236,8 @@ class Pool:
 
     def close(self) -> list[Event]:
         """End all workers: there is nothing to do any more."""
-        self._measure()
         try:
+            self._measure()
             for worker in self._workers:
                 worker.channel.put(dumps(None))
             return self._ends(_LAST_WORDS)
@@ -288,12 +288,6 @@ def _abandon_all() -> None:
 
 
 os.register_at_fork(after_in_child=_abandon_all)
-
-
-def _unread(chunk: Chunk, reason: str) -> Died:
-    """Tell of a chunk that a worker could not read: whose fault it is shows where it is alone."""
-    number = chunk[0][0] if len(chunk) == 1 else None
-    return Died(chunk, number, f"not able to read it ({reason})")
 
 
 def _read(number: int, content: bytes) -> Any:

@@ -145,9 +145,11 @@ class Process:
         return f"killed by signal {-code}"
 
     def memory(self) -> int:
-        """Give its resident bytes."""
-        import psutil
-
+        """Give its resident bytes; 0 where `psutil` is not installed."""
+        try:
+            import psutil
+        except ImportError:
+            return 0
         with contextlib.suppress(psutil.Error):
             return int(psutil.Process(self.process.pid).memory_info().rss)
         return 0
