@@ -84,6 +84,13 @@ def test_300_flipped_bytes_never_come_out() -> None:
     assert 100 < counts["computed again"] < 600
 
 
+@pytest.mark.timeout(300)
+def test_3_rounds_of_killed_sweeps_give_what_a_loop_gives() -> None:
+    counts = soak("sweep_kills.py", "--rounds", 3, "--seed", 1)
+    assert counts["kills"] >= 2
+    assert counts["items computed"] > 100
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 def test_a_kill_at_2000_system_calls_loses_nothing() -> None:
@@ -124,3 +131,9 @@ def test_no_flipped_byte_of_a_small_store_comes_out() -> None:
 @pytest.mark.timeout(7200)
 def test_10000_flipped_bytes_of_a_large_store_never_come_out() -> None:
     assert soak("flip_bytes.py", "--large", "--flips", 10_000)["flips"] == 10_000
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_300_rounds_of_killed_sweeps_give_what_a_loop_gives() -> None:
+    assert soak("sweep_kills.py", "--rounds", 300)["kills"] > 200

@@ -19,6 +19,7 @@ from jupyter_client.manager import start_new_kernel
 
 import afml_cache
 from afml_cache import BatchRunner, sweep, sweeps
+from afml_cache.sweeping import progress
 
 PYTHON = Path(afml_cache.__file__).parents[1]
 PATIENCE = 60  # seconds
@@ -186,9 +187,8 @@ def test_a_terminal_without_tqdm_shows_lines_of_the_log(in_terminal) -> None:
 
 
 def test_progress_false_says_nothing_anywhere(in_terminal) -> None:
-    for code in (SWEEP, BATCHES):
-        shown, _ = in_terminal(f"import sys\n{LOGS}{code}", progress=False)
-        assert shown == ""
+    shown, _ = in_terminal(f"import sys\n{LOGS}{SWEEP}", progress=False)
+    assert shown == ""
 
 
 def double(item):
@@ -210,6 +210,15 @@ def test_without_a_terminal_the_log_has_begin_and_end(caplog, options) -> None:
     assert begun == "Doubling: 10 of 40 items are to be done"
     assert ended.startswith("Doubling: 40/40 (100%), 30 hits, RAM: ")
     assert re.search(r", [\d.]+ items/s, 0 s left$", ended)
+
+
+def test_the_log_has_lines_between(caplog, monkeypatch) -> None:
+    monkeypatch.setattr(progress, "_LINES", 0.1)
+    with caplog.at_level(logging.INFO, "afml_cache.sweeps"):
+        sweep(slow, range(8))
+    between = said(caplog)[1:-1]
+    assert between
+    assert all(re.match(r"slow: [1-7]/8 \(\d+%\), 0 hits, ", line) for line in between)
 
 
 def slow(item):
@@ -270,9 +279,9 @@ class CallbackError(Exception):
 def test_a_callback_that_raises_ends_the_sweep_and_costs_no_result(options, at) -> None:
     called = []
 
-    def fails(progress) -> None:
-        if progress.ended >= at:
-            called.append(progress)
+    def fails(there) -> None:
+        if there.ended >= at:
+            called.append(there)
             raise CallbackError
 
     with pytest.raises(CallbackError):
@@ -286,8 +295,8 @@ def test_a_callback_that_raises_ends_the_sweep_and_costs_no_result(options, at) 
 
 
 def test_a_callback_that_raises_ends_a_run_over_batches(tmp_path) -> None:
-    def fails(progress) -> None:
-        if progress.ended >= 3:
+    def fails(there) -> None:
+        if there.ended >= 3:
             raise CallbackError
 
     options = {"output_dir": tmp_path, "executor": "sequential", "progress": False}

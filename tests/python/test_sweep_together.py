@@ -104,6 +104,37 @@ def test_threads_sweep_like_the_main_one(tmp_path, options) -> None:
     assert noted(log) == Counter(map(str, range(60)))
 
 
+LAZY = """
+model, memo = None, {}
+
+def loaded(item):
+    global model
+    if model is None:
+        model = [10]
+    return item + model[0]
+
+def remembered(item):
+    memo.setdefault(item, 2 * item)
+    return memo[item]
+"""
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"workers": 2}, {"executor": "threads", "workers": 2}], ids=str
+)
+def test_a_function_that_changes_a_global_is_no_other_code(module, options, caplog) -> None:
+    lazy = module(LAZY, "lazy_module")
+    assert sweep(lazy.loaded, range(30), **options) == list(range(10, 40))
+    assert sweep(lazy.remembered, range(30), **options) == list(range(0, 60, 2))
+    if "workers" not in options:  # the workers' own warnings are on their standard error
+        told = [one for one in caplog.messages if "`ignore_deps` if results do not" in one]
+        assert len(told) == 2
+    kept = {**options, "ignore_deps": ("model", "memo")}
+    for number in range(2):
+        assert sweep(lazy.loaded, range(30), **kept) == list(range(10, 40))
+        assert sweep.status().hits == 30 * number
+
+
 def test_a_process_that_is_forked_meanwhile_disturbs_nothing(tmp_path) -> None:
     script = """
 log = Path(sys.argv[1])

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache import _native, config, modes
+from afml_cache.exceptions import warn
 from afml_cache.ranges.simulation import as_of, simulation
 from afml_cache.scratch_space import enter_token, token_of_context
 from afml_cache.sweeping.checkpoint import Checkpoint
@@ -69,9 +70,12 @@ class Task:
         around = simulation()
         self.time = None if around is None else around.time
         self._checkpoint: Checkpoint | None = None
+        # A call that had its key here, and the key: all threads of a process have it together.
+        self._agreed: list[tuple[Call, str]] = []
+        self._has_warned = False
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_checkpoint": None}
+        return {**self.__dict__, "_checkpoint": None, "_agreed": []}
 
     def __call__(
         self,
@@ -118,9 +122,14 @@ class Task:
         item, key, inline = given
         key_call = self.shape.key_call(item)
         begun = self._begun(key_call, inline)
-        if not inline and key is not None and begun.key not in {key, None}:
-            checkpoint.tell(Apart(number, self.work.code_parts(key_call), _place()))
-            return
+        if not inline and key is not None and begun.key is not None:
+            if begun.key == key:
+                self._agree(key_call, key)
+            elif not self._has_changed():
+                checkpoint.tell(Apart(number, self.work.code_parts(key_call), _place()))
+                return
+            else:
+                inline, begun = True, self._begun(key_call, True)
         if begun.step == "busy":
             checkpoint.tell(Busy(number))
             return
@@ -138,6 +147,31 @@ class Task:
 
     def _begun(self, call: Call, inline: bool) -> Begun:
         return self.work.begin(call, self.anew or inline) if self.keeps else Begun("compute")
+
+    def _agree(self, call: Call, key: str) -> None:
+        if not self._agreed:
+            self._agreed.append((call, key))
+
+    def _has_changed(self) -> bool:
+        """Whether what a call had its key by was changed here since; that is told once."""
+        if not self._agreed:
+            return False
+        call, key = self._agreed[0]
+        if self.work.keys([call]) == [key]:
+            return False
+        if not self._has_warned:
+            self._warn_of_change()
+        return True
+
+    def _warn_of_change(self) -> None:
+        self._has_warned = True
+        message = (
+            f"the items of `{self.work.name}` share an argument, or a value that the code reads, "
+            f"which was changed while they ran in {_place()}: what they give from there on is not "
+            "stored; have the function work on a copy of what it changes, or name the value in "
+            "`ignore_deps` if results do not depend on it"
+        )
+        warn("SweepWarning", message)
 
     def _computed(self, turn: Any, call: Any) -> tuple[Any, float]:
         """Compute a call within its turn, which goes on until the result is stored."""
