@@ -127,15 +127,21 @@ grouped = artifact("universe.json", group="universes")(universe)
 grouped(1)
 print(grouped.explain(1).cached, end=" ")
 configure({switches!r})
-print(grouped.explain(1).cached, end=" ")
+print(grouped.explain(1).cached, grouped.is_current(1), end=" ")
 """
 
 
 def test_a_group_has_switches_of_its_own(run_python, tmp_path):
     off = {"skip_existing_universes": False}
-    assert run_python(GROUPED.format(switches=off)).split() == ["made", "True", "False"]
+    assert run_python(GROUPED.format(switches=off)).split() == ["made", "True", "False", "False"]
     other = {"skip_existing_labels": False}
-    assert run_python(GROUPED.format(switches=other)).split() == ["True", "True"]
+    assert run_python(GROUPED.format(switches=other)).split() == ["True"] * 3
     script = GROUPED.format(switches={"cache_universes": False})
-    assert run_python(f"{script}\nprint(grouped(2))").split() == ["True", "False", "made", "2"]
+    assert run_python(f"{script}\nprint(grouped(2))").split() == [
+        "True",
+        "False",
+        "False",
+        "made",
+        "2",
+    ]
     assert (tmp_path / "universe.json").read_text() == "1\n"

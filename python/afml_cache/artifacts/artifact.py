@@ -6,7 +6,7 @@ import functools
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from afml_cache import code
+from afml_cache import code, groups
 from afml_cache._native import default_store
 from afml_cache._pickled import is_by_name
 from afml_cache.artifacts import standing
@@ -158,8 +158,12 @@ class Artifact:
         return Call(self, args, kwargs).metadata()
 
     def is_current(self, *args: Any, **kwargs: Any) -> bool:
-        """Whether the file of a call is there, whole, and what the call would make."""
-        return Call(self, args, kwargs).found(reads=False) is not None
+        """Whether a call would use its file: it is there, whole, and what the call would make.
+
+        Never where artifacts are made anew, as by `--no-skip-existing`.
+        """
+        call = Call(self, args, kwargs)
+        return groups.looks_up("artifact", self.group) and call.found(reads=False) is not None
 
     def explain(self, *args: Any, **kwargs: Any) -> Explanation:
         """Say why a call uses the file that is there, or makes it anew.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from afml_cache.sweeping.wording import counted, plural, ranges, size_text, time_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 # A symbol, what selects its form, and the blanks that set it off.
 _SYMBOLS: Final = re.compile(
@@ -66,6 +66,34 @@ def found_lines(cached: Sequence[int], total: int) -> list[str]:
         f"   Skipping {several}: {ranges(numbers)}",
         f"   Processing remaining: {counted(total - len(numbers), 'batch')}",
     ]
+
+
+def unused_lines(files: Iterable[tuple[str, str]]) -> list[str]:
+    """Say which files are not used, those of one reason together.
+
+    Parameters
+    ----------
+    files : iterable of (str, str)
+        The name of each, and why.
+
+    Examples
+    --------
+    >>> reason = "it is of another list"
+    >>> files = [(f"results_batch_{number}.parquet", reason) for number in range(24)]
+    >>> for line in unused_lines([*files, ("results_batch_24.parquet", "it was cut")]):
+    ...     print(line)
+       Not used: results_batch_0.parquet and 23 others (it is of another list)
+       Not used: results_batch_24.parquet (it was cut)
+    """
+    named: dict[str, list[str]] = {}
+    for name, reason in files:
+        named.setdefault(reason, []).append(name)
+    return [f"   Not used: {_and_others(names)} ({reason})" for reason, names in named.items()]
+
+
+def _and_others(names: Sequence[str]) -> str:
+    first, *others = names
+    return f"{first} and {counted(len(others), 'other')}" if others else first
 
 
 def starting_lines(

@@ -274,7 +274,7 @@ class BatchRunner:
         told.counts.update(hits=there, done=there)
         told.show()
         odd = [found for found in checked if not found.is_done and found.state != "absent"]
-        screen.say(f"   Not used: {found.path.name} ({found.reason})" for found in odd)
+        screen.say(lines.unused_lines((found.path.name, found.reason) for found in odd))
         screen.say(lines.found_lines([1 + number for number in self.cached_batches], len(checked)))
         others = self.files_of_other_lists()
         if others:
