@@ -74,11 +74,11 @@ def test_alone_without_room_it_fails_at_once_with_the_figures() -> None:
     assert error.needed == 56 * MB
     assert 5 * MB < error.free < 6 * MB
     ((path, size),) = error.holders
-    assert (path, 4 * MB <= size < 5 * MB) == (str(held), True)
+    assert (path, 4 * MB <= size < 5 * MB) == (str(held.parent), True)
     said = str(error)
-    for figure in ("56.0 MB", "10.0 MB", "1.0 kB", str(held), "`labels`"):
+    for figure in ("56.0 MB", "10.0 MB", "1.0 kB", path, "`labels`"):
         assert figure in said
-    assert not (held.parents[1] / "labels").exists()
+    assert not (held.parents[2] / "labels").exists()
 
 
 def test_needs_are_what_the_largest_folder_of_that_name_took() -> None:
@@ -169,7 +169,7 @@ def test_what_another_live_process_holds_is_waited_for(end: str) -> None:
 
         thread = threading.Thread(target=ask)
         thread.start()
-        wait_until_waiting(folder.parents[1])
+        wait_until_waiting(folder.parents[2])
         assert admitted == []
         assert folder.is_dir()
         other.kill() if end == "kill" else other.tell(end)
@@ -193,7 +193,7 @@ def test_what_another_consumer_of_this_process_holds_is_waited_for() -> None:
         with consumer(OTHER, ["labels"], "others") as others:
             with scratch("labels") as folder:
                 fill(folder, 8 * MB)
-            root.append(folder.parents[1])
+            root.append(folder.parents[2])
             holds.set()
             wait_until_waiting(root[0])
             others.commit()

@@ -35,7 +35,7 @@ def fill(folder: Path, name: str = "labels.bin", size: int = MEGABYTE) -> None:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(each.name for each in folder.iterdir() if not each.name.startswith("."))
+    return sorted(each.name for each in folder.iterdir())
 
 
 def leave(name: str = "labels", **options: object) -> Path:
@@ -57,6 +57,14 @@ def test_a_folder_is_there_for_its_with_statement_and_gone_after(default_cache: 
     assert not folder.exists()
     assert 2 * MEGABYTE <= labels.freed < 3 * MEGABYTE
     assert not (default_cache / "scratch" / "labels").exists()
+
+
+def test_a_user_sees_nothing_in_a_folder_but_what_a_user_has_put_there() -> None:
+    with scratch("labels") as folder:
+        assert list(folder.iterdir()) == []
+        for number in range(3):
+            (folder / f"{number}.csv").write_text(str(number))
+        assert [int(each.read_text()) for each in sorted(folder.iterdir())] == [0, 1, 2]
 
 
 def test_what_was_freed_is_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -89,7 +97,7 @@ def test_the_root_is_chosen_by_argument_or_by_setting(
         assert folder.is_relative_to(tmp_path / "given" / "deep")
     monkeypatch.setenv("AFML_CACHE_SCRATCH_DIR", str(tmp_path / "set"))
     with scratch("labels/long") as folder:
-        assert folder.parent == tmp_path / "set" / "labels" / "long"
+        assert folder.parents[1] == tmp_path / "set" / "labels" / "long"
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
@@ -139,7 +147,7 @@ def test_a_consumer_keeps_its_folders_until_it_commits() -> None:
         with scratch("other") as other:
             fill(other)
         assert (labels.exists(), regimes.exists(), other.exists()) == (True, True, False)
-        assert labels.name == KEY[:16]
+        assert labels.parent.name == KEY[:16]
         assert {(each.what, each.alive) for each in scratch_holders()} == {
             ("patterns of EURUSD", True)
         }
@@ -188,7 +196,7 @@ def test_the_nearest_consumer_that_names_a_folder_keeps_it() -> None:
             with scratch("labels") as labels, scratch("regimes") as regimes:
                 fill(labels)
             inner.commit()
-        assert (labels.name, regimes.name) == (KEY[:16], OTHER[:16])
+        assert (labels.parent.name, regimes.parent.name) == (KEY[:16], OTHER[:16])
         assert (labels.exists(), regimes.exists()) == (True, False)
         outer.commit()
     assert not labels.exists()
@@ -256,7 +264,7 @@ def test_a_worker_process_uses_the_folders_of_its_parent_and_removes_none(
         monkeypatch.setenv("AFML_CACHE_SCRATCH_DIR", str(tmp_path / "set"))  # the child has it not
         worker.tell(pickle.dumps(patterns.token()).hex())
         folder = Path(worker.hear())
-        assert folder.parent == tmp_path / "set" / "labels"
+        assert folder.parents[1] == tmp_path / "set" / "labels"
         assert names(folder) == ["labels.bin"]
         with child("say(len(collect_scratch()))") as collector:
             assert collector.hear() == "0"
@@ -323,7 +331,8 @@ def test_what_a_killed_process_left_is_found_by_a_resume_and_collected_else(fork
             left = int(killed.hear())
         folder = Path(killed.hear())
         (holder,) = scratch_holders()
-        assert (holder.path, holder.name, holder.what) == (folder, "labels", "patterns of EURUSD")
+        assert (holder.path, holder.name) == (folder.parent, "labels")
+        assert holder.what == "patterns of EURUSD"
         assert (holder.alive, holder.pid) == (True, killed.pid)
         assert holder.created.utcoffset() is not None
         assert MEGABYTE <= holder.bytes < 2 * MEGABYTE
@@ -332,11 +341,11 @@ def test_what_a_killed_process_left_is_found_by_a_resume_and_collected_else(fork
     with consumer(KEY, ["labels"], "again"), scratch("labels") as again:
         assert (again, names(again)) == (folder, ["labels.bin"])
         assert collect_scratch() == []
-    assert [each.path for each in collect_scratch(dry_run=True)] == [folder]
+    assert [each.path for each in collect_scratch(dry_run=True)] == [folder.parent]
     assert names(folder) == ["labels.bin"]
     (collected,) = collect_scratch()
-    assert (collected.path, collected.alive) == (folder, False)
-    assert not folder.exists()
+    assert (collected.path, collected.alive) == (folder.parent, False)
+    assert not folder.parent.exists()
     if forks:
         os.kill(left, 9)
 
@@ -347,7 +356,7 @@ def test_a_resume_keeps_its_folder_from_collection_before_it_opens_it() -> None:
         assert collect_scratch() == []
         with child("say(len(collect_scratch()))") as collector:
             assert collector.hear() == "0"
-    assert [each.path for each in collect_scratch()] == [folder]
+    assert [each.path for each in collect_scratch()] == [folder.parent]
 
 
 def leave_in_consumer() -> Path:
@@ -368,7 +377,7 @@ def test_a_second_process_keeps_a_folder_that_it_uses_and_removes_it_last() -> N
 
 
 def test_a_removal_that_was_cut_short_is_finished_by_collection() -> None:
-    folder = leave()
+    folder = leave().parent
     moved = folder.rename(folder.parent / f".removed-{folder.name}-00000000")
     with scratch("labels") as fresh:
         assert names(fresh) == []
@@ -379,8 +388,8 @@ def test_a_removal_that_was_cut_short_is_finished_by_collection() -> None:
 @pytest.mark.parametrize("age", [3600, "1h"])
 def test_collection_leaves_what_was_used_a_moment_ago(age: object) -> None:
     old, recent = leave("old"), leave("recent")
-    os.utime(old / ".afml-scratch", (0, 0))
-    assert [each.path for each in collect_scratch(older_than=age)] == [old]
+    os.utime(old.parent / ".afml-scratch", (0, 0))
+    assert [each.path for each in collect_scratch(older_than=age)] == [old.parent]
     assert recent.is_dir()
     with pytest.raises(CacheConfigError, match="older_than"):
         collect_scratch(older_than="soon")

@@ -136,6 +136,49 @@ def test_a_file_on_the_way_is_refused(root: Path) -> None:
     assert (root / "labels").read_text() == "mine"
 
 
+@pytest.mark.parametrize("what", ["link", "link to nowhere", "file", "pipe"])
+def test_what_is_in_the_place_of_the_files_is_refused_and_goes_with_the_folder(
+    root: Path, precious: Path, what: str
+) -> None:
+    folder = left(root)
+    shutil.rmtree(folder)
+    match what:
+        case "link":
+            folder.symlink_to(precious)
+        case "link to nowhere":
+            folder.symlink_to(root / "nowhere")
+        case "file":
+            folder.write_text("mine")
+        case "pipe":
+            os.mkfifo(folder)
+    with (
+        consumer(KEY, ["labels"], "patterns"),
+        pytest.raises(ScratchError, match="no folder") as raised,
+        scratch("labels", root=root),
+    ):
+        pass
+    assert str(folder) in str(raised.value)
+    assert not (root / "nowhere").exists()
+    assert [each.path for each in collect_scratch(root=root)] == [folder.parent]
+    assert not folder.parent.exists()
+    check(precious)
+
+
+def test_files_that_a_user_removed_or_a_killed_process_never_made_are_made(root: Path) -> None:
+    with scratch("labels", root=root) as folder:
+        shutil.rmtree(folder)
+        with scratch("labels", root=root) as again:
+            assert again == folder
+            assert list(folder.iterdir()) == []
+        shutil.rmtree(folder)
+    assert not folder.parent.exists()
+    folder = left(root)
+    shutil.rmtree(folder)
+    with consumer(KEY, ["labels"], "patterns"), scratch("labels", root=root) as again:
+        assert again == folder
+        assert list(folder.iterdir()) == []
+
+
 def test_links_inside_are_removed_and_not_followed(root: Path, precious: Path) -> None:
     with scratch("labels", root=root) as folder:
         (folder / "folder").symlink_to(precious)
@@ -157,22 +200,32 @@ def swapped_for_a_link(path: Path, precious: Path) -> None:
 def test_what_is_swapped_for_a_link_meanwhile_is_not_followed(
     root: Path, precious: Path, part: str
 ) -> None:
-    shutil.copytree(precious, precious / "labels" / "default")
+    shutil.copytree(precious, precious / "labels" / "default" / "files")
     shutil.copytree(precious, precious / "default")
     with pytest.warns(SweepWarning, match="could not be removed"):  # noqa: SIM117
         with scratch("labels", root=root) as folder:
             swapped_for_a_link(
-                {"root": root, "labels": root / "labels", "folder": folder}[part], precious
+                {"root": root, "labels": root / "labels", "folder": folder.parent}[part], precious
             )
     assert len(list(precious.rglob("thesis.txt"))) == 4
+    check(precious)
+
+
+def test_files_that_were_swapped_for_a_link_meanwhile_are_not_followed(
+    root: Path, precious: Path
+) -> None:
+    with scratch("labels", root=root) as folder:
+        (folder / "labels.bin").touch()
+        swapped_for_a_link(folder, precious)
+    assert not folder.parent.exists()
     check(precious)
 
 
 def test_a_folder_that_was_swapped_for_another_is_left_alone(root: Path) -> None:
     with pytest.warns(SweepWarning, match="its marker is gone"):  # noqa: PT031, SIM117
         with scratch("labels", root=root) as folder:
-            shutil.rmtree(folder)
-            folder.mkdir()
+            shutil.rmtree(folder.parent)
+            folder.mkdir(parents=True)
             (folder / "thesis.txt").write_text("years")
     check(folder)
 
@@ -180,13 +233,13 @@ def test_a_folder_that_was_swapped_for_another_is_left_alone(root: Path) -> None
 def test_a_folder_that_the_user_removed_is_no_matter(root: Path) -> None:
     labels = scratch("labels", root=root)
     with labels as folder:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder.parent)
     assert labels.freed == 0
     with scratch("labels", root=root) as folder:
         shutil.rmtree(root)
     with consumer(KEY, ["labels"], "patterns") as patterns:
         with scratch("labels") as folder:
-            shutil.rmtree(folder.parents[1])
+            shutil.rmtree(folder.parents[2])
         patterns.commit()
     assert not folder.exists()
 
@@ -202,18 +255,20 @@ FOREIGN = {
 }
 
 
+@pytest.mark.parametrize("inside", [True, False], ids=["in files", "beside them"])
 @pytest.mark.parametrize("marker", FOREIGN.values(), ids=FOREIGN)
 def test_a_folder_that_the_library_did_not_make_is_never_used_or_removed(
-    root: Path, marker: str | None
+    root: Path, marker: str | None, inside: bool
 ) -> None:
-    folder = made(root)
+    files = made(root)
+    folder = files if inside else files.parent
     folder.mkdir(parents=True)
     (folder / "thesis.txt").write_text("years")
     if marker is not None:
-        (folder / MARKER).write_text(marker)
+        (files.parent / MARKER).write_text(marker)
     with pytest.raises(ScratchError, match="did not make") as raised, scratch("labels", root=root):
         pass
-    assert str(folder) in str(raised.value)
+    assert str(files.parent) in str(raised.value)
     assert scratch_holders(root) == collect_scratch(root=root) == []
     check(folder)
 
@@ -239,8 +294,8 @@ def test_a_marker_that_is_not_of_this_place_makes_no_folder_ours(
     root: Path, change: tuple[str, object]
 ) -> None:
     folder = left(root)
-    said = json.loads((folder / MARKER).read_text())
-    (folder / MARKER).write_text(json.dumps({**said, change[0]: change[1]}))
+    said = json.loads((folder.parent / MARKER).read_text())
+    (folder.parent / MARKER).write_text(json.dumps({**said, change[0]: change[1]}))
     assert collect_scratch(root=root) == []
     with (
         consumer(KEY, ["labels"], "patterns") as patterns,
@@ -254,16 +309,16 @@ def test_a_marker_that_is_not_of_this_place_makes_no_folder_ours(
 
 def test_a_marker_that_is_a_link_or_has_two_names_makes_no_folder_ours(root: Path) -> None:
     folder = left(root)
-    os.link(folder / MARKER, folder / "same")
+    os.link(folder.parent / MARKER, folder / "same")
     assert collect_scratch(root=root) == []
-    (folder / MARKER).unlink()
-    (folder / MARKER).symlink_to("same")
+    (folder.parent / MARKER).unlink()
+    (folder.parent / MARKER).symlink_to("files/same")
     assert collect_scratch(root=root) == []
     check(folder)
 
 
 def test_a_copy_of_a_scratch_folder_is_the_users_own(root: Path) -> None:
-    folder = left(root)
+    folder = left(root).parent
     for copy in (root / "copy", root / "regimes" / folder.name, folder.parent / "copy"):
         shutil.copytree(folder, copy)
     assert [each.path for each in collect_scratch(root=root)] == [folder]
@@ -275,13 +330,13 @@ def test_a_folder_whose_maker_was_killed_over_the_marker_is_taken_over(
     root: Path, content: bytes | None
 ) -> None:
     folder = made(root)
-    folder.mkdir(parents=True)
+    folder.parent.mkdir(parents=True)
     if content is not None:
-        (folder / MARKER).write_bytes(content)
+        (folder.parent / MARKER).write_bytes(content)
     with scratch("labels", root=root) as again:
         assert again == folder
-        assert [each.path for each in scratch_holders(root)] == [folder]
-    assert not folder.exists()
+        assert [each.path for each in scratch_holders(root)] == [folder.parent]
+    assert not folder.parent.exists()
 
 
 def test_records_and_locks_of_the_root_that_are_damaged_or_gone_are_made_anew(root: Path) -> None:
@@ -340,7 +395,7 @@ said = str(caught[0].message)
 say([caught[0].category.__name__, "labels.bin" in said or "Permission" in said, len(caught)])
 (held,) = scratch_holders(root)
 say([folder.exists(), 100_000 <= labels.freed < 200_000, held.alive, str(held.path) in said])
-(held.path / "locked").chmod(0o700)
+(held.path / "files" / "locked").chmod(0o700)
 say(len(collect_scratch(root=root)))
 (root / "labels").mkdir()
 (root / "labels").chmod(0o500)

@@ -58,7 +58,7 @@ class Scratch:
         self._keeper = named[-1] if named else None
         self._process = os.getpid()
         open_folders.set((*open_folders.get(), place.path))
-        return place.path
+        return place.files
 
     def __exit__(
         self,

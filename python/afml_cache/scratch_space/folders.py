@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from afml_cache.exceptions import CacheStoreError, DiskBudgetError, ScratchError
 from afml_cache.scratch_space.locks import Lock, is_free, locked
 from afml_cache.scratch_space.marker import MARKER, Marker, is_torn, marker, read_marker
+from afml_cache.scratch_space.places import FILES
 from afml_cache.scratch_space.trees import FOLDER, allocated, entries
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def size_of(place: Place) -> int:
 
 
 def hold(place: Place, consumer: str, what: str, expects: int) -> Hold:
-    """Open a scratch folder, made if it is not there.
+    """Open a scratch folder, made if it is not there, and so is the one in it for users.
 
     Raises
     ------
@@ -182,7 +183,7 @@ def hold(place: Place, consumer: str, what: str, expects: int) -> Hold:
             with descended(parent, (place.identity,), make=True) as folder:
                 return Hold(place, _marked(place, folder, said))
         except OSError as error:
-            if new and error.errno in _FULL:
+            if new and (error.errno in _FULL or isinstance(error, DiskBudgetError)):
                 _unmake(place.identity, parent)
             raise
 
@@ -204,6 +205,8 @@ def _marked(place: Place, folder: int, said: Marker) -> Lock:
             said.write(lock.file)
         os.utime(lock.file)  # when it was last used
         taken = lock.take(shared=True)
+        with told(place.files), descended(folder, (FILES,), make=True):
+            pass
     except BaseException:
         lock.close()
         raise

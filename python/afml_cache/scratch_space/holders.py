@@ -40,7 +40,7 @@ class Holder:
     Attributes
     ----------
     path : pathlib.Path
-        The folder.
+        The folder with its marker `.afml-scratch`; what `scratch` gives is `files` in it.
     name : str
         As `scratch` was told it.
     what : str
@@ -138,7 +138,7 @@ def scratch_holders(root: str | os.PathLike[str] | None = None) -> list[Holder]:
     --------
     >>> from afml_cache import scratch, scratch_holders
     >>> with scratch("doctest") as folder:
-    ...     [(held.name, held.alive) for held in scratch_holders() if held.path == folder]
+    ...     [(held.name, held.alive) for held in scratch_holders() if held.path == folder.parent]
     [('doctest', True)]
     """
     return [found.holder for found in find(root_of(root))]

@@ -19,6 +19,8 @@ DEEPEST: Final = 16
 PLAIN: Final = "default"
 _LONGEST: Final = 255  # what file systems take
 _IDENTITY: Final = re.compile(r"[0-9a-f]{16}")
+# What users have of a folder: beside its marker, which they need not see.
+FILES: Final = "files"
 _TAKES: Final = 'a relative path such as "labels" or "labels/long"'
 
 chosen_root: ContextVar[Path | None] = ContextVar("chosen_root", default=None)
@@ -45,8 +47,13 @@ class Place:
 
     @property
     def path(self) -> Path:
-        """The folder."""
+        """The folder, with its marker."""
         return self.root / self.name / self.identity
+
+    @property
+    def files(self) -> Path:
+        """The folder in it that users have for themselves."""
+        return self.path / FILES
 
 
 def root_of(given: str | os.PathLike[str] | None) -> Path:
