@@ -55,15 +55,26 @@ def is_on(group: str | None) -> bool:
     return bool(config.settings().get(f"cache_{group}", True))
 
 
-def remember(kind: Kind, group: str, name: str, *, store: Store | None = None) -> None:
+def remember(
+    kind: Kind, group: str, name: str, *, made_by: str | None = None, store: Store | None = None
+) -> None:
     """Note what belongs to a group: the path of an artifact, or the function of a sweep.
+
+    Parameters
+    ----------
+    kind, group, name
+        What it is, of which group, and its path or function.
+    made_by : str, optional
+        The function of an artifact.
+    store : Store, optional
+        Where it is noted; the default store if it is left out.
 
     Raises
     ------
     CacheStoreError
         The store can't be opened or changed.
     """
-    body = json.dumps({"kind": kind, "name": name})
+    body = json.dumps({"kind": kind, "name": name, "made_by": made_by})
     Journal(store or default_store()).put(_KIND, [(f"{group} {kind} {name}", group, body)])
 
 
@@ -96,7 +107,8 @@ def clear_group(group: str, *, store: Store | str | os.PathLike[str] | None = No
     Returns
     -------
     Cleared
-        How much there was. Files that somebody else has written or edited are left.
+        How much there was. Files that somebody else has written or edited are left, and those
+        that a function of no or another group has made meanwhile.
 
     Raises
     ------
@@ -104,6 +116,8 @@ def clear_group(group: str, *, store: Store | str | os.PathLike[str] | None = No
         `group` is no name.
     CacheStoreError
         The store can't be opened or changed.
+    OSError
+        A file can't be removed; those behind it are still there, and of the group.
 
     Examples
     --------
@@ -121,16 +135,15 @@ def clear_group(group: str, *, store: Store | str | os.PathLike[str] | None = No
     members = [json.loads(body) for _, _, _, body in rows]
     functions = [member["name"] for member in members if member["kind"] == "sweep"]
     entries = sum(len(place.select(None, name, remove=True)) for name in functions)
-    files = [Path(member["name"]) for member in members if member["kind"] == "artifact"]
-    artifacts = sum(_remove(path, place) for path in files)
+    artifacts = sum(_remove(member, place) for member in members if member["kind"] == "artifact")
     journal.remove(_KIND, [name for name, *_ in rows])
     return Cleared(entries, artifacts)
 
 
-def _remove(path: Path, store: Store) -> bool:
+def _remove(artifact: dict[str, str], store: Store) -> bool:
     from afml_cache.artifacts.standing import remove
 
-    return remove(path, store)
+    return remove(Path(artifact["name"]), store, artifact["made_by"])
 
 
 def clear_label_cache() -> Cleared:

@@ -220,3 +220,10 @@ def test_a_check_tells_of_rows_columns_and_dtypes_that_differ() -> None:
     assert typed.check(bars).first.whole == np.dtype("int8")
     kinds = monthly(lambda bars: bars if len(bars) > 30 else bars["close"], lookahead=0)
     assert kinds.check(bars).first.parts == "Series"
+
+
+def test_times_that_are_missing_are_equal() -> None:
+    touched = monthly(lambda bars: bars.index.to_series().shift(-5), lookahead=5)
+    assert touched(TWO).isna().sum() == 5
+    assert touched.check(TWO)
+    assert touched.check(TWO, rtol=0, atol=0)

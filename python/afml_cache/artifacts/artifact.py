@@ -181,7 +181,8 @@ class Artifact:
         Returns
         -------
         bool
-            Whether it was there. A file that was not written as an artifact is left, and told.
+            Whether it was there and is gone. A file that was not written as an artifact, or was
+            edited since, is left, and told.
         """
         return standing.remove(Call(self, args, kwargs).path, self.store)
 

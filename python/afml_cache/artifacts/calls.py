@@ -107,13 +107,8 @@ class Call:
 
         A file of another size than was written has none.
         """
-        try:
-            known = sidecar.read(self.path, self.artifact.store)
-            if known is None or self.path.stat().st_size != known.size:
-                return None
-        except (OSError, sidecar.NotGenuineError):  # of the store too: nothing can be believed
-            return None
-        if known.open_ended and simulation() is not None:
+        known = self._beside()
+        if known is None or _is_of_another_time(known):
             return None
         if self.artifact.trust != "name":
             identity = self.identity()
@@ -121,15 +116,27 @@ class Call:
                 return None
         return known
 
+    def _beside(self) -> Metadata | None:
+        """Give what genuinely stands beside the file, if it is about a file of this size."""
+        try:
+            known = sidecar.read(self.path, self.artifact.store)
+            if known is None or self.path.stat().st_size != known.size:
+                return None
+        except (OSError, sidecar.NotGenuineError):  # of the store too: nothing can be believed
+            return None
+        return known
+
     def found(self, *, reads: bool) -> Answer | None:
         """Give what is there if it is what this call would make."""
         if not reading.is_file(self.path):
             return None
-        known = self.metadata()
         trusted = self.artifact.trust == "name"
+        known = self._beside() if trusted else self.metadata()
         if known is None and not trusted:
             return None
         if known is not None:
+            if _is_of_another_time(known):
+                return None
             refuse_future(f"artifact {self.artifact.name}", known.seen_ns)
         try:
             value = self._read(known) if reads else None
@@ -176,3 +183,8 @@ class Call:
             f"the artifact `{self.artifact.name}` has no file for this call ({why}), and nothing "
             f'is made by `load`, nor in mode "frozen"'
         )
+
+
+def _is_of_another_time(known: Metadata) -> bool:
+    """Whether it asked for what there is up to now, and now is as of another time."""
+    return known.open_ended and simulation() is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from afml_cache import groups
 from afml_cache._native import current_mode
@@ -15,6 +15,8 @@ from afml_cache.look_ahead import simulation
 if TYPE_CHECKING:
     from afml_cache.artifacts.calls import Call
     from afml_cache.artifacts.sidecar import Metadata
+
+_OF_ANOTHER_TIME: Final = "it asked for what there is up to now, and was made as of another time"
 
 
 def explained(call: Call) -> Explanation:
@@ -44,10 +46,16 @@ def reasons(call: Call) -> list[str]:
     if not there.exists:
         return [f"there is no file `{call.path}`"]
     if artifact.trust == "name":
-        return [] if call.found(reads=False) else [f"`{call.path}` can't be read"]
+        return _of_a_name(call, there.metadata)
     if there.metadata is None or there.wrong is not None:
         return [f"`{call.path}` is not what was written there: {there.wrong}"]
     return _changes(call, there.metadata)
+
+
+def _of_a_name(call: Call, known: Metadata | None) -> list[str]:
+    if known is not None and _is_of_another_time(known):
+        return [_OF_ANOTHER_TIME]
+    return [] if call.found(reads=False) else [f"`{call.path}` can't be read"]
 
 
 def _changes(call: Call, known: Metadata) -> list[str]:
@@ -59,9 +67,11 @@ def _changes(call: Call, known: Metadata) -> list[str]:
     if identity.key != known.key:
         changes = differences(identity.parts, known.parts)
         return changes or ["its version= or its options changed"]
-    if known.open_ended and simulation() is not None:
-        return ["it asked for what there is up to now, and was made as of another time"]
-    return []
+    return [_OF_ANOTHER_TIME] if _is_of_another_time(known) else []
+
+
+def _is_of_another_time(known: Metadata) -> bool:
+    return known.open_ended and simulation() is not None
 
 
 def _switched_off(group: str | None) -> str:

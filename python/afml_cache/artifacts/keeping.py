@@ -84,7 +84,10 @@ def _remember(artifact: Artifact, path: Path) -> None:
     if artifact.group is None:
         return
     try:
-        groups.remember("artifact", artifact.group, str(path))
+        made_by = artifact.name
+        groups.remember(
+            "artifact", artifact.group, str(path), made_by=made_by, store=artifact.store
+        )
     except CacheError as error:
         message = f'`{path}` is not noted as one of the group "{artifact.group}": {error}'
         artifact.tell("CacheWriteWarning", message)

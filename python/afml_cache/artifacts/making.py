@@ -12,7 +12,7 @@ from afml_cache._native import digest
 from afml_cache.artifacts.identity import Identity
 from afml_cache.artifacts.keeping import Made, held, keep
 from afml_cache.artifacts.lazies import resolved
-from afml_cache.exceptions import ArtifactError
+from afml_cache.exceptions import ArtifactError, UncacheableArgumentError
 from afml_cache.explanation import differences
 from afml_cache.look_ahead import note_seen, simulation, watched
 
@@ -92,10 +92,14 @@ def _unchanged(call: Call, before: Identity | None) -> Identity | None:
     """Tell what the result was made from; `None` where that has changed meanwhile."""
     if before is None:
         return Identity(None, [])
-    after = call.artifact.calls.identity(call.bound)
-    if after.key == before.key:
-        return before
-    changes = differences(after.parts, before.parts) or ["what it is made from has changed"]
+    try:
+        after = call.artifact.calls.identity(call.bound)
+    except UncacheableArgumentError as error:
+        changes = [f"an argument has changed: {error}"]
+    else:
+        if after.key == before.key:
+            return before
+        changes = differences(after.parts, before.parts) or ["what it is made from has changed"]
     call.artifact.tell(
         "CacheWriteWarning",
         f"`{call.path}` was not written: while `{call.artifact.name}` ran, {'; '.join(changes)}; "

@@ -191,10 +191,10 @@ def place_of(path: Path) -> Path:
     try:
         told = _parsed(usual)
     except (OSError, ValueError):
-        told = {}
         if not usual.exists() and _own_name(path).exists():
             return _own_name(path)
-    if told and (_MARK not in told or told.get("file") != path.name):
+        return usual
+    if _MARK not in told or told.get("file") != path.name:
         return _own_name(path)
     return usual
 

@@ -56,8 +56,11 @@ def look(path: Path, store: Store) -> Standing:
     return Standing(exists=True, metadata=metadata, wrong=reading.damage(path, metadata))
 
 
-def remove(path: Path, store: Store) -> bool:
-    """Remove an artifact and what stands beside it; a file that somebody else wrote is left.
+def remove(path: Path, store: Store, function: str | None = None) -> bool:
+    """Remove an artifact and what stands beside it.
+
+    A file that somebody else wrote or edited is left, which is told; and one that another function
+    than that of the given name has made.
 
     Returns
     -------
@@ -73,15 +76,19 @@ def remove(path: Path, store: Store) -> bool:
     """
     try:
         metadata = sidecar.read(path, store)
-        reason = "nothing beside it says that an artifact was written there"
+        reason = "" if metadata else "nothing beside it says that an artifact was written there"
     except sidecar.NotGenuineError as error:
         metadata, reason = None, str(error)
-    if metadata is not None:
+    existed = os.path.lexists(path)
+    if metadata is not None and existed:
+        reason = reading.damage(path, metadata) or ""
+    if metadata is not None and not reason:
+        if function not in {None, metadata.function}:
+            return False
         place = sidecar.place_of(path)
-        existed = os.path.lexists(path)
         path.unlink(missing_ok=True)
         place.unlink(missing_ok=True)
         return existed
-    if os.path.lexists(path):
+    if existed:
         warn("ArtifactWarning", f"`{path}` is not removed: {reason}; remove it by hand")
     return False

@@ -41,6 +41,8 @@ def join(name: str, timeline: Timeline, parts: list[Part]) -> Any:
         is_series = isinstance(values[0], pd.Series)
         adapted = _like_dtypes(name, parts) if is_series else _like_columns(name, parts)
         whole = pd.concat(adapted)
+        if is_series:
+            whole.name = values[0].name  # one that is unlike itself is lost, such as NaN
     whole.index = _index(timeline, parts, values[0].index.name)
     return whole
 
