@@ -66,7 +66,7 @@ def work_through(datasets: int, folder: Path) -> dict[str, float]:
     rows = int(SHARE * size_of(folder) / len(CONFIGS) / 8)
     patterns = miner(folder / "results")
     labelled: list[logging.LogRecord] = []
-    LABELLED.addFilter(lambda record: labelled.append(record))
+    LABELLED.addFilter(labelled.append)
     start, before = time.perf_counter(), used(folder)
     with disk_budget("1 TB") as budget, Watch(folder) as watch:
         for number in range(datasets):
@@ -125,7 +125,7 @@ class Watch:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look)
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self):
         self._thread.start()
         return self
 
