@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.sizes import as_bytes
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _MODES: Final = ("normal", "fresh", "frozen", "readonly", "off")
 _YES: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 _TABLE: Final = "afml-cache"
+# A file that was written within so many nanoseconds may be written again in the same tick of its
+# file system's clock.
+_SETTLED: Final = 2 * 10**9
+
+_Stamp = tuple[int, int, int, int, int]
+_tables: dict[str, tuple[_Stamp, dict[str, Any]]] = {}
 
 
 def read(name: str, value: object) -> dict[str, Any]:
@@ -47,19 +57,42 @@ def of_environment() -> dict[str, Any]:
 
 
 def of_project() -> dict[str, Any]:
-    """Read the table of the nearest `pyproject.toml`, from the working directory upwards."""
-    try:
-        here = Path.cwd()
-    except OSError:  # a folder that was removed under us
-        return {}
-    for folder in (here, *here.parents):
-        path = folder / "pyproject.toml"
+    """Read the table of the nearest `pyproject.toml`, from the working directory upwards.
+
+    What it gives is shared: nobody may change it.
+    """
+    for path in _nearest():
         try:
-            text = path.read_text(encoding="utf-8")
+            stamp = _stamp(os.stat(path))  # noqa: PTH116 - each look-up of an artifact comes here
+            known = _tables.get(path)
+            if known is not None and known[0] == stamp:
+                return known[1]
+            text = Path(path).read_text(encoding="utf-8")
         except OSError:
             continue
-        return _table(path, text) if _TABLE in text else {}
+        table = _table(Path(path), text) if _TABLE in text else {}
+        if time.time_ns() - stamp[0] > _SETTLED:
+            _tables[path] = stamp, table
+        return table
     return {}
+
+
+def _nearest() -> Iterator[str]:
+    """Give where the file may be, the nearest place first."""
+    try:
+        folder = os.getcwd()  # noqa: PTH109 - as above
+    except OSError:  # a folder that was removed under us
+        return
+    while True:
+        yield os.path.join(folder, "pyproject.toml")  # noqa: PTH118 - as above
+        above = os.path.dirname(folder)  # noqa: PTH120 - as above
+        if above == folder:
+            return
+        folder = above
+
+
+def _stamp(found: os.stat_result) -> _Stamp:
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev
 
 
 def _table(path: Path, text: str) -> dict[str, Any]:

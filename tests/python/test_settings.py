@@ -1,5 +1,6 @@
 """Settings: by `configure`, the environment and `pyproject.toml`, in that order."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,35 @@ def test_a_project_s_table_is_read_from_folders_below(tmp_path: Path, run_python
         "False",
         "None",
     ]
+
+
+def test_an_edit_of_a_project_s_table_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "pyproject.toml"
+    seen = []
+    for interval, age in ((1, 3600), (2, 1800), (3, 0), (4, 0)):
+        path.write_text(f"[tool.afml-cache]\ncheckpoint-interval = {interval}\n")
+        written = path.stat().st_mtime_ns - age * 10**9
+        os.utime(path, ns=(written, written))
+        seen += [config.settings()["checkpoint_interval"] for _ in range(2)]
+    assert seen == [1, 1, 2, 2, 3, 3, 4, 4]
+
+
+def test_a_nearer_project_hides_one_that_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    above, below = tmp_path / "pyproject.toml", tmp_path / "below" / "pyproject.toml"
+    below.parent.mkdir()
+    monkeypatch.chdir(below.parent)
+    above.write_text("[tool.afml-cache]\ncheckpoint-interval = 7\n")
+    os.utime(above, (0, 0))
+    assert config.settings()["checkpoint_interval"] == 7
+    below.write_text("")
+    assert "checkpoint_interval" not in config.settings()
+    below.unlink()
+    assert config.settings()["checkpoint_interval"] == 7
 
 
 def test_the_environment_comes_before_the_project(tmp_path: Path, run_python: Callable) -> None:

@@ -51,8 +51,10 @@ class Checkpoint:
         self._emit = emit
         self._pending: list[_Pending] = []
         self._since = 0.0
+        self._context = contextvars.copy_context()
         self._lock = threading.RLock()
-        self._timer: threading.Timer | None = None
+        self._watch: threading.Thread | None = None
+        self._closed = threading.Event()
 
     def tell(self, message: Message) -> None:
         """Tell something else of an item."""
@@ -76,41 +78,64 @@ class Checkpoint:
         with self._lock:
             if not self._pending:
                 self._since = time.monotonic()
+                self._context = contextvars.copy_context()
             self._pending.append(_Pending(number, call, value, seconds, turn))
             waited = time.monotonic() - self._since
             if len(self._pending) >= self._interval or seconds > _SLOW or waited > _LONGEST:
                 self.commit()
-            elif self._timer is None:
-                self._begin_timer()
+            elif self._watch is None:
+                self._begin_watch()
 
     def commit(self) -> None:
         """Store what waits."""
         with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
             if not self._pending:
                 return
             is_unchanged = self._work.is_unchanged()
             if not is_unchanged:
                 self._tell_changed()
-            while self._pending:
-                self._settle(self._pending[0], is_unchanged)
-                self._pending.pop(0)
+            stored: dict[int, float] = {}
+            try:
+                while self._pending:
+                    self._settle(self._pending[0], is_unchanged, stored)
+                    self._pending.pop(0)
+            finally:
+                if stored:
+                    self._tell(Stored(stored))
 
-    def _settle(self, pending: _Pending, is_unchanged: bool) -> None:
+    def close(self) -> None:
+        """Store what waits: there is nothing more to come."""
+        self._closed.set()
+        self.commit()
+
+    def _settle(self, pending: _Pending, is_unchanged: bool, stored: dict[int, float]) -> None:
         number, call, value, seconds, turn = pending
         try:
-            stored = is_unchanged and self._work.fill(call, value, seconds, turn)
+            is_stored = is_unchanged and self._work.fill(call, value, seconds, turn)
         finally:
             turn.__exit__()
-        self._tell(Stored(number, seconds) if stored else Gave(number, seconds, value))
+        if is_stored:
+            stored[number] = seconds
+        else:
+            self._tell(Gave(number, seconds, value))
 
-    def _begin_timer(self) -> None:
-        context = contextvars.copy_context()
-        self._timer = threading.Timer(_LONGEST, context.run, (self.commit,))
-        self._timer.daemon = True
-        self._timer.start()
+    def _begin_watch(self) -> None:
+        self._watch = threading.Thread(target=self._watch_over, daemon=True)
+        self._watch.start()
+
+    def _watch_over(self) -> None:
+        """Commit what has waited for so long; end where nothing waits.
+
+        What begins to wait later is due later: nobody needs to wake this thread.
+        """
+        left = _LONGEST
+        while not self._closed.wait(left):
+            with self._lock:
+                left = self._since + _LONGEST - time.monotonic() if self._pending else 0.0
+                if left <= 0:
+                    self._watch = None
+                    self._context.run(self.commit)
+                    return
 
     def _tell_changed(self) -> None:
         message = (

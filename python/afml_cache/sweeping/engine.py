@@ -185,6 +185,9 @@ class Engine:
             self._take_timeout(event)
 
     def _take_message(self, message: Any) -> None:
+        if isinstance(message, Stored):
+            self._take_results(message.seconds)
+            return
         item = self.states.out.get(message.number)
         if item is None:
             return  # it was given out again, and has come from elsewhere
@@ -200,8 +203,6 @@ class Engine:
         self._spent[item.number] = message.seconds
         if isinstance(message, Gave):
             self.states.done(item, message.value)
-        elif isinstance(message, Stored):
-            self._take_result(item)
         elif isinstance(message, Failed):
             error = message.raised.error()
             self._take_failure(item, "failed", message.raised, message.seconds, error)
@@ -228,16 +229,21 @@ class Engine:
             self._patience = min(2 * self._patience, _LAST)
         self.states.deferred.append(item)
 
-    def _take_result(self, item: Item) -> None:
-        """Read a result that a worker stored; one that is gone already is sent, next time."""
-        found = self._work.stored([self.states.items.call(item)])[0]
-        if found is None:
-            item.inline = True
-            item.attempts -= 1
-            self.states.again(item)
-        else:
-            self.states.done(item, found[0])
-            self._forget_failure(item)
+    def _take_results(self, seconds: dict[int, float]) -> None:
+        """Read results that a worker stored; one that is gone already is sent, next time."""
+        items = [self.states.out[number] for number in seconds if number in self.states.out]
+        if items:
+            self._patience = _FIRST
+        self._spent.update((item.number, seconds[item.number]) for item in items)
+        stored = self._work.stored([self.states.items.call(item) for item in items])
+        for item, found in zip(items, stored, strict=True):
+            if found is None:
+                item.inline = True
+                item.attempts -= 1
+                self.states.again(item)
+            else:
+                self.states.done(item, found[0])
+                self._forget_failure(item)
 
     def _forget_failure(self, item: Item) -> None:
         if item.key is not None and self._before.get(item.key):

@@ -85,6 +85,7 @@ class OwnProcess:
 
     def close(self) -> None:
         """Give native threads back."""
+        self._task.close()
         self._around.close()
 
     def memory(self) -> int:
@@ -164,6 +165,8 @@ class Threads:
     def close(self) -> None:
         """End the threads."""
         self._executor.shutdown(wait=True)
+        for task in self._free:
+            task.close()
 
     def memory(self) -> int:
         """Give the memory of this process."""

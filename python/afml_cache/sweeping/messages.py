@@ -10,10 +10,9 @@ __all__ = ["Apart", "Busy", "Failed", "Gave", "Message", "Raised", "Stored", "ra
 
 
 class Stored(NamedTuple):
-    """The result of an item is in the store."""
+    """Results are in the store: the seconds that each took, by the numbers of the items."""
 
-    number: int
-    seconds: float
+    seconds: dict[int, float]
 
 
 class Gave(NamedTuple):

@@ -98,7 +98,7 @@ class Task:
         """Commit what waits."""
         if self._checkpoint is not None:
             with self._around():
-                self._checkpoint.commit()
+                self._checkpoint.close()
 
     @contextlib.contextmanager
     def _around(self) -> Iterator[None]:
@@ -134,7 +134,7 @@ class Task:
             checkpoint.tell(Busy(number))
             return
         if begun.step == "hit":
-            checkpoint.tell(Stored(number, 0.0))
+            checkpoint.tell(Stored({number: 0.0}))
             return
         call = self.shape.call(item) if self.shape.seeded else key_call
         if self.owns_process:

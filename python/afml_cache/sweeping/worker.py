@@ -102,8 +102,8 @@ class _Worker:
             self._send(("finished", 0, b""))
 
     def _emit(self, message: Any) -> None:
-        """Tell of an item, whose number comes first in the message."""
-        self._send(("emitted", message[0], pickled(message)))
+        """Tell of items; which one it is stands beside a message that may be unreadable."""
+        self._send(("emitted", getattr(message, "number", NOTHING), pickled(message)))
 
     def _send(self, message: tuple[str, int, bytes | str]) -> None:
         content = pickle.dumps(message, protocol=5)
