@@ -93,8 +93,8 @@ def _remember(artifact: Artifact, path: Path) -> None:
         artifact.tell("CacheWriteWarning", message)
 
 
-def held(artifact: Artifact, path: Path, value: Any) -> Saved:
-    """Hold in memory what would stand in the file.
+def held(artifact: Artifact, path: Path, value: Any) -> tuple[Saved, Any]:
+    """Hold in memory what would stand in the file, and give what that reads back as.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def held(artifact: Artifact, path: Path, value: Any) -> Saved:
     try:
         written = artifact.format.write(value, file)
         content = file.getvalue()
-        artifact.format.check(io.BytesIO(content))
+        read = artifact.format.read(io.BytesIO(content), written.reads_as)
     except ArtifactError:
         raise
     except ImportError as error:
@@ -120,7 +120,7 @@ def held(artifact: Artifact, path: Path, value: Any) -> Saved:
             f"back: {type(error).__name__}: {error}"
         )
         raise ArtifactError(message) from error
-    return Saved(path, None, (content, written.reads_as))
+    return Saved(path, None, (content, written.reads_as)), read
 
 
 def _metadata(

@@ -48,8 +48,7 @@ def made(call: Call, *, reads: bool, writes: bool) -> tuple[Saved, Any]:
                     around.commit()
                     call.artifact.note_freed(around.freed)
                 return kept
-    saved = held(call.artifact, call.path, result.value)
-    return saved, saved.load() if reads else None
+    return held(call.artifact, call.path, result.value)
 
 
 def _consumer(call: Call, identity: Identity | None) -> Any:

@@ -48,12 +48,15 @@ class Separated:
             return polars.read_csv(content, try_parse_dates=True, infer_schema_length=None)
         pandas = imported("pandas")
         header = range(reads_as.get("header", 1))
+        # Those that were written here end their lines so, and leave a lone "\r" without quotes.
+        ended = {"lineterminator": "\n"} if reads_as else {}
         return pandas.read_csv(
             file,
             header=list(header) if len(header) > 1 else 0,
             index_col=list(range(reads_as.get("index", 0))) or None,
             parse_dates=list(reads_as.get("times", ())),
             date_format="ISO8601",
+            **ended,
             **_exactly(pandas.__version__),
         )
 
