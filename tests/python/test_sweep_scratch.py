@@ -230,3 +230,72 @@ def test_universes_are_made_anew_and_labels_kept_where_existing_ones_are_not_ski
     finally:
         afml_cache.configure(force_rerun=False)
     assert (bodies.ran.count("universe"), bodies.ran.count("labels")) == (8, 6)
+
+
+def label_once(config, year, may_be_mined):
+    """Label unless that was done, and mine, which may fail."""
+    with scratch("labels", of=config) as folder:
+        path = folder / "labels.txt"
+        found = path.read_text() if path.exists() else ""
+        path.write_text(year)
+        if not may_be_mined.exists():
+            raise ValueError(config)
+        return found, path.read_text()
+
+
+@pytest.mark.parametrize("workers", [None, 2])
+def test_what_an_item_left_is_found_by_that_item_and_never_by_one_of_other_data(
+    workers, tmp_path
+) -> None:
+    switch = tmp_path / "switch"
+
+    def run(year, items=(1, 2)):
+        given = {"common": (year, switch), "ignore": "may_be_mined", "workers": workers}
+        return sweep(label_once, items, on_error="keep going", **given)
+
+    assert all(isinstance(found, ItemError) for found in run("2024"))
+    switch.touch()
+    assert run("2025") == [("", "2025")] * 2
+    assert run("2024", (2, 3)) == [("2024", "2024"), ("", "2024")]
+    assert [found.path.parent.name for found in scratch_holders()] == ["labels"]
+
+
+def test_items_at_the_same_time_have_folders_of_their_own() -> None:
+    together = threading.Barrier(2, timeout=60)
+
+    def path_of(config):
+        with scratch("labels") as folder:
+            together.wait()
+            return str(folder)
+
+    assert len(set(sweep(path_of, range(4), executor="threads", workers=2))) == 4
+    assert scratch_holders() == []
+
+
+def test_folders_of_items_that_failed_are_no_burden_for_those_that_follow() -> None:
+    with disk_budget(3 * MEGABYTE) as budget:
+        found = sweep(fill_and_fail, range(8), on_error="keep going", needs=MEGABYTE)
+    assert [str(error.__cause__) for error in found] == [str(config) for config in range(8)]
+    assert budget.peak <= 3 * MEGABYTE
+
+
+def fill_and_fail(config):
+    with scratch("labels") as folder:
+        np.save(folder / "labels.npy", np.zeros(MEGABYTE // 8))
+        raise ValueError(config)
+
+
+def test_a_sweep_that_has_no_key_finds_nothing_that_another_left() -> None:
+    def run(year):
+        alone = threading.Barrier(1)
+
+        def labels(config):
+            alone.wait()
+            with scratch("labels") as folder:
+                found = list(folder.iterdir())
+                (folder / f"{year}_{config}.txt").touch()
+                raise ValueError([path.name for path in found])
+
+        return sweep(labels, [1], scratch="labels", on_error="keep going")
+
+    assert [str(run(year)[0].__cause__) for year in (2024, 2025)] == ["[]", "[]"]

@@ -8,6 +8,7 @@ second process then asks for all of them again. What the tables say was measured
 """
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -66,9 +68,9 @@ def work_through(datasets: int, folder: Path) -> dict[str, float]:
     rows = int(SHARE * size_of(folder) / len(CONFIGS) / 8)
     patterns = miner(folder / "results")
     labelled: list[logging.LogRecord] = []
-    LABELLED.addFilter(labelled.append)
+    LABELLED.addFilter(labelled.append)  # which keeps them from being printed
     start, before = time.perf_counter(), used(folder)
-    with disk_budget("1 TB") as budget, Watch(folder) as watch:
+    with disk_budget("1 TB") as budget, watched(folder) as most:
         for number in range(datasets):
             found = patterns(bars_of(number, rows), list(CONFIGS), name=f"{number:02}_2025")
             assert len(found["features"]) == FEATURES
@@ -76,7 +78,7 @@ def work_through(datasets: int, folder: Path) -> dict[str, float]:
         "seconds": time.perf_counter() - start,
         "labelled": len(labelled),
         "freed": patterns.freed,
-        "peak": watch.most,
+        "peak": most[0],
         "peak of scratch": budget.peak,
         "disk": size_of(folder),
         "before": before,
@@ -116,26 +118,22 @@ def bars_of(number: int, rows: int) -> pd.DataFrame:
     return pd.DataFrame({"close": 1.1 + np.cumsum(steps)})
 
 
-class Watch:
-    """Looks at how full a disk is, all the time."""
+@contextlib.contextmanager
+def watched(folder: Path) -> Iterator[list[int]]:
+    """Look at how full a disk is, all the time; the most stands in the list."""
+    most, over = [0], threading.Event()
 
-    def __init__(self, folder: Path) -> None:
-        self.most = 0
-        self._folder = folder
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
+    def look() -> None:
+        while not over.wait(LOOKS):
+            most[0] = max(most[0], used(folder))
 
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._over.wait(LOOKS):
-            self.most = max(self.most, used(self._folder))
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield most
+    finally:
+        over.set()
+        thread.join()
 
 
 def used(folder: Path) -> int:

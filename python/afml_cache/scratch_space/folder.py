@@ -125,8 +125,8 @@ def scratch(
 
     It is removed at the end of the `with` statement. Where an exception ends that, or the process
     is killed, it is kept, and the next `with` statement of the same has it again with all that is
-    in it. In an artifact or a sweep that names it, it is kept until that is stored. Each artifact
-    or sweep has folders of its own.
+    in it. In an artifact or a sweep that names it, it is kept until that is stored. Each artifact,
+    each sweep that names it, and each item of other sweeps has a folder of its own.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def scratch(
         Where; by default the setting `scratch_dir`, else `scratch` in the folder of the cache.
     of : optional
         What the folder is of, such as a pair or a data frame, by content: another value, another
-        folder. Items of a sweep that run at the same time share a folder without it.
+        folder. Items of a sweep that names the folder share it without this.
     needs : int or str, optional
         What it is expected to take, such as "10 GB", for `disk_budget`; by default as much as the
         largest folder of this name so far.

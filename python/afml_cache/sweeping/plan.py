@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -171,7 +172,9 @@ class Plan:
         with contextlib.ExitStack() as around:
             made_for = None
             if self.scratch:
-                key = digest(("afml-cache sweep", self.work.name, items.id))
+                is_known = None not in items.listed_keys()
+                told = items.id if is_known else secrets.token_hex(16)
+                key = digest(("afml-cache sweep", self.work.name, told))
                 what = f"the sweep `{self.status(items).name}`"
                 made_for = around.enter_context(consumer(key, self.scratch, what))
             states = self._swept(items)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import secrets
 import socket
 import sys
 import time
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from afml_cache import _native, config, modes
 from afml_cache.exceptions import warn
 from afml_cache.ranges.simulation import as_of, simulation
-from afml_cache.scratch_space import enter_token, token_of_context
+from afml_cache.scratch_space import consumer, enter_token, token_of_context
 from afml_cache.sweeping.checkpoint import Checkpoint
 from afml_cache.sweeping.messages import Apart, Busy, Failed, Gave, Stored, raised
 from afml_cache.sweeping.work import Begun
@@ -139,7 +140,10 @@ class Task:
         call = self.shape.call(item) if self.shape.seeded else key_call
         if self.owns_process:
             self._seed(item)
-        value, seconds = self._computed(begun.turn, call)
+        # Scratch in it is its own: another item's, or what one of other data left, is not found.
+        owner = begun.key or key or secrets.token_hex(16)
+        with consumer(owner, (), f"an item of `{self.work.name}`"):
+            value, seconds = self._computed(begun.turn, call)
         if begun.turn is None or inline:
             checkpoint.tell(Gave(number, seconds, value))
         else:
