@@ -23,6 +23,7 @@ from benchmarks.replay import replay
 from benchmarks.report import GROUPS, document, splice, summary
 from benchmarks.runs import backtests
 from benchmarks.sizes import entries, sizes
+from benchmarks.sweeps import sweeps
 
 
 def measure(wanted: list[str], folder: Path) -> Table:
@@ -42,6 +43,7 @@ def measure(wanted: list[str], folder: Path) -> Table:
         "replay": replay,
         "pandas2": pandas2,
         "runs": backtests,
+        "sweeps": sweeps,
         "imports": lambda table, _: imports(table),
     }
     table = Table()

@@ -63,9 +63,11 @@ def fill_frame(who: str, folder: Path) -> tuple[float, float]:
     return there, time.perf_counter() - start
 
 
-def child(work: str, who: str, folder: Path, module: str = "benchmarks.fresh") -> list[float]:
+def child(
+    work: str, who: str, folder: Path, module: str = "benchmarks.fresh", *given: str
+) -> list[float]:
     """The same work in a new process, where each call is a hit."""
-    command = [sys.executable, "-m", module, work, who, str(folder)]
+    command = [sys.executable, "-m", module, work, who, str(folder), *given]
     shown = subprocess.run(command, cwd=HOME, capture_output=True, text=True, check=False)
     if shown.returncode:
         raise RuntimeError(shown.stderr.strip().splitlines()[-1])

@@ -7,7 +7,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.measure import SUBJECT, Row, Table, duration, grid
-from benchmarks.targets import FIRST_PASS, LATER, RANGES, RUNS, Figures, Target, figures
+from benchmarks.targets import (
+    FIRST_PASS,
+    LATER,
+    RANGES,
+    RUNS,
+    SWEEPS,
+    Figures,
+    Target,
+    figures,
+)
 
 GROUPS = {
     "digests": "Digests",
@@ -24,6 +33,7 @@ GROUPS = {
     "replay": "Ten years of minutes, day by day",
     "pandas2": "Bars by time range beside ArcticDB, under pandas 2.3",
     "runs": "Backtests",
+    "sweeps": "Sweeps and artifacts",
     "imports": "Import, over the bare interpreter",
 }
 PREAMBLE = (
@@ -82,6 +92,8 @@ def document(table: Table, date: str, machine: dict[str, str], versions: dict[st
         targets(RANGES, seen),
         "## Targets of the backtest cache",
         targets(RUNS, seen),
+        "## Targets of sweeps",
+        targets(SWEEPS, seen),
         "## Where afml_cache loses",
         losses(rows, seen),
     ]

@@ -56,6 +56,16 @@ def under(case: str, seconds: float) -> Target:
     return Target(f"{case}: at most {duration(seconds)}", check)
 
 
+def beyond(case: str, other: tuple[str, str], seconds: float, words: str) -> Target:
+    """At most so many seconds more than another figure."""
+
+    def check(figures: Figures) -> tuple[str, bool]:
+        more = figures[case, SUBJECT] - figures[other]
+        return duration(more), more <= seconds
+
+    return Target(f"{case}: at most {duration(seconds)} beyond {words}", check)
+
+
 def per_name(case: str, base: str, names: int, seconds: float) -> Target:
     """At most so many seconds for each of the names that one case has more than another."""
 
@@ -142,6 +152,14 @@ RUNS = (
     faster("record a run, 1,000 there", "Optuna, SQLite", 5),
     faster("best 5 of 1,000 runs", "MLflow, SQLite", 5),
     faster("compare 1,000 of 1,000 runs", "MLflow, SQLite", 5),
+)  # fmt: skip
+
+BARE = "sweep, an item, 2 processes", "bare executor, chunks of 256"
+SWEEPS = (
+    *(beyond(case, BARE, 200e-6, "ProcessPoolExecutor(2).map(chunksize=256)")
+      for case in ("sweep, an item, 2 processes", "sweep, an item, ProcessPoolExecutor")),
+    under("skip 10,000 items", 0.5),
+    under("skip 10,000 items, fresh process", 0.5),
 )  # fmt: skip
 
 
