@@ -78,6 +78,12 @@ class Task:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_checkpoint": None, "_agreed": []}
 
+    def __copy__(self) -> Task:
+        """Give one for another thread, which commits by itself, and shares what has agreed."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, _checkpoint=None)
+        return other
+
     def __call__(
         self,
         chunk: list[tuple[int, Given]],
