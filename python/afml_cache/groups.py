@@ -143,7 +143,7 @@ def clear_group(group: str, *, store: Store | str | os.PathLike[str] | None = No
 def _remove(artifact: dict[str, str], store: Store) -> bool:
     from afml_cache.artifacts.standing import remove
 
-    return remove(Path(artifact["name"]), store, artifact["made_by"])
+    return remove(Path(artifact["name"]), store, artifact.get("made_by"))
 
 
 def clear_label_cache() -> Cleared:

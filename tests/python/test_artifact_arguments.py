@@ -15,9 +15,10 @@ from afml_cache import (
     UncacheableArgumentWarning,
     UndeclaredFileWarning,
     as_of,
+    mode,
 )
 from afml_cache.artifacts.decorator import artifact
-from afml_cache.look_ahead import note_seen
+from afml_cache.look_ahead import note_seen, watched
 
 
 @pytest.fixture
@@ -118,3 +119,16 @@ def test_a_handle_counts_by_the_content_of_its_file(patterns):
     patterns.refresh(BARS, [1], **CALL)
     assert afml_cache.digest(patterns.saved(BARS, [1], **CALL)) == before
     assert afml_cache.digest(patterns.saved(LATER, [1], **CALL)) != before
+
+
+@pytest.mark.parametrize("how", ["normal", "readonly"])
+def test_a_handle_from_outside_of_a_simulation_tells_what_it_has_seen(tmp_path, how):
+    bars = pd.Series([1.0, 2.0], pd.date_range("2024-05-01", periods=2))
+    count = artifact("a.json", folder=tmp_path)(lambda prices: prices.size)
+    with mode(how):
+        saved = count.saved(bars)
+    with watched() as seen:
+        assert saved.load() == 2
+    assert seen.until == pd.Timestamp("2024-05-03").value
+    with as_of("2024-05-02"), pytest.raises(LookAheadError):
+        saved.load()

@@ -89,3 +89,11 @@ def test_a_process_that_is_forked_meanwhile_holds_up_nobody(tmp_path):
     thread.join()
     os.close(ends)
     assert is_free
+
+
+def test_a_pipe_in_the_place_of_a_sidecar_holds_up_nobody(tmp_path):
+    made = artifact("a.json", folder=tmp_path)(lambda: 1)
+    os.mkfifo(tmp_path / "a_metadata.json")
+    with pytest.warns(ArtifactWarning, match="is damaged"):
+        assert made() == 1
+    assert made.is_current()

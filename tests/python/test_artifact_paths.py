@@ -15,6 +15,7 @@ from afml_cache import (
     robust_cacheable,
 )
 from afml_cache.artifacts.decorator import artifact
+from afml_cache.artifacts.lazies import lazy
 
 
 @pytest.fixture
@@ -173,3 +174,18 @@ def test_numbers_of_numpy_do_not_get_into_json(tmp_path):
     with pytest.raises(ArtifactError, match=r'`numpy.float64`.*at `value\["best"\]\[0\]`.*tolist'):
         made()
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (object(), "elsewhere in each process"),
+        (lazy(len, [1]), "is the text of a lazy call"),
+        ("\ud800", "UnicodeEncodeError"),
+    ],
+    ids=["address", "lazy", "surrogate"],
+)
+def test_a_value_whose_text_is_no_name_is_refused(tmp_path, value, message):
+    made = artifact("{value}.json", folder=tmp_path)(lambda value: value)
+    with pytest.raises(ArtifactError, match=message):
+        made.path(value)

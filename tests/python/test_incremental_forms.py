@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from labelled_bars import assert_same, days, monthly, rises
 
-from afml_cache import CacheConfigError, SchemaError, time_aware_cacheable
+from afml_cache import CacheConfigError, CacheWriteWarning, SchemaError, time_aware_cacheable
 
 
 def by_length(*given: Any) -> Any:
@@ -227,3 +227,16 @@ def test_times_that_are_missing_are_equal() -> None:
     assert touched(TWO).isna().sum() == 5
     assert touched.check(TWO)
     assert touched.check(TWO, rtol=0, atol=0)
+
+
+def test_a_body_that_writes_to_its_rows_changes_no_others() -> None:
+    def moves(bars: pd.DataFrame) -> pd.Series:
+        bars["close"] *= 2
+        return bars["close"].diff()
+
+    bars = days("2024-01-01", "2024-03-29")
+    before = bars.copy()
+    with pytest.warns(CacheWriteWarning, match="changed its argument `bars`"):
+        found = monthly(moves, lookback=1, lookahead=0)(bars)
+    pd.testing.assert_frame_equal(bars, before)
+    assert_same(found, moves(before))

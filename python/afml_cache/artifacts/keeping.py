@@ -93,7 +93,7 @@ def _remember(artifact: Artifact, path: Path) -> None:
         artifact.tell("CacheWriteWarning", message)
 
 
-def held(artifact: Artifact, path: Path, value: Any) -> tuple[Saved, Any]:
+def held(artifact: Artifact, path: Path, made: Made) -> tuple[Saved, Any]:
     """Hold in memory what would stand in the file, and give what that reads back as.
 
     Raises
@@ -103,7 +103,7 @@ def held(artifact: Artifact, path: Path, value: Any) -> tuple[Saved, Any]:
     """
     file = io.BytesIO()
     try:
-        written = artifact.format.write(value, file)
+        written = artifact.format.write(made.value, file)
         content = file.getvalue()
         read = artifact.format.read(io.BytesIO(content), written.reads_as)
     except ArtifactError:
@@ -120,7 +120,7 @@ def held(artifact: Artifact, path: Path, value: Any) -> tuple[Saved, Any]:
             f"back: {type(error).__name__}: {error}"
         )
         raise ArtifactError(message) from error
-    return Saved(path, None, (content, written.reads_as)), read
+    return Saved(path, None, (content, written.reads_as), _seen_ns=made.seen_ns), read
 
 
 def _metadata(

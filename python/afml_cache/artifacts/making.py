@@ -48,7 +48,7 @@ def made(call: Call, *, reads: bool, writes: bool) -> tuple[Saved, Any]:
                     around.commit()
                     call.artifact.note_freed(around.freed)
                 return kept
-    return held(call.artifact, call.path, result.value)
+    return held(call.artifact, call.path, result)
 
 
 def _consumer(call: Call, identity: Identity | None) -> Any:
@@ -114,7 +114,7 @@ def _kept(call: Call, result: Made, identity: Identity, *, reads: bool) -> tuple
     except ArtifactError:
         raise
     except Exception as error:  # noqa: BLE001 - of the disk, or of a library over the value
-        held(call.artifact, call.path, result.value)  # raises where the value is at fault
+        held(call.artifact, call.path, result)  # raises where the value is at fault
         call.artifact.tell("CacheWriteWarning", f"`{call.path}` was not written: {error}")
         return None
 

@@ -12,6 +12,7 @@ from afml_cache._native import digest
 from afml_cache.artifacts.formats import format_of
 from afml_cache.exceptions import ArtifactError, UncacheableArgumentError
 from afml_cache.files import File, content_of
+from afml_cache.look_ahead import note_seen, refuse_future
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +42,7 @@ class Saved:
     metadata: Metadata | None = None
     _content: tuple[bytes, Mapping[str, Any]] | None = field(default=None, repr=False)
     _trusted: bool = field(default=False, repr=False)
+    _seen_ns: int | None = field(default=None, repr=False)
 
     @property
     def is_written(self) -> bool:
@@ -50,9 +52,8 @@ class Saved:
     def __cache_key__(self) -> Any:
         if self._content is not None:
             return str(self.path), self._content[0]
-        if self.metadata is None or self._trusted:
-            return str(self.path), File(self.path)
-        return str(self.path), self.metadata.digest
+        counts_as_is = self.metadata is None or self._trusted
+        return str(self.path), File(self.path) if counts_as_is else self.metadata.digest
 
     def load(self) -> Any:
         """Read it.
@@ -61,7 +62,12 @@ class Saved:
         ------
         ArtifactError
             The file is no longer what was written.
+        LookAheadError
+            It has seen beyond the time of the `as_of` around.
         """
+        until = self._seen_ns if self.metadata is None else self.metadata.seen_ns
+        refuse_future(f"artifact {self.path.name}", until)
+        note_seen(until, open_ended=self.metadata is not None and self.metadata.open_ended)
         if self._content is not None:
             content, reads_as = self._content
             return format_of(self.path.name).read(io.BytesIO(content), reads_as)

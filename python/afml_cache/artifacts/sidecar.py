@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -212,6 +213,9 @@ def _own_name(path: Path) -> Path:
 
 
 def _parsed(place: Path) -> dict[str, Any]:
+    if not stat.S_ISREG(place.stat().st_mode):  # a pipe would never end
+        message = "it is no regular file"
+        raise ValueError(message)
     with place.open("rb") as file:
         content = file.read(_MOST + 1)
     if len(content) > _MOST:

@@ -8,13 +8,15 @@ import string
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from afml_cache.artifacts.lazies import Lazy
 from afml_cache.exceptions import ArtifactError, CacheConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 _FORMATTER: Final = string.Formatter()
-_FIRST: Final = re.compile(r"[.\[]")
+_FIRST: Final = re.compile(r"[.\[!:]")
+_ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+>")
 _SEPARATORS: Final = re.compile(r"[/\\]" if os.sep == "\\" else "/")
 _UP: Final = ".."
 _NOTHING: Final = "\0"
@@ -71,6 +73,7 @@ class Template:
         """
         try:
             filled = "".join(self._part(*part, arguments) for part in self._parts())
+            os.fsencode(filled)
         except ArtifactError:
             raise
         except Exception as error:
@@ -103,6 +106,12 @@ class Template:
         if placeholder is None:
             return literal
         value = _FORMATTER.vformat(placeholder, (), arguments)
+        if type(arguments[_FIRST.split(placeholder[1:-1], maxsplit=1)[0]]) is Lazy:
+            what = "is the text of a lazy call, whose arguments it does not tell"
+            raise self._refusal(value, what, "have another parameter name the file")
+        if _ADDRESS.search(value):
+            what = "says where a value lies in memory, which is elsewhere in each process"
+            raise self._refusal(value, what, "write an attribute of it, as in {config.name}")
         if place and (_SEPARATORS.match(value) or os.path.isabs(value)):  # noqa: PTH117 - a text
             what = "is an absolute path in the middle of another one"
             raise self._refusal(value, what, "begin the template with it, or leave its root out")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Timeline", "has_rows_in_time", "is_frame", "time_name"]
 
 _UNITS: Final = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+# The release of pandas from which parts of frames are copied when they are written to.
+_COPIES_ON_WRITE: Final = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +52,10 @@ class Timeline:
         return len(self.labels)
 
     def rows(self, start: int, stop: int) -> Any:
-        """Give some rows."""
+        """Give some rows; what is done to them in place does nothing to the others."""
         if hasattr(self.frame, "iloc"):
-            return self.frame.iloc[start:stop]
+            rows = self.frame.iloc[start:stop]
+            return rows if _copies_on_write() else rows.copy()
         return self.frame.slice(start, stop - start)
 
     def label(self, row: int) -> Any:
@@ -71,6 +74,12 @@ class Timeline:
         # Behind the last label at least: where bars end at their labels, the next one is later.
         instant = max(bars.end_of(labels), self.instant(-1) + 1)
         return instant, (instant + offset_at(instant, labels.zone)) // DAY
+
+
+def _copies_on_write() -> bool:
+    """Whether a part of a frame of pandas is no view of it that can be written to."""
+    release: str = sys.modules["pandas"].__version__
+    return int(release.partition(".")[0]) >= _COPIES_ON_WRITE
 
 
 def is_frame(value: object) -> bool:
