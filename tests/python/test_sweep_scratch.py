@@ -299,3 +299,16 @@ def test_a_sweep_that_has_no_key_finds_nothing_that_another_left() -> None:
         return sweep(labels, [1], scratch="labels", on_error="keep going")
 
     assert [str(run(year)[0].__cause__) for year in (2024, 2025)] == ["[]", "[]"]
+
+
+@pytest.mark.parametrize("workers", [None, 2])
+def test_what_items_write_for_an_artifact_is_there_for_each_that_is_made(workers, tmp_path) -> None:
+    @artifact("best_{count}.json", scratch="labels", folder=tmp_path)
+    def patterns(count):
+        assert sweep(label, range(3), workers=workers) == ["0.npy", "1.npy", "2.npy"]
+        with scratch("labels") as folder:
+            return sorted(path.name for path in folder.iterdir())[:count]
+
+    assert patterns(2) == ["0.npy", "1.npy"]
+    assert patterns(3) == ["0.npy", "1.npy", "2.npy"]
+    assert scratch_holders() == []

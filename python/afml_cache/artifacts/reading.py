@@ -52,8 +52,9 @@ class Saved:
     def __cache_key__(self) -> Any:
         if self._content is not None:
             return str(self.path), self._content[0]
-        counts_as_is = self.metadata is None or self._trusted
-        return str(self.path), File(self.path) if counts_as_is else self.metadata.digest
+        if self.metadata is None or self._trusted:
+            return str(self.path), File(self.path)
+        return str(self.path), self.metadata.digest
 
     def load(self) -> Any:
         """Read it.

@@ -13,11 +13,10 @@ import secrets
 import threading
 import weakref
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from afml_cache.exceptions import CacheError, ScratchError, warn
-from afml_cache.scratch_space.context import Budget, budget_of_context, entered
+from afml_cache.scratch_space.context import budget_of_context, entered
 from afml_cache.scratch_space.folders import (
     OWNERS,
     Hold,
@@ -32,6 +31,7 @@ from afml_cache.scratch_space.locks import Lock, is_free, locked
 from afml_cache.scratch_space.marker import MARKER, read_marker
 from afml_cache.scratch_space.places import Place, chosen_root, names_of, root_of
 from afml_cache.scratch_space.removal import let_go
+from afml_cache.scratch_space.tokens import Seat, Token
 from afml_cache.scratch_space.trees import entries
 
 if TYPE_CHECKING:
@@ -47,35 +47,6 @@ _chain: ContextVar[tuple[Consumer, ...]] = ContextVar("chain", default=())
 _living: Final = weakref.WeakValueDictionary[str, "Consumer"]()
 
 
-@dataclass(frozen=True, slots=True)
-class _Seat:
-    """A consumer as a worker knows it."""
-
-    nonce: str
-    key: str
-    names: frozenset[str]
-    what: str
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """What takes a worker into the consumers of its parent; small, and made to be pickled.
-
-    Attributes
-    ----------
-    root : pathlib.Path
-        Where the parent makes scratch folders.
-    seats : tuple
-        The consumers, the innermost last.
-    budget
-        The budget of the parent, if there is one.
-    """
-
-    root: Path
-    seats: tuple[_Seat, ...]
-    budget: Budget | None
-
-
 class Consumer:
     """Keeps the scratch folders of some names until it commits; see `consumer`.
 
@@ -85,12 +56,15 @@ class Consumer:
         The bytes of the folders that were removed.
     committed : bool
         Whether `commit` was called.
+    outer : set of str
+        Names of folders that were opened within, and that a consumer around this one keeps.
     """
 
     def __init__(self, key: str, names: frozenset[str], what: str, nonce: str = "") -> None:
         self.key, self.names, self.what = key, names, what
         self.freed = 0
         self.committed = False
+        self.outer = set[str]()
         self._nonce = nonce or secrets.token_hex(8)
         self._process = None if nonce else os.getpid()
         self._guard = threading.Lock()
@@ -150,7 +124,7 @@ class Consumer:
         for each in (*_chain.get(),) if self in _chain.get() else (*_chain.get(), self):
             if each.names:
                 each.join(root_of(None))
-            seats.append(_Seat(each._nonce, each.key, each.names, each.what))  # noqa: SLF001
+            seats.append(Seat(each._nonce, each.key, each.names, each.what))  # noqa: SLF001
         return Token(root_of(None), tuple(seats), budget_of_context())
 
     def join(self, root: Path) -> None:

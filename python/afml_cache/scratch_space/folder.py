@@ -56,6 +56,9 @@ class Scratch:
         with self._admitted(place) as expects:
             self._hold = hold(place, key or "", what, expects)
         self._keeper = named[-1] if named else None
+        if self._keeper is not None:
+            for inner in around[around.index(self._keeper) + 1 :]:
+                inner.outer.add(self._name)
         self._process = os.getpid()
         open_folders.set((*open_folders.get(), place.path))
         return place.files

@@ -14,6 +14,7 @@ from afml_cache.decorators import CodeOptions
 from afml_cache.exceptions import CacheConfigError, CacheMissError
 from afml_cache.instants import length_of
 from afml_cache.scratch_space import consumer, current_budget
+from afml_cache.scratch_space.places import names_of
 from afml_cache.sweeping.crew import crew_of
 from afml_cache.sweeping.engine import Engine, Rules
 from afml_cache.sweeping.items import items_of, shape_of
@@ -190,6 +191,7 @@ class Plan:
             anew=not self.rules.looks_up,
             keeps=self.rules.writes,
             owns_process=self.crew.is_of_processes,
+            scratch=names_of(self.scratch),
         )
         store, status = self.store, self.status(items)
         engine = Engine(self.work, items, self._rules_here(status), Journal(store), status)

@@ -113,7 +113,8 @@ class Sweep:
             goes to the caller; results are kept.
         scratch : str or iterable of str, default ()
             Names of scratch folders that items write to: kept until all items are done, and for the
-            next call where some failed.
+            next call where some failed. What items write to scratch that an artifact around keeps
+            is not stored, and so neither are their results.
         needs : int or str, optional
             Bytes that an item writes to scratch, such as "2 GB", for `disk_budget`; by default the
             most that one was seen to write.

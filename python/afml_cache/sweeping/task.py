@@ -47,6 +47,8 @@ class Task:
     owns_process
         Whether a worker is a process that does nothing else: it has the settings of this one, and
         the generators of `random` and NumPy are seeded before each item.
+    scratch
+        Names of the folders that the sweep itself keeps.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Task:
         anew: bool,
         keeps: bool,
         owns_process: bool,
+        scratch: frozenset[str],
     ) -> None:
         self.work = work
         self.shape = shape
@@ -65,6 +68,7 @@ class Task:
         self.anew = anew
         self.keeps = keeps
         self.owns_process = owns_process
+        self.scratch = scratch
         self.mode = _native.current_mode()
         self.settings = _settings() if owns_process else None
         self.token = token_of_context()
@@ -148,9 +152,11 @@ class Task:
             self._seed(item)
         # Scratch in it is its own: another item's, or what one of other data left, is not found.
         owner = begun.key or key or secrets.token_hex(16)
-        with consumer(owner, (), f"an item of `{self.work.name}`"):
+        with consumer(owner, (), f"an item of `{self.work.name}`") as around:
             value, seconds = self._computed(begun.turn, call)
-        if begun.turn is None or inline:
+        # What it wrote for an artifact or a sweep further out is not there when those are made
+        # anew, and so its result must not be either.
+        if begun.turn is None or inline or around.outer - self.scratch:
             checkpoint.tell(Gave(number, seconds, value))
         else:
             checkpoint.add(number, key_call, value, seconds, begun.turn)

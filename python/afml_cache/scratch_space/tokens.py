@@ -1,0 +1,40 @@
+"""What takes a worker into the consumers of its parent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from afml_cache.scratch_space.context import Budget
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A consumer as a worker knows it."""
+
+    nonce: str
+    key: str
+    names: frozenset[str]
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What takes a worker into the consumers of its parent; small, and made to be pickled.
+
+    Attributes
+    ----------
+    root : pathlib.Path
+        Where the parent makes scratch folders.
+    seats : tuple
+        The consumers, the innermost last.
+    budget
+        The budget of the parent, if there is one.
+    """
+
+    root: Path
+    seats: tuple[Seat, ...]
+    budget: Budget | None
