@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from afml_cache import scratch
-
 LABEL = np.dtype(
     [("bar", "i4"), ("label", "i1"), ("bars_held", "i2"), ("return", "f4"), ("weight", "f4")]
 )
@@ -58,9 +56,11 @@ class Market(NamedTuple):
     bars_per_year: int
 
 
-def label(configuration: Configuration, prices: Prices, features: np.ndarray) -> dict[str, Any]:
-    """Write the labels of a configuration to scratch, and give what they come to."""
-    labels = write_labels(configuration, prices)
+def label(
+    configuration: Configuration, prices: Prices, features: np.ndarray, folder: Path
+) -> dict[str, Any]:
+    """Write the labels of a configuration to a folder, and give what they come to."""
+    labels = write_labels(folder, configuration, prices)
     counts = np.bincount(labels["label"] + 1, minlength=3)
     return {
         "configuration": configuration._asdict(),
@@ -71,21 +71,20 @@ def label(configuration: Configuration, prices: Prices, features: np.ndarray) ->
     }
 
 
-def write_labels(configuration: Configuration, prices: Prices) -> np.ndarray:
+def write_labels(folder: Path, configuration: Configuration, prices: Prices) -> np.ndarray:
     """Label all bars into a file that is whole as soon as it has its name."""
     labels = triple_barrier(configuration, prices)
-    with scratch("labels") as folder:
-        draft = folder / f".{configuration.file}.{os.getpid()}"
-        with draft.open("wb") as file:
-            np.save(file, labels)
-        draft.rename(folder / configuration.file)
+    draft = folder / f".{configuration.file}.{os.getpid()}"
+    with draft.open("wb") as file:
+        np.save(file, labels)
+    draft.rename(folder / configuration.file)
     return labels
 
 
 def read_labels(folder: Path, configuration: Configuration, prices: Prices) -> np.ndarray:
     """Read labels, or make them again: what they came to outlives the file."""
     path = folder / configuration.file
-    return np.load(path) if path.exists() else write_labels(configuration, prices)
+    return np.load(path) if path.exists() else write_labels(folder, configuration, prices)
 
 
 def triple_barrier(configuration: Configuration, prices: Prices) -> np.ndarray:

@@ -188,19 +188,29 @@ def discover_patterns(
         *(bars[name].to_numpy() for name in ("high", "low", "close")), volatility.to_numpy()
     )
     features = features_of(universes, len(bars))
-    print(f"STEP 1: Labeling             → {len(configurations)} configurations", flush=True)
-    common = prices, features.to_numpy()
-    found = sweep(
-        label, configurations, common=common, workers=workers, group="labeling", desc="Labeling"
-    )
-    print(f"   Labels: {computed_of('Labeling')}", flush=True)
-    regimes = dataset.regimes
-    print(f"STEP 3: Pattern Mining       → {prefix.name}patterns.json", flush=True)
-    return mined(found, prices, features, regimes)
+    with scratch("labels") as folder:
+        print(f"STEP 1: Labeling             → {len(configurations)} configurations", flush=True)
+        found = sweep(
+            label,
+            configurations,
+            common=(prices, features.to_numpy(), folder),
+            ignore="folder",  # what labels come to does not depend on where they lie
+            workers=workers,
+            group="labeling",
+            desc="Labeling",
+        )
+        print(f"   Labels: {computed_of('Labeling')}", flush=True)
+        regimes = dataset.regimes
+        print(f"STEP 3: Pattern Mining       → {prefix.name}patterns.json", flush=True)
+        return mined(found, prices, features, regimes, folder)
 
 
 def mined(
-    found: list[dict[str, Any]], prices: Prices, features: pd.DataFrame, regimes: np.ndarray
+    found: list[dict[str, Any]],
+    prices: Prices,
+    features: pd.DataFrame,
+    regimes: np.ndarray,
+    folder: Path,
 ) -> dict[str, Any]:
     """Say what all labels came to, and look into those that are told best."""
     scores = np.array([each["scores"] for each in found])
@@ -209,8 +219,7 @@ def mined(
     best = int(ranked[0])
     finalists = np.argsort(-np.abs(scores[:, best]))[:FINALISTS]
     chosen = [Configuration(**found[number]["configuration"]) for number in finalists]
-    with scratch("labels") as folder:
-        labels = np.concatenate([read_labels(folder, each, prices) for each in chosen])
+    labels = np.concatenate([read_labels(folder, each, prices) for each in chosen])
     sums = np.bincount(regimes[labels["bar"]], labels["return"], minlength=len(REGIMES))
     return {
         "important_features": [features.columns[place] for place in ranked],

@@ -71,8 +71,7 @@ def run_dataset(
     print(f"\n📊 {dataset.name}: {len(dataset.bars):,} bars", flush=True)
     with disk_budget(DISK_BUDGET) as budget:
         patterns, labelled = patterns_of(dataset, arguments.workers)
-    if labelled:
-        measured.note(dataset, peak=budget.peak)
+    measured.note(dataset, **{"peak" if labelled else "peak_again": budget.peak})
     merged = stages.backtest(
         dataset,
         patterns,
@@ -140,7 +139,9 @@ def show_disk_space(console: Console, measured: dict[str, dict[str, float]]) -> 
         table.add_row(name, *saving(peak + size, size, "MB permanent"))
     before, after = sum(peaks) + sum(kept), max(peaks) + sum(kept)
     table.add_row(f"All datasets: {len(peaks)}", *saving(before, after, "MB needed"))
-    table.add_row("Re-run", *saving(max(peaks), 0.0, "MB temporary"))
+    again = [each["peak_again"] / MB for each in measured.values() if "peak_again" in each]
+    if again:
+        table.add_row("Re-run", *saving(max(peaks), max(again), "MB temporary"))
     console.print(table)
 
 
