@@ -27,8 +27,8 @@ _OURS: Final = "afml_cache"
 def lazy(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Lazy:
     """Pass a call in the place of its result: it counts by its key, and runs on a miss only.
 
-    Artifacts and sweeps compute it before they run their body, and pass on the result. Any other
-    cached function is given the `Lazy` itself, and calls `evaluate()`.
+    Artifacts compute it before they run their body, and pass on the result. Any other cached
+    function, in a sweep too, is given the `Lazy` itself, and calls `evaluate()`.
 
     Parameters
     ----------

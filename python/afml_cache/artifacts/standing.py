@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from afml_cache.artifacts import reading, sidecar
+from afml_cache.artifacts.placing import alone_in
 from afml_cache.exceptions import warn
 
 if TYPE_CHECKING:
@@ -74,6 +75,13 @@ def remove(path: Path, store: Store, function: str | None = None) -> bool:
     CacheStoreError
         The store can't be opened, so that nothing says whose it is.
     """
+    if not path.parent.is_dir():
+        return False
+    with alone_in(path.parent):
+        return _removed(path, store, function)
+
+
+def _removed(path: Path, store: Store, function: str | None) -> bool:
     try:
         metadata = sidecar.read(path, store)
         reason = "" if metadata else "nothing beside it says that an artifact was written there"
