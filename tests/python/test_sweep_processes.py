@@ -1,6 +1,7 @@
 """Sweeps in processes of their own: real ones, which die, hang, and are killed."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -71,6 +72,14 @@ def test_functions_that_no_other_process_can_import_are_sent() -> None:
     assert sweep(lambda item: -item, [1, 2], workers=1) == [-1, -2]
     assert sweep(robust_cacheable(cube), [1, 2, 3]) == [1, 8, 27]
     assert sweep.status().hits == 3
+
+
+def test_items_that_sweep_themselves_run_in_processes() -> None:
+    def halves(count):
+        return sweep(lambda item: item / 2, range(count), progress=False)
+
+    assert sweep(halves, [2, 3], workers=2) == [[0.0, 0.5], [0.0, 0.5, 1.0]]
+    assert pickle.loads(pickle.dumps(sweep)) is sweep
 
 
 def test_what_items_share_reaches_every_worker_and_is_its_own() -> None:

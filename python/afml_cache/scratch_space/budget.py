@@ -22,6 +22,7 @@ from afml_cache.scratch_space.folders import make_root, opened_root, told
 from afml_cache.scratch_space.holders import Found, collect, find
 from afml_cache.scratch_space.locks import ADMISSION_LOCK, locked
 from afml_cache.scratch_space.places import root_of
+from afml_cache.scratch_space.promises import Promise, promised, without_own
 from afml_cache.scratch_space.waiting import Queue, others_of, own
 from afml_cache.sizes import as_bytes
 
@@ -52,8 +53,8 @@ class DiskBudget:
     root : pathlib.Path
         Under which root.
     peak : int
-        The most bytes that were in use when this process measured: whenever it asked for room, and
-        whenever it closed a scratch folder.
+        The most bytes that were in use when this process or a worker of its sweeps measured:
+        whenever it asked for room, and whenever it closed a scratch folder.
     """
 
     def __init__(self, max_bytes: int, min_free: int, root: Path, wait: float | None) -> None:
@@ -113,6 +114,11 @@ class DiskBudget:
             self.peak = max(self.peak, sum(sizes.values()))
             sizes[path] = 0
 
+    def saw(self, size: int) -> None:
+        """Note for `peak` what another process has measured."""
+        with Guard.lock:
+            self.peak = max(self.peak, size)
+
     def admit(self, needed: int, what: str, *, running: int = 0) -> bool:
         """Wait until there is room for what is to be written.
 
@@ -163,17 +169,34 @@ class DiskBudget:
         DiskBudgetError
             As of `admit`.
         """
-        make_root(self.root)
         while True:
             self.admit(needed, what)
-            with (
-                opened_root(self.root) as root,
-                told(self.root),
-                locked(root, ADMISSION_LOCK),
-            ):
+            with self._alone():
                 if self._fits(needed, self._find(), needed):
                     yield
                     return
+
+    def promise(self, needed: int, what: str, promise: Promise, *, running: int) -> bool:
+        """Admit one more, and have others leave free what all that are under way may yet write.
+
+        Parameters, what is returned and what is raised are as of `admit`.
+        """
+        wanted = needed * (running + 1)
+        while self.admit(needed, what, running=running):
+            if not needed:
+                return True
+            with self._alone():
+                if self._fits(wanted, self._find(), needed):
+                    promise.set(wanted)
+                    return True
+        return False
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Have nobody else be admitted before the `with` statement ends."""
+        make_root(self.root)
+        with opened_root(self.root) as root, told(self.root), locked(root, ADMISSION_LOCK):
+            yield
 
     def _wait_for(self, wanted: int, what: str) -> None:
         began, pause = time.monotonic(), _SHORTEST
@@ -200,14 +223,14 @@ class DiskBudget:
 
     def _find(self) -> list[Found]:
         began = time.monotonic()
-        found = find(self.root)
+        found = [*find(self.root), *promised(self.root)]
         now = time.monotonic()
         with Guard.lock:
             sizes = {each.path: each.size for each in found}
             self._last = Look(now, now - began, claims_of(found), pending_of(found), sizes)
             self._promised = 0
             self.peak = max(self.peak, sum_of(found))
-        return found
+        return without_own(found, context.open_folders.get())
 
     def _collected(self) -> list[Found]:
         """Remove what dead owners have left, save what a consumer around will find again."""

@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 from afml_cache.exceptions import CacheError, ScratchError, warn
-from afml_cache.scratch_space.context import budget_of_context, entered
+from afml_cache.scratch_space.context import budget_of_context, entered, open_folders
 from afml_cache.scratch_space.folders import (
     OWNERS,
     Hold,
@@ -125,7 +125,7 @@ class Consumer:
             if each.names:
                 each.join(root_of(None))
             seats.append(Seat(each._nonce, each.key, each.names, each.what))  # noqa: SLF001
-        return Token(root_of(None), tuple(seats), budget_of_context())
+        return Token(root_of(None), tuple(seats), budget_of_context(), open_folders.get())
 
     def join(self, root: Path) -> None:
         """Keep what this consumer has under a root from being collected.
@@ -213,7 +213,7 @@ def token_of_context() -> Token | None:
     around, budget = _chain.get(), budget_of_context()
     if around:
         return around[-1].token()
-    return None if budget is None else Token(root_of(None), (), budget)
+    return None if budget is None else Token(root_of(None), (), budget, open_folders.get())
 
 
 def consumer(key: str, names: Iterable[str], what: str) -> Consumer:
@@ -273,9 +273,10 @@ def enter_token(token: Token) -> Iterator[None]:
         _living.get(seat.nonce) or Consumer(seat.key, seat.names, seat.what, seat.nonce)
         for seat in token.seats
     ]
-    before = _chain.get(), chosen_root.get(), entered.get()
+    before = _chain.get(), chosen_root.get(), entered.get(), open_folders.get()
     _chain.set(tuple(seats))
     chosen_root.set(token.root)
+    open_folders.set(token.open)
     if token.budget is not None:
         entered.set(token.budget)
     try:
@@ -284,3 +285,4 @@ def enter_token(token: Token) -> Iterator[None]:
         _chain.set(before[0])
         chosen_root.set(before[1])
         entered.set(before[2])
+        open_folders.set(before[3])

@@ -33,8 +33,11 @@ class Token:
         The consumers, the innermost last.
     budget
         The budget of the parent, if there is one.
+    open : tuple of pathlib.Path
+        The folders that the parent has open, which go no sooner than the worker ends.
     """
 
     root: Path
     seats: tuple[Seat, ...]
     budget: Budget | None
+    open: tuple[Path, ...]

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.sweeping.chunks import Chunks
 from afml_cache.sweeping.events import Died, Emitted, Finished, TimedOut, UnsentError
-from afml_cache.sweeping.messages import Apart, Busy, Failed, Gave, Raised, Stored
+from afml_cache.sweeping.messages import Apart, Busy, Failed, Gave, Peak, Raised, Stored
 from afml_cache.sweeping.state import States, failure_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from afml_cache.sweeping.events import Event
     from afml_cache.sweeping.hands import Hands
     from afml_cache.sweeping.items import Item, Items
     from afml_cache.sweeping.journal import Journal, SweepStatus
     from afml_cache.sweeping.progress import Reporter
+    from afml_cache.sweeping.room import Room
     from afml_cache.sweeping.work import Work
 
 # How long what somebody else computes is left alone at first, and at most; in seconds.
@@ -50,9 +51,9 @@ class Rules:
         Whether each item goes by itself.
     notes : bool
         Whether the journal lists the sweep by itself.
-    admit
-        Asked before an item is given out, with how many are out, whether there is room for it on
-        the disk; raises where there will be none.
+    room
+        Asked before an item is given out whether there is room for it on the disk; raises where
+        there will be none. `None` without a budget.
     """
 
     looks_up: bool
@@ -63,7 +64,7 @@ class Rules:
     workers: int = 1
     single: bool = False
     notes: bool = True
-    admit: Callable[[int], bool] | None = None
+    room: Room | None = None
 
 
 class Engine:
@@ -152,7 +153,8 @@ class Engine:
 
     def _give_out(self, hands: Hands, chunks: Chunks) -> None:
         while self.states.pending and hands.free():
-            if self._rules.admit is not None and not self._rules.admit(len(self.states.out)):
+            room = self._rules.room
+            if room is not None and not room.admits(len(self.states.out)):
                 return
             chosen = chunks.next()
             for item in chosen:
@@ -187,6 +189,10 @@ class Engine:
     def _take_message(self, message: Any) -> None:
         if isinstance(message, Stored):
             self._take_results(message.seconds)
+            return
+        if isinstance(message, Peak):
+            if self._rules.room is not None:
+                self._rules.room.saw(message.size)
             return
         item = self.states.out.get(message.number)
         if item is None:

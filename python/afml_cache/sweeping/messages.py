@@ -6,7 +6,7 @@ import pickle
 import traceback
 from typing import Any, NamedTuple
 
-__all__ = ["Apart", "Busy", "Failed", "Gave", "Message", "Raised", "Stored", "raised"]
+__all__ = ["Apart", "Busy", "Failed", "Gave", "Message", "Peak", "Raised", "Stored", "raised"]
 
 
 class Stored(NamedTuple):
@@ -65,7 +65,13 @@ class Failed(NamedTuple):
     raised: Raised
 
 
-Message = Stored | Gave | Busy | Failed | Apart
+class Peak(NamedTuple):
+    """The most scratch, in bytes, that a worker under a budget has seen in use."""
+
+    size: int
+
+
+Message = Stored | Gave | Busy | Failed | Apart | Peak
 
 
 class RemoteTraceback(Exception):  # noqa: N818 - it is no error of its own

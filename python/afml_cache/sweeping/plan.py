@@ -13,14 +13,14 @@ from afml_cache._native import Function, current_mode, default_store, digest
 from afml_cache.decorators import CodeOptions
 from afml_cache.exceptions import CacheConfigError, CacheMissError
 from afml_cache.instants import length_of
-from afml_cache.scratch_space import consumer, current_budget
+from afml_cache.scratch_space import consumer
 from afml_cache.scratch_space.places import names_of
 from afml_cache.sweeping.crew import crew_of
 from afml_cache.sweeping.engine import Engine, Rules
 from afml_cache.sweeping.items import items_of, shape_of
 from afml_cache.sweeping.journal import Journal, SweepStatus
 from afml_cache.sweeping.progress import Reporter
-from afml_cache.sweeping.room import Room
+from afml_cache.sweeping.room import admission
 from afml_cache.sweeping.shown import shortly
 from afml_cache.sweeping.task import Task
 from afml_cache.sweeping.work import work_of
@@ -184,29 +184,23 @@ class Plan:
             return states
 
     def _swept(self, items: Items) -> States:
-        task = Task(
-            self.work,
-            items.shape,
-            self.interval,
-            anew=not self.rules.looks_up,
-            keeps=self.rules.writes,
-            owns_process=self.crew.is_of_processes,
-            scratch=names_of(self.scratch),
-        )
         store, status = self.store, self.status(items)
-        engine = Engine(self.work, items, self._rules_here(status), Journal(store), status)
-        engine.prepare()
-        self._work_through(engine, task, store)
+        with admission(self.needs, f"an item of `{status.name}`") as room:
+            task = Task(
+                self.work,
+                items.shape,
+                self.interval,
+                anew=not self.rules.looks_up,
+                keeps=self.rules.writes,
+                owns_process=self.crew.is_of_processes,
+                scratch=names_of(self.scratch),
+            )
+            single = room is not None or self.crew.timeout is not None
+            rules = replace(self.rules, workers=self.crew.workers, single=single, room=room)
+            engine = Engine(self.work, items, rules, Journal(store), status)
+            engine.prepare()
+            self._work_through(engine, task, store)
         return engine.states
-
-    def _rules_here(self, status: SweepStatus) -> Rules:
-        """Give the rules, with how many work, and what room there is."""
-        rules = replace(self.rules, workers=self.crew.workers, single=self.crew.timeout is not None)
-        budget = current_budget()
-        if budget is None:
-            return rules
-        room = Room(budget, self.needs, f"an item of `{status.name}`")
-        return replace(rules, single=True, admit=room.admits)
 
     def _work_through(self, engine: Engine, task: Task, store: Store) -> None:
         with contextlib.ExitStack() as around:

@@ -24,6 +24,10 @@ class Sweep:
 
     status = staticmethod(status)
 
+    def __reduce__(self) -> str:
+        """Be the same object in every process."""
+        return "sweep"
+
     def __call__(
         self,
         function: Callable[..., Any],

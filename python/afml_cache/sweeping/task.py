@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from afml_cache import _native, config, modes
 from afml_cache.exceptions import warn
 from afml_cache.ranges.simulation import as_of, simulation
-from afml_cache.scratch_space import consumer, enter_token, token_of_context
+from afml_cache.scratch_space import consumer, current_budget, enter_token, token_of_context
 from afml_cache.sweeping.checkpoint import Checkpoint
-from afml_cache.sweeping.messages import Apart, Busy, Failed, Gave, Stored, raised
+from afml_cache.sweeping.messages import Apart, Busy, Failed, Gave, Peak, Stored, raised
 from afml_cache.sweeping.work import Begun
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class Task:
         # A call that had its key here, and the key: all threads of a process have it together.
         self._agreed: list[tuple[Call, str]] = []
         self._has_warned = False
+        self._peak = 0
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_checkpoint": None, "_agreed": []}
@@ -127,6 +128,7 @@ class Task:
         try:
             self._work_through(checkpoint, number, given)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - an item may raise what it likes
+            self._tell_peak(checkpoint)
             checkpoint.tell(Failed(number, time.perf_counter() - start, raised(error)))
 
     def _work_through(self, checkpoint: Checkpoint, number: int, given: Given) -> None:
@@ -154,12 +156,20 @@ class Task:
         owner = begun.key or key or secrets.token_hex(16)
         with consumer(owner, (), f"an item of `{self.work.name}`") as around:
             value, seconds = self._computed(begun.turn, call)
+        self._tell_peak(checkpoint)
         # What it wrote for an artifact or a sweep further out is not there when those are made
         # anew, and so its result must not be either.
         if begun.turn is None or inline or around.outer - self.scratch:
             checkpoint.tell(Gave(number, seconds, value))
         else:
             checkpoint.add(number, key_call, value, seconds, begun.turn)
+
+    def _tell_peak(self, checkpoint: Checkpoint) -> None:
+        """Tell of the most scratch that was seen, for the budget of another process."""
+        budget = current_budget()
+        if budget is not None and budget.peak > self._peak:
+            self._peak = budget.peak
+            checkpoint.tell(Peak(self._peak))
 
     def _begun(self, call: Call, inline: bool) -> Begun:
         return self.work.begin(call, self.anew or inline) if self.keeps else Begun("compute")
