@@ -29,7 +29,8 @@ SKIP_BATCHES = f"skip {BATCHES} batches of {SIZE}, fresh process"
 SHARE = f"frame of 80 MB, {WORKERS} workers, first result"
 JSON, PARQUET = "artifact, small JSON", "artifact, Parquet 1M x 5"
 
-# Each way: the case of its row, the name in it, how often it is filled, and whether it keeps.
+# Each way: the case of its row, the name in it, how often it is timed, and whether what is there
+# is skipped too.
 FILLS: dict[str, tuple[str, str, int, bool]] = {
     "here": (HERE, SUBJECT, RUNS, True),
     "joblib.Memory": (HERE, "joblib.Memory in a loop", 1, True),
@@ -43,31 +44,33 @@ FILLS: dict[str, tuple[str, str, int, bool]] = {
 }
 
 
-def sweeps(table: Table, folder: Path, count: int = COUNT, runs: int | None = None) -> None:
-    """Everything of sweeps and artifacts; fewer items and runs where that is a test."""
+def sweeps(table: Table, folder: Path) -> None:
+    """Everything of sweeps and artifacts."""
     table.say(
-        f"{count:,} calls of a function that doubles a number. Processes are started and ended "
+        f"{COUNT:,} calls of a function that doubles a number. Processes are started and ended "
         "within the time that is measured, each time in a new process and an empty folder. A "
         f"sweep gives a worker up to {CHUNK} quick items at once: so it is the executor with "
         "chunks of as many that its own cost is what it takes beyond. What is skipped has its "
         "results read."
     )
     for way in FILLS:
-        filled(table, folder, way, count, runs)
+        filled(table, folder, way)
     batches(table, folder)
     frames(table, folder)
     artifacts(table, folder)
 
 
-def filled(table: Table, folder: Path, way: str, count: int, runs: int | None) -> None:
+def filled(
+    table: Table, folder: Path, way: str, count: int = COUNT, runs: int | None = None
+) -> None:
     """Fill empty folders, and skip what is in the last of them."""
     case, who, most, keeps = FILLS[way]
     cases = [case, SKIP_FRESH, SKIP] if keeps else [case]
     places = [folder / f"{way}-{run}".replace(" ", "-") for run in range(runs or most)]
     try:
         seen = [timed("calls", way, place, count, 1)[0] / count for place in places]
-        skips = [timed("calls", way, places[-1], count, 2) for _ in range(RUNS if keeps else 0)]
-    except RuntimeError as error:
+        skips = [timed("calls", way, places[-1], count, 2) for _ in places if keeps]
+    except (OSError, RuntimeError) as error:
         for each in cases:
             table.add(each, who, None, note=str(error)[:90])
         return
@@ -75,7 +78,7 @@ def filled(table: Table, folder: Path, way: str, count: int, runs: int | None) -
     note = "one run" if len(places) == 1 else ""
     table.add(case, who, statistics.median(seen), note=note, floor=floor)
     for case, figures in zip(cases[1:], zip(*skips, strict=True), strict=False):
-        table.add(case, who, statistics.median(figures))
+        table.add(case, who, statistics.median(figures), note=note)
     for place in places:
         shutil.rmtree(place, ignore_errors=True)
 
@@ -86,20 +89,22 @@ def timed(work: str, who: str, place: Path, first: int, second: int) -> list[flo
     return child(work, who, place, "benchmarks.sweep_ways", str(first), str(second))
 
 
-def batches(table: Table, folder: Path, count: int = BATCHES, size: int = SIZE) -> None:
+def batches(
+    table: Table, folder: Path, count: int = BATCHES, size: int = SIZE, runs: int = RUNS
+) -> None:
     """Batches whose files are all there."""
     place = folder / "batches"
     timed("batches", SUBJECT, place, count, size)
-    seen = [timed("batches", SUBJECT, place, count, size) for _ in range(RUNS)]
+    seen = [timed("batches", SUBJECT, place, count, size) for _ in range(runs)]
     skipped, merged = (statistics.median(figures) for figures in zip(*seen, strict=True))
     table.add(SKIP_BATCHES, SUBJECT, skipped, note=f"to merge them anew: {merged * 1e3:.0f} ms")
 
 
-def frames(table: Table, folder: Path, rows: int = ROWS) -> None:
+def frames(table: Table, folder: Path, rows: int = ROWS, runs: int = RUNS) -> None:
     """A frame that all items share, sent to workers that read all of it."""
     for who in (SUBJECT, PARALLEL):
         seen = []
-        for run in range(RUNS):
+        for run in range(runs):
             place = folder / f"frame-{run}-{who.split('.')[0]}"
             seen.append(timed("shared", who, place, rows, SHARERS))
             shutil.rmtree(place, ignore_errors=True)

@@ -183,9 +183,6 @@ class Sweep:
         )
         return plan.run(plan.items(items)).listed()
 
-    def __reduce__(self) -> str:
-        return "sweep"  # the same in every process, so that a function that uses it has one key
-
     def __repr__(self) -> str:
         return "<sweep>"
 
