@@ -461,3 +461,18 @@ def test_keys_that_digest_what_has_keys_take_no_time_without_end() -> None:
     for _ in range(40):
         value = Nested([value])
     assert digest(value) == digest(value)
+
+
+def test_exceptions_count_the_same_where_their_pickles_have_tracebacks(run_python) -> None:
+    run_python(
+        "from afml_cache import digest\n"
+        "def raised():\n"
+        "    try:\n"
+        "        raise ValueError('no bars')\n"
+        "    except ValueError as error:\n"
+        "        return error\n"
+        "before = digest(raised()), digest(KeyError(1))\n"
+        "from tblib import pickling_support\n"
+        "pickling_support.install()\n"
+        "assert (digest(raised()), digest(KeyError(1))) == before\n"
+    )

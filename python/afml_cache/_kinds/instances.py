@@ -132,8 +132,7 @@ def _says_all(kind: type) -> bool:
 
     A user's class inherits from `Decimal` what leaves out the attributes that it adds.
     """
-    registered = any(kind is one for one in copyreg.dispatch_table)
-    if registered or origin(str(kind.__module__)) != "user":
+    if _registered(kind) is not None or origin(str(kind.__module__)) != "user":
         return True
     for base in kind.__mro__:
         if "__reduce_ex__" in vars(base) or "__reduce__" in vars(base):
@@ -164,11 +163,22 @@ def _slots(value: object, skipped: Collection[str], *, users: bool = False) -> I
                 continue
 
 
+def _registered(kind: type) -> Any:
+    """Give what pickles a class as somebody said; not what adds tracebacks to exceptions.
+
+    `dask.distributed` has tblib do that, for all exceptions: where one was raised is no content.
+    """
+    found = [reducer for one, reducer in copyreg.dispatch_table.items() if one is kind]
+    if not found or str(getattr(found[0], "__module__", "")).partition(".")[0] == "tblib":
+        return None
+    return found[0]
+
+
 def _reduce(value: Any) -> object:
     kind = type(value)
     plain = cast("Any", type(kind)).__hash__ is type.__hash__
     try:
-        reducer = copyreg.dispatch_table.get(kind) if plain else None
+        reducer = _registered(kind) if plain else None
         return reducer(value) if reducer else value.__reduce_ex__(_PROTOCOL)
     except Exception as error:
         raise refusal(value, f"which can't be pickled ({_text(error)})") from error
