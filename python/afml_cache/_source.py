@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import __future__  # isort: skip
 import ast
+import contextlib
+import copy
 import importlib.util
 import linecache
 import os
+import sys
 import threading
 import warnings
 from functools import lru_cache
 from types import CodeType
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import ref
 
 from afml_cache._bytecode import canonical
@@ -21,7 +24,7 @@ from afml_cache._reads import Reads
 from afml_cache._tree import FUNCTIONS, VERSION, Function, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 __all__ = ["Body", "body_of", "learn_sources", "name_of"]
 
@@ -34,6 +37,8 @@ _NAME: Final = "<afml_cache>"
 # More than any file has; functions of one line get lines of their own from here on.
 _APART: Final = 100_000_000
 _FILES: Final = 256  # compiled ones kept
+# The global by which a module has its assertions rewritten by pytest.
+_REWRITTEN: Final = "@pytest_ar"
 
 Key = tuple[str, int]
 Node = tuple[Function, str]
@@ -111,8 +116,10 @@ def body_of(code: CodeType, namespace: dict[str, object]) -> Body | None:
 
 
 def _search(code: CodeType, namespace: dict[str, object]) -> Body | None:
+    flags = code.co_flags & _FLAGS
+    is_rewritten = _REWRITTEN in namespace
     for text in _texts(code.co_filename, namespace):
-        unit = _unit(text, code.co_flags & _FLAGS)
+        unit = _unit(text, flags, is_rewritten)
         found = unit.find(code) if unit else None
         if found is not None:
             return _describe(found, code)
@@ -157,12 +164,23 @@ def _read(path: str, _changed: int, _size: int) -> str:
 
 
 @lru_cache(maxsize=_FILES)
-def _unit(text: str, flags: int) -> Unit | None:
+def _unit(text: str, flags: int, is_rewritten: bool) -> Unit | None:
     try:
         tree = _compile(text, flags | ast.PyCF_ONLY_AST)
-        return Unit(tree, flags) if isinstance(tree, ast.Module) else None
+        if not isinstance(tree, ast.Module):
+            return None
+        return Unit(tree, flags, _rewritten if is_rewritten else None)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def _rewritten(tree: ast.Module) -> ast.Module:
+    """Give a copy whose assertions are as pytest has them in the modules of tests."""
+    pytest: Any = sys.modules.get("_pytest.assertion.rewrite")
+    copied = copy.deepcopy(tree)
+    with contextlib.suppress(Exception):  # another version of it: then the code counts as it is
+        pytest.rewrite_asserts(copied, b"", _NAME)
+    return copied
 
 
 def _compile(source: str | ast.Module, flags: int) -> object:
@@ -173,11 +191,25 @@ def _compile(source: str | ast.Module, flags: int) -> object:
 
 
 class Unit:
-    """One source, parsed and compiled as a whole."""
+    """One source, parsed and compiled as a whole.
 
-    def __init__(self, tree: ast.Module, flags: int) -> None:
+    Parameters
+    ----------
+    tree, flags
+        What was parsed, and how it is compiled.
+    rewrite
+        What somebody else has made of the tree before it was compiled.
+    """
+
+    def __init__(
+        self,
+        tree: ast.Module,
+        flags: int,
+        rewrite: Callable[[ast.Module], ast.Module] | None = None,
+    ) -> None:
         self._tree = tree
         self._flags = flags
+        self._rewrite = rewrite
         self._nodes: dict[Key, list[Node]] = {}
         for key, node in _functions_of(tree):
             self._nodes.setdefault(key, []).append(node)
@@ -219,7 +251,8 @@ class Unit:
 
     def _compiled(self) -> dict[str, list[CodeType]]:
         codes: dict[str, list[CodeType]] = {}
-        pending: list[object] = [_compile(self._tree, self._flags)]
+        tree = self._tree if self._rewrite is None else self._rewrite(self._tree)
+        pending: list[object] = [_compile(tree, self._flags)]
         while pending:
             code = pending.pop()
             if isinstance(code, CodeType):

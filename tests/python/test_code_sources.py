@@ -1,6 +1,7 @@
 """`describe` and the source behind the code: believed only where it compiles to what is loaded."""
 
-import importlib
+import importlib.machinery
+import importlib.util
 import linecache
 import sys
 import time
@@ -268,3 +269,21 @@ def test_a_helper_that_is_redefined_twice_is_seen_twice(module):
     assert features.f(1) == 1
     importlib.reload(features)
     assert features.f.is_cached(1)
+
+
+def positive(x):
+    assert x > 0, "a price"
+    assert isinstance(x, float)
+    return x * 2
+
+
+def test_a_function_whose_assertions_pytest_has_rewritten_counts_as_its_source(monkeypatch):
+    assert "@pytest_ar" in positive.__code__.co_names
+    assert said_of(positive) == "source"
+    spec = importlib.util.spec_from_file_location(__name__, __file__)
+    plain = importlib.util.module_from_spec(spec)
+    loader = importlib.machinery.SourceFileLoader(__name__, __file__)
+    monkeypatch.setitem(sys.modules, __name__, plain)
+    exec(loader.source_to_code(loader.get_data(__file__), __file__), vars(plain))  # noqa: S102
+    assert "@pytest_ar" not in plain.positive.__code__.co_names
+    assert identity(plain.positive) == identity(positive)

@@ -56,15 +56,15 @@ class Consumer:
         The bytes of the folders that were removed.
     committed : bool
         Whether `commit` was called.
-    outer : set of str
-        Names of folders that were opened within, and that a consumer around this one keeps.
+    outer : set of Place
+        Folders that were opened within, and that a consumer around this one keeps.
     """
 
     def __init__(self, key: str, names: frozenset[str], what: str, nonce: str = "") -> None:
         self.key, self.names, self.what = key, names, what
         self.freed = 0
         self.committed = False
-        self.outer = set[str]()
+        self.outer = set[Place]()
         self._nonce = nonce or secrets.token_hex(8)
         self._process = None if nonce else os.getpid()
         self._guard = threading.Lock()
@@ -203,17 +203,19 @@ def _of_consumer(root: Path, name: str, identity: str, key: str) -> Hold | None:
 
 
 def token_of_context() -> Token | None:
-    """Give what takes a worker into the consumers around, and under the budget; if there is any.
+    """Give what takes a worker into the consumers, the budget and the folders around, if any.
 
     Raises
     ------
     ScratchError, CacheStoreError, DiskBudgetError
         The root can't be used.
     """
-    around, budget = _chain.get(), budget_of_context()
+    around, budget, opened = _chain.get(), budget_of_context(), open_folders.get()
     if around:
         return around[-1].token()
-    return None if budget is None else Token(root_of(None), (), budget, open_folders.get())
+    if budget is None and not opened:
+        return None
+    return Token(root_of(None), (), budget, opened)
 
 
 def consumer(key: str, names: Iterable[str], what: str) -> Consumer:

@@ -58,7 +58,7 @@ class Scratch:
         self._keeper = named[-1] if named else None
         if self._keeper is not None:
             for inner in around[around.index(self._keeper) + 1 :]:
-                inner.outer.add(self._name)
+                inner.outer.add(place)
         self._process = os.getpid()
         open_folders.set((*open_folders.get(), place.path))
         return place.files

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from afml_cache._native import Turn
+    from afml_cache.scratch_space.ties import Ties
     from afml_cache.sweeping.messages import Message
     from afml_cache.sweeping.work import Call, Work
 
@@ -30,6 +31,7 @@ class _Pending(NamedTuple):
     value: Any
     seconds: float
     turn: Turn
+    ties: Ties
 
 
 class Checkpoint:
@@ -73,13 +75,15 @@ class Checkpoint:
             )
             self._emit(Failed(message.number, message.seconds, raised(TypeError(text))))
 
-    def add(self, number: int, call: Call, value: Any, seconds: float, turn: Turn) -> None:
+    def add(
+        self, number: int, call: Call, value: Any, seconds: float, turn: Turn, ties: Ties
+    ) -> None:
         """Take a result, and commit if it is time."""
         with self._lock:
             if not self._pending:
                 self._since = time.monotonic()
                 self._context = contextvars.copy_context()
-            self._pending.append(_Pending(number, call, value, seconds, turn))
+            self._pending.append(_Pending(number, call, value, seconds, turn, ties))
             waited = time.monotonic() - self._since
             if len(self._pending) >= self._interval or seconds > _SLOW or waited > _LONGEST:
                 self.commit()
@@ -109,9 +113,9 @@ class Checkpoint:
         self.commit()
 
     def _settle(self, pending: _Pending, is_unchanged: bool, stored: dict[int, float]) -> None:
-        number, call, value, seconds, turn = pending
+        number, call, value, seconds, turn, ties = pending
         try:
-            is_stored = is_unchanged and self._work.fill(call, value, seconds, turn)
+            is_stored = is_unchanged and self._work.fill(call, value, seconds, turn, ties)
         finally:
             turn.__exit__()
         if is_stored:

@@ -117,8 +117,9 @@ class Sweep:
             goes to the caller; results are kept.
         scratch : str or iterable of str, default ()
             Names of scratch folders that items write to: kept until all items are done, and for the
-            next call where some failed. What items write to scratch that an artifact around keeps
-            is not stored, and so neither are their results.
+            next call where some failed. Where items write to scratch of an artifact around, or are
+            given a path in an open scratch folder, results are used again as long as that very
+            folder is there: after a stop, and not when the artifact is made anew.
         needs : int or str, optional
             Bytes that an item writes to scratch, such as "2 GB", for `disk_budget`; by default the
             most that one was seen to write.

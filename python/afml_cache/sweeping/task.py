@@ -15,6 +15,7 @@ from afml_cache import _native, config, modes
 from afml_cache.exceptions import warn
 from afml_cache.ranges.simulation import as_of, simulation
 from afml_cache.scratch_space import consumer, current_budget, enter_token, token_of_context
+from afml_cache.scratch_space.ties import ties_to
 from afml_cache.sweeping.checkpoint import Checkpoint
 from afml_cache.sweeping.messages import Apart, Busy, Failed, Gave, Peak, Stored, raised
 from afml_cache.sweeping.work import Begun
@@ -22,6 +23,8 @@ from afml_cache.sweeping.work import Begun
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from afml_cache.scratch_space import Consumer
+    from afml_cache.scratch_space.ties import Ties
     from afml_cache.sweeping.items import Shape
     from afml_cache.sweeping.messages import Message
     from afml_cache.sweeping.work import Call, Work
@@ -157,12 +160,19 @@ class Task:
         with consumer(owner, (), f"an item of `{self.work.name}`") as around:
             value, seconds = self._computed(begun.turn, call)
         self._tell_peak(checkpoint)
-        # What it wrote for an artifact or a sweep further out is not there when those are made
-        # anew, and so its result must not be either.
-        if begun.turn is None or inline or around.outer - self.scratch:
+        ties = self._ties(key_call, around)
+        if begun.turn is None or inline or ties is None:
             checkpoint.tell(Gave(number, seconds, value))
         else:
-            checkpoint.add(number, key_call, value, seconds, begun.turn)
+            checkpoint.add(number, key_call, value, seconds, begun.turn, ties)
+
+    def _ties(self, call: Call, around: Consumer) -> Ties | None:
+        """Give the folders that were made for what is around, and that the item may have filled.
+
+        Its result is of use as long as they are there. `None` if one of them is gone.
+        """
+        written = {place.path for place in around.outer if place.name not in self.scratch}
+        return ties_to(written | self.work.folders(call))
 
     def _tell_peak(self, checkpoint: Checkpoint) -> None:
         """Tell of the most scratch that was seen, for the budget of another process."""

@@ -16,12 +16,16 @@ from afml_cache.decorators import (
     native_settings,
 )
 from afml_cache.exceptions import UncacheableArgumentError
+from afml_cache.scratch_space.context import open_folders
+from afml_cache.scratch_space.ties import are_there, has_ties, named_folders, tied_by
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from afml_cache._native import Turn
     from afml_cache.decorators import CodeOptions
+    from afml_cache.scratch_space.ties import Ties
 
 _STEPS = {"hit": "hit", "wait": "busy"}
 Key = str | UncacheableArgumentError
@@ -63,8 +67,11 @@ class Work(Protocol):
     def compute(self, call: Call) -> Any:
         """Compute a call."""
 
-    def fill(self, call: Call, value: Any, seconds: float, turn: Turn) -> bool:
-        """Store what a call gave; says whether that is in."""
+    def folders(self, call: Call) -> set[Path]:
+        """Give the open scratch folders that a call is known by."""
+
+    def fill(self, call: Call, value: Any, seconds: float, turn: Turn, ties: Ties) -> bool:
+        """Store what a call gave, as long as some folders are there; says whether that is in."""
 
     def is_unchanged(self) -> bool:
         """Whether what calls share still is what it was."""
@@ -115,7 +122,16 @@ class FunctionWork:
 
     def stored(self, calls: Sequence[Call]) -> list[tuple[Any] | None]:
         """Give what is stored for calls."""
-        return self.native.stored(calls, self.common)
+        found = self.native.stored(calls, self.common)
+        if None not in found or not has_ties():
+            return found
+        missing = [place for place, each in enumerate(found) if each is None]
+        is_there = are_there()
+        tied = self._tied().stored([calls[place] for place in missing], self.common)
+        for place, each in zip(missing, tied, strict=True):
+            if each is not None and is_there(each[0][0]):
+                found[place] = each[0][1:]
+        return found
 
     def begin(self, call: Call, anew: bool) -> Begun:
         """Take the turn of a call, unless somebody has it."""
@@ -130,9 +146,32 @@ class FunctionWork:
         value = self.function(*call.args, **call.kwargs) if stored is None else stored[0]
         return self.consume(value)
 
-    def fill(self, call: Call, value: Any, seconds: float, turn: Turn) -> bool:
+    def folders(self, call: Call) -> set[Path]:
+        """Give the open scratch folders that arguments which are part of the key lie in."""
+        if not open_folders.get():
+            return set()
+        return named_folders(_counting(self.native, call))
+
+    def fill(self, call: Call, value: Any, seconds: float, turn: Turn, ties: Ties) -> bool:
         """Store a result."""
-        return self.native.fill(value, seconds, turn, *call, common=self.common)
+        if not ties:
+            return self.native.fill(value, seconds, turn, *call, common=self.common)
+        tied = self._tied()
+        step, own, _ = tied.begin(*call, alone=True, common=self.common)
+        if step != "turn":
+            return False
+        with own:
+            return tied.fill((ties, value), seconds, own, *call, common=self.common)
+
+    def _tied(self) -> Function:
+        """Give the function whose results are of use while scratch folders are there.
+
+        They are kept apart, since a call that is not of the sweep must not find them, and in each
+        of them it stands what folders these are.
+        """
+        settings = dict(self.native.settings())
+        settings["version"] = f"{settings['version']} with scratch of {tied_by()}"
+        return _renamed(self.native, self.name, settings)
 
     def is_unchanged(self) -> bool:
         """Whether what calls share still has its content."""
@@ -189,7 +228,11 @@ class OtherWork:
         value = self._answer(*call.args, **call.kwargs)
         return value if self.consume is None else self.consume(value)
 
-    def fill(self, call: Call, value: Any, seconds: float, turn: Turn) -> bool:
+    def folders(self, call: Call) -> set[Path]:  # noqa: ARG002 - it stores by itself
+        """Give none."""
+        return set()
+
+    def fill(self, call: Call, value: Any, seconds: float, turn: Turn, ties: Ties) -> bool:
         """Do nothing: it has stored what it gave."""
         raise NotImplementedError
 
@@ -256,10 +299,33 @@ def _consumed(native: Function, consume: Callable[[Any], Any]) -> Function:
     settings = dict(native.settings())
     options = settings["options"]
     settings["options"] = {**options, "deps": (*options.get("deps", ()), consume)}
-    name = f"{native.cache_name} then {name_of(consume)}"
+    return _renamed(native, f"{native.cache_name} then {name_of(consume)}", settings)
+
+
+def _renamed(native: Function, name: str, settings: dict[str, Any]) -> Function:
     made = Function(native.__wrapped__, name, **settings)
     functools.update_wrapper(made, native.__wrapped__)
     return made
+
+
+def _counting(native: Function, call: Call) -> Iterator[Any]:
+    """Give the arguments of a call that are part of its key."""
+    settings = native.settings()
+    if settings["key"] is not None:
+        return
+    try:
+        bound = inspect.signature(native.__wrapped__).bind(*call.args, **call.kwargs)
+    except (TypeError, ValueError):  # a function of C that does not tell
+        yield from (*call.args, *call.kwargs.values())
+        return
+    for name, value in bound.arguments.items():
+        kind = bound.signature.parameters[name].kind
+        if kind is inspect.Parameter.VAR_POSITIONAL:
+            yield from value
+        elif kind is inspect.Parameter.VAR_KEYWORD:
+            yield from value.values()
+        elif name not in settings["options"].get("ignore", ()):
+            yield value
 
 
 def _rebuilt(
