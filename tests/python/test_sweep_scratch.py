@@ -232,6 +232,44 @@ def test_universes_are_made_anew_and_labels_kept_where_existing_ones_are_not_ski
     assert (bodies.ran.count("universe"), bodies.ran.count("labels")) == (8, 6)
 
 
+@pytest.mark.parametrize("workers", [None, 2])
+def test_a_sweep_that_is_forced_makes_each_file_of_an_artifact_anew(tmp_path, workers) -> None:
+    def run(**options):
+        return sweep(counted_universe, ["EURUSD", "GBPUSD"], common=(tmp_path,), **options)
+
+    first = run(workers=workers)
+    assert [saved.path.stat().st_mtime_ns for saved in run(workers=workers)] == [
+        saved.path.stat().st_mtime_ns for saved in first
+    ]
+    run(workers=workers, force_rerun=True)
+    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == [
+        *("EURUSD 0", "EURUSD 1", "GBPUSD 0", "GBPUSD 1")
+    ]
+
+
+@artifact("{folder}/{pair}.json", ignore="folder")
+def counted_universe(pair, folder):
+    made = folder / "made"
+    made.mkdir(exist_ok=True)
+    (made / f"{pair} {len(list(made.glob(f'{pair}*')))}").touch()
+    return pair
+
+
+def test_a_sweep_that_is_forced_reduces_results_that_are_computed_anew(bodies) -> None:
+    def labels(config):
+        RAN.warning("labels")
+        return config
+
+    def run(**options):
+        return sweep(labels, [1, 2], consume=str, **options)
+
+    sweep(labels, [1, 2])
+    assert run() == ["1", "2"]
+    assert len(bodies) == 2
+    assert run(force_rerun=True) == ["1", "2"]
+    assert len(bodies) == 4
+
+
 def label_once(config, year, may_be_mined):
     """Label unless that was done, and mine, which may fail."""
     with scratch("labels", of=config) as folder:

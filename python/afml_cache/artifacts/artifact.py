@@ -35,7 +35,7 @@ _log = logging.getLogger("afml_cache")
 _OF_CALLS: Final = frozenset(
     {
         *("cache_key", "explain", "is_current", "load", "metadata"),
-        *("path", "refresh", "remove", "saved"),
+        *("path", "refresh", "remove", "saved", "saved_anew"),
     }
 )
 
@@ -122,6 +122,16 @@ class Artifact:
             The mode is "frozen".
         """
         return Call(self, args, kwargs).answer(reads=True, anew=True).value
+
+    def saved_anew(self, *args: Any, **kwargs: Any) -> Saved:
+        """Make the file anew, whatever is there, and say where it is; it is not read.
+
+        Raises
+        ------
+        CacheMissError
+            The mode is "frozen".
+        """
+        return Call(self, args, kwargs).answer(reads=False, anew=True).saved
 
     def load(self, *args: Any, **kwargs: Any) -> Any:
         """Read the file of a call, and never make it.

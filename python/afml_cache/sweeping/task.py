@@ -215,7 +215,7 @@ class Task:
             turn.__enter__()
         start = time.perf_counter()
         try:
-            value = self.work.compute(call)
+            value = self.work.compute(call, self.anew)
         except BaseException:
             if turn is not None:
                 turn.__exit__()

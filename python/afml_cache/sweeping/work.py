@@ -64,8 +64,8 @@ class Work(Protocol):
     def begin(self, call: Call, anew: bool) -> Begun:
         """Look whether a call is to be computed here and now."""
 
-    def compute(self, call: Call) -> Any:
-        """Compute a call."""
+    def compute(self, call: Call, anew: bool) -> Any:
+        """Compute a call, of what is there where it need not be anew."""
 
     def folders(self, call: Call) -> set[Path]:
         """Give the open scratch folders that a call is known by."""
@@ -138,11 +138,11 @@ class FunctionWork:
         step, given, key = self.native.begin(*call, alone=anew, common=self.common)
         return Begun("compute", given, key) if step == "turn" else Begun(_STEPS[step], key=key)
 
-    def compute(self, call: Call) -> Any:
+    def compute(self, call: Call, anew: bool) -> Any:
         """Run the function, or take what is stored of it where another result is made of that."""
         if self.consume is None:
             return self.function(*call.args, **call.kwargs)
-        stored = self.source.stored([call], self.common)[0]
+        stored = None if anew else self.source.stored([call], self.common)[0]
         value = self.function(*call.args, **call.kwargs) if stored is None else stored[0]
         return self.consume(value)
 
@@ -193,6 +193,7 @@ class OtherWork:
         self.name = getattr(function, "cache_name", None) or name_of(function)
         self.prefix: tuple[Any, ...] = ()
         self._answer = getattr(function, "saved", function)
+        self._answer_anew = getattr(function, "saved_anew", function.refresh)
 
     def keys(self, calls: Sequence[Call]) -> list[Key]:
         """Give the keys of calls."""
@@ -210,7 +211,7 @@ class OtherWork:
 
     def stored(self, calls: Sequence[Call]) -> list[tuple[Any] | None]:
         """Give what is there for calls."""
-        return [(self.compute(call),) if self._is_there(call) else None for call in calls]
+        return [(self.compute(call, False),) if self._is_there(call) else None for call in calls]
 
     def _is_there(self, call: Call) -> bool:
         ask = getattr(self.cached, "is_current", None) or self.cached.is_cached
@@ -223,9 +224,9 @@ class OtherWork:
         """Call it, whatever is there."""
         return Begun("compute")
 
-    def compute(self, call: Call) -> Any:
+    def compute(self, call: Call, anew: bool) -> Any:
         """Call it."""
-        value = self._answer(*call.args, **call.kwargs)
+        value = (self._answer_anew if anew else self._answer)(*call.args, **call.kwargs)
         return value if self.consume is None else self.consume(value)
 
     def folders(self, call: Call) -> set[Path]:  # noqa: ARG002 - it stores by itself
