@@ -173,6 +173,20 @@ def test_a_file_that_is_replaced_while_batches_are_merged_is_noticed(tmp_path):
         joined_columns([part])
 
 
+def test_the_same_content_put_there_again_while_batches_are_merged_is_no_change(tmp_path):
+    from afml_cache.sweeping.batch_parts import Part, fitted_rows, joined_columns
+
+    files, records = write_all(tmp_path, [{"x": 1}], [1])
+    path, batch = files[0]
+    part = Part(1, path, batch, check_batch(path, batch, None).stamp, records[0].digest)
+    write_batch(path, batch, [{"x": 1}])
+    (rows,) = fitted_rows(part, joined_columns([part]))
+    assert rows.to_pydict() == {"x": [1]}
+    write_batch(path, batch, [{"x": 2}])
+    with pytest.raises(MergeError, match="it was changed while batches were merged"):
+        joined_columns([part])
+
+
 def test_a_full_disk_leaves_what_was_there(tmp_path):
     script = (
         "import resource, signal, sys\n"
@@ -187,12 +201,12 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
         "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
         "frame = pandas.DataFrame({'x': numpy.random.default_rng(1).normal(size=9000)})\n"
         "try: write_batch(path, batch_of(0, 1), [frame])\n"
-        "except OSError as error: print('told', type(error).__name__)\n"
+        "except OSError as error: print('told', type(error).__name__, error.filename)\n"
     )
     path = tmp_path / name_of(0)
     ran = subprocess.run(
         [sys.executable, "-c", script, path], check=True, capture_output=True, text=True
     )
-    assert ran.stdout.strip() == "told OSError"
+    assert ran.stdout.strip() == f"told OSError {path}"
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
     assert pyarrow.parquet.read_table(path).to_pylist() == [{"x": 1}]

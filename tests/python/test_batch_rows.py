@@ -181,6 +181,9 @@ def test_an_index_becomes_columns_unless_it_counts_rows(stored):
     numbered = frame.set_axis([1, 2, 5])
     assert stored(frame).column_names == ["pnl"]
     assert stored(numbered).to_pydict() == {"index": [1, 2, 5], "pnl": [1.0, 2.0, 3.0]}
+    for days in ([1, 2, 3], [1, 2, 9]):
+        named = frame.assign(days=days).set_index("days")
+        assert stored(named).to_pydict() == {"days": days, "pnl": [1.0, 2.0, 3.0]}
     pairs = pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1)], names=["pair", None])
     assert stored(frame.set_axis(pairs)).column_names == ["pair", "level_1", "pnl"]
 

@@ -147,9 +147,12 @@ def test_a_failed_item_leaves_a_hole_and_a_retry_runs_it_alone(runner, tmp_path,
     run = runner(needs_bars, common=(there,))
     results = run.run_all_batches()
     assert [one.success for one in results] == [True, False, True]
-    with pytest.raises(MergeError, match=r"batch 2 of 3 has no file.*item 1 \(5\)") as caught:
+    with pytest.raises(MergeError, match=r"batch 2 of 3 has no file.*item 5 \(5\)") as caught:
         run.merge_results()
     assert isinstance(caught.value.__cause__, ItemError)
+    assert caught.value.__cause__.position == 5
+    (failure,) = sweep.status("needs_bars").failures
+    assert (failure.place, failure.item, failure.kind) == (5, "5", "FileNotFoundError")
     assert len(bodies) == 10
     there.write_text("1")
     assert pd.read_parquet(runner(needs_bars, common=(there,)).run()).shape == (10, 1)

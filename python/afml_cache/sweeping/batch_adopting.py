@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import MergeError, SchemaError
 from afml_cache.sweeping.batch_checks import columns_in
 from afml_cache.sweeping.batch_files import Written
 from afml_cache.sweeping.column_types import ClashError, ForeignError, joined, plain, word
+from afml_cache.sweeping.installed import arrow
 from afml_cache.sweeping.parquet_files import (
     DamagedError,
     batch_of,
+    begun,
     opened_parquet,
     rows_of_items_in,
     tables_in,
@@ -18,6 +21,7 @@ from afml_cache.sweeping.parquet_files import (
 from afml_cache.sweeping.whole_files import UnusableError, digest_of, opened
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from afml_cache.sweeping.batch_files import Batch
@@ -64,6 +68,23 @@ def adopt_batch(path: Path, batch: Batch, columns: Any = None) -> Written:
             return Written(digest, rows, file.tell())
     except (UnusableError, DamagedError, OSError, MemoryError) as error:
         raise _refused(path, str(error) or "out of memory") from error
+
+
+def columns_of(paths: Iterable[Path]) -> Any:
+    """Give the columns of files, joined; `None` where there are no files.
+
+    A file that can't be read, or whose columns do not go together with those before, adds none:
+    who merges it says so.
+    """
+    columns: dict[str, Any] = {}
+    for path in paths:
+        with contextlib.suppress(UnusableError, DamagedError, ForeignError, ClashError, OSError):
+            with opened(path) as file:
+                own = columns_in(begun(file))
+            columns.update(
+                {name: joined(columns.get(name, kind), kind, name) for name, kind in own.items()}
+            )
+    return arrow().schema(list(columns.items())) if columns else None
 
 
 def _refused(path: Path, reason: str) -> MergeError:

@@ -94,7 +94,8 @@ def plain_array(values: Any, name: str, position: int) -> Any:
 
 
 def _of_pandas(frame: Any, position: int, pandas: Any) -> dict[str, Any]:
-    if not isinstance(frame.index, pandas.RangeIndex):
+    # pandas makes a RangeIndex of any numbers that are evenly spaced: a named one is a column.
+    if not isinstance(frame.index, pandas.RangeIndex) or frame.index.name is not None:
         try:
             frame = frame.reset_index()
         except ValueError as error:

@@ -94,8 +94,8 @@ def merge_batches(
     )
     _see_whole(checked, is_recorded=recorded is not None)
     parts = [
-        Part(number, path, batch, one.stamp)
-        for number, ((path, batch), one) in enumerate(zip(files, checked, strict=True), 1)
+        Part(number, *file, one.stamp, None if record is None else record.digest)
+        for number, (file, one, record) in enumerate(zip(files, checked, records, strict=True), 1)
     ]
     schema = joined_columns(parts)
     with replacing(output) as file:

@@ -13,7 +13,7 @@ from afml_cache.sweeping.batch_columns import clashing, see_fitted
 from afml_cache.sweeping.column_types import ClashError, ForeignError, fitted, joined
 from afml_cache.sweeping.installed import arrow
 from afml_cache.sweeping.parquet_files import DamagedError, begun, rows_of_items_in, tables_in
-from afml_cache.sweeping.whole_files import UnusableError, opened, stamp_of
+from afml_cache.sweeping.whole_files import UnusableError, digest_of, opened, stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,12 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Part:
-    """A batch, its number from 1, and its file as it was when it was looked at."""
+    """A batch, its number from 1, and its file as it was when it was looked at.
+
+    Another process that runs the same list may put the same content there again: with a digest, the
+    file may be another one that has it.
+    """
 
     number: int
     path: Path
     batch: Batch
     stamp: tuple[int, ...]
+    digest: str | None = None
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[Any]:
@@ -51,7 +56,7 @@ class Part:
             raise MergeError(message) from error
 
     def _see_unchanged(self, file: BinaryIO) -> None:
-        if stamp_of(file) != self.stamp:
+        if stamp_of(file) != self.stamp and digest_of(file) != self.digest:
             message = "it was changed while batches were merged"
             raise DamagedError(message)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import time
 from collections import Counter
 from dataclasses import replace
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from afml_cache import groups
 from afml_cache.exceptions import CacheConfigError, ItemError, MergeError
 from afml_cache.sweeping import batch_lines as lines
-from afml_cache.sweeping.batch_book import BatchBook
+from afml_cache.sweeping.batch_arguments import add_file
+from afml_cache.sweeping.batch_book import BatchBook, whole_number
 from afml_cache.sweeping.batch_collecting import collect_files, files_of_other_lists
 from afml_cache.sweeping.batch_merging import merge_batches
 from afml_cache.sweeping.batch_progress import BatchProgress
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from afml_cache.sweeping.plan import ItemOptions, Plan, SweepOptions
+    from afml_cache.sweeping.plan import ItemOptions, Plan
     from afml_cache.sweeping.progress import Progress
 
 __all__ = ["BatchResult", "BatchRunner"]
@@ -135,24 +135,33 @@ class BatchRunner:
         self.batch_size = batch_size
         self.parquet_file = parquet_file
         self.force_rerun = force_rerun
+        self._may_skip = skip_existing
         self.skip_existing = skip_existing and not force_rerun
-        self.output_dir = Path(output_dir)
+        self.output_dir = Path(output_dir).absolute()
         self.merged_file = merged_file
         self.adopt_existing = adopt_existing
-        self.cached_batches: list[int] = []
         self._options = options
-        self._failed: dict[int, ItemError] = {}
         self._prepare()
 
     def _prepare(self) -> None:
         options: Any = {"workers": 1, "on_error": "keep going", **self._options}
         options["force_rerun"] = self.force_rerun
         if self.parquet_file is not None:
-            _add_file(self.evaluate, options, Path(self.parquet_file))
+            add_file(self.evaluate, options, Path(self.parquet_file))
         self._plan: Plan = make_plan(self.evaluate, options)
         self._items = self._plan.items(self.strategies)
         self._journal = Journal(self._plan.store)
         self._book = BatchBook(self._items, self.batch_size, self.output_dir, self._journal)
+        self.cached_batches: list[int] = []
+        self._failed: dict[int, ItemError] = {}
+
+    def _is_current(self, number: int) -> bool:
+        """Whether the items of a batch are still what they were when they were looked at."""
+        first, last = self._book.span(number)
+        if not self._plan.work.is_unchanged():
+            return False
+        keys = self._plan.items(self.strategies[first:last]).listed_keys()
+        return self._book.is_of(number, keys)
 
     @property
     def _skips(self) -> bool:
@@ -198,9 +207,8 @@ class BatchRunner:
         self.batch_size = self.batch_size if batch_size is None else batch_size
         self.parquet_file = self.parquet_file if parquet_file is None else parquet_file
         if force_rerun is not None:
-            self.skip_existing = self.skip_existing and not force_rerun
+            self.skip_existing = self._may_skip and not force_rerun
             self.force_rerun = force_rerun
-        self._prepare()
         return self.run()
 
     def run_all_batches(self) -> list[BatchResult]:
@@ -211,6 +219,7 @@ class BatchRunner:
         list of BatchResult
             Of each batch, in order.
         """
+        self._prepare()  # data and code may be others than in the run before
         name = self._plan.desc or "Batches"
         screen = Screen(self._plan.progress, name, self._items.length)
         told = BatchProgress(self._items.length, screen, self._plan.callback)
@@ -258,14 +267,14 @@ class BatchRunner:
 
     def _find_done(self, screen: Screen, told: BatchProgress) -> None:
         """Find the batches that have a file, and tell of files that are not what they should be."""
-        self.cached_batches = []
         if not self._skips:
             return
         checked = self._book.check()
         if self.adopt_existing:
-            states = enumerate(checked)
-            strange = [number for number, found in states if found.state == "unrecorded"]
-            refused = self._book.adopt(strange)
+            states = [(number, found.state) for number, found in enumerate(checked)]
+            strange = [number for number, state in states if state == "unrecorded"]
+            done = [number for number, state in states if state == "done"]
+            refused = self._book.adopt(strange, done)
             screen.say(f"   Not adopted: {reason}" for reason in refused.values())
             checked = self._book.check()
         self.cached_batches = [number for number, found in enumerate(checked) if found.is_done]
@@ -318,10 +327,13 @@ class BatchRunner:
         CacheConfigError
             There is no such batch.
         """
-        total = len(self._book.batches)
-        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < total:
+        total, whole = len(self._book.batches), whole_number(number)
+        if whole is None or not 0 <= whole < total:
             message = f"there is no batch {number!r}; there are {total}, counted from 0"
             raise CacheConfigError(message)
+        number = whole
+        if not self._is_current(number):
+            self._prepare()
         if self._skips and self._book.check_one(number).is_done:
             if number not in self.cached_batches:
                 self.cached_batches.append(number)
@@ -337,18 +349,21 @@ class BatchRunner:
     ) -> BatchResult:
         """Have a batch done, and count its items."""
         path = str(self._book.paths[number])
+        self._failed.pop(number, None)
         if number in self.cached_batches:
             return BatchResult(True, 0.0, path, True)
         started = time.monotonic()
         first, last = self._book.span(number)
         rules = replace(self._plan.rules, notes=False)
         plan = replace(self._plan, rules=rules, progress=False, callback=callback)
-        states = plan.run(plan.items(self.strategies[first:last]))
+        items = plan.items(self.strategies[first:last])
+        states = plan.run(replace(items, first=first, whole=self._items.id))
         counts.update(states.counts())
         found = states.listed()
         failed = next((one for one in found if isinstance(one, ItemError)), None)
         if failed is None:
-            self._failed.pop(number, None)
+            if not self._is_current(number):
+                self._book.set_apart(number)
             self._book.write(number, found)
         else:
             self._failed[number] = failed
@@ -370,6 +385,9 @@ class BatchRunner:
         SchemaError
             Columns of batches do not go together.
         """
+        if self._skips:  # another runner may have done them since
+            for number in [one for one in self._failed if self._book.check_one(one).is_done]:
+                del self._failed[number]
         if self._failed:
             number, error = min(self._failed.items())
             message = (
@@ -394,22 +412,5 @@ class BatchRunner:
         int
             How many bytes were freed.
         """
-        return collect_files(self.files_of_other_lists())
-
-
-def _add_file(evaluate: Any, options: SweepOptions, path: Path) -> None:
-    """Give all items a file, which counts by its content."""
-    named = "parquet_file" in inspect.signature(evaluate).parameters
-    common: Any = options.get("common", ())
-    if named:
-        given = {} if common == () else common
-        if not isinstance(given, dict):
-            message = "`common` must be a mapping where `evaluate` takes `parquet_file` by name"
-            raise CacheConfigError(message)
-        options["common"] = {**given, "parquet_file": path}
-        name = "parquet_file"
-    else:
-        options["common"] = (path, *common)
-        name = list(inspect.signature(evaluate).parameters)[1]
-    files = options.get("files", ())
-    options["files"] = (*((files,) if isinstance(files, str) else files), name)
+        others = self.files_of_other_lists()
+        return collect_files(others, self._book.recorded_at(others))

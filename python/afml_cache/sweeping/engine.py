@@ -105,7 +105,9 @@ class Engine:
             if failure is None or failure.state in self._rules.retry or not self._rules.looks_up:
                 self.states.pending.append(item)
             else:
-                self.states.failed(item, replace(failure, place=item.places[0]), None)
+                self.states.failed(
+                    item, replace(failure, place=self.states.items.place(item)), None
+                )
 
     def _take_stored(self, items: list[Item]) -> list[Item]:
         """Take the results that are there, and give the items that have none."""
@@ -262,10 +264,12 @@ class Engine:
             self.states.again(item)
             return
         before = self._before.get(item.key or "", 0)
-        failure = failure_of(item, state, raised, before, seconds)
+        items = self.states.items
+        failure = failure_of(item, state, raised, before, seconds, items.place(item))
         self.states.failed(item, failure, error)
         if item.key is not None and self._rules.writes:
-            self._journal.note_failures(self.status.id, [(item.key, failure)])
+            sweep = items.whole or self.status.id
+            self._journal.note_failures(sweep, [(item.key, failure)])
 
     def _take_finished(self, event: Finished, chunks: Chunks) -> None:
         numbers = [number for number, _ in event.chunk]

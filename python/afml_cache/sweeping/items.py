@@ -170,11 +170,21 @@ class Items:
         In the order of the list.
     length : int
         Of the list.
+    first : int
+        Where the list begins in a longer one that it is a part of.
+    whole : str, optional
+        The id of that one.
     """
 
     shape: Shape
     distinct: list[Item] = field(default_factory=list)
     length: int = 0
+    first: int = 0
+    whole: str | None = None
+
+    def place(self, item: Item) -> int:
+        """Give where an item is, as users are told."""
+        return self.first + item.places[0]
 
     def call(self, item: Item) -> Call:
         """Give the call by which an item is known."""

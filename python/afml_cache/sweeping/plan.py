@@ -232,9 +232,10 @@ def _refuse_frozen(engine: Engine) -> None:
     if current_mode() != "frozen":
         return
     item = engine.states.pending[0]
+    place = engine.states.items.place(item)
     message = (
         f"{len(engine.states.pending)} items of `{engine.status.function}` have no stored result, "
-        f"the first is item {item.places[0]} ({shortly(item.value)}), and nothing is computed in "
+        f"the first is item {place} ({shortly(item.value)}), and nothing is computed in "
         'mode "frozen"'
     )
     raise CacheMissError(message)

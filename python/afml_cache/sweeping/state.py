@@ -92,7 +92,7 @@ class States:
     def error_of(self, number: int) -> ItemError:
         """Give the error that tells of a failed item."""
         item, failure = self.items.distinct[number], self.failures[number]
-        place = item.places[0]
+        place = self.items.place(item)
         message = (
             f"item {place} ({shortly(item.value)}) failed: {failure.kind}: {failure.message}; "
             "what the others gave is kept, and the next call goes on there"
@@ -112,7 +112,9 @@ class States:
         return found
 
 
-def failure_of(item: Item, state: str, raised: Raised, before: int, seconds: float) -> Failure:
+def failure_of(
+    item: Item, state: str, raised: Raised, before: int, seconds: float, place: int
+) -> Failure:
     """Describe how an item failed; `before` is how often it did in earlier calls."""
     return Failure(
         state=state,
@@ -121,5 +123,5 @@ def failure_of(item: Item, state: str, raised: Raised, before: int, seconds: flo
         attempts=before + item.attempts,
         seconds=seconds,
         item=shortly(item.value),
-        place=item.places[0],
+        place=place,
     )
