@@ -346,14 +346,10 @@ class Function:
     ) -> tuple[Literal["hit", "turn", "wait"], Any, str | None]: ...
     def fill(
         self,
-        value: Any,
-        seconds: float,
-        turn: Turn,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
+        results: Sequence[tuple[Any, float, Turn, tuple[Any, ...], dict[str, Any]]],
         *,
         common: Common | None = None,
-    ) -> bool: ...
+    ) -> list[bool]: ...
     def keys(
         self, calls: Sequence[tuple[tuple[Any, ...], dict[str, Any]]], common: Common
     ) -> list[str | UncacheableArgumentError]: ...

@@ -100,7 +100,8 @@ class _Calls:
         with turn:
             start = time.perf_counter()
             value = await self._function(*args, **kwargs)
-            self._native.fill(value, time.perf_counter() - start, turn, args, kwargs)
+            seconds = time.perf_counter() - start
+            self._native.fill([(value, seconds, turn, args, kwargs)])
         return value
 
 

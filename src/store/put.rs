@@ -32,6 +32,12 @@ pub enum Put {
     There,
 }
 
+/// A payload as it is to be stored.
+struct Laid {
+    size: usize,
+    place: Place,
+}
+
 /// How much the store may take.
 #[derive(Debug)]
 pub struct Limit {
@@ -59,9 +65,61 @@ impl Store {
         self.put_as(draft, epoch, true)
     }
 
+    /// Stores several payloads, those that live in the index in one transaction.
+    #[must_use]
+    pub fn put_all(&self, drafts: &[(Draft, u64)]) -> Vec<Result<Put>> {
+        let mut small = self.small(drafts);
+        let entered = match &small[..] {
+            [] | [_] => Vec::new(),
+            // Where that fails, each of them is told why by itself.
+            _ => self.enter_all(drafts, &small).unwrap_or_default(),
+        };
+        small.truncate(entered.len());
+        let mut small = small.into_iter().zip(entered).peekable();
+        let mut put = |(number, (draft, epoch)): (usize, &(Draft, u64))| match small
+            .next_if(|((at, _), _)| *at == number)
+        {
+            Some(((_, laid), entered)) => self.came_of(draft, laid, entered),
+            None => self.put(draft, *epoch),
+        };
+        drafts.iter().enumerate().map(&mut put).collect()
+    }
+
+    /// The payloads that live in the index, each with its number.
+    fn small(&self, drafts: &[(Draft, u64)]) -> Vec<(usize, Laid)> {
+        let mut small = Vec::new();
+        for (number, (draft, epoch)) in drafts.iter().enumerate() {
+            if let Ok((_, laid)) = self.lay(draft, *epoch)
+                && matches!(laid.place.payload, Payload::Inline(_))
+            {
+                small.push((number, laid));
+            }
+        }
+        small
+    }
+
+    fn enter_all(&self, drafts: &[(Draft, u64)], small: &[(usize, Laid)]) -> Result<Vec<Entered>> {
+        let mut entries = Vec::with_capacity(small.len());
+        for (number, laid) in small {
+            let (draft, epoch) = &drafts[*number];
+            entries.push(self.entry(draft, *epoch, laid));
+        }
+        self.in_room(|index, room| index.enter_all(&entries, room))
+    }
+
     /// The same for a payload that is ours, or of somebody else: the first hit checks that in
     /// full, and it takes no other's place.
     pub(super) fn put_as(&self, draft: &Draft, epoch: u64, is_ours: bool) -> Result<Put> {
+        let (layout, laid) = self.lay(draft, epoch)?;
+        let entry = self.entry(draft, epoch, &laid);
+        let entered = match laid.place.payload {
+            Payload::Inline(_) => self.put_inline(&entry, !is_ours),
+            Payload::File(_) => self.put_file(&entry, &layout, is_ours),
+        };
+        self.came_of(draft, laid, entered?)
+    }
+
+    fn lay<'a>(&'a self, draft: &'a Draft, epoch: u64) -> Result<(Layout<'a>, Laid)> {
         let layout = draft.lay_out(epoch, self.seal())?;
         let size = layout.size();
         let mut nonce = Nonce::default();
@@ -78,27 +136,32 @@ impl Store {
             sealed: self.ours().filter(|_| draft.code_bearing),
             payload,
         };
-        let entry = Entry {
+        Ok((layout, Laid { size, place }))
+    }
+
+    fn entry<'a>(&self, draft: &'a Draft, epoch: u64, laid: &'a Laid) -> Entry<'a> {
+        Entry {
             key: draft.key,
             ours: self.ours(),
             function: &draft.meta.function,
             seconds: draft.seconds,
-            size,
-            place: &place,
+            size: laid.size,
+            place: &laid.place,
             time_range: draft.meta.time_range,
             epoch,
-        };
-        let entered = match place.payload {
-            Payload::Inline(_) => self.put_inline(&entry, !is_ours),
-            Payload::File(_) => self.put_file(&entry, &layout, is_ours),
-        };
-        if let Ok(Entered::Replaced(replaced)) = entered {
+        }
+    }
+
+    /// What became of a payload whose row was to be entered.
+    fn came_of(&self, draft: &Draft, laid: Laid, entered: Entered) -> Result<Put> {
+        let Laid { size, place } = laid;
+        if let Entered::Replaced(replaced) = entered {
             if let Some(nonce) = replaced {
                 self.root.remove(draft.key, nonce);
             }
             self.changes.count(draft.key);
         }
-        Ok(match (entered?, place.payload) {
+        Ok(match (entered, place.payload) {
             (Entered::Outdated, _) => Put::Outdated,
             (Entered::There, _) => Put::There,
             (Entered::TooLarge, _) => return Err(too_large(size, self.limit())),
@@ -270,5 +333,32 @@ mod tests {
             assert_eq!(taken(), before);
             assert!(store.get(newer.key, true).unwrap().is_some());
         }
+    }
+
+    #[test]
+    fn several_are_stored_as_each_would_be_by_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options {
+            max_size: Some(2_000_000),
+            ..Options::default()
+        };
+        let store = Store::open(&folder.path().join("store"), options).unwrap();
+        let epoch = store.epoch("m.f").unwrap();
+        let drafts = [10, 100_000, 20, 5_000_000, 10, 30].map(|size| (draft(size, 1), epoch));
+        let told: Vec<_> = store
+            .put_all(&drafts)
+            .into_iter()
+            .map(|put| put.is_ok())
+            .collect();
+        assert_eq!(told, [true, true, true, false, true, true]);
+        for (draft, _) in &drafts {
+            let length = draft.leaves[0].bytes().len();
+            let found = store.get(draft.key, true).unwrap();
+            assert_eq!(found.is_some(), length < 1_000_000, "{length}");
+        }
+        store.clear(None).unwrap();
+        let put = store.put_all(&drafts);
+        let is_outdated = |put: &Result<Put, _>| matches!(put, Ok(Put::Outdated));
+        assert_eq!(put.iter().filter(|put| is_outdated(put)).count(), 5);
     }
 }

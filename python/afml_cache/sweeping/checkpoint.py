@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from afml_cache.exceptions import warn
 from afml_cache.sweeping.messages import Failed, Gave, Stored, raised
@@ -13,25 +13,14 @@ from afml_cache.sweeping.messages import Failed, Gave, Stored, raised
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from afml_cache._native import Turn
-    from afml_cache.scratch_space.ties import Ties
     from afml_cache.sweeping.messages import Message
-    from afml_cache.sweeping.work import Call, Work
+    from afml_cache.sweeping.work import Result, Work
 
 # After so many seconds what is there is committed, and what took so long at once.
 _LONGEST: Final = 30.0
 _SLOW: Final = 1.0
 # Each result that waits holds the lock of its key, which is an open file.
 _MOST: Final = 100
-
-
-class _Pending(NamedTuple):
-    number: int
-    call: Call
-    value: Any
-    seconds: float
-    turn: Turn
-    ties: Ties
 
 
 class Checkpoint:
@@ -51,7 +40,7 @@ class Checkpoint:
         self._work = work
         self._interval = min(interval, _MOST)
         self._emit = emit
-        self._pending: list[_Pending] = []
+        self._pending: list[tuple[int, Result]] = []
         self._since = 0.0
         self._context = contextvars.copy_context()
         self._lock = threading.RLock()
@@ -75,17 +64,15 @@ class Checkpoint:
             )
             self._emit(Failed(message.number, message.seconds, raised(TypeError(text))))
 
-    def add(
-        self, number: int, call: Call, value: Any, seconds: float, turn: Turn, ties: Ties
-    ) -> None:
+    def add(self, number: int, result: Result) -> None:
         """Take a result, and commit if it is time."""
         with self._lock:
             if not self._pending:
                 self._since = time.monotonic()
                 self._context = contextvars.copy_context()
-            self._pending.append(_Pending(number, call, value, seconds, turn, ties))
+            self._pending.append((number, result))
             waited = time.monotonic() - self._since
-            if len(self._pending) >= self._interval or seconds > _SLOW or waited > _LONGEST:
+            if len(self._pending) >= self._interval or result.seconds > _SLOW or waited > _LONGEST:
                 self.commit()
             elif self._watch is None:
                 self._begin_watch()
@@ -95,33 +82,28 @@ class Checkpoint:
         with self._lock:
             if not self._pending:
                 return
-            is_unchanged = self._work.is_unchanged()
-            if not is_unchanged:
-                self._tell_changed()
-            stored: dict[int, float] = {}
-            try:
-                while self._pending:
-                    self._settle(self._pending[0], is_unchanged, stored)
-                    self._pending.pop(0)
-            finally:
-                if stored:
-                    self._tell(Stored(stored))
+            told = list(zip(self._pending, self._stored(), strict=True))
+            for _, result in self._pending:
+                result.turn.__exit__()
+            self._pending.clear()
+            stored = {number: result.seconds for (number, result), is_stored in told if is_stored}
+            if stored:
+                self._tell(Stored(stored))
+            for (number, result), is_stored in told:
+                if not is_stored:
+                    self._tell(Gave(number, result.seconds, result.value))
+
+    def _stored(self) -> list[bool]:
+        """Store what waits, unless it may have been made of what was changed meanwhile."""
+        if self._work.is_unchanged():
+            return self._work.fill([result for _, result in self._pending])
+        self._tell_changed()
+        return [False] * len(self._pending)
 
     def close(self) -> None:
         """Store what waits: there is nothing more to come."""
         self._closed.set()
         self.commit()
-
-    def _settle(self, pending: _Pending, is_unchanged: bool, stored: dict[int, float]) -> None:
-        number, call, value, seconds, turn, ties = pending
-        try:
-            is_stored = is_unchanged and self._work.fill(call, value, seconds, turn, ties)
-        finally:
-            turn.__exit__()
-        if is_stored:
-            stored[number] = seconds
-        else:
-            self._tell(Gave(number, seconds, value))
 
     def _begin_watch(self) -> None:
         self._watch = threading.Thread(target=self._watch_over, daemon=True)

@@ -18,7 +18,7 @@ from afml_cache.scratch_space import consumer, current_budget, enter_token, toke
 from afml_cache.scratch_space.ties import ties_to
 from afml_cache.sweeping.checkpoint import Checkpoint
 from afml_cache.sweeping.messages import Apart, Busy, Failed, Gave, Peak, Stored, raised
-from afml_cache.sweeping.work import Begun
+from afml_cache.sweeping.work import Begun, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -164,7 +164,7 @@ class Task:
         if begun.turn is None or inline or ties is None:
             checkpoint.tell(Gave(number, seconds, value))
         else:
-            checkpoint.add(number, key_call, value, seconds, begun.turn, ties)
+            checkpoint.add(number, Result(key_call, value, seconds, begun.turn, ties))
 
     def _ties(self, call: Call, around: Consumer) -> Ties | None:
         """Give the folders that were made for what is around, and that the item may have filled.

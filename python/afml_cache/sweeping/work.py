@@ -46,6 +46,16 @@ class Begun(NamedTuple):
     key: str | None = None
 
 
+class Result(NamedTuple):
+    """What a call gave, within its turn, and the folders that must be there for it to count."""
+
+    call: Call
+    value: Any
+    seconds: float
+    turn: Turn
+    ties: Ties
+
+
 class Work(Protocol):
     """What a sweep asks of that which it runs."""
 
@@ -70,8 +80,8 @@ class Work(Protocol):
     def folders(self, call: Call) -> set[Path]:
         """Give the open scratch folders that a call is known by."""
 
-    def fill(self, call: Call, value: Any, seconds: float, turn: Turn, ties: Ties) -> bool:
-        """Store what a call gave, as long as some folders are there; says whether that is in."""
+    def fill(self, results: Sequence[Result]) -> list[bool]:
+        """Store what calls gave; says of each whether it is in."""
 
     def is_unchanged(self) -> bool:
         """Whether what calls share still is what it was."""
@@ -152,16 +162,21 @@ class FunctionWork:
             return set()
         return named_folders(_counting(self.native, call))
 
-    def fill(self, call: Call, value: Any, seconds: float, turn: Turn, ties: Ties) -> bool:
-        """Store a result."""
-        if not ties:
-            return self.native.fill(value, seconds, turn, *call, common=self.common)
-        tied = self._tied()
-        step, own, _ = tied.begin(*call, alone=True, common=self.common)
+    def fill(self, results: Sequence[Result]) -> list[bool]:
+        """Store results."""
+        free = [each for each in results if not each.ties]
+        given = [(each.value, each.seconds, each.turn, *each.call) for each in free]
+        stored = iter(self.native.fill(given, common=self.common))
+        return [self._fill_tied(each) if each.ties else next(stored) for each in results]
+
+    def _fill_tied(self, result: Result) -> bool:
+        tied, call = self._tied(), result.call
+        step, turn, _ = tied.begin(*call, alone=True, common=self.common)
         if step != "turn":
             return False
-        with own:
-            return tied.fill((ties, value), seconds, own, *call, common=self.common)
+        with turn:
+            given = (result.ties, result.value), result.seconds, turn, *call
+            return tied.fill([given], common=self.common) == [True]
 
     def _tied(self) -> Function:
         """Give the function whose results are of use while scratch folders are there.
@@ -233,7 +248,7 @@ class OtherWork:
         """Give none."""
         return set()
 
-    def fill(self, call: Call, value: Any, seconds: float, turn: Turn, ties: Ties) -> bool:
+    def fill(self, results: Sequence[Result]) -> list[bool]:
         """Do nothing: it has stored what it gave."""
         raise NotImplementedError
 

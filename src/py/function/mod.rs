@@ -32,7 +32,7 @@ use pyo3::types::{PyDict, PyTuple};
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
-use turn::PyTurn;
+use turn::Filled;
 
 /// Adds what this file has to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -326,21 +326,16 @@ impl PyFunction {
         Ok((step, given, call.key.get().map(|key| key.to_string())))
     }
 
-    /// Stores what a call gave, under the turn that `begin` gave; says whether it is in.
-    #[pyo3(signature = (value, seconds, turn, args, kwargs, *, common = None))]
-    #[allow(clippy::too_many_arguments)]
+    /// Stores what calls gave: of each the value and its seconds, the turn that `begin` gave, and
+    /// the arguments; says of each whether it is in.
+    #[pyo3(signature = (results, *, common = None))]
     fn fill<'py>(
         &self,
         py: Python<'py>,
-        value: &Bound<'py, PyAny>,
-        seconds: f64,
-        turn: &Bound<'py, PyTurn>,
-        args: &Bound<'py, PyTuple>,
-        kwargs: &Bound<'py, PyDict>,
+        results: Vec<Filled<'py>>,
         common: Option<&Bound<'py, PyCommon>>,
-    ) -> PyResult<bool> {
-        let call = Call::new(args, Some(kwargs)).sharing(common.map(Bound::get));
-        self.fill_turn(py, value, seconds, turn.get(), &call)
+    ) -> PyResult<Vec<bool>> {
+        self.fill_turns(py, &results, common.map(Bound::get))
     }
 
     /// The keys of several calls that share `common`, and of each an `UncacheableArgumentError` in

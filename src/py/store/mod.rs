@@ -10,7 +10,7 @@ mod tiers;
 
 pub use default::default_store;
 pub use notices::misused;
-pub use tiers::Entry;
+pub use tiers::{Entry, Fresh};
 
 use super::error::raise;
 use super::hot::Hot;

@@ -169,38 +169,64 @@ impl PyStore {
         self.tell_error(py, "CacheReadWarning", "decoding a result", &error);
     }
 
-    /// Stores a result; says how many bytes it takes, or `None` where an invalidation came first.
+    /// Stores results; says of each how many bytes it takes, or `None` where an invalidation came
+    /// first.
     pub fn keep(
         &self,
         py: Python<'_>,
         store: &Store,
-        value: &Bound<'_, PyAny>,
-        drafted: Drafted,
-        entry: Entry,
+        results: Vec<Fresh<'_, '_>>,
         policy: &Policy,
-    ) -> Result<Option<usize>, Error> {
-        let (key, epoch, compress) = (entry.key, entry.epoch, entry.compress);
-        let (mut draft, keep) = drafted_entry(drafted, entry);
-        let mark = self.mark(py, store, key);
-        let put = py.detach(|| {
-            if let Some(how) = compress {
-                draft.pack(how)?;
-            }
-            store.put(&draft, epoch)
+    ) -> Vec<Result<Option<usize>, Error>> {
+        let (mut drafts, mut rest) = (Vec::new(), Vec::new());
+        for result in results {
+            let key = result.draft.key;
+            rest.push((key, self.mark(py, store, key), result.value, result.leaves));
+            drafts.push((result.draft, result.epoch));
+        }
+        let puts = py.detach(|| {
+            let puts = store.put_all(&drafts);
+            // A good moment: the index is being written anyway.
+            let _ = store.note(false);
+            puts
         });
-        drop((draft, keep));
-        match put? {
+        let kept = |(put, (key, mark, value, _))| match put? {
             Put::Outdated | Put::There => Ok(None),
             Put::Stored { size, inline } => {
                 let kept = inline.filter(|_| policy.remembers(size));
                 if let Some(hot) = kept.and_then(|payload| Hot::of_stored(mark, value, &payload)) {
                     self.memory.put(key, Arc::new(hot));
                 }
-                // A good moment: the index is being written anyway.
-                let _ = py.detach(|| store.note(false));
                 Ok(Some(size))
             }
+        };
+        puts.into_iter().zip(rest).map(kept).collect()
+    }
+}
+
+/// A result on its way to disk.
+pub struct Fresh<'a, 'py> {
+    value: &'a Bound<'py, PyAny>,
+    draft: Draft,
+    /// What keeps its leaves in place.
+    leaves: Vec<Box<dyn Any + Send + Sync>>,
+    epoch: u64,
+}
+
+impl<'a, 'py> Fresh<'a, 'py> {
+    /// Makes it as small as it is to be.
+    pub fn of(value: &'a Bound<'py, PyAny>, drafted: Drafted, entry: Entry) -> Result<Self, Error> {
+        let (epoch, compress) = (entry.epoch, entry.compress);
+        let (mut draft, leaves) = drafted_entry(drafted, entry);
+        if let Some(how) = compress {
+            value.py().detach(|| draft.pack(how))?;
         }
+        Ok(Self {
+            value,
+            draft,
+            leaves,
+            epoch,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Entering a payload: the row, the one that it takes the place of, and its number.
 
 use super::rows::{IDS, first_id, function_id, seal_bytes};
-use super::{Entry, Index, Payload, Room, epoch, remove, room};
+use super::{Entry, Failed, Index, Payload, Room, epoch, remove, room};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::format::MOST_SECONDS;
@@ -37,28 +37,17 @@ impl Index {
         room: Option<Room<'_>>,
         publish: impl FnOnce() -> Result<Option<Vec<u8>>>,
     ) -> Result<Entered> {
+        self.change(|change| enter(change, entry, only_new, room, publish))
+    }
+
+    /// Enters payloads that need no file, all in one transaction.
+    ///
+    /// # Errors
+    /// The transaction fails; then none is in.
+    pub fn enter_all(&mut self, entries: &[Entry<'_>], room: Room<'_>) -> Result<Vec<Entered>> {
         self.change(|change| {
-            if epoch(change, entry.function)? != entry.epoch {
-                room::settle(change, entry.place.nonce)?;
-                return Ok(Entered::Outdated);
-            }
-            if only_new
-                && near(change, entry.key)?
-                    .iter()
-                    .any(|row| row.is_replaced_by(entry))
-            {
-                return Ok(Entered::There);
-            }
-            let (id, entered) = make_way(change, entry)?;
-            if let Some(room) = room
-                && !room::make(change, entry.cost(), room)?
-            {
-                return Ok(Entered::TooLarge);
-            }
-            let stamp = publish()?;
-            insert(change, id, entry, stamp.as_deref())?;
-            room::take(change, entry)?;
-            Ok(entered)
+            let enter = |entry| enter(change, entry, false, Some(room), || Ok(None));
+            entries.iter().map(enter).collect()
         })
     }
 
@@ -80,6 +69,36 @@ impl Index {
             Ok(())
         })
     }
+}
+
+fn enter(
+    change: &Connection,
+    entry: &Entry<'_>,
+    only_new: bool,
+    room: Option<Room<'_>>,
+    publish: impl FnOnce() -> Result<Option<Vec<u8>>>,
+) -> std::result::Result<Entered, Failed> {
+    if epoch(change, entry.function)? != entry.epoch {
+        room::settle(change, entry.place.nonce)?;
+        return Ok(Entered::Outdated);
+    }
+    if only_new
+        && near(change, entry.key)?
+            .iter()
+            .any(|row| row.is_replaced_by(entry))
+    {
+        return Ok(Entered::There);
+    }
+    let (id, entered) = make_way(change, entry)?;
+    if let Some(room) = room
+        && !room::make(change, entry.cost(), room)?
+    {
+        return Ok(Entered::TooLarge);
+    }
+    let stamp = publish()?;
+    insert(change, id, entry, stamp.as_deref())?;
+    room::take(change, entry)?;
+    Ok(entered)
 }
 
 /// Whether there is a newer one that answers the same.
