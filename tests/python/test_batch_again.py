@@ -200,7 +200,7 @@ def test_a_file_of_another_tool_stays_where_no_other_can_be_written(runner, fold
     foreign = folder / "results_batch_0.parquet"
     pd.DataFrame({"strategy": range(4)}).to_parquet(foreign)
     with pytest.raises(SchemaError):
-        runner(lambda strategy: strategy + 1).run()
+        runner(lambda strategy: strategy + 1, on_error="raise").run()
     assert [path.name for path in folder.iterdir()] == [foreign.name]
 
 

@@ -299,8 +299,22 @@ def test_results_of_a_sweep_are_used(runner, bodies) -> None:
 
 
 def test_rows_that_cannot_be_rows_are_told(runner) -> None:
+    run = runner(lambda strategy: 3.5 + strategy)
+    with pytest.raises(MergeError, match=r"batch 1 of 3 has no file, since .*item") as caught:
+        run.run()
+    assert isinstance(caught.value.__cause__, afml_cache.SchemaError)
     with pytest.raises(afml_cache.SchemaError, match="item"):
-        runner(lambda strategy: 3.5 + strategy).run()
+        runner(lambda strategy: 3.5 + strategy, on_error="raise").run()
+
+
+def test_a_batch_whose_rows_do_not_go_together_leaves_the_others_alone(runner, capsys) -> None:
+    def rows(strategy):
+        return {"value": "seven" if strategy == 7 else strategy}
+
+    run = runner(rows, progress=True)
+    done = [result.success for result in run.run_all_batches()]
+    assert done == [True, False, True]
+    assert "Batch 2/3: 4-8  ❌ no file: the column `value` has" in capsys.readouterr().out
 
 
 def test_the_whole_is_listed_as_one_sweep(runner) -> None:

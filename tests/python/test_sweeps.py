@@ -1,6 +1,7 @@
 """Sweeps: each item computed once, whatever the list looks like."""
 
 import functools
+import importlib
 import itertools
 import logging
 import pickle
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 import afml_cache
 from afml_cache import (
+    BatchRunner,
     CacheConfigError,
     CacheMissError,
     ItemError,
@@ -454,3 +456,14 @@ def test_any_lists_give_what_a_loop_gives_and_compute_each_item_once(
             found = sweep(cached, items, checkpoint_interval=interval)
             assert pickle.dumps(found) == pickle.dumps([2 * item for item in items])
     assert sorted(seen.ran) == sorted({str(item) for items in lists for item in items})
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_frame_or_a_text_is_no_list_of_items(library, tmp_path) -> None:
+    frame = importlib.import_module(library).DataFrame({"fast": [1], "slow": [2]})
+    with pytest.raises(TypeError, match="the names of its columns; for its rows write"):
+        sweep(abs, frame)
+    with pytest.raises(TypeError, match="the names of its columns"):
+        BatchRunner(dict, frame, 2, output_dir=tmp_path)
+    with pytest.raises(TypeError, match="whose characters they would be"):
+        sweep(len, "EURUSD")

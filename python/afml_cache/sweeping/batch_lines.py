@@ -163,7 +163,7 @@ def batch_line(
 def failed_line(
     number: int, total: int, first: int, last: int, *, failed: int, reason: str, width: int = 0
 ) -> str:
-    """Say how many items of a batch failed, and why the first of them did.
+    """Say how many items of a batch failed, and why the first of them, or its file, did.
 
     Examples
     --------
@@ -172,7 +172,8 @@ def failed_line(
     """
     told = " ".join(reason.split())
     head = _head(number, total, first, last, width)
-    return f"{head}  ❌ {failed:,} of {last - first:,} failed{f': {told}' if told else ''}"
+    what = f"{failed:,} of {last - first:,} failed" if failed else "no file"
+    return f"{head}  ❌ {what}{f': {told}' if told else ''}"
 
 
 def _head(number: int, total: int, first: int, last: int, width: int) -> str:

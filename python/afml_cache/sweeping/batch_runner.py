@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from afml_cache import groups
-from afml_cache.exceptions import CacheConfigError, ItemError, MergeError
+from afml_cache.exceptions import CacheConfigError, ItemError, MergeError, SchemaError
 from afml_cache.sweeping import batch_lines as lines
 from afml_cache.sweeping.batch_arguments import add_file
 from afml_cache.sweeping.batch_book import BatchBook, whole_number
 from afml_cache.sweeping.batch_collecting import collect_files, files_of_other_lists
 from afml_cache.sweeping.batch_merging import merge_batches
 from afml_cache.sweeping.batch_progress import BatchProgress
+from afml_cache.sweeping.items import listed_items
 from afml_cache.sweeping.journal import Journal
 from afml_cache.sweeping.plan import make_plan
 from afml_cache.sweeping.screen import Screen
@@ -131,7 +132,7 @@ class BatchRunner:
         **options: Unpack[ItemOptions],
     ) -> None:
         self.evaluate = evaluate
-        self.strategies = list(strategies)
+        self.strategies = listed_items(strategies)
         self.batch_size = batch_size
         self.parquet_file = parquet_file
         self.force_rerun = force_rerun
@@ -153,7 +154,7 @@ class BatchRunner:
         self._journal = Journal(self._plan.store)
         self._book = BatchBook(self._items, self.batch_size, self.output_dir, self._journal)
         self.cached_batches: list[int] = []
-        self._failed: dict[int, ItemError] = {}
+        self._failed: dict[int, ItemError | SchemaError] = {}
 
     def _is_current(self, number: int) -> bool:
         """Whether the items of a batch are still what they were when they were looked at."""
@@ -360,14 +361,23 @@ class BatchRunner:
         states = plan.run(replace(items, first=first, whole=self._items.id))
         counts.update(states.counts())
         found = states.listed()
-        failed = next((one for one in found if isinstance(one, ItemError)), None)
-        if failed is None:
-            if not self._is_current(number):
-                self._book.set_apart(number)
-            self._book.write(number, found)
-        else:
+        errors = (one for one in found if isinstance(one, ItemError))
+        failed = next(errors, None) or self._write(number, found)
+        if failed is not None:
             self._failed[number] = failed
         return BatchResult(failed is None, time.monotonic() - started, path, False)
+
+    def _write(self, number: int, found: list[Any]) -> SchemaError | None:
+        """Write the file of a batch; give what is wrong with its rows, if that ends no run."""
+        if not self._is_current(number):
+            self._book.set_apart(number)
+        try:
+            self._book.write(number, found)
+        except SchemaError as error:
+            if self._plan.rules.raises:
+                raise
+            return error
+        return None
 
     def merge_results(self) -> Path:
         """Write the rows of all batches, in the order of the list, as one Parquet file.
@@ -391,8 +401,8 @@ class BatchRunner:
         if self._failed:
             number, error = min(self._failed.items())
             message = (
-                f"batch {1 + number} of {len(self._book.batches)} has no file, since items of it "
-                f"failed: {error}; run it again once that is mended"
+                f"batch {1 + number} of {len(self._book.batches)} has no file, since "
+                f"{error}; run it again once that is mended"
             )
             raise MergeError(message) from error
         files = list(zip(self._book.paths, self._book.batches, strict=True))

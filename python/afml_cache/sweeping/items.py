@@ -204,15 +204,36 @@ class Items:
         return keys
 
 
+def listed_items(values: Iterable[Any]) -> list[Any]:
+    """Give the items as a list.
+
+    Raises
+    ------
+    TypeError
+        They are nothing to go through, or what is gone through by accident.
+    """
+    kind = type(values).__name__
+    if kind in {"DataFrame", "LazyFrame"}:
+        message = (
+            f"the items of a {kind} would be the names of its columns; for its rows write "
+            '`frame.to_dict("records")` (pandas) or `frame.to_dicts()` (polars)'
+        )
+        raise TypeError(message)
+    if isinstance(values, str | bytes):
+        message = f"the items are a list, not {values!r}, whose characters they would be"
+        raise TypeError(message)
+    return list(values)
+
+
 def items_of(values: Iterable[Any], work: Work, shape: Shape) -> Items:
     """Give the items of a list, each once.
 
     Raises
     ------
     TypeError
-        An item does not fit the signature of the function.
+        They are no list, or an item does not fit the signature of the function.
     """
-    listed = list(values)
+    listed = listed_items(values)
     items = Items(shape, length=len(listed))
     known: dict[str, Item] = {}
     for place, (value, key) in enumerate(zip(listed, _keys(listed, work, shape), strict=True)):
