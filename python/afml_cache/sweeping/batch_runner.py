@@ -2,57 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from afml_cache import groups
-from afml_cache.exceptions import CacheConfigError, ItemError, MergeError, SchemaError
+from afml_cache.exceptions import CacheConfigError
 from afml_cache.sweeping import batch_lines as lines
 from afml_cache.sweeping.batch_arguments import add_file
-from afml_cache.sweeping.batch_book import BatchBook, whole_number
+from afml_cache.sweeping.batch_book import whole_number
 from afml_cache.sweeping.batch_collecting import collect_files, files_of_other_lists
 from afml_cache.sweeping.batch_merging import merge_batches
 from afml_cache.sweeping.batch_progress import BatchProgress
+from afml_cache.sweeping.batch_work import BatchResult, BatchWork
 from afml_cache.sweeping.items import listed_items
-from afml_cache.sweeping.journal import Journal
 from afml_cache.sweeping.plan import make_plan
 from afml_cache.sweeping.screen import Screen
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from typing_extensions import Unpack
 
-    from afml_cache.sweeping.plan import ItemOptions, Plan
-    from afml_cache.sweeping.progress import Progress
+    from afml_cache.sweeping.plan import ItemOptions
 
 __all__ = ["BatchResult", "BatchRunner"]
-
-
-class BatchResult(NamedTuple):
-    """What became of a batch.
-
-    Attributes
-    ----------
-    success : bool
-        Whether its file is there.
-    elapsed : float
-        Seconds that it took; 0 where the file was there.
-    output_file : str
-        The file.
-    from_cache : bool
-        Whether it was there before.
-    """
-
-    success: bool
-    elapsed: float
-    output_file: str
-    from_cache: bool
 
 
 class BatchRunner:
@@ -90,11 +65,6 @@ class BatchRunner:
     **options
         Those of `sweep`; by default one worker, and `on_error="keep going"`: a failed item leaves
         its batch without a file, and the others go on.
-
-    Attributes
-    ----------
-    cached_batches : list of int
-        Batches whose files were there, by their numbers from 0.
 
     Raises
     ------
@@ -149,24 +119,17 @@ class BatchRunner:
         options["force_rerun"] = self.force_rerun
         if self.parquet_file is not None:
             add_file(self.evaluate, options, Path(self.parquet_file))
-        self._plan: Plan = make_plan(self.evaluate, options)
-        self._items = self._plan.items(self.strategies)
-        self._journal = Journal(self._plan.store)
-        self._book = BatchBook(self._items, self.batch_size, self.output_dir, self._journal)
-        self.cached_batches: list[int] = []
-        self._failed: dict[int, ItemError | SchemaError] = {}
+        plan = make_plan(self.evaluate, options)
+        self._work = BatchWork(plan, self.strategies, self.batch_size, self.output_dir)
 
-    def _is_current(self, number: int) -> bool:
-        """Whether the items of a batch are still what they were when they were looked at."""
-        first, last = self._book.span(number)
-        if not self._plan.work.is_unchanged():
-            return False
-        keys = self._plan.items(self.strategies[first:last]).listed_keys()
-        return self._book.is_of(number, keys)
+    @property
+    def cached_batches(self) -> list[int]:
+        """Batches whose files were there, by their numbers from 0."""
+        return self._work.cached
 
     @property
     def _skips(self) -> bool:
-        return self.skip_existing and groups.looks_up("artifact", self._plan.group)
+        return self.skip_existing and groups.looks_up("artifact", self._work.plan.group)
 
     def calculate_batches(self) -> list[tuple[int, int]]:
         """Give the positions of the items of each batch, from 0, the last one excluded.
@@ -178,7 +141,7 @@ class BatchRunner:
         >>> BatchRunner(abs, range(5), 2, output_dir=tempfile.mkdtemp()).calculate_batches()
         [(0, 2), (2, 4), (4, 5)]
         """
-        return [self._book.span(number) for number in range(len(self._book.batches))]
+        return [self._work.book.span(number) for number in range(len(self._work.book.batches))]
 
     def run(self) -> Path:
         """Have all batches done, and merge their files.
@@ -221,19 +184,19 @@ class BatchRunner:
             Of each batch, in order.
         """
         self._prepare()  # data and code may be others than in the run before
-        name = self._plan.desc or "Batches"
-        screen = Screen(self._plan.progress, name, self._items.length)
-        told = BatchProgress(self._items.length, screen, self._plan.callback)
-        with self._held():
-            self._note("running", told)
+        name = self._work.plan.desc or "Batches"
+        screen = Screen(self._work.plan.progress, name, self._work.items.length)
+        told = BatchProgress(self._work.items.length, screen, self._work.plan.callback)
+        with self._work.held():
+            self._work.note("running", told)
             try:
                 results = self._run_each(screen, told)
             except BaseException:
-                self._note("interrupted", told)
+                self._work.note("interrupted", told)
                 raise
             finally:
                 screen.close()
-            self._note("failed" if self._failed else "done", told)
+            self._work.note("failed" if self._work.failed else "done", told)
         successful, cached = sum(one.success for one in results), len(self.cached_batches)
         summary = lines.summary_lines(
             told.seconds, successful, len(results), cached, successful - cached
@@ -242,44 +205,22 @@ class BatchRunner:
         return results
 
     def _run_each(self, screen: Screen, told: BatchProgress) -> list[BatchResult]:
-        total = len(self._book.batches)
-        screen.say(lines.counting_lines(self._items.length, total, self.batch_size))
-        if not self._plan.rules.looks_up:
+        total = len(self._work.book.batches)
+        screen.say(lines.counting_lines(self._work.items.length, total, self.batch_size))
+        if not self._work.plan.rules.looks_up:
             screen.say([lines.force_line()])
         self._find_done(screen, told)
         return [self._run_and_say(number, screen, told) for number in range(total)]
-
-    @contextlib.contextmanager
-    def _held(self) -> Iterator[None]:
-        """Tell others that somebody is at it."""
-        lock = self._journal.lock(self._items.id) if self._plan.rules.writes else None
-        try:
-            yield
-        finally:
-            if lock is not None:
-                lock.release()
-
-    def _note(self, state: str, told: BatchProgress) -> None:
-        """Note how the whole stands, for `sweeps`."""
-        if self._plan.rules.writes:
-            status = self._plan.status(self._items).counted(told.counts, state, told.seconds)
-            begun = time.time_ns() - int(told.seconds * 1e9)
-            self._journal.note_sweep(replace(status, begun_ns=begun))
 
     def _find_done(self, screen: Screen, told: BatchProgress) -> None:
         """Find the batches that have a file, and tell of files that are not what they should be."""
         if not self._skips:
             return
-        checked = self._book.check()
         if self.adopt_existing:
-            states = [(number, found.state) for number, found in enumerate(checked)]
-            strange = [number for number, state in states if state == "unrecorded"]
-            done = [number for number, state in states if state == "done"]
-            refused = self._book.adopt(strange, done)
+            refused = self._work.adopt()
             screen.say(f"   Not adopted: {reason}" for reason in refused.values())
-            checked = self._book.check()
-        self.cached_batches = [number for number, found in enumerate(checked) if found.is_done]
-        spans = [self._book.span(number) for number in self.cached_batches]
+        checked = self._work.find_done()
+        spans = [self._work.book.span(number) for number in self.cached_batches]
         there = sum(last - first for first, last in spans)
         told.counts.update(hits=there, done=there)
         told.show()
@@ -293,13 +234,13 @@ class BatchRunner:
 
     def _run_and_say(self, number: int, screen: Screen, told: BatchProgress) -> BatchResult:
         told.begin()
-        result = self._run(number, told.show, told.counts)
-        first, last = self._book.span(number)
-        place = (1 + number, len(self._book.batches), first, last)
+        result = self._work.run(number, told.show, told.counts)
+        first, last = self._work.book.span(number)
+        place = (1 + number, len(self._work.book.batches), first, last)
         batch = told.batch
         if not result.success:
             count = batch.failed + batch.timed_out if batch else 1
-            reason = str(self._failed[number])
+            reason = str(self._work.failed[number])
             screen.say([lines.failed_line(*place, failed=count, reason=reason)])
         elif result.from_cache:
             screen.say([lines.batch_line(*place)])
@@ -307,7 +248,7 @@ class BatchRunner:
             ram = batch.memory_percent if batch else None
             screen.say([lines.batch_line(*place, seconds=result.elapsed, ram_percent=ram or None)])
         if not result.from_cache:
-            self._note("running", told)
+            self._work.note("running", told)
         return result
 
     def run_batch(self, number: int) -> BatchResult:
@@ -328,56 +269,15 @@ class BatchRunner:
         CacheConfigError
             There is no such batch.
         """
-        total, whole = len(self._book.batches), whole_number(number)
+        total, whole = len(self._work.book.batches), whole_number(number)
         if whole is None or not 0 <= whole < total:
             message = f"there is no batch {number!r}; there are {total}, counted from 0"
             raise CacheConfigError(message)
         number = whole
-        if not self._is_current(number):
+        if not self._work.is_current(number):
             self._prepare()
-        if self._skips and self._book.check_one(number).is_done:
-            if number not in self.cached_batches:
-                self.cached_batches.append(number)
-        elif number in self.cached_batches:
-            self.cached_batches.remove(number)
-        return self._run(number, self._plan.callback, Counter())
-
-    def _run(
-        self,
-        number: int,
-        callback: Callable[[Progress], object] | None,
-        counts: Counter[str],
-    ) -> BatchResult:
-        """Have a batch done, and count its items."""
-        path = str(self._book.paths[number])
-        self._failed.pop(number, None)
-        if number in self.cached_batches:
-            return BatchResult(True, 0.0, path, True)
-        started = time.monotonic()
-        first, last = self._book.span(number)
-        rules = replace(self._plan.rules, notes=False)
-        plan = replace(self._plan, rules=rules, progress=False, callback=callback)
-        items = plan.items(self.strategies[first:last])
-        states = plan.run(replace(items, first=first, whole=self._items.id))
-        counts.update(states.counts())
-        found = states.listed()
-        errors = (one for one in found if isinstance(one, ItemError))
-        failed = next(errors, None) or self._write(number, found)
-        if failed is not None:
-            self._failed[number] = failed
-        return BatchResult(failed is None, time.monotonic() - started, path, False)
-
-    def _write(self, number: int, found: list[Any]) -> SchemaError | None:
-        """Write the file of a batch; give what is wrong with its rows, if that ends no run."""
-        if not self._is_current(number):
-            self._book.set_apart(number)
-        try:
-            self._book.write(number, found)
-        except SchemaError as error:
-            if self._plan.rules.raises:
-                raise
-            return error
-        return None
+        self._work.look_at(number, skips=self._skips)
+        return self._work.run(number, self._work.plan.callback, Counter())
 
     def merge_results(self) -> Path:
         """Write the rows of all batches, in the order of the list, as one Parquet file.
@@ -395,24 +295,16 @@ class BatchRunner:
         SchemaError
             Columns of batches do not go together.
         """
-        if self._skips:  # another runner may have done them since
-            for number in [one for one in self._failed if self._book.check_one(one).is_done]:
-                del self._failed[number]
-        if self._failed:
-            number, error = min(self._failed.items())
-            message = (
-                f"batch {1 + number} of {len(self._book.batches)} has no file, since "
-                f"{error}; run it again once that is mended"
-            )
-            raise MergeError(message) from error
-        files = list(zip(self._book.paths, self._book.batches, strict=True))
+        self._work.raise_hole(skips=self._skips)
+        book = self._work.book
+        files = list(zip(book.paths, book.batches, strict=True))
         output = self.output_dir / self.merged_file
         self.output_dir.mkdir(parents=True, exist_ok=True)
-        return merge_batches(files, output, self._book.recorded()).path
+        return merge_batches(files, output, book.recorded()).path
 
     def files_of_other_lists(self) -> list[Path]:
         """List files that earlier lists have left in the folder, and no batch of this one uses."""
-        return files_of_other_lists(self.output_dir, set(self._book.paths))
+        return files_of_other_lists(self.output_dir, set(self._work.book.paths))
 
     def collect_other_files(self) -> int:
         """Remove the files that earlier lists have left.
@@ -423,4 +315,4 @@ class BatchRunner:
             How many bytes were freed.
         """
         others = self.files_of_other_lists()
-        return collect_files(others, self._book.recorded_at(others))
+        return collect_files(others, self._work.book.recorded_at(others))
