@@ -13,6 +13,7 @@ mod flight;
 mod import;
 mod index;
 mod ledger;
+mod limit;
 mod mapped;
 mod memory;
 mod put;
@@ -81,7 +82,7 @@ pub struct Store {
     session: Mutex<Session>,
     resting: Mutex<Option<Instant>>,
     changes: Changes,
-    room: put::Limit,
+    room: limit::Limit,
     uses: upkeep::Uses,
     tallies: Arc<tally::Tallies>,
     /// A forked child has its parent's store in memory, and leaves it alone.
@@ -119,7 +120,7 @@ impl Store {
             session,
             resting: Mutex::default(),
             changes,
-            room: put::Limit::new(options.max_size),
+            room: limit::Limit::new(options.max_size),
             uses: upkeep::Uses::default(),
             tallies: Arc::default(),
             process: std::process::id(),

@@ -4,6 +4,7 @@ mod about;
 mod call;
 mod compute;
 mod counted;
+mod fill;
 mod guard;
 mod items;
 mod notices;
@@ -25,6 +26,7 @@ use super::slot::Slot;
 use super::store::PyStore;
 use crate::clock;
 use crate::process::PerProcess;
+use fill::Filled;
 use items::Items;
 pub use policy::Policy;
 use pyo3::prelude::*;
@@ -32,7 +34,6 @@ use pyo3::types::{PyDict, PyTuple};
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
-use turn::Filled;
 
 /// Adds what this file has to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
