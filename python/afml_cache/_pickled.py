@@ -30,7 +30,7 @@ def reduce(function: Function) -> Reduced:
 
 def is_by_name(function: Any) -> bool:
     """Whether the pickler that is at work is to name a function, and no more."""
-    return not _by_value() or _importable(function)
+    return not _by_value() or importable(function)
 
 
 def rebuild(function: Any, settings: dict[str, Any], sources: dict[bytes, Any]) -> Function:
@@ -54,7 +54,7 @@ def _by_value() -> bool:
     return False
 
 
-def _importable(function: Any) -> bool:
+def importable(function: Any) -> bool:
     """Whether another process finds the function by importing its module."""
     name = getattr(function, "__module__", None)
     if not isinstance(name, str) or name in {"__main__", "__mp_main__"} | _shipped():

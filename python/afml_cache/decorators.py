@@ -466,7 +466,14 @@ def check_function(
         An option names a parameter that is not there.
     """
     _check(decorator, function)
-    parameters = inspect.signature(function, follow_wrapped=False).parameters
+    try:
+        parameters = inspect.signature(function, follow_wrapped=False).parameters
+    except ValueError as error:
+        message = (
+            f"{decorator} can't decorate {function!r}: it does not tell its parameters; decorate "
+            "what it wraps, or a function that calls it"
+        )
+        raise TypeError(message) from error
     for role in roles:
         for name in options[role]:
             if name not in parameters:

@@ -241,7 +241,7 @@ def test_an_item_that_will_not_stop_is_killed_after_the_grace(item, tmp_path) ->
     worker = pool._workers[0].process
     begun = time.monotonic()
     assert pool.stop(0.3) == []
-    assert 0.3 <= time.monotonic() - begun < 1.0
+    assert 0.3 <= time.monotonic() - begun < 5.0
     assert worker.returncode == -signal.SIGKILL
 
 

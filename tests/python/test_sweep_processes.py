@@ -43,6 +43,17 @@ def ends_its_process(item):
     return item
 
 
+def asks_itself_to_stop(item):
+    if item == 3:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return item
+
+
+@robust_cacheable
+def factorial(number):
+    return number * factorial(number - 1) if number else 1
+
+
 def killed_once(item, folder):
     if item == 3 and not (folder / "killed").exists():
         (folder / "killed").touch()
@@ -115,6 +126,55 @@ def test_an_item_that_ends_its_process_fails_and_the_others_go_on() -> None:
     assert found[:3] + found[4:] == [0, 1, 2, 4, 5, 6, 7]
     assert found[3].kind == "WorkerDied"
     assert "ended with exit status 7" in str(found[3])
+
+
+def test_an_item_that_asks_its_process_to_stop_fails_and_the_others_go_on() -> None:
+    found = sweep(asks_itself_to_stop, range(8), workers=2, on_error="keep going")
+    assert found[:3] + found[4:] == [0, 1, 2, 4, 5, 6, 7]
+    assert found[3].kind == "WorkerDied"
+
+
+def test_what_an_item_raised_is_the_cause_whatever_class_it_has() -> None:
+    class RefusedError(Exception):
+        pass
+
+    class OddError(Exception):
+        def __init__(self, first, second) -> None:
+            super().__init__(f"{first}{second}")
+
+    def refuses(item):
+        raise RefusedError(item) if item else OddError("o", "dd")
+
+    found = sweep(refuses, [0, 1], workers=1, on_error="keep going")
+    assert isinstance(found[1].__cause__, RefusedError)
+    assert 'else OddError("o", "dd")' in str(found[0].__cause__)
+
+
+def test_classes_that_stand_in_others_or_in_functions_are_the_same_in_workers() -> None:
+    class Outer:
+        class Inner:
+            factor = 3
+
+    assert sweep(lambda item: Outer.Inner.factor * item, [1, 2], workers=1) == [3, 6]
+    assert sweep(lambda item: Outer.Inner.factor * item, [1, 2]) == [3, 6]
+
+
+def test_a_module_that_sweeps_when_it_is_imported_is_refused(tmp_path) -> None:
+    (tmp_path / "sweeping_at_once.py").write_text(
+        "from afml_cache import sweep\n"
+        "def double(item):\n"
+        "    return 2 * item\n"
+        "sweep(double, [1], workers=1, progress=False)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(PYTHON), str(tmp_path)))}
+    command = [sys.executable, "-c", "import sweeping_at_once"]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert 'behind `if __name__ == "__main__":`' in ran.stderr
+
+
+def test_a_cached_function_that_calls_itself_is_the_same_in_workers() -> None:
+    assert sweep(factorial, range(5), workers=2) == [1, 1, 2, 6, 24]
 
 
 def test_an_item_whose_process_was_killed_is_tried_again_as_told(tmp_path) -> None:

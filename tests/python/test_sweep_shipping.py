@@ -1,6 +1,7 @@
 """What goes to workers: by value where they can't import it, and once where it is large."""
 
 import ctypes
+import functools
 import hashlib
 import resource
 import signal
@@ -21,6 +22,11 @@ from afml_cache.sweeping.slot import NOTHING, SIZE, Running, Slot
 LARGE = 80_000_000
 
 
+@functools.cache
+def length_of(text):
+    return len(text)
+
+
 def reopened(value):
     return pack(value).open()
 
@@ -32,8 +38,34 @@ def test_lambdas_closures_and_classes_of_a_function_are_sent() -> None:
         def cube(self, item):
             return item**power
 
+        @functools.cached_property
+        def power(self):
+            return power
+
+        @functools.cache  # noqa: B019 - as users write it
+        def halved(self, item):
+            return item / 2
+
     assert reopened(lambda item: -item)(2) == -2
-    assert reopened(Own)().cube(2) == 8
+    own = reopened(Own)()
+    assert (own.cube(2), own.power, own.halved(3), vars(own)) == (8, 3, 1.5, {"power": 3})
+
+
+def test_functions_that_remember_their_results_are_sent_with_how_they_do() -> None:
+    calls = []
+
+    @functools.lru_cache(maxsize=7)
+    def sum_to(number):
+        calls.append(number)
+        return number + sum_to(number - 1) if number else 0
+
+    assert sum_to(3) == 6
+    found = reopened(lambda number: (sum_to(number), sum_to))
+    assert found(5)[0] == found(5)[0] == 15
+    assert found(5)[1].cache_parameters()["maxsize"] == 7
+    assert found(5)[1].cache_info().misses == 6
+    assert calls == [3, 2, 1, 0]
+    assert reopened(length_of) is length_of
 
 
 @pytest.mark.parametrize(

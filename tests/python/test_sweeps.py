@@ -229,6 +229,10 @@ def test_a_seed_that_the_caller_gives_is_left_alone() -> None:
 
     assert sweep(draw, [1, 2], common=(7,)) == [(1, 7), (2, 7)]
     assert sweep(draw, [1], common={"seed": 8}) == [(1, 8)]
+    assert sweep(functools.partial(draw, seed=9), [1]) == [(1, 9)]
+    assert sweep(draw, [(1, 7), {"item": 2, "seed": 8}], unpack=True) == [(1, 7), (2, 8)]
+    drawn = sweep(draw, [(1,), {"item": 1}], unpack=True)
+    assert [seed for _, seed in drawn] != [7, 8]
 
 
 def test_items_can_be_several_arguments(bodies) -> None:
@@ -433,6 +437,8 @@ def test_functions_that_cannot_be_swept_are_refused() -> None:
             sweep(function, [1])
     with pytest.raises(TypeError, match="generator function"):
         sweep(several, [1])
+    with pytest.raises(TypeError, match="does not tell its parameters"):
+        sweep(functools.lru_cache(double), [1])
     with pytest.raises(TypeError, match="not callable"):
         sweep("double", [1])
     with pytest.raises(TypeError, match="has no option `versio`"):

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from afml_cache.exceptions import warn
+from afml_cache.sweeping.copies import UncopiedError, copied
 from afml_cache.sweeping.messages import Failed, Gave, Stored, raised
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 # After so many seconds what is there is committed, and what took so long at once.
 _LONGEST: Final = 30.0
 _SLOW: Final = 1.0
+# What waits while nothing more comes is committed after so many seconds: the item that runs may ask
+# for it. Where one did, as those of a recursion do, so many that follow are committed at once.
+_QUIET: Final = 0.1
+_SINGLY: Final = 100
 # Each result that waits holds the lock of its key, which is an open file.
 _MOST: Final = 100
 
@@ -42,6 +47,8 @@ class Checkpoint:
         self._emit = emit
         self._pending: list[tuple[int, Result]] = []
         self._since = 0.0
+        self._last = 0.0
+        self._singly = 0
         self._context = contextvars.copy_context()
         self._lock = threading.RLock()
         self._watch: threading.Thread | None = None
@@ -67,15 +74,28 @@ class Checkpoint:
     def add(self, number: int, result: Result) -> None:
         """Take a result, and commit if it is time."""
         with self._lock:
+            self._last = time.monotonic()
             if not self._pending:
-                self._since = time.monotonic()
+                self._since = self._last
                 self._context = contextvars.copy_context()
             self._pending.append((number, result))
-            waited = time.monotonic() - self._since
-            if len(self._pending) >= self._interval or result.seconds > _SLOW or waited > _LONGEST:
+            if self._is_due(result.seconds) or not self._keep(number, result):
                 self.commit()
             elif self._watch is None:
                 self._begin_watch()
+
+    def _is_due(self, seconds: float) -> bool:
+        self._singly -= self._singly > 0
+        is_full = len(self._pending) >= self._interval or self._singly > 0
+        return is_full or seconds > _SLOW or self._last - self._since > _LONGEST
+
+    def _keep(self, number: int, result: Result) -> bool:
+        """Have the last result wait as it is now; false where there is no copy of it."""
+        try:
+            self._pending[-1] = number, result._replace(value=copied(result.value))
+        except UncopiedError:
+            return False
+        return True
 
     def commit(self) -> None:
         """Store what waits."""
@@ -114,12 +134,14 @@ class Checkpoint:
 
         What begins to wait later is due later: nobody needs to wake this thread.
         """
-        left = _LONGEST
+        left = min(_LONGEST, _QUIET)
         while not self._closed.wait(left):
             with self._lock:
-                left = self._since + _LONGEST - time.monotonic() if self._pending else 0.0
+                due = min(self._since + _LONGEST, self._last + _QUIET)
+                left = due - time.monotonic() if self._pending else 0.0
                 if left <= 0:
                     self._watch = None
+                    self._singly = _SINGLY if self._pending else self._singly
                     self._context.run(self.commit)
                     return
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _SEED_BITS: Final = 32  # what NumPy's legacy generators and scikit-learn take
 _SEEDED: Final = ("seed", "rng")
+_BY_NAME: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,9 @@ class Shape:
     seed : int
         The seed of the sweep.
     seeded : tuple of str
-        Which of `seed` and `rng` the function takes, and is given.
+        Which of `seed` and `rng` the function takes, and is given where an item does not give it.
+    names : tuple of str
+        The parameters of the function, in order.
     """
 
     prefix: tuple[Any, ...]
@@ -44,6 +48,7 @@ class Shape:
     unpack: bool
     seed: int
     seeded: tuple[str, ...]
+    names: tuple[str, ...] = ()
 
     def call(self, item: Any) -> Call:
         """Give the call of an item."""
@@ -60,15 +65,18 @@ class Shape:
             args, kwargs = (), {**kwargs, **item}
         elif self.unpack and isinstance(item, tuple):
             args = item
+        args = (*self.prefix, *args, *self.common)
         if self.seeded:
-            kwargs = {**kwargs, **self._seeds(item, generator)}
-        return Call((*self.prefix, *args, *self.common), kwargs)
+            kwargs = {**self._seeds(item, generator, self.names[: len(args)]), **kwargs}
+        return Call(args, kwargs)
 
-    def _seeds(self, item: Any, generator: Callable[[int], Any]) -> dict[str, Any]:
+    def _seeds(
+        self, item: Any, generator: Callable[[int], Any], given: tuple[str, ...]
+    ) -> dict[str, Any]:
         seeds: dict[str, Any] = {}
-        if "seed" in self.seeded:
+        if "seed" in self.seeded and "seed" not in given:
             seeds["seed"] = self.seed_of(item)
-        if "rng" in self.seeded:
+        if "rng" in self.seeded and "rng" not in given:
             seeds["rng"] = generator(self._entropy(item))
         return seeds
 
@@ -95,24 +103,22 @@ def shape_of(
         raise CacheConfigError(message)
     is_named = isinstance(common, Mapping)
     behind, keywords = ((), dict(common)) if is_named else (tuple(common), {})
-    seeded = _seeded(work, len(behind), keywords)
-    return Shape(work.prefix, behind, keywords, unpack, seed, seeded)
+    parameters = _parameters(work.function)
+    # Where items are several arguments, each of them says which.
+    places = 0 if unpack else len(work.prefix) + 1 + len(behind)
+    given = {*list(parameters)[:places], *keywords}
+    if isinstance(work.function, functools.partial):
+        given |= work.function.keywords.keys()
+    free = {name for name, one in parameters.items() if one.kind in _BY_NAME} - given
+    seeded = tuple(name for name in _SEEDED if name in free)
+    return Shape(work.prefix, behind, keywords, unpack, seed, seeded, tuple(parameters))
 
 
-def _seeded(work: Work, behind: int, keywords: dict[str, Any]) -> tuple[str, ...]:
-    """Name those of `seed` and `rng` that the function takes and nobody gives it."""
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     try:
-        parameters = inspect.signature(work.function).parameters
+        return inspect.signature(function).parameters
     except (TypeError, ValueError):  # a function of C that does not tell
-        return ()
-    places = list(parameters)[: len(work.prefix) + 1 + behind]
-    named = {
-        name
-        for name, parameter in parameters.items()
-        if parameter.kind in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}
-    }
-    free = named - set(places) - set(keywords)
-    return tuple(name for name in _SEEDED if name in free)
+        return {}
 
 
 def _generator(entropy: int) -> Any:

@@ -6,6 +6,8 @@ import pickle
 import traceback
 from typing import Any, NamedTuple
 
+from afml_cache.sweeping.shipping import pickled
+
 __all__ = ["Apart", "Busy", "Failed", "Gave", "Message", "Peak", "Raised", "Stored", "raised"]
 
 
@@ -46,14 +48,15 @@ class Raised(NamedTuple):
     pickled: bytes | None
 
     def error(self) -> BaseException | None:
-        """Give the exception itself, with where it was raised as its cause."""
+        """Give the exception itself, with where it was raised as its cause; or that alone."""
+        trace = RemoteTraceback(self.trace) if self.trace else None
         if self.pickled is None:
-            return None
+            return trace
         try:
             error: BaseException = pickle.loads(self.pickled)  # noqa: S301 - of our own worker
         except Exception:  # noqa: BLE001 - whatever its class does when it is made again
-            return None
-        error.__cause__ = RemoteTraceback(self.trace)
+            return trace
+        error.__cause__ = trace
         return error
 
 
@@ -84,14 +87,14 @@ class RemoteTraceback(Exception):  # noqa: N818 - it is no error of its own
 def raised(error: BaseException) -> Raised:
     """Describe an exception that an item raised."""
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    pickled = None
+    sent = None
     try:
-        pickled = pickle.dumps(error)
-        pickle.loads(pickled)  # noqa: S301 - our own; some can be pickled and not made again
+        sent = pickled(error)
+        pickle.loads(sent)  # noqa: S301 - our own; some can be pickled and not made again
     except Exception:  # noqa: BLE001 - it goes as a text
-        pickled = None
+        sent = None
     try:
         message = str(error)
     except Exception:  # noqa: BLE001 - its own fault
         message = "(it can't say what it is)"
-    return Raised(type(error).__qualname__, message, trace, pickled)
+    return Raised(type(error).__qualname__, message, trace, sent)

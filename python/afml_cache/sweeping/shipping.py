@@ -14,11 +14,13 @@ u64 u64  where each begins, and its length
 from __future__ import annotations
 
 import hashlib
+import importlib
 import mmap
 import os
 import pickle
 import struct
 import tempfile
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.exceptions import CacheConfigError
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Parcel", "dumps", "pack", "pickled", "sendable"]
 
+_is_opening: ContextVar[bool] = ContextVar("afml_cache_opens_a_parcel", default=False)
 _NUMBER: Final = struct.Struct("<Q")
 _ALIGNED: Final = 64
 
@@ -75,7 +78,11 @@ class Parcel:
         start = _NUMBER.size * (2 + 2 * count)
         pairs = zip(table[::2], table[1::2], strict=True)
         buffers = [mapped[first : first + size] for first, size in pairs]
-        return pickle.loads(mapped[start : start + length], buffers=buffers)  # noqa: S301 - ours
+        before = _is_opening.set(True)
+        try:
+            return pickle.loads(mapped[start : start + length], buffers=buffers)  # noqa: S301 - ours
+        finally:
+            _is_opening.reset(before)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -93,10 +100,17 @@ def pack(value: Any) -> Parcel:
     Raises
     ------
     CacheConfigError
-        Something in it can't be sent, or there is no room for it in the folder of temporary files.
+        Something in it can't be sent, or there is no room for it in the folder of temporary files;
+        or a module asks that another process imports for its task, which would have no end.
     ImportError
         cloudpickle is not installed.
     """
+    if _is_opening.get():
+        message = (
+            "a module sweeps in processes when it is imported, and these import it again; have it "
+            'sweep in a function, or behind `if __name__ == "__main__":`'
+        )
+        raise CacheConfigError(message)
     buffers: list[pickle.PickleBuffer] = []
     try:
         head = dumps(value, buffers)
@@ -139,13 +153,13 @@ def dumps(value: Any, buffers: list[pickle.PickleBuffer] | None = None) -> bytes
         It is not installed.
     """
     try:
-        import cloudpickle
+        importlib.import_module("cloudpickle")
     except ImportError as error:
         message = "processes need cloudpickle: pip install 'afml-cache[sweeps]'"
         raise ImportError(message, name="cloudpickle") from error
-    callback = None if buffers is None else buffers.append
-    content: bytes = cloudpickle.dumps(value, protocol=5, buffer_callback=callback)
-    return content
+    from afml_cache.sweeping.pickler import dump
+
+    return dump(value, None if buffers is None else buffers.append)
 
 
 def pickled(value: Any) -> bytes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from afml_cache import code
 from afml_cache._native import Common, Function, Method, default_store, digest
+from afml_cache._pickled import importable
 from afml_cache.decorators import (
     assemble,
     check_function,
@@ -122,6 +123,9 @@ class FunctionWork:
         function, settings = self.source.__wrapped__, dict(self.source.settings())
         settings["store"] = settings["store"] or default_store()
         sources = code.sources_of(function)
+        if importable(self.source):
+            # What is wrapped would go by value, as another one than its module's, which it calls.
+            function = self.source
         if self.consume is not None:
             sources.update(code.sources_of(self.consume))
         return _rebuilt, (function, settings, sources, self.shared, self.prefix, self.consume)
@@ -354,6 +358,8 @@ def _rebuilt(
 ) -> FunctionWork:
     """Put work together again, in another process."""
     code.learn_sources(sources)
+    if isinstance(function, Function):
+        function = function.__wrapped__
     work = FunctionWork(assemble(function, settings), shared, consume)
     work.prefix = prefix
     return work

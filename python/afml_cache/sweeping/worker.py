@@ -20,6 +20,7 @@ from afml_cache.sweeping.slot import NOTHING, Slot
 __all__ = ["Stopped", "main"]
 
 _DIE_WITH_PARENT: Final = 1
+_STATUS_OF_STOPPED: Final = 128 + signal.SIGTERM
 # `F_SETSIG` of Linux, which the standard library does not name.
 _SIGNAL_OF_DESCRIPTOR: Final = 10
 
@@ -75,17 +76,21 @@ class _Worker:
 
     def work(self, task: Any) -> None:
         """Work through chunks, and let the task end."""
+        status = 0
         try:
             self._work_through(task)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        except (Stopped, EOFError):
+        except EOFError:
             pass
-        self._slot.note(NOTHING)
+        except Stopped:
+            status = _STATUS_OF_STOPPED
         close = getattr(task, "close", None)
         if close is not None:
             close()
         sys.stdout.flush()
         sys.stderr.flush()
+        # What ran is blamed where nobody but itself, or a stranger, had asked to stop.
+        sys.exit(status)
 
     def _work_through(self, task: Any) -> None:
         while True:
