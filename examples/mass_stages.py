@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.util import find_spec
@@ -100,7 +101,10 @@ def load(name: str, output: Path) -> Dataset:
 @cache
 def history(pair: str) -> pd.DataFrame:
     """All bars of a pair: hours of EURUSD, days of GOOG; open, high, low, close, volume."""
-    [folder] = find_spec("backtesting").submodule_search_locations
+    found = find_spec("backtesting")
+    if found is None:
+        sys.exit("the bars come with backtesting: pip install 'afml-cache[examples]'")
+    [folder] = found.submodule_search_locations
     path = Path(folder, "test", f"{pair}.csv")
     return pd.read_csv(path, index_col=0, parse_dates=True).rename(columns=str.lower)
 

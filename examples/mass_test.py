@@ -13,6 +13,8 @@ those of one slice. What is done is never done again:
   computes these too, and `--fresh` everything.
 
 Patterns and backtests see the same bars: this shows what is kept and skipped, and is no study.
+It needs `pip install 'afml-cache[examples]'`. Results lie in `mass_test_results`, or where
+`--output` says; the store lies in `mass_test_results/cache`, and serves every output.
 """
 
 from __future__ import annotations

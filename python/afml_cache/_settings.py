@@ -41,7 +41,8 @@ def read(name: str, value: object) -> dict[str, Any]:
         # Switches of groups, as `CACHE_CONFIG` of existing scripts has them.
         return {name: _flag(name, value)}
     known = ", ".join(f"`{each}`" for each in _READERS)
-    message = f"there is no setting `{name}`; there are {known}"
+    switches = "`enabled`, `cache_<group>`, `skip_existing_<group>`"
+    message = f"there is no setting `{name}`; there are {known}, and the switches {switches}"
     raise CacheConfigError(message)
 
 

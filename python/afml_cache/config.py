@@ -12,6 +12,7 @@ import platformdirs
 
 from afml_cache import _native, _settings
 from afml_cache._native import Store, default_store, set_default_store
+from afml_cache.exceptions import CacheConfigError
 
 __all__ = ["CACHE_DIRS", "cache_dir", "configure", "initialize_cache_system"]
 
@@ -40,8 +41,9 @@ def configure(given: Mapping[str, Any] | None = None, /, **settings: Any) -> Non
     ----------
     given : mapping, optional
         Settings as a dictionary, such as the `CACHE_CONFIG` of existing scripts, with its switches
-        among them: `enabled` turns the cache off, `cache_labeling` and the like a group of sweeps
-        and artifacts, and `skip_existing_universes` and the like have those of a group made anew.
+        among them: `enabled` turns the cache off, and on again, `cache_labeling` and the like a
+        group of sweeps and artifacts, and `skip_existing_universes` and the like have those of a
+        group made anew.
     cache_dir : str or os.PathLike
         The folder; made when it is first needed.
     max_size : int or str
@@ -79,11 +81,20 @@ def configure(given: Mapping[str, Any] | None = None, /, **settings: Any) -> Non
     >>> str(CACHE_DIRS["base"]) == folder
     True
     """
-    for name, value in {**(given or {}), **settings}.items():
+    for name, value in {**_mapping(given), **settings}.items():
         if value is not None:
             _chosen.update(_settings.read(name, value))
+            if name == "enabled" and value and _chosen.get("mode") == "off":
+                del _chosen["mode"]
     _native.set_process_mode(_mode())
     set_default_store(None)
+
+
+def _mapping(given: Any) -> Mapping[str, Any]:
+    if given is not None and not isinstance(given, Mapping):
+        message = f"configure takes a dictionary of settings, or settings by name, not {given!r}"
+        raise CacheConfigError(message)
+    return {} if given is None else given
 
 
 _chosen: dict[str, Any] = {}

@@ -4,6 +4,7 @@ import enum
 import gzip
 import json
 import re
+import sys
 from collections import Counter, OrderedDict, defaultdict
 from typing import NamedTuple
 
@@ -297,3 +298,13 @@ def test_a_codec_that_is_not_there_is_told_at_decoration(monkeypatch):
     monkeypatch.setitem(compressed._CODECS, "zst", (compressed._zstd, ("no.such.module",)))
     with pytest.raises(CacheConfigError, match=r"can't be compressed as `.zst`"):
         format_of("x.json.zst")
+
+
+def test_a_frame_of_pandas_without_pyarrow_names_it(tmp_path, monkeypatch) -> None:
+    @artifact("bars.parquet", folder=tmp_path)
+    def bars():
+        return pd.DataFrame({"close": [1.1]})
+
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ArtifactError, match=r"can't be written without `pyarrow`, .*: pip install"):
+        bars()

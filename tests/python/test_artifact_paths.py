@@ -189,3 +189,20 @@ def test_a_value_whose_text_is_no_name_is_refused(tmp_path, value, message):
     made = artifact("{value}.json", folder=tmp_path)(lambda value: value)
     with pytest.raises(ArtifactError, match=message):
         made.path(value)
+
+
+def test_a_template_may_be_a_path(tmp_path) -> None:
+    @artifact(tmp_path / "{pair}.json")
+    def made(pair):
+        return {"pair": pair}
+
+    made("EURUSD")
+    assert (tmp_path / "EURUSD.json").exists()
+
+
+def test_a_decorator_without_a_template_says_so_where_it_stands() -> None:
+    with pytest.raises(CacheConfigError, match="takes the template of a path, not <function"):
+
+        @artifact
+        def made():
+            return {}

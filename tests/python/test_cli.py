@@ -54,6 +54,13 @@ def test_failures_of_a_sweep_are_listed(swept, capsys) -> None:
     assert "no bars for two" in capsys.readouterr().out
 
 
+def test_a_sweep_without_failures_says_how_it_stands(capsys) -> None:
+    sweep(fails_on_two, [1, 3], desc="Labeling")
+    assert main(["sweeps", "Labeling"]) == 0
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", "no item failed: done, 2 of 2 items done\n")
+
+
 def test_a_wrong_name_or_folder_is_told_without_a_traceback(swept, capsys, tmp_path) -> None:
     assert main(["sweeps", "Backtests"]) == 1
     assert "afml-cache: there is no sweep 'Backtests'" in capsys.readouterr().err

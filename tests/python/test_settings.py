@@ -112,8 +112,18 @@ def test_a_dictionary_switches_the_cache_off() -> None:
     afml_cache.configure({"enabled": False})
     try:
         assert config.settings()["mode"] == "off"
+        afml_cache.configure({"enabled": True})
+        assert groups.writes()
+        afml_cache.configure(mode="readonly")
+        afml_cache.configure({"enabled": True})
+        assert config.settings()["mode"] == "readonly"
     finally:
         afml_cache.configure(mode="normal")
+
+
+def test_settings_are_a_dictionary_or_by_name() -> None:
+    with pytest.raises(CacheConfigError, match="takes a dictionary of settings"):
+        afml_cache.configure(["enabled"])
 
 
 def test_a_dictionary_switches_groups_off() -> None:
@@ -133,6 +143,7 @@ def test_a_dictionary_switches_groups_off() -> None:
     ("given", "said"),
     [
         ({"max_siz": 1}, "there is no setting `max_siz`; there are `cache_dir`, `max_size`"),
+        ({"enable": True}, "and the switches `enabled`, `cache_<group>`"),
         ({"max_size": "1 parsec"}, "`max_size` is a size in bytes"),
         ({"mode": "warm"}, '`mode` is one of "normal"'),
         ({"enabled": "yes"}, "`enabled` must be true or false"),

@@ -408,7 +408,7 @@ def test_nothing_in_the_future_is_handed_to_a_simulation() -> None:
         ({"workers": True}, "`workers` must be a whole number"),
         ({"executor": "dask"}, '`executor` is one of "processes", "threads", "sequential"'),
         ({"timeout": 1}, '`timeout` needs `executor="processes"`'),
-        ({"timeout": 1, "executor": "threads"}, "thread of this process can't be stopped"),
+        ({"timeout": 1, "executor": "threads"}, "runs in this process can't be stopped"),
         ({"timeout": 0, "workers": 1}, "`timeout` must be longer than nothing"),
         ({"timeout": "soon"}, "`timeout`"),
         ({"checkpoint_interval": 0}, "`checkpoint_interval` must be a whole number from 1"),

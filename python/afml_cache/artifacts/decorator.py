@@ -24,7 +24,7 @@ __all__ = ["artifact"]
 
 
 def artifact(
-    path_template: str,
+    path_template: str | os.PathLike[str],
     *,
     scratch: str | Iterable[str] = (),
     identified_by: str | Iterable[str] | None = None,
@@ -44,7 +44,7 @@ def artifact(
 
     Parameters
     ----------
-    path_template : str
+    path_template : str or os.PathLike
         Where the file lies, with placeholders as of `str.format` that name parameters:
         `"universe_{interval}m_{lookback}lb.parquet"`. A relative path lies in `folder`. The suffix
         says the format:
@@ -123,6 +123,7 @@ def artifact(
     "'EURUSD'"
     """
     settings = code_settings("artifact", dict(options))
+    template = _checked_template(path_template)
     chosen = {
         "scratch": _checked_scratch(_names("scratch", scratch)),
         "identified_by": None if identified_by is None else _names("identified_by", identified_by),
@@ -136,9 +137,19 @@ def artifact(
         if isinstance(function, staticmethod | classmethod):
             return type(function)(decorate(function.__func__))
         _check(function, settings)
-        return Artifact(function, path_template, settings, **chosen)
+        return Artifact(function, template, settings, **chosen)
 
     return decorate
+
+
+def _checked_template(given: Any) -> Any:
+    if callable(given):
+        message = (
+            f"artifact takes the template of a path, not {given!r}: "
+            '@artifact("{prefix}patterns.json")'
+        )
+        raise CacheConfigError(message)
+    return os.fspath(given) if isinstance(given, os.PathLike) else given
 
 
 def _check(function: Any, settings: dict[str, Any]) -> None:

@@ -28,18 +28,19 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def _run(given: argparse.Namespace) -> None:
+    empty = "no sweeps"
     if given.name is None:
         found = listing.sweeps(store=given.cache_dir)
         rows = [_json(one) for one in found] if given.json else [_row(one) for one in found]
     else:
         status = listing.status(given.name, store=given.cache_dir)
-        failures = () if status is None else status.failures
-        rows = [asdict(failure) for failure in failures]
+        rows = [asdict(failure) for failure in status.failures]
+        empty = f"no item failed: {status.state}, {status.done} of {status.total} items done"
     if given.json:
         for row in rows:
             sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
     else:
-        show(rows, empty="no item failed" if given.name else "no sweeps")
+        show(rows, empty=empty)
 
 
 def _json(status: SweepStatus) -> dict[str, Any]:

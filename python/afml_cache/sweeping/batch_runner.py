@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache import groups
 from afml_cache.exceptions import CacheConfigError
@@ -15,19 +14,29 @@ from afml_cache.sweeping.batch_collecting import collect_files, files_of_other_l
 from afml_cache.sweeping.batch_merging import merge_batches
 from afml_cache.sweeping.batch_progress import BatchProgress
 from afml_cache.sweeping.batch_work import BatchResult, BatchWork
+from afml_cache.sweeping.checks import checked_flag, checked_path, refuse_unknown
 from afml_cache.sweeping.items import listed_items
-from afml_cache.sweeping.plan import make_plan
+from afml_cache.sweeping.plan import ItemOptions, make_plan
 from afml_cache.sweeping.screen import Screen
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from typing_extensions import Unpack
 
-    from afml_cache.sweeping.plan import ItemOptions
-
 __all__ = ["BatchResult", "BatchRunner"]
+
+_OWN: Final = (
+    "batch_size",
+    "parquet_file",
+    "skip_existing",
+    "force_rerun",
+    "output_dir",
+    "merged_file",
+    "adopt_existing",
+)
 
 
 class BatchRunner:
@@ -102,15 +111,16 @@ class BatchRunner:
         **options: Unpack[ItemOptions],
     ) -> None:
         self.evaluate = evaluate
+        refuse_unknown("BatchRunner", options, (*_OWN, *ItemOptions.__annotations__))
         self.strategies = listed_items(strategies)
         self.batch_size = batch_size
         self.parquet_file = parquet_file
-        self.force_rerun = force_rerun
-        self._may_skip = skip_existing
+        self.force_rerun = checked_flag("force_rerun", force_rerun)
+        self._may_skip = checked_flag("skip_existing", skip_existing)
         self.skip_existing = skip_existing and not force_rerun
-        self.output_dir = Path(output_dir).absolute()
+        self.output_dir = checked_path("output_dir", output_dir).absolute()
         self.merged_file = merged_file
-        self.adopt_existing = adopt_existing
+        self.adopt_existing = checked_flag("adopt_existing", adopt_existing)
         self._options = options
         self._prepare()
 
@@ -118,7 +128,7 @@ class BatchRunner:
         options: Any = {"workers": 1, "on_error": "keep going", **self._options}
         options["force_rerun"] = self.force_rerun
         if self.parquet_file is not None:
-            add_file(self.evaluate, options, Path(self.parquet_file))
+            add_file(self.evaluate, options, checked_path("parquet_file", self.parquet_file))
         plan = make_plan(self.evaluate, options)
         self._work = BatchWork(plan, self.strategies, self.batch_size, self.output_dir)
 
@@ -171,8 +181,8 @@ class BatchRunner:
         self.batch_size = self.batch_size if batch_size is None else batch_size
         self.parquet_file = self.parquet_file if parquet_file is None else parquet_file
         if force_rerun is not None:
+            self.force_rerun = checked_flag("force_rerun", force_rerun)
             self.skip_existing = self._may_skip and not force_rerun
-            self.force_rerun = force_rerun
         return self.run()
 
     def run_all_batches(self) -> list[BatchResult]:

@@ -91,8 +91,8 @@ def crew_of(workers: Any, executor: Any, threads: Any, timeout: float | None) ->
         raise CacheConfigError(message)
     if timeout is not None and kind != "processes":
         message = (
-            f'`timeout` needs `executor="processes"` (or `workers`): an item that runs in {kind} '
-            "order or a thread of this process can't be stopped from outside"
+            '`timeout` needs `executor="processes"` (or `workers`): an item that runs in '
+            "this process can't be stopped from outside"
         )
         raise CacheConfigError(message)
     usual = 1 if kind == "sequential" else os.cpu_count() or 1

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache._native import digest
 from afml_cache.exceptions import CacheConfigError, UncacheableArgumentError
+from afml_cache.sweeping.shown import shortly
 from afml_cache.sweeping.work import Call
 
 if TYPE_CHECKING:
@@ -218,15 +219,24 @@ def listed_items(values: Iterable[Any]) -> list[Any]:
     TypeError
         They are nothing to go through, or what is gone through by accident.
     """
-    kind = type(values).__name__
-    if kind in {"DataFrame", "LazyFrame"}:
+    kind = type(values)
+    if isinstance(values, Mapping):
         message = (
-            f"the items of a {kind} would be the names of its columns; for its rows write "
+            f"the items of a {kind.__name__} would be its keys; write `list(given.values())`, or "
+            "`list(given.items())` for pairs, which `unpack=True` makes two arguments of"
+        )
+        raise TypeError(message)
+    if kind.__name__ in {"DataFrame", "LazyFrame"}:
+        message = (
+            f"the items of a {kind.__name__} would be the names of its columns; for its rows write "
             '`frame.to_dict("records")` (pandas) or `frame.to_dicts()` (polars)'
         )
         raise TypeError(message)
     if isinstance(values, str | bytes):
         message = f"the items are a list, not {values!r}, whose characters they would be"
+        raise TypeError(message)
+    if not hasattr(kind, "__iter__") and not hasattr(kind, "__getitem__"):
+        message = f"the items are a list, or something else to go through, not {shortly(values)}"
         raise TypeError(message)
     return list(values)
 
@@ -256,6 +266,33 @@ def items_of(values: Iterable[Any], work: Work, shape: Shape) -> Items:
 
 def _keys(listed: list[Any], work: Work, shape: Shape) -> list[Key]:
     """Give the key of each item, all at once unless a seed is to be made of each first."""
+    try:
+        return _keys_of(listed, work, shape)
+    except TypeError:
+        for place, value in enumerate(listed):
+            _check_fit(place, value, work, shape)
+        raise
+
+
+def _check_fit(place: int, value: Any, work: Work, shape: Shape) -> None:
+    """Say of an item that does not fit the signature of the function which it is."""
+    try:
+        signature = inspect.signature(work.function)
+    except (TypeError, ValueError):  # a function of C that does not tell
+        return
+    call = shape.key_call(value)
+    try:
+        signature.bind(*call.args, **call.kwargs)
+    except TypeError as error:
+        message = (
+            f"item {place} ({shortly(value)}) does not fit `{work.name}{signature}`: {error}; "
+            "what all items share goes in `common`, and `unpack=True` makes several arguments of "
+            "a tuple"
+        )
+        raise TypeError(message) from None
+
+
+def _keys_of(listed: list[Any], work: Work, shape: Shape) -> list[Key]:
     if not shape.seeded:
         return work.keys([shape.key_call(value) for value in listed])
     keys: list[Key] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from afml_cache._native import default_store
 from afml_cache.exceptions import CacheConfigError
@@ -47,6 +47,16 @@ def sweeps(*, store: Store | str | os.PathLike[str] | None = None) -> list[Sweep
     return [_as_it_stands(journal, found) for found in journal.sweeps()]
 
 
+@overload
+def status(name: str, *, store: Store | str | os.PathLike[str] | None = None) -> SweepStatus: ...
+
+
+@overload
+def status(
+    name: None = None, *, store: Store | str | os.PathLike[str] | None = None
+) -> SweepStatus | None: ...
+
+
 def status(
     name: str | None = None, *, store: Store | str | os.PathLike[str] | None = None
 ) -> SweepStatus | None:
@@ -62,7 +72,7 @@ def status(
     Returns
     -------
     SweepStatus or None
-        The last one of that name; `None` where there was none at all.
+        The last one of that name; `None` where no name is given and there was none at all.
 
     Raises
     ------

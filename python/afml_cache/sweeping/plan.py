@@ -15,6 +15,14 @@ from afml_cache.exceptions import CacheConfigError, CacheMissError
 from afml_cache.instants import length_of
 from afml_cache.scratch_space import consumer
 from afml_cache.scratch_space.places import names_of
+from afml_cache.sizes import as_bytes
+from afml_cache.sweeping.checks import (
+    check_function,
+    checked_callable,
+    checked_flag,
+    checked_text,
+    refuse_unknown,
+)
 from afml_cache.sweeping.crew import crew_of
 from afml_cache.sweeping.engine import Engine, Rules
 from afml_cache.sweeping.items import items_of, shape_of
@@ -88,31 +96,35 @@ def make_plan(function: Callable[..., Any], given: SweepOptions) -> Plan:
     CacheConfigError, TypeError
         An option can't be right, or there is none of its name.
     """
+    check_function(function)
+    refuse_unknown("sweep", given, SweepOptions.__annotations__)
     options: Any = {name: value for name, value in given.items() if name not in _OWN}
-    common, group = given.get("common", ()), given.get("group")
+    common = given.get("common", ())
+    consume = checked_callable("consume", given.get("consume"))
     timeout = _seconds(given.get("timeout"))
     workers, executor = given.get("workers"), given.get("executor")
     return Plan(
-        work=work_of(function, _shared(common), options, given.get("consume")),
+        work=work_of(function, _shared(common), options, consume),
         crew=crew_of(workers, executor, given.get("threads_per_worker", 1), timeout),
         rules=_rules(given),
         common=common,
         unpack=given.get("unpack", False),
         seed=given.get("seed", 0),
         interval=_interval(given.get("checkpoint_interval")),
-        group=group,
-        desc=given.get("desc"),
-        progress=given.get("progress"),
-        callback=given.get("progress_callback"),
+        group=checked_text("group", given.get("group"), "labeling"),
+        desc=checked_text("desc", given.get("desc"), "Labeling"),
+        progress=_progress(given.get("progress")),
+        callback=checked_callable("progress_callback", given.get("progress_callback")),
         scratch=_names(given.get("scratch", ())),
-        needs=given.get("needs"),
+        needs=_bytes(given.get("needs")),
     )
 
 
 def _rules(given: SweepOptions) -> Rules:
     group = given.get("group")
     return Rules(
-        looks_up=not given.get("force_rerun", False) and groups.looks_up("sweep", group),
+        looks_up=not checked_flag("force_rerun", given.get("force_rerun", False))
+        and groups.looks_up("sweep", group),
         writes=groups.writes(group),
         retry=_chosen("retry", given.get("retry", "all"), _RETRIES),
         max_attempts=_count("max_attempts", given.get("max_attempts", 1)),
@@ -136,7 +148,7 @@ class Plan:
     progress: bool | None
     callback: Callable[[Progress], object] | None
     scratch: tuple[str, ...]
-    needs: Any
+    needs: int | None
 
     @property
     def store(self) -> Store:
@@ -274,6 +286,14 @@ def _seconds(timeout: Any) -> float | None:
         message = f"`timeout` must be longer than nothing, not {timeout!r}"
         raise CacheConfigError(message)
     return seconds
+
+
+def _bytes(needs: Any) -> int | None:
+    return None if needs is None else as_bytes("needs", needs)
+
+
+def _progress(given: Any) -> bool | None:
+    return None if given is None else checked_flag("progress", given)
 
 
 def _chosen(name: str, given: Any, known: Mapping[Any, Any]) -> Any:

@@ -130,6 +130,8 @@ class Reporter:
         self._told = self._logged = self._start
         wishes = is_shown(sys.stderr) if shown is None else shown
         self._bar = make_bar(name, total) if wishes else None
+        if shown and self._bar is None:
+            _log.warning("%s: a bar takes tqdm: pip install 'afml-cache[sweeps]'", name)
         self._logs = self._bar is None and shown is not False
 
     def progress(self, counts: dict[str, int]) -> Progress:

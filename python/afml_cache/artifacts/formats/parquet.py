@@ -25,6 +25,7 @@ class Parquet:
             return Written({"library": library}, value.height, list(value.columns))
         if library == "pandas":
             # What pandas has to say of pyarrow is not for whoever makes an artifact.
+            imported("pyarrow")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)
                 value.to_parquet(file, engine="pyarrow")
@@ -38,6 +39,7 @@ class Parquet:
         if library == "polars":
             return imported("polars").read_parquet(file)
         if library == "pandas":
+            imported("pyarrow")
             return imported("pandas").read_parquet(file, engine="pyarrow")
         return imported("pyarrow.parquet").read_table(file)
 
