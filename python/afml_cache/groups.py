@@ -50,6 +50,20 @@ def writes(group: str | None = None) -> bool:
     return modes.writes() and is_on(group)
 
 
+def checked_group(group: object) -> str | None:
+    """Give a group, or that there is none.
+
+    Raises
+    ------
+    CacheConfigError
+        It is no name.
+    """
+    if group is not None and (not isinstance(group, str) or not group):
+        message = f'`group` is a name such as "labeling", not {group!r}'
+        raise CacheConfigError(message)
+    return group
+
+
 def is_on(group: str | None) -> bool:
     """Whether a group is used at all: `cache_labeling=False` turns "labeling" off."""
     return bool(config.settings().get(f"cache_{group}", True))
@@ -126,8 +140,8 @@ def clear_group(group: str, *, store: Store | str | os.PathLike[str] | None = No
     >>> clear_group("labeling").entries
     2
     """
-    if not isinstance(group, str) or not group:
-        message = f'`group` is a name such as "labeling", not {group!r}'
+    if checked_group(group) is None:
+        message = '`group` is a name such as "labeling", not None'
         raise CacheConfigError(message)
     place = checked_store(store) or default_store()
     journal = Journal(place)

@@ -39,6 +39,8 @@ def as_bytes(name: str, given: object) -> int:
     """
     if isinstance(given, int) and not isinstance(given, bool) and given >= 0:
         return given
+    if isinstance(given, float) and given.is_integer() and given >= 0:  # such as 16e9
+        return int(given)
     found = _SIZE.fullmatch(given) if isinstance(given, str) else None
     if found and found[2].lower() in _UNITS:
         return int(float(found[1]) * _UNITS[found[2].lower()])

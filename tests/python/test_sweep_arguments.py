@@ -95,7 +95,9 @@ def test_a_switch_of_batches_is_no_text(option) -> None:
 
 @pytest.mark.parametrize("option", ["output_dir", "parquet_file"])
 def test_a_path_of_batches_is_one(option) -> None:
-    with pytest.raises(CacheConfigError, match=f"`{option}` must be a path, not 3"):
+    with pytest.raises(
+        CacheConfigError, match=f"`{option}` must be (a path|the path of a folder), not 3"
+    ):
         BatchRunner(row, [1], **{option: 3})
 
 

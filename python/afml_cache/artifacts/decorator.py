@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import inspect
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from afml_cache._values import unwrap
 from afml_cache.artifacts.artifact import Artifact
+from afml_cache.artifacts.template import checked_template
 from afml_cache.decorators import check_function, code_settings
 from afml_cache.exceptions import CacheConfigError
+from afml_cache.groups import checked_group
 from afml_cache.store import checked_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from typing_extensions import Unpack
 
@@ -122,13 +125,13 @@ def artifact(
     >>> discover_patterns.metadata([1.3], pair="EURUSD").inputs["pair"].text
     "'EURUSD'"
     """
+    template = checked_template(path_template)
     settings = code_settings("artifact", dict(options))
-    template = _checked_template(path_template)
     chosen = {
         "scratch": _checked_scratch(_names("scratch", scratch)),
         "identified_by": None if identified_by is None else _names("identified_by", identified_by),
         "trust": _checked_trust(trust),
-        "group": _checked_group(group),
+        "group": checked_group(group),
         "folder": _checked_folder(folder),
         "store": checked_store(store),
     }
@@ -140,16 +143,6 @@ def artifact(
         return Artifact(function, template, settings, **chosen)
 
     return decorate
-
-
-def _checked_template(given: Any) -> Any:
-    if callable(given):
-        message = (
-            f"artifact takes the template of a path, not {given!r}: "
-            '@artifact("{prefix}patterns.json")'
-        )
-        raise CacheConfigError(message)
-    return os.fspath(given) if isinstance(given, os.PathLike) else given
 
 
 def _check(function: Any, settings: dict[str, Any]) -> None:
@@ -165,6 +158,9 @@ def _check(function: Any, settings: dict[str, Any]) -> None:
 
 
 def _names(option: str, given: Any) -> tuple[str, ...]:
+    if not isinstance(given, str | Iterable):
+        message = f"`{option}` takes names, not {given!r}"
+        raise CacheConfigError(message)
     names: tuple[Any, ...] = (given,) if isinstance(given, str) else tuple(given)
     for name in names:
         if not isinstance(name, str) or not name:
@@ -182,17 +178,10 @@ def _checked_scratch(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _checked_trust(trust: object) -> str:
-    if trust not in {"content", "name"}:
+    if trust not in ("content", "name"):
         message = f'`trust` is "content" or "name", not {trust!r}'
         raise CacheConfigError(message)
     return str(trust)
-
-
-def _checked_group(group: object) -> str | None:
-    if group is not None and (not isinstance(group, str) or not group):
-        message = f'`group` is a name such as "labeling", not {group!r}'
-        raise CacheConfigError(message)
-    return group
 
 
 def _checked_folder(folder: object) -> Any:

@@ -75,6 +75,7 @@ class Calls:
         settings: dict[str, Any],
         identified_by: tuple[str, ...] | None = None,
     ) -> None:
+        self._name = name_of(function)
         self.signature = inspect.signature(function, follow_wrapped=False)
         self.bars: Bars = settings["bars"]
         for name in identified_by or ():
@@ -102,7 +103,11 @@ class Calls:
         TypeError
             They do not fit the signature.
         """
-        bound = self.signature.bind(*args, **kwargs)
+        try:
+            bound = self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            message = f"{self._name}() {error}"
+            raise TypeError(message) from None
         bound.apply_defaults()
         return bound
 

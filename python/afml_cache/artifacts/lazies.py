@@ -47,6 +47,8 @@ def lazy(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Lazy:
     ------
     CacheConfigError
         `function` is none, or a coroutine function.
+    TypeError
+        The arguments do not fit its signature.
 
     Examples
     --------
@@ -71,6 +73,7 @@ def lazy(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Lazy:
     while type(function) is functools.partial:
         args, kwargs = (*function.args, *args), {**function.keywords, **kwargs}
         function = function.func
+    _check_arguments(function, args, kwargs)
     return Lazy(function, args, kwargs)
 
 
@@ -171,6 +174,15 @@ class Lazy:
         except UncacheableArgumentError:
             return None
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # somebody looks what it is
+            raise AttributeError(name)
+        message = (
+            f"`{self!r}` is a call that is not computed, and has no `{name}`: an artifact computes "
+            "its lazy arguments before its body runs; everywhere else ask for `.evaluate()`"
+        )
+        raise AttributeError(message)
+
     def __repr__(self) -> str:
         function, args, kwargs = self._call
         given = [*map(_shown, args), *(f"{name}={_shown(each)}" for name, each in kwargs.items())]
@@ -207,6 +219,20 @@ def _resolved(value: Any) -> Any:
 
 def _evaluated(value: Any) -> Any:
     return value.evaluate() if type(value) is Lazy else value
+
+
+def _check_arguments(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # a function of C that does not tell
+        return
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        message = f"lazy({name_of(function)}, ...): {error}"
+        raise TypeError(message) from None
 
 
 def _check_signature(function: Any) -> None:

@@ -109,6 +109,10 @@ class Template:
         if type(arguments[_FIRST.split(placeholder[1:-1], maxsplit=1)[0]]) is Lazy:
             what = "is the text of a lazy call, whose arguments it does not tell"
             raise self._refusal(value, what, "have another parameter name the file")
+        first, *more = value.splitlines() or [""]
+        if more:
+            what = "... is a text of several lines"
+            raise self._refusal(first, what, "have another parameter name the file")
         if _ADDRESS.search(value):
             what = "says where a value lies in memory, which is elsewhere in each process"
             raise self._refusal(value, what, "write an attribute of it, as in {config.name}")
@@ -122,14 +126,26 @@ class Template:
         return ArtifactError(message)
 
 
-def _names(text: object) -> list[str]:
-    """Give the parameters that a template names, those of its formats too."""
+def checked_template(given: object) -> str:
+    """Give the text of a template.
+
+    Raises
+    ------
+    CacheConfigError
+        It is none.
+    """
+    text = os.fspath(given) if isinstance(given, os.PathLike) else given
     if not isinstance(text, str) or not text:
         message = (
-            f"artifact takes the template of a path, not {text!r}: "
+            f"artifact takes the template of a path, not {given!r}: "
             '@artifact("{prefix}patterns.json")'
         )
         raise CacheConfigError(message)
+    return text
+
+
+def _names(text: str) -> list[str]:
+    """Give the parameters that a template names, those of its formats too."""
     found: list[str] = []
     try:
         for _, field, spec, _ in _FORMATTER.parse(text):

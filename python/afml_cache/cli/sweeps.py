@@ -6,9 +6,11 @@ import json
 import sys
 from dataclasses import asdict
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.cli.tables import show
+from afml_cache.exceptions import CacheConfigError
 from afml_cache.sweeping import listing
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def _run(given: argparse.Namespace) -> None:
+    if given.cache_dir is not None and not Path(given.cache_dir).exists():
+        message = f"there is no folder `{given.cache_dir}`, and so no cache; name another one"
+        raise CacheConfigError(message)
     empty = "no sweeps"
     if given.name is None:
         found = listing.sweeps(store=given.cache_dir)

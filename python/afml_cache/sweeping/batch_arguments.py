@@ -1,19 +1,55 @@
-"""The file that all items of batches are evaluated on, as an argument of the function."""
+"""Arguments of batches, and the file that all items are evaluated on as one of the function."""
 
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache._native import Function
 from afml_cache.exceptions import CacheConfigError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
 _NAME: Final = "parquet_file"
 _REMEDY: Final = f"give it an argument `{_NAME}`"
+
+
+def checked_folder(given: Any) -> Path:
+    """Give the folder of the files of batches.
+
+    Raises
+    ------
+    CacheConfigError
+        It is no path, or that of a file.
+    """
+    if not isinstance(given, str | os.PathLike):
+        message = f"`output_dir` must be the path of a folder, not {given!r}"
+        raise CacheConfigError(message)
+    folder = Path(given).absolute()
+    if folder.exists() and not folder.is_dir():
+        message = f"`output_dir` must be a folder, and `{folder}` is a file; name another one"
+        raise CacheConfigError(message)
+    return folder
+
+
+def check_merged_file(given: Any, folder: Path, batches: Sequence[Path]) -> None:
+    """Refuse a name that the merged file can't have.
+
+    Raises
+    ------
+    CacheConfigError
+        It is no name of a Parquet file, or that of a batch.
+    """
+    if not isinstance(given, str | os.PathLike) or not os.fspath(given).endswith(".parquet"):
+        message = f"`merged_file` is the name of a Parquet file and ends so, not {given!r}"
+        raise CacheConfigError(message)
+    if folder / given in batches:
+        message = f"`merged_file` is the file of a batch, `{given}`; take another name"
+        raise CacheConfigError(message)
 
 
 def add_file(evaluate: Any, options: dict[str, Any], path: Path) -> None:

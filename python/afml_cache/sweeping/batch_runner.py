@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from afml_cache import groups
 from afml_cache.exceptions import CacheConfigError
 from afml_cache.sweeping import batch_lines as lines
-from afml_cache.sweeping.batch_arguments import add_file
+from afml_cache.sweeping.batch_arguments import add_file, check_merged_file, checked_folder
 from afml_cache.sweeping.batch_book import whole_number
 from afml_cache.sweeping.batch_collecting import collect_files, files_of_other_lists
 from afml_cache.sweeping.batch_merging import merge_batches
@@ -118,7 +118,7 @@ class BatchRunner:
         self.force_rerun = checked_flag("force_rerun", force_rerun)
         self._may_skip = checked_flag("skip_existing", skip_existing)
         self.skip_existing = skip_existing and not force_rerun
-        self.output_dir = checked_path("output_dir", output_dir).absolute()
+        self.output_dir = checked_folder(output_dir)
         self.merged_file = merged_file
         self.adopt_existing = checked_flag("adopt_existing", adopt_existing)
         self._options = options
@@ -131,6 +131,7 @@ class BatchRunner:
             add_file(self.evaluate, options, checked_path("parquet_file", self.parquet_file))
         plan = make_plan(self.evaluate, options)
         self._work = BatchWork(plan, self.strategies, self.batch_size, self.output_dir)
+        check_merged_file(self.merged_file, self.output_dir, self._work.book.paths)
 
     @property
     def cached_batches(self) -> list[int]:

@@ -124,6 +124,9 @@ class Checkpoint:
         """Store what waits: there is nothing more to come."""
         self._closed.set()
         self.commit()
+        watch = self._watch
+        if watch is not None:  # an interpreter that ends while it wakes would abort
+            watch.join()
 
     def _begin_watch(self) -> None:
         self._watch = threading.Thread(target=self._watch_over, daemon=True)

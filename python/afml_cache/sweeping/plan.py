@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -35,7 +35,7 @@ from afml_cache.sweeping.work import work_of
 
 if TYPE_CHECKING:
     import concurrent.futures
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from afml_cache._native import Store
     from afml_cache.sweeping.crew import Crew
@@ -108,7 +108,7 @@ def make_plan(function: Callable[..., Any], given: SweepOptions) -> Plan:
         crew=crew_of(workers, executor, given.get("threads_per_worker", 1), timeout),
         rules=_rules(given),
         common=common,
-        unpack=given.get("unpack", False),
+        unpack=checked_flag("unpack", given.get("unpack", False)),
         seed=given.get("seed", 0),
         interval=_interval(given.get("checkpoint_interval")),
         group=checked_text("group", given.get("group"), "labeling"),
@@ -297,7 +297,7 @@ def _progress(given: Any) -> bool | None:
 
 
 def _chosen(name: str, given: Any, known: Mapping[Any, Any]) -> Any:
-    if given not in known:
+    if not isinstance(given, Hashable) or given not in known:
         shown = ", ".join(map(repr, known))
         message = f"`{name}` is one of {shown}, not {given!r}"
         raise CacheConfigError(message)
@@ -311,5 +311,10 @@ def _count(name: str, given: object) -> int:
     return given
 
 
-def _names(given: str | Iterable[str]) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)
+def _names(given: Any) -> tuple[str, ...]:
+    if not isinstance(given, str | Iterable):
+        message = f"`scratch` takes names of folders, not {given!r}"
+        raise CacheConfigError(message)
+    found = (given,) if isinstance(given, str) else tuple(given)
+    names_of(found)
+    return found
