@@ -98,15 +98,14 @@ class Queue:
                 self._leave(folder)
 
     def _enter(self, folder: int) -> None:
-        lock = Lock(self._name, folder)
+        self._lock = Lock(self._name, folder)
         try:
-            lock.take()
+            self._lock.take()
             text = json.dumps(self._own).encode()
-            os.pwrite(lock.file, text, 0)
+            os.pwrite(self._lock.file, text, 0)
         except BaseException:
-            lock.close()
+            self._leave(folder)
             raise
-        self._lock = lock
 
     def _leave(self, folder: int) -> None:
         if self._lock is not None:
