@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache._native import digest
 from afml_cache.exceptions import CacheError
@@ -13,12 +13,15 @@ from afml_cache.scratch_space.consumers import consumers
 from afml_cache.scratch_space.context import open_folders
 from afml_cache.scratch_space.folders import opened_root
 from afml_cache.scratch_space.marker import read_marker
+from afml_cache.scratch_space.reaching import reached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 __all__ = ["Ties", "are_there", "has_ties", "named_folders", "tied_by", "ties_to"]
 
+# So many values are looked through for paths, numbers left out.
+_MOST: Final = 100_000
 # Scratch folders, each with what it is told by from one that is made in its place later.
 Ties = tuple[tuple[str, str], ...]
 
@@ -58,12 +61,21 @@ def _told(folder: Path) -> str | None:
 
 
 def named_folders(values: Iterable[Any]) -> set[Path]:
-    """Give the scratch folders that are open here and that paths, or texts, lie in."""
-    found: set[Path] = set()
+    """Give the scratch folders that are open here and that paths, or texts, lie in.
+
+    They are looked for in containers, objects, and what functions reach, too. Where that is too
+    much to go through, it counts as naming all of them.
+    """
     opened = open_folders.get()
-    for value in values:
-        text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
-        if isinstance(text, str):
-            path = Path(os.path.normpath(text))
-            found.update(folder for folder in opened if path.is_relative_to(folder))
+    if not opened:
+        return set()
+    found: set[Path] = set()
+    for number, value in enumerate(reached(values)):
+        if number > _MOST:
+            return set(opened)
+        if isinstance(value, str | os.PathLike):
+            text = os.fspath(value)
+            if isinstance(text, str):
+                path = Path(os.path.normpath(text))
+                found.update(folder for folder in opened if path.is_relative_to(folder))
     return found

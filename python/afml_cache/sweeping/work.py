@@ -118,6 +118,8 @@ class FunctionWork:
         self.shared = shared
         self.common = Common(shared)
         self.prefix: tuple[Any, ...] = ()
+        # Which of the open folders the function and what calls share name.
+        self._reaches: tuple[tuple[Path, ...], set[Path]] | None = None
 
     def __reduce__(self) -> Any:
         function, settings = self.source.__wrapped__, dict(self.source.settings())
@@ -161,10 +163,17 @@ class FunctionWork:
         return self.consume(value)
 
     def folders(self, call: Call) -> set[Path]:
-        """Give the open scratch folders that arguments which are part of the key lie in."""
-        if not open_folders.get():
+        """Give the open scratch folders that the key names: in arguments, or by the function."""
+        opened = open_folders.get()
+        if not opened:
             return set()
-        return named_folders(_counting(self.native, call))
+        counting = list(_counting(self.native, call))
+        shared = {id(each) for each in self.shared}
+        if self._reaches is None or self._reaches[0] != opened:
+            common = [each for each in counting if id(each) in shared]
+            self._reaches = opened, named_folders((self.function, *common))
+        own = [each for each in counting if id(each) not in shared]
+        return self._reaches[1] | named_folders(own)
 
     def fill(self, results: Sequence[Result]) -> list[bool]:
         """Store results."""
