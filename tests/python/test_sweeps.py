@@ -366,6 +366,34 @@ def test_a_group_that_is_turned_off_computes_and_keeps_nothing(bodies) -> None:
     assert len(bodies) == 3
 
 
+def test_each_sweep_lists_the_items_that_failed_in_it() -> None:
+    def fails_on_one(item):
+        if item == 1:
+            raise ValueError(item)
+        return item
+
+    def places(name):
+        status = sweep.status(name)
+        assert status.failed == len(status.failures)
+        return [failure.place for failure in status.failures]
+
+    swept = robust_cacheable(fails_on_one)
+    sweep(swept, [0, 1, 2], desc="first", on_error="keep going")
+    sweep(swept, [1, 3], desc="left alone", on_error="keep going", retry=None)
+    sweep(swept, [4, 5, 1], desc="again", on_error="keep going")
+    assert (places("first"), places("left alone"), places("again")) == ([1], [0], [2])
+    assert [failure.attempts for failure in sweep.status("first").failures] == [2]
+    swept.put(1, 1)
+    sweep(swept, [0, 1, 2], desc="first")
+    assert places("first") == []
+
+
+def test_sweeps_of_nothing_are_listed_by_what_they_are() -> None:
+    sweep(double, [], desc="nothing")
+    sweep(scaled, [], desc="nothing else")
+    assert [one.name for one in sweeps()] == ["nothing", "nothing else"]
+
+
 def test_sweeps_are_listed(kind) -> None:
     sweep(double, [1, 2], desc="Labeling", executor=kind)
     sweep(double, [1, 2, 3], desc="Labeling", executor=kind, group="labeling")

@@ -99,15 +99,19 @@ class Engine:
         """Take what is there, and what failed before and is to be left alone."""
         missing = self._take_stored(self.states.items.distinct)
         known = self._journal.failures([item.key for item in missing if item.key])
+        items = self.states.items
         for item in missing:
-            failure = known.get(item.key or "")
+            failure = known.pop(item.key or "", None)
             self._before[item.key or ""] = failure.attempts if failure else 0
             if failure is None or failure.state in self._rules.retry or not self._rules.looks_up:
                 self.states.pending.append(item)
             else:
-                self.states.failed(
-                    item, replace(failure, place=self.states.items.place(item)), None
-                )
+                left = replace(failure, place=items.place(item))
+                self.states.failed(item, left, None)
+                known[item.key or ""] = left
+        if self._rules.writes:
+            whole = items.whole
+            self._journal.begin_list(whole or self.status.id, known, is_part=whole is not None)
 
     def _take_stored(self, items: list[Item]) -> list[Item]:
         """Take the results that are there, and give the items that have none."""

@@ -173,6 +173,8 @@ class Items:
 
     Attributes
     ----------
+    function : str
+        The name of what they are given to.
     distinct : list of Item
         In the order of the list.
     length : int
@@ -184,6 +186,7 @@ class Items:
     """
 
     shape: Shape
+    function: str
     distinct: list[Item] = field(default_factory=list)
     length: int = 0
     first: int = 0
@@ -199,8 +202,8 @@ class Items:
 
     @property
     def id(self) -> str:
-        """What tells this list from others: a digest of the keys in their order."""
-        return digest(self.listed_keys())
+        """What tells this list from others: a digest of the function, and the keys in order."""
+        return digest((self.function, self.listed_keys()))
 
     def listed_keys(self) -> list[str | None]:
         """Give the keys in the order of the list."""
@@ -250,7 +253,7 @@ def items_of(values: Iterable[Any], work: Work, shape: Shape) -> Items:
         They are no list, or an item does not fit the signature of the function.
     """
     listed = listed_items(values)
-    items = Items(shape, length=len(listed))
+    items = Items(shape, work.name, length=len(listed))
     known: dict[str, Item] = {}
     for place, (value, key) in enumerate(zip(listed, _keys(listed, work, shape), strict=True)):
         name = key if isinstance(key, str) else None

@@ -21,6 +21,8 @@ __all__ = ["Failure", "Journal", "SweepStatus"]
 
 _SWEEP: Final = "sweep"
 _FAILURE: Final = "failure"
+# An item of one sweep that failed; of what is known by its key there is one note for all sweeps.
+_FAILED: Final = "failed item"
 
 State = Literal["running", "done", "failed", "interrupted"]
 
@@ -148,8 +150,8 @@ class Journal:
     def forget_sweeps(self, ids: Iterable[str]) -> None:
         """Forget sweeps, and what failed in them."""
         for one in (ids := list(ids)):
-            failures = [name for name, *_ in self._notes.list(_FAILURE, one)]
-            self._notes.remove(_FAILURE, failures)
+            self._notes.remove(_FAILED, [name for name, *_ in self._notes.list(_FAILED, one)])
+            self._notes.remove(_FAILURE, [name for name, *_ in self._notes.list(_FAILURE, one)])
         self._notes.remove(_SWEEP, ids)
 
     def is_running(self, sweep: str) -> bool:
@@ -167,6 +169,7 @@ class Journal:
         """Note items that failed, by their keys."""
         rows = [(key, sweep, _json(asdict(failure))) for key, failure in failures]
         self._put(_FAILURE, rows)
+        self._put(_FAILED, [(f"{sweep} {key}", owner, body) for key, owner, body in rows])
 
     def failures(self, keys: Sequence[str]) -> dict[str, Failure]:
         """Give what is known of items that failed, by their keys."""
@@ -179,9 +182,26 @@ class Journal:
 
     def failures_of(self, sweep: str) -> list[Failure]:
         """Give the items of a sweep that failed last, in the order of the list."""
-        found = self._notes.list(_FAILURE, sweep)
-        failures = [Failure(**json.loads(body)) for *_, body in found]
+        places = {name.split()[1]: json.loads(body)["place"] for name, body in self._failed(sweep)}
+        known = self.failures(list(places))
+        failures = [replace(one, place=places[key]) for key, one in known.items()]
         return sorted(failures, key=lambda failure: failure.place)
+
+    def _failed(self, sweep: str) -> list[tuple[str, str]]:
+        return [(name, body) for name, _, _, body in self._notes.list(_FAILED, sweep)]
+
+    def begin_list(self, sweep: str, failures: Mapping[str, Failure], *, is_part: bool) -> None:
+        """Note which items of a sweep, or of a part of it, are failures before it begins."""
+        try:
+            gone = [name for name, _ in self._failed(sweep) if name.split()[1] not in failures]
+            if gone and not is_part:
+                self._notes.remove(_FAILED, gone)
+        except CacheError as error:
+            _tell(error)
+            return
+        rows = [(f"{sweep} {key}", sweep, _json(asdict(one))) for key, one in failures.items()]
+        if rows:
+            self._put(_FAILED, rows)
 
     def forget_failures(self, keys: Sequence[str]) -> None:
         """Forget that items failed: they are done now."""
