@@ -213,3 +213,25 @@ def test_a_late_item_of_an_executor_does_not_hold_up_those_behind_it() -> None:
         )
     assert isinstance(found[0], ItemError)
     assert found[1:] == [1, 2, 3, 4]
+
+
+def test_the_time_of_an_item_begins_when_an_executor_begins_it() -> None:
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(threading.Event().wait, 0.8)
+        common = (dict.fromkeys(range(3), 0.1),)
+        assert sweep(
+            lasting, range(3), common=common, executor=executor, workers=3, timeout=0.6
+        ) == [0, 1, 2]
+
+
+def test_items_behind_one_that_hangs_in_the_only_thread_are_given_up() -> None:
+    with ThreadPoolExecutor(1) as executor:
+        found = sweep(
+            lasting,
+            range(3),
+            common=({0: 1.5, 1: 0.0, 2: 0.0},),
+            executor=executor,
+            timeout=0.3,
+            on_error="keep going",
+        )
+    assert [isinstance(one, ItemError) for one in found] == [True, True, True]

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 # Larger tasks are not sent along with every chunk.
 _SMALL: Final = 64 * 1024
+# Executors whose futures say whether they run.
+_TELLING: Final = (
+    concurrent.futures.ThreadPoolExecutor,
+    concurrent.futures.ProcessPoolExecutor,
+)
 # So many tasks a worker keeps.
 _KEPT: Final = 4
 
@@ -121,6 +126,7 @@ class Remote:
     ) -> None:
         self._executor = executor
         self._workers = workers
+        self._capacity = min(workers, capacity_of(executor))
         self._timeout = timeout
         self._content = pack(task).to_bytes()
         digest = Parcel.from_bytes(self._content).digest
@@ -186,13 +192,28 @@ class Remote:
     def _until_timeout(self) -> float | None:
         if self._timeout is None or not self._out:
             return None
+        self._note_waiting()
         first = min(begun for _, begun in self._out.values())
         return max(0.0, first + self._timeout - time.monotonic())
+
+    def _note_waiting(self) -> None:
+        """Have the time of what waits for a worker begin when it gets one, where that is known.
+
+        Where all of them hang it may wait for ever, and its time goes on.
+        """
+        hanging = sum(not future.done() for future in self._late)
+        if not isinstance(self._executor, _TELLING) or hanging >= self._capacity:
+            return
+        now = time.monotonic()
+        for future, (chunk, _) in self._out.items():
+            if not (future.running() or future.done()):
+                self._out[future] = chunk, now
 
     def _timed_out(self) -> list[Event]:
         """Give up what takes too long; it is left to run, and keeps what it gives."""
         if self._timeout is None:
             return []
+        self._note_waiting()
         now = time.monotonic()
         events: list[Event] = []
         for future, (chunk, begun) in list(self._out.items()):
