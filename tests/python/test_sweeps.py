@@ -92,6 +92,14 @@ def test_an_item_that_appears_twice_is_computed_once_and_returned_twice(bodies, 
     assert sweep.status().done == 4
 
 
+@pytest.mark.parametrize("kind", ["sequential", "threads", "processes"])
+def test_results_of_an_item_that_appears_twice_are_changed_apart(kind) -> None:
+    for _ in range(2):
+        first, _, last = sweep(lambda item: [item], [1, 2, 1], executor=kind, workers=1)
+        first.append("changed")
+        assert last == [1]
+
+
 def test_an_empty_list_is_done() -> None:
     assert sweep(double, []) == []
     assert sweep.status().state == "done"
@@ -460,6 +468,8 @@ def test_functions_that_cannot_be_swept_are_refused() -> None:
     def several(item):
         yield item
 
+    with pytest.raises(TypeError, match="`consume` is called with each result"):
+        sweep(double, [1], consume="sum")
     for function in (later, robust_cacheable(later)):
         with pytest.raises(TypeError, match="coroutine function"):
             sweep(function, [1])

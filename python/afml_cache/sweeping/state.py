@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from afml_cache.exceptions import ItemError
+from afml_cache.sweeping.copies import UncopiedError, copied
 from afml_cache.sweeping.journal import Failure
 from afml_cache.sweeping.shown import shortly
 
@@ -108,8 +110,15 @@ class States:
             failed = item.number in self.failures
             value = self.error_of(item.number) if failed else self.results[item.number]
             for place in item.places:
-                found[place] = value
+                # A change of one of them in place is to be seen in that one alone.
+                found[place] = value if failed or place == item.places[0] else _other(value)
         return found
+
+
+def _other(value: Any) -> Any:
+    with contextlib.suppress(UncopiedError):
+        return copied(value)
+    return value
 
 
 def failure_of(

@@ -286,8 +286,9 @@ def work_of(
     ------
     TypeError
         It is no function that returns a result, is a coroutine function, or has options of its own
-        and is given others.
+        and is given others; or `consume` is no function.
     """
+    _check_consumer(consume)
     settings = code_settings("sweep", dict(options))
     if isinstance(function, Method):
         work = work_of(function.__func__, (function.__self__, *shared), options, consume)
@@ -308,6 +309,12 @@ def work_of(
     check_function("sweep", function, settings["options"])
     native = assemble(function, native_settings(**settings))
     return FunctionWork(native, shared, consume)
+
+
+def _check_consumer(consume: object) -> None:
+    if consume is not None and not callable(consume):
+        message = f"`consume` is called with each result, and {consume!r} can't be called"
+        raise TypeError(message)
 
 
 def _keeps_results(function: Any) -> bool:
