@@ -396,6 +396,16 @@ def test_each_sweep_lists_the_items_that_failed_in_it() -> None:
     assert places("first") == []
 
 
+def test_halves_of_characters_are_noted() -> None:
+    def fails(item):
+        raise ValueError(item)
+
+    name = b"bars-\xff.csv".decode(errors="surrogateescape")
+    (found,) = sweep(fails, [name], desc=name, on_error="keep going")
+    assert found.kind == "ValueError"
+    assert sweep.status(name).failures[0].message == name
+
+
 def test_sweeps_of_nothing_are_listed_by_what_they_are() -> None:
     sweep(double, [], desc="nothing")
     sweep(scaled, [], desc="nothing else")

@@ -125,7 +125,8 @@ class Journal:
         """Note how a sweep stands."""
         body = asdict(replace(note, pid=os.getpid(), host=socket.gethostname()))
         del body["failures"]
-        self._put(_SWEEP, [(note.id, note.name, _json(body))])
+        owner = note.name.encode(errors="backslashreplace").decode()
+        self._put(_SWEEP, [(note.id, owner, _json(body))])
 
     def note_group(self, status: SweepStatus) -> None:
         """Note that the function of a sweep belongs to a group."""
@@ -241,7 +242,8 @@ class Journal:
 
 
 def _json(body: Any) -> str:
-    return json.dumps(body, ensure_ascii=False, sort_keys=True)
+    # Names of files and what errors say may hold half a character, which only an escape can tell.
+    return json.dumps(body, sort_keys=True)
 
 
 def _tell(error: CacheError) -> None:
