@@ -6,6 +6,7 @@ import itertools
 import logging
 import pickle
 import threading
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -217,6 +218,30 @@ def test_an_item_that_works_again_is_no_failure_any_more(tmp_path) -> None:
         sweep(needs_file, [1], common=(there,))
     there.write_text("ab")
     assert sweep(needs_file, [1], common=(there,)) == [3]
+    assert sweep.status().failures == ()
+
+
+@pytest.mark.parametrize("way", ["called directly", "there from before"])
+def test_an_item_whose_result_is_there_is_no_failure_any_more(tmp_path, way) -> None:
+    broken = tmp_path / "broken"
+
+    @robust_cacheable(version="1", ignore=("path",))
+    def fails_at_times(item, path):
+        if item == 1 and Path(path).exists():
+            raise ValueError
+        return item
+
+    common = (str(broken),)
+    if way == "there from before":
+        sweep(fails_at_times, range(3), common=common)
+    broken.touch()
+    sweep(fails_at_times, range(3), common=common, force_rerun=True, on_error="keep going")
+    assert [failure.place for failure in sweep.status().failures] == [1]
+    broken.unlink()
+    if way == "called directly":
+        assert fails_at_times(1, *common) == 1
+    assert sweep(fails_at_times, range(3), common=common) == [0, 1, 2]
+    assert (sweep.status().state, sweep.status().hits) == ("done", 3)
     assert sweep.status().failures == ()
 
 

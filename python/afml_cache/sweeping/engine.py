@@ -98,6 +98,7 @@ class Engine:
     def prepare(self) -> None:
         """Take what is there, and what failed before and is to be left alone."""
         missing = self._take_stored(self.states.items.distinct)
+        self._forget_failures_of_done()
         known = self._journal.failures([item.key for item in missing if item.key])
         items = self.states.items
         for item in missing:
@@ -112,6 +113,16 @@ class Engine:
         if self._rules.writes:
             whole = items.whole
             self._journal.begin_list(whole or self.status.id, known, is_part=whole is not None)
+
+    def _forget_failures_of_done(self) -> None:
+        """Forget what failed before and is there now: it was computed elsewhere, or before that."""
+        if not (self._rules.writes and self.states.results):
+            return
+        items = self.states.items
+        failed = self._journal.failed_of(items.whole or self.status.id)
+        if failed:
+            done = {items.distinct[number].key for number in self.states.results}
+            self._journal.forget_failures([key for key in failed if key in done])
 
     def _take_stored(self, items: list[Item]) -> list[Item]:
         """Take the results that are there, and give the items that have none."""
