@@ -375,3 +375,21 @@ def test_a_worker_with_other_code_is_refused(tmp_path, module) -> None:
         sweep(function, [1, 2], executor=executor)
     assert caught.value.kind == "CodeMismatchError"
     assert sweep(function, [1, 2], workers=1) == [2, 3]
+
+
+def test_a_method_of_a_class_of_the_script_is_swept_by_processes(tmp_path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from afml_cache import sweep\n"
+        "class Strategy:\n"
+        "    def __init__(self, scale):\n"
+        "        self.scale = scale\n"
+        "    def evaluate(self, item):\n"
+        "        return self.scale * item\n"
+        "print(sweep(Strategy(3).evaluate, [1, 2], workers=1, progress=False))\n"
+        "print(sweep(Strategy(3).evaluate, [2, 1], progress=False), sweep.status().hits)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(PYTHON)}
+    command = [sys.executable, str(script)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "[3, 6]\n[6, 3] 2\n"

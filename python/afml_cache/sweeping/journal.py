@@ -184,7 +184,7 @@ class Journal:
     def failed_of(self, sweep: str) -> list[str]:
         """Give the keys of items of a sweep that failed last."""
         try:
-            return [key for key, *_ in self._notes.list(_FAILURE, sweep)]
+            return [name.split()[1] for name, _ in self._failed(sweep)]
         except CacheError as error:
             _tell(error)
             return []
