@@ -281,6 +281,35 @@ said.append(os.listdir(os.environ["AFML_CACHE"] + "/v1/tmp"))
     assert [category for category, _ in shown["warned"]] == ["CacheWriteWarning"]
 
 
+def test_a_disk_that_is_full_to_its_last_page(
+    run_python: Callable, default_cache: Path, tmp_path: Path
+) -> None:
+    default_cache.mkdir(mode=0o700)
+    (tmp_path / "script.py").write_text(
+        source(
+            f"""
+said = [right({SMALL})]
+changes = os.stat(os.environ["AFML_CACHE"] + "/v1/locks/changes")
+said.append(changes.st_blocks * 512 >= changes.st_size)  # a page without room would kill
+with open(os.environ["AFML_CACHE"] + "/filled", "wb", buffering=0) as file:
+    try:
+        while True:
+            file.write(b"0" * 4096)
+    except OSError:
+        pass
+said += [right({SMALL} + step) and right({SMALL} + step) for step in range(1500)]
+"""
+        )
+    )
+    mount = f"mount -t tmpfs -o size=4m,mode=0700 none {default_cache}"
+    printed = unshared(f"{mount}\n{sys.executable} {tmp_path}/script.py")
+    if printed is None:
+        pytest.skip("this machine does not allow mounting")
+    shown = json.loads(printed.splitlines()[-1])
+    assert all(shown["said"])
+    assert {category for category, _ in shown["warned"]} == {"CacheWriteWarning"}
+
+
 STRICT = {
     "a folder that can't be written": (freeze, f"{POWERLESS}\nlose_power()"),
     "a newer index": (newer_index, ""),

@@ -21,6 +21,7 @@ mod ledger;
 mod lock;
 mod private;
 mod quarantine;
+mod room;
 mod run_draft;
 mod run_log;
 mod runs;
@@ -260,9 +261,7 @@ impl Root {
     /// It can't be made or mapped.
     pub fn changes(&self, size: usize) -> io::Result<MmapMut> {
         let file = open_private(&self.folder("locks").join("changes"))?;
-        if file.metadata()?.len() < size as u64 {
-            file.set_len(size as u64)?;
-        }
+        room::allocate(&file, size as u64)?;
         // SAFETY: the file is never made shorter, and is only read and written as atomic numbers.
         unsafe { MmapOptions::new().len(size).map_mut(&file) }
     }
