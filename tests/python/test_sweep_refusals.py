@@ -1,5 +1,6 @@
 """Arguments of sweeps, batches and artifacts that can't be right: what is said, and when."""
 
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,7 @@ from afml_cache import (
     lazy,
     robust_cacheable,
     sweep,
+    sweeps,
 )
 from afml_cache.cli import main
 
@@ -127,3 +129,18 @@ def test_a_command_makes_no_cache_where_there_is_none(tmp_path, capsys) -> None:
     assert main(["sweeps", "--cache-dir", str(missing)]) == 1
     assert f"there is no folder `{missing}`" in capsys.readouterr().err
     assert not Path(missing).exists()
+
+
+def test_batches_miss_pyarrow_before_anything_is_computed(monkeypatch, tmp_path) -> None:
+    runner = BatchRunner(row, ["never computed"], output_dir=tmp_path)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ImportError, match=r"files of batches need pyarrow.*pip install"):
+        runner.run_all_batches()
+    assert sweeps() == []
+
+
+def test_an_artifact_of_parquet_misses_pyarrow_where_it_is_decorated(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(CacheConfigError, match=r"`a.parquet` can't be written: .*pip install"):
+        artifact("a.parquet")(same)

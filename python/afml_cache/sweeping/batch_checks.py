@@ -105,12 +105,12 @@ def _looked_at(
 ) -> tuple[State, str]:
     if recorded is not None and _is_as_recorded(file, recorded):
         if recorded.batch_id != batch.id:
-            return "of another list", "it was recorded for another list of items"
+            return "of another list", "it was recorded for other items, data or code"
         return ("done", "") if columns is None else _fits(begun(file), columns)
     found = opened_parquet(file)
     named = batch_of(found)
     if named is not None and named != batch.id:
-        return "of another list", "it says that it is of another list of items"
+        return "of another list", "it says that it is of other items, data or code"
     if recorded is not None:
         return "damaged", _unlike(file, recorded)
     rows_of_items_in(found, len(batch.item_ids))

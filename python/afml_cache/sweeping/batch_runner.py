@@ -15,6 +15,7 @@ from afml_cache.sweeping.batch_merging import merge_batches
 from afml_cache.sweeping.batch_progress import BatchProgress
 from afml_cache.sweeping.batch_work import BatchResult, BatchWork
 from afml_cache.sweeping.checks import checked_flag, checked_path, refuse_unknown
+from afml_cache.sweeping.installed import arrow
 from afml_cache.sweeping.items import listed_items
 from afml_cache.sweeping.plan import ItemOptions, make_plan
 from afml_cache.sweeping.screen import Screen
@@ -194,6 +195,7 @@ class BatchRunner:
         list of BatchResult
             Of each batch, in order.
         """
+        arrow()  # what files are written with is missed before anything is computed
         self._prepare()  # data and code may be others than in the run before
         name = self._work.plan.desc or "Batches"
         screen = Screen(self._work.plan.progress, name, self._work.items.length)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from afml_cache.artifacts.formats.arrays import Arrays
-from afml_cache.artifacts.formats.compressed import Compressed, checked_codec
+from afml_cache.artifacts.formats.compressed import Compressed, checked_codec, has
 from afml_cache.artifacts.formats.documents import Document
 from afml_cache.artifacts.formats.parquet import Parquet
 from afml_cache.artifacts.formats.separated import Separated
@@ -34,9 +34,15 @@ def format_of(name: str) -> Format:
     Raises
     ------
     CacheConfigError
-        There is none of that suffix, or nothing here can compress it.
+        There is none of that suffix, or nothing here can write or compress it.
     """
     *_, inner, suffix = ["", "", *name.split(".")]
+    if suffix == "parquet" and not (has("pyarrow") or has("polars")):
+        message = (
+            f"`{name}` can't be written: Parquet takes pyarrow, which is not installed: "
+            "pip install 'afml-cache[sweeps]'"
+        )
+        raise CacheConfigError(message)
     if suffix in _FORMATS:
         return _FORMATS[suffix]
     if suffix in _CODECS and inner in _COMPRESSED:

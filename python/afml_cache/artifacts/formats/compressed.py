@@ -32,7 +32,7 @@ def _xz(file: Any, mode: str) -> Any:
 
 
 def _zstd(file: Any, mode: str) -> Any:
-    if _has("compression.zstd"):
+    if has("compression.zstd"):
         return importlib.import_module("compression.zstd").ZstdFile(file, mode)
     pyarrow = importlib.import_module("pyarrow")
     inner = pyarrow.PythonFile(file, mode[0])
@@ -40,7 +40,8 @@ def _zstd(file: Any, mode: str) -> Any:
     return kind(inner, "zstd")
 
 
-def _has(module: str) -> bool:
+def has(module: str) -> bool:
+    """Whether a module is installed."""
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:  # of the package that it would be in
@@ -64,7 +65,7 @@ def checked_codec(suffix: str, name: str) -> Codec:
         Nothing that is installed does.
     """
     codec, modules = _CODECS[suffix]
-    if not any(map(_has, modules)):
+    if not any(map(has, modules)):
         needed = " or ".join(f"`{module}`" for module in modules)
         message = (
             f"`{name}` can't be compressed as `.{suffix}`: that takes {needed}, which this Python "
