@@ -182,5 +182,5 @@ def _watched(process: int) -> int | None:
 def _slot_file() -> int:
     descriptor, path = tempfile.mkstemp(prefix="afml-sweep-")
     os.unlink(path)  # noqa: PTH108 - as it was given
-    os.ftruncate(descriptor, SIZE)
+    os.write(descriptor, bytes(SIZE))  # a page that the disk had no room for would end the process
     return descriptor
