@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from afml_cache.sweeping.chunks import Chunks
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from afml_cache.sweeping.items import Item, Items
     from afml_cache.sweeping.journal import Journal, SweepStatus
     from afml_cache.sweeping.progress import Reporter
-    from afml_cache.sweeping.room import Room
+    from afml_cache.sweeping.rules import Rules
     from afml_cache.sweeping.work import Work
 
 # How long what somebody else computes is left alone at first, and at most; in seconds.
@@ -29,42 +29,6 @@ _FIRST: Final = 0.02
 _LAST: Final = 1.0
 # How often the journal notes how far the sweep is, in seconds.
 _NOTES: Final = 1.0
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What a sweep is told to do with items.
-
-    Attributes
-    ----------
-    looks_up, writes : bool
-        Whether what is there may be used, and anything may be noted.
-    retry : tuple of str
-        Which items that failed in earlier calls are tried again: "failed", "timed out".
-    max_attempts : int
-        How often an item is tried in this call.
-    raises : bool
-        Whether the first failure ends the sweep.
-    workers : int
-        How many are at it.
-    single : bool
-        Whether each item goes by itself.
-    notes : bool
-        Whether the journal lists the sweep by itself.
-    room
-        Asked before an item is given out whether there is room for it on the disk; raises where
-        there will be none. `None` without a budget.
-    """
-
-    looks_up: bool
-    writes: bool
-    retry: tuple[str, ...]
-    max_attempts: int
-    raises: bool
-    workers: int = 1
-    single: bool = False
-    notes: bool = True
-    room: Room | None = None
 
 
 class Engine:
@@ -98,7 +62,6 @@ class Engine:
     def prepare(self) -> None:
         """Take what is there, and what failed before and is to be left alone."""
         missing = self._take_stored(self.states.items.distinct)
-        self._forget_failures_of_done()
         known = self._journal.failures([item.key for item in missing if item.key])
         items = self.states.items
         for item in missing:
@@ -113,16 +76,6 @@ class Engine:
         if self._rules.writes:
             whole = items.whole
             self._journal.begin_list(whole or self.status.id, known, is_part=whole is not None)
-
-    def _forget_failures_of_done(self) -> None:
-        """Forget what failed before and is there now: it was computed elsewhere, or before that."""
-        if not (self._rules.writes and self.states.results):
-            return
-        items = self.states.items
-        failed = self._journal.failed_of(items.whole or self.status.id)
-        if failed:
-            done = {items.distinct[number].key for number in self.states.results}
-            self._journal.forget_failures([key for key in failed if key in done])
 
     def _take_stored(self, items: list[Item]) -> list[Item]:
         """Take the results that are there, and give the items that have none."""

@@ -181,14 +181,6 @@ class Journal:
             return {}
         return {key: Failure(**json.loads(body)) for key, _, _, body in found}
 
-    def failed_of(self, sweep: str) -> list[str]:
-        """Give the keys of items of a sweep that failed last."""
-        try:
-            return [name.split()[1] for name, _ in self._failed(sweep)]
-        except CacheError as error:
-            _tell(error)
-            return []
-
     def failures_of(self, sweep: str) -> list[Failure]:
         """Give the items of a sweep that failed last, in the order of the list."""
         places = {name.split()[1]: json.loads(body)["place"] for name, body in self._failed(sweep)}

@@ -24,12 +24,13 @@ from afml_cache.sweeping.checks import (
     refuse_unknown,
 )
 from afml_cache.sweeping.crew import crew_of
-from afml_cache.sweeping.engine import Engine, Rules
+from afml_cache.sweeping.engine import Engine
 from afml_cache.sweeping.items import items_of, shape_of
 from afml_cache.sweeping.journal import Journal, SweepStatus
 from afml_cache.sweeping.kinds_of_work import work_of
 from afml_cache.sweeping.progress import Reporter
 from afml_cache.sweeping.room import admission
+from afml_cache.sweeping.rules import Rules
 from afml_cache.sweeping.shown import shortly
 from afml_cache.sweeping.task import Task
 
