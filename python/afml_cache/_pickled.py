@@ -56,11 +56,13 @@ def _by_value() -> bool:
 
 def importable(function: Any) -> bool:
     """Whether another process finds the function by importing its module."""
-    name = getattr(function, "__module__", None)
-    if not isinstance(name, str) or name in {"__main__", "__mp_main__"} | _shipped():
+    name, path = (getattr(function, part, None) for part in ("__module__", "__qualname__"))
+    if not isinstance(name, str) or not isinstance(path, str):
+        return False
+    if name in {"__main__", "__mp_main__"} | _shipped():
         return False
     found: object = sys.modules.get(name)
-    for part in function.__qualname__.split("."):
+    for part in path.split("."):
         found = getattr(found, part, None)
     return found is function
 

@@ -78,8 +78,16 @@ _learned: Final[dict[bytes, Body]] = {}
 
 
 def name_of(code: CodeType) -> bytes:
-    """Give what a code object is known by in another process of this Python."""
-    return bytes.fromhex(digest(canonical(code, docstrings=True)))
+    """Give what a code object is known by in another process of this Python.
+
+    What is spelled in another way elsewhere, as a lambda and a `def` of it, may be the same code.
+    """
+    place = (code.co_filename, code.co_firstlineno, code.co_name)
+    return bytes.fromhex(digest((place, canonical(code, docstrings=True))))
+
+
+def _content_of(code: CodeType) -> str:
+    return digest(canonical(code, docstrings=True))
 
 
 def learn_sources(sources: Mapping[bytes, tuple[object, ...]]) -> None:
@@ -240,12 +248,12 @@ class Unit:
         ]
         line = wanted.co_firstlineno
         candidates.sort(key=lambda code: code.co_firstlineno != line)
-        name = None
+        content = None
         for code in candidates:
             if len(code.co_code) != len(wanted.co_code) or code.co_names != wanted.co_names:
                 continue
-            name = name or name_of(wanted)
-            if name_of(code) == name:
+            content = content or _content_of(wanted)
+            if _content_of(code) == content:
                 return code
         return None
 

@@ -129,7 +129,8 @@ class Walk:
     def _refer_owner(self, names: list[str]) -> None:
         """Take in the class that a decorated method stands in: `self` may reach all of it."""
         module = attribute(self._root, "__module__")
-        namespace = attribute(self._root, "__globals__", {})
+        function = attribute(self._root, "__func__") or self._root
+        namespace = attribute(function, "__globals__", {})
         if not is_a(namespace, dict) or namespace.get("__name__") != module:
             # a wrapper, made in another module
             namespace = getattr(sys.modules.get(str(module)), "__dict__", {})

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -150,13 +151,52 @@ def test_what_an_item_raised_is_the_cause_whatever_class_it_has() -> None:
     assert 'else OddError("o", "dd")' in str(found[0].__cause__)
 
 
-def test_classes_that_stand_in_others_or_in_functions_are_the_same_in_workers() -> None:
+def test_classes_in_others_in_functions_and_with_slots_are_the_same_in_workers() -> None:
     class Outer:
+        @dataclass(slots=True)
         class Inner:
-            factor = 3
+            factor: int
 
-    assert sweep(lambda item: Outer.Inner.factor * item, [1, 2], workers=1) == [3, 6]
-    assert sweep(lambda item: Outer.Inner.factor * item, [1, 2]) == [3, 6]
+    assert sweep(lambda item: Outer.Inner(3).factor * item, [1, 2], workers=1) == [3, 6]
+    assert sweep(lambda item: Outer.Inner(3).factor * item, [1, 2]) == [3, 6]
+
+
+SCRIPT_OF_METHODS = """
+import functools
+from afml_cache import cacheable, sweep
+
+class Model:
+    def __init__(self, factor):
+        self.factor = factor
+
+    @functools.cached_property
+    def doubled(self):
+        return 2 * self.factor
+
+    def predict(self, item):
+        return self.factor * item
+
+    @cacheable
+    def predict_once(self, item):
+        return self.factor * item
+
+def spelled(item):
+    return Model(3).doubled + item
+
+same = lambda item: Model(3).doubled + item
+several = lambda item: (spelled(item), same(item))
+for function in (Model(3).predict, Model(3).predict_once, several):
+    print(sweep(function, [1, 2], workers=1, progress=False), end=" ")
+"""
+
+
+def test_methods_and_functions_of_a_script_are_the_same_in_workers(tmp_path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT_OF_METHODS)
+    environment = {**os.environ, "PYTHONPATH": str(PYTHON)}
+    command = [sys.executable, str(script)]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ran.stdout == "[3, 6] [3, 6] [(7, 7), (8, 8)] ", ran.stderr
 
 
 def test_a_module_that_sweeps_when_it_is_imported_is_refused(tmp_path) -> None:

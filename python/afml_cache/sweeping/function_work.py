@@ -64,8 +64,7 @@ class FunctionWork:
             function = self.source
         if self.consume is not None:
             sources.update(code.sources_of(self.consume))
-        carried = (self.shared, self.prefix, self.consume, _owner_of(function))
-        return _rebuilt, (function, settings, sources, *carried)
+        return _rebuilt, (function, settings, sources, self.shared, self.prefix, self.consume)
 
     def keys(self, calls: Sequence[Call]) -> list[Key]:
         """Give the keys of calls."""
@@ -180,16 +179,6 @@ def _counting(native: Function, call: Call) -> Iterator[Any]:
             yield value
 
 
-def _owner_of(function: Any) -> dict[str, type]:
-    """Give the class that a method stands in, as its module has it.
-
-    It counts as code, and a method that is sent as it is comes without it.
-    """
-    name = getattr(function, "__qualname__", "").partition(".")[0]
-    found = getattr(function, "__globals__", {}).get(name)
-    return {name: found} if isinstance(found, type) else {}
-
-
 def _rebuilt(
     function: Any,
     settings: dict[str, Any],
@@ -197,14 +186,11 @@ def _rebuilt(
     shared: tuple[Any, ...],
     prefix: tuple[Any, ...],
     consume: Callable[[Any], Any] | None,
-    owner: dict[str, type],
 ) -> FunctionWork:
     """Put work together again, in another process."""
     code.learn_sources(sources)
     if isinstance(function, Function):
         function = function.__wrapped__
-    for name, kind in owner.items():
-        function.__globals__.setdefault(name, kind)
     work = FunctionWork(assemble(function, settings), shared, consume)
     work.prefix = prefix
     return work
