@@ -52,6 +52,7 @@ class Checkpoint:
         self._context = contextvars.copy_context()
         self._lock = threading.RLock()
         self._watch: threading.Thread | None = None
+        self._latest: threading.Thread | None = None
         self._closed = threading.Event()
 
     def tell(self, message: Message) -> None:
@@ -124,12 +125,11 @@ class Checkpoint:
         """Store what waits: there is nothing more to come."""
         self._closed.set()
         self.commit()
-        watch = self._watch
-        if watch is not None:  # an interpreter that ends while it wakes would abort
-            watch.join()
+        if self._latest is not None:  # an interpreter that ends before it does would abort
+            self._latest.join()
 
     def _begin_watch(self) -> None:
-        self._watch = threading.Thread(target=self._watch_over, daemon=True)
+        self._watch = self._latest = threading.Thread(target=self._watch_over, daemon=True)
         self._watch.start()
 
     def _watch_over(self) -> None:
